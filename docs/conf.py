@@ -1,0 +1,64 @@
+"""Sphinx configuration: the pages build offline, and a warning is an error."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from skdae._version import __version__
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+project = "skdae"
+author = "The skdae developers"
+copyright = f"2026, {author}"
+version = release = __version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build"]
+default_role = "literal"
+
+html_theme = "alabaster"
+html_theme_options = {
+    "description": "Gradual denoising autoencoders for tabular sensor data",
+    "fixed_sidebar": True,
+    "page_width": "1080px",
+}
+html_show_sourcelink = False
+
+# Every name gets a page of its own (_templates/autosummary); numpydoc's lists of
+# members would point to pages that do not exist.
+autosummary_generate = True
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": [str(EXAMPLES)],
+    "gallery_dirs": ["auto_examples"],
+    # plot_*.py is run and shown; anything else in examples/ stays out of the gallery.
+    "filename_pattern": r"[\\/]plot_",
+    "ignore_pattern": r"(^|[\\/])(?!plot_)[^\\/]*\.py$",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "write_computation_times": False,
+}
+
+
+def skip_metadata_routing(
+    app: Any, what: str, name: str, obj: object, skip: bool, options: object
+) -> bool | None:
+    """Leave out set_*_request: scikit-learn's text, with links into its own guide."""
+    return True if name.startswith("set_") and name.endswith("_request") else None
+
+
+def setup(app: Any) -> None:
+    """Connect the hooks."""
+    app.connect("autodoc-skip-member", skip_metadata_routing)

@@ -1,0 +1,421 @@
+"""How a table becomes the network's input, and back.
+
+A raw table is a float matrix: numbers in the user's units, categorical columns as
+ordinal codes, NaN where nothing is known. Encoded, the scaled numbers come first, then
+one one-hot group per categorical column; a missing cell is filled with 0.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, StandardScaler
+
+from skdae._network import Head
+from skdae.noise import Layout
+
+TAIL_START = 5.0  # standard deviations from where the tails are compressed
+FENCE_SHARE = 0.005  # of the values at either end that may be left out of the scale
+FENCE_ROWS = 20_000  # rows that the fences are read from, at the most
+STATISTICS_ROWS = 4_096  # rows per pass over the table
+
+
+class Scaler(Protocol):
+    """A learned, monotone map of numeric columns."""
+
+    def forward(self, X: np.ndarray) -> np.ndarray:
+        """From the user's units to the network's, as a new array of X's dtype."""
+        ...
+
+    def inverse(self, Z: np.ndarray) -> np.ndarray:
+        """Back to the user's units."""
+        ...
+
+
+@dataclass(frozen=True)
+class AffineScaler:
+    """Centre and scale; logarithmic tails beyond `tail_start` scaled units."""
+
+    center: np.ndarray  # (n_numeric,)
+    scale: np.ndarray  # (n_numeric,)
+    tail_start: float = np.inf
+
+    def forward(self, X: np.ndarray) -> np.ndarray:
+        """Scaled values; beyond the tail start t they are ``t + log(1 + z - t)``."""
+        Z = X - self.center.astype(X.dtype)
+        Z /= self.scale.astype(X.dtype)
+        size = np.abs(Z)
+        if np.isfinite(self.tail_start) and (size > self.tail_start).any():
+            far = size > self.tail_start
+            beyond = np.log1p(size[far] - self.tail_start)
+            Z[far] = np.copysign(self.tail_start + beyond, Z[far])
+        return Z
+
+    def inverse(self, Z: np.ndarray) -> np.ndarray:
+        """Values in the user's units, float64."""
+        X = Z.astype(np.float64)
+        size = np.abs(X)
+        far = size > self.tail_start
+        if far.any():
+            beyond = np.expm1(size[far] - self.tail_start)
+            X[far] = np.copysign(self.tail_start + beyond, X[far])
+        X *= self.scale
+        X += self.center
+        return X
+
+
+@dataclass(frozen=True)
+class QuantileScaler:
+    """Normal scores of the ranks; constant columns are only centred."""
+
+    transformer: QuantileTransformer
+    affine: AffineScaler
+    constant: np.ndarray  # (n_numeric,) bool
+
+    def forward(self, X: np.ndarray) -> np.ndarray:
+        """Normal scores, at most about 5.2 in size."""
+        Z = self.transformer.transform(X)
+        Z[:, self.constant] = self.affine.forward(X)[:, self.constant]
+        return Z.astype(X.dtype, copy=False)
+
+    def inverse(self, Z: np.ndarray) -> np.ndarray:
+        """Values in the user's units, within the range seen in fit."""
+        X = self.transformer.inverse_transform(Z.astype(np.float64))
+        X[:, self.constant] = self.affine.inverse(Z)[:, self.constant]
+        return X
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What scaling needs to know of each numeric column."""
+
+    mean: np.ndarray
+    std: np.ndarray  # 1 for constant columns
+    low: np.ndarray
+    high: np.ndarray
+    known: np.ndarray  # bool: some value was observed
+    constant: np.ndarray  # bool
+
+
+TakeAll = Callable[[], np.ndarray]
+
+
+def _standard(metric: AffineScaler, moments: Moments, take: TakeAll) -> Scaler:
+    return metric
+
+
+def _minmax(metric: AffineScaler, moments: Moments, take: TakeAll) -> Scaler:
+    width = np.where(moments.constant, 1.0, moments.high - moments.low)
+    return AffineScaler(moments.low, width)
+
+
+def _quantile(metric: AffineScaler, moments: Moments, take: TakeAll) -> Scaler:
+    constant = moments.constant | ~moments.known
+    if constant.all():
+        return metric
+    X = take()
+    X[:, constant] = 0
+    transformer = QuantileTransformer(
+        n_quantiles=min(1000, len(X)), output_distribution="normal", subsample=None
+    )
+    return QuantileScaler(transformer.fit(X), metric, constant)
+
+
+def _unscaled(metric: AffineScaler, moments: Moments, take: TakeAll) -> Scaler:
+    return AffineScaler(np.zeros_like(moments.mean), np.ones_like(moments.mean))
+
+
+# name: the scaler from the one that measures errors, the moments and the numbers
+SCALINGS: dict[str | None, Callable[[AffineScaler, Moments, TakeAll], Scaler]] = {
+    "standard": _standard,
+    "minmax": _minmax,
+    "quantile": _quantile,
+    None: _unscaled,
+}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The learned encoding of a table.
+
+    Errors are measured in robust standard units whatever the scaling, so that
+    networks with different scalings can be compared.
+    """
+
+    numeric: np.ndarray  # indices of numeric columns
+    categorical: np.ndarray  # indices of categorical columns
+    n_categories: tuple[int, ...]
+    scaler: Scaler
+    metric: AffineScaler
+    impurity: np.ndarray  # (n_categorical,) Gini impurity of the training rows
+    known: np.ndarray  # (n_columns,) bool: some value was observed in fit
+    constant: np.ndarray  # (n_columns,) bool: nothing to predict
+    layout: Layout
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the raw table."""
+        return len(self.numeric) + len(self.categorical)
+
+    @property
+    def groups(self) -> tuple[slice, ...]:
+        """Encoded features of each categorical column."""
+        return _groups(len(self.numeric), self.n_categories)
+
+    def head(self, loss: str) -> Head:
+        """The network's output for these columns under a loss for the numbers."""
+        activation = "logistic" if loss == "cross_entropy" else "identity"
+        return Head(len(self.numeric), self.groups, loss, activation)
+
+    def _numbers(self, raw: np.ndarray) -> np.ndarray:
+        return raw[:, self.numeric] if len(self.categorical) else raw
+
+    def encode(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Features in raw's dtype, and which are observed (None: all of them)."""
+        Z = self.scaler.forward(self._numbers(raw))
+        missing = np.isnan(Z)
+        if len(self.categorical):
+            hot, unknown = self._one_hot(raw)
+            Z, missing = np.hstack([Z, hot]), np.hstack([missing, unknown])
+        if not missing.any():
+            return Z, None
+        Z[missing] = 0
+        return Z, ~missing
+
+    def _one_hot(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One-hot groups and where their column is missing."""
+        offset = len(self.numeric)
+        hot = np.zeros((len(raw), self.layout.n_features - offset), dtype=raw.dtype)
+        unknown = np.zeros(hot.shape, dtype=bool)
+        for column, group in zip(self.categorical, self.groups, strict=True):
+            place = slice(group.start - offset, group.stop - offset)
+            category = raw[:, column]
+            seen = np.flatnonzero(~np.isnan(category))
+            hot[seen, place.start + category[seen].astype(np.intp)] = 1
+            unknown[np.isnan(category), place] = True
+        return hot, unknown
+
+    def decode(self, Z: np.ndarray) -> np.ndarray:
+        """Raw float64 table of features; a column never observed stays NaN."""
+        raw = np.empty((len(Z), self.n_columns))
+        raw[:, self.numeric] = self.scaler.inverse(Z[:, : len(self.numeric)])
+        for column, group in zip(self.categorical, self.groups, strict=True):
+            raw[:, column] = Z[:, group].argmax(axis=1)
+        raw[:, ~self.known] = np.nan
+        return raw
+
+    def residuals(self, raw: np.ndarray, Z: np.ndarray) -> np.ndarray:
+        """Observed minus rebuilt, (n, n_columns), NaN where nothing is observed.
+
+        Numbers in robust standard deviations of their column; for a category the
+        root of the Brier score over the column's Gini impurity. Squared, either is
+        about 1 for a rebuilt value that knows nothing but the column.
+        """
+        errors = np.empty((len(raw), self.n_columns))
+        numbers = self._numbers(raw)
+        rebuilt = Z[:, : len(self.numeric)]
+        if self.scaler is not self.metric:
+            rebuilt = self.metric.forward(self.scaler.inverse(rebuilt))
+        errors[:, self.numeric] = self.metric.forward(numbers) - rebuilt
+        one_hot, _ = self.encode(raw)
+        for j, (column, group) in enumerate(
+            zip(self.categorical, self.groups, strict=True)
+        ):
+            brier = ((one_hot[:, group] - Z[:, group]) ** 2).sum(axis=1)
+            brier[np.isnan(raw[:, column])] = np.nan
+            errors[:, column] = np.sqrt(brier / self.impurity[j])
+        errors[:, ~self.known] = np.nan
+        return errors
+
+
+def _groups(n_numeric: int, n_categories: tuple[int, ...]) -> tuple[slice, ...]:
+    """Consecutive one-hot groups behind the numbers."""
+    ends = n_numeric + np.cumsum(n_categories, dtype=int)
+    return tuple(
+        slice(int(end) - n, int(end)) for n, end in zip(n_categories, ends, strict=True)
+    )
+
+
+def _fences(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Limits beyond which a value does not count in mean and spread.
+
+    They lie one inner range outside of it, and the inner range holds all but
+    `FENCE_SHARE` of the values at either end: 7.7 standard deviations from the mean of
+    a Gaussian, and never more than two `FENCE_SHARE` of the values fall outside.
+    """
+    low, high = np.nanquantile(X, [FENCE_SHARE, 1 - FENCE_SHARE], axis=0)
+    width = np.where(high > low, high - low, np.inf)
+    return low - width, high + width
+
+
+def _blocks(
+    index: np.ndarray, weights: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Parts of the rows and of their weights."""
+    for a in range(0, len(index), STATISTICS_ROWS):
+        part = slice(a, a + STATISTICS_ROWS)
+        yield index[part], None if weights is None else weights[part]
+
+
+def _moments(
+    take: Callable[[np.ndarray], np.ndarray],
+    index: np.ndarray,
+    weights: np.ndarray | None,
+    *,
+    fenced: bool,
+) -> Moments:
+    """Moments of columns over the rows, NaN left out, outliers too when `fenced`."""
+    standard, extent = StandardScaler(), MinMaxScaler()
+    sample = take(index[:: -(-len(index) // FENCE_ROWS)])
+    known = np.zeros(sample.shape[1], dtype=bool)
+    for part, _ in _blocks(index, None):
+        known |= ~np.isnan(take(part)).all(axis=0)
+    low_fence = np.full(len(known), -np.inf)
+    high_fence = np.full(len(known), np.inf)
+    readable = ~np.isnan(sample).all(axis=0)
+    if fenced and readable.any():
+        low_fence[readable], high_fence[readable] = _fences(sample[:, readable])
+    for part, w in _blocks(index, weights):
+        X = take(part)
+        X[:, ~known] = 0
+        extent.partial_fit(X)
+        X[(low_fence > X) | (high_fence < X)] = np.nan
+        standard.partial_fit(X, sample_weight=w)
+    # StandardScaler gives columns without spread a scale of exactly 1
+    flat = (standard.scale_ == 1) & ~np.isclose(standard.var_, 1)
+    return Moments(
+        mean=standard.mean_,
+        std=standard.scale_,
+        low=extent.data_min_,
+        high=extent.data_max_,
+        known=known,
+        constant=flat | (extent.data_min_ == extent.data_max_),
+    )
+
+
+def _category_shares(
+    raw: np.ndarray,
+    index: np.ndarray,
+    weights: np.ndarray | None,
+    column: int,
+    n_categories: int,
+) -> np.ndarray:
+    """Share of each category among the observed cells of a column."""
+    values = raw[index, column]
+    seen = ~np.isnan(values)
+    counts = np.bincount(
+        values[seen].astype(np.intp),
+        weights=None if weights is None else weights[seen],
+        minlength=n_categories,
+    )
+    return counts / max(counts.sum(), 1)
+
+
+def fit_columns(
+    raw: np.ndarray,
+    index: np.ndarray,
+    weights: np.ndarray | None,
+    *,
+    categorical: np.ndarray,
+    n_categories: tuple[int, ...],
+    scaling: str | None,
+) -> Columns:
+    """Learn the encoding from the rows at `index`, block by block.
+
+    `categorical` holds the indices of the columns with ordinal codes, `n_categories`
+    how many categories each has (at least 1).
+    """
+    n_columns = raw.shape[1]
+    numeric = np.setdiff1d(np.arange(n_columns), categorical)
+
+    def take(part: np.ndarray) -> np.ndarray:
+        rows = raw[part]
+        return (rows[:, numeric] if len(categorical) else rows).astype(np.float64)
+
+    known = np.ones(n_columns, dtype=bool)
+    constant = np.zeros(n_columns, dtype=bool)
+    if len(numeric):
+        plain = _moments(take, index, weights, fenced=True)
+    else:
+        none = np.zeros(0)
+        plain = Moments(none, none, none, none, none.astype(bool), none.astype(bool))
+    metric = AffineScaler(plain.mean, plain.std, TAIL_START)
+    scaler = SCALINGS[scaling](metric, plain, lambda: take(index))
+    known[numeric], constant[numeric] = plain.known, plain.constant
+
+    shares = [
+        _category_shares(raw, index, weights, column, n)
+        for column, n in zip(categorical, n_categories, strict=True)
+    ]
+    impurity = np.array([1 - (share**2).sum() for share in shares])
+    known[categorical] = [share.sum() > 0 for share in shares]
+    constant[categorical] = impurity <= 0
+    impurity[impurity <= 0] = 1
+
+    ends = [scaler.forward(np.stack([plain.low, plain.high]))] if len(numeric) else []
+    low = np.concatenate([*(e[0] for e in ends), *(np.zeros(n) for n in n_categories)])
+    high = np.concatenate([*(e[1] for e in ends), *(np.ones(n) for n in n_categories)])
+    spread = [_spread(scaler, take, index, weights)] if len(numeric) else []
+    scale = np.concatenate([*spread, *(np.sqrt(p * (1 - p)) for p in shares)])
+    layout = Layout(
+        numeric=np.arange(len(low)) < len(numeric),
+        scale=scale,
+        low=low,
+        high=high,
+        column_of=(
+            np.concatenate([numeric, np.repeat(categorical, n_categories)])
+            if len(categorical)
+            else None
+        ),
+    )
+    return Columns(
+        numeric=numeric,
+        categorical=categorical,
+        n_categories=n_categories,
+        scaler=scaler,
+        metric=metric,
+        impurity=impurity,
+        known=known,
+        constant=constant,
+        layout=layout,
+    )
+
+
+def _spread(
+    scaler: Scaler,
+    take: Callable[[np.ndarray], np.ndarray],
+    index: np.ndarray,
+    weights: np.ndarray | None,
+) -> np.ndarray:
+    """Standard deviation of the scaled numbers; 0 for constant columns."""
+    moments = StandardScaler()
+    for part, w in _blocks(index, weights):
+        Z = scaler.forward(take(part))
+        Z[:, np.isnan(Z).all(axis=0)] = 0
+        moments.partial_fit(Z, sample_weight=w)
+    return np.sqrt(moments.var_)
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """Rows of a raw table, encoded block by block as they are asked for."""
+
+    columns: Columns
+    raw: np.ndarray
+    index: np.ndarray
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.index)
+
+    @property
+    def layout(self) -> Layout:
+        """Columns of the encoded features."""
+        return self.columns.layout
+
+    def take(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Encoded rows, float32."""
+        Z, observed = self.columns.encode(self.raw[self.index[index]])
+        return Z.astype(np.float32, copy=False), observed

@@ -1,0 +1,475 @@
+"""The training step in torch: forward, loss, backward and update, written by hand.
+
+All weights lie in one flat vector, so the weights that a phase trains are a few
+contiguous slices of it and an optimiser is a handful of vector operations. The
+gradients are checked against torch's autograd in the tests.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from skdae._network import Head, Layer, Network
+
+Tensor = torch.Tensor
+
+
+# --- activations: in place, and the delta in front of them, in place -------------
+
+
+def _tanh(A: Tensor) -> None:
+    # torch.tanh takes several times as long as the sigmoid on a CPU
+    A.mul_(2).sigmoid_().mul_(2).sub_(1)
+
+
+def _relu_delta(delta: Tensor, H: Tensor) -> None:
+    delta.mul_(H > 0)
+
+
+def _logistic_delta(delta: Tensor, H: Tensor) -> None:
+    delta.mul_(H).mul_(1 - H)
+
+
+def _tanh_delta(delta: Tensor, H: Tensor) -> None:
+    delta.mul_(1 - H * H)
+
+
+def _nothing(*tensors: Tensor) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation and its derivative as a function of its own output."""
+
+    forward: Callable[[Tensor], object]
+    backward: Callable[[Tensor, Tensor], None]
+
+
+ACTIVATIONS = {
+    "relu": Activation(torch.Tensor.relu_, _relu_delta),
+    "logistic": Activation(torch.Tensor.sigmoid_, _logistic_delta),
+    "tanh": Activation(_tanh, _tanh_delta),
+    "identity": Activation(_nothing, _nothing),
+}
+
+
+# --- losses: sum over the batch, and the delta at the output's pre-activation ----
+
+
+def _squared_error(
+    A: Tensor, T: Tensor, weight: Tensor | None, activation: str, delta: Tensor
+) -> Tensor:
+    """``sum(weight * (f(A) - T)**2) / 2``; the delta is written to `delta`."""
+    ACTIVATIONS[activation].forward(A)
+    torch.sub(A, T, out=delta)
+    if weight is None:
+        loss = delta.square().sum()
+    else:
+        loss = (delta.square() * weight).sum()
+        delta.mul_(weight)
+    ACTIVATIONS[activation].backward(delta, A)
+    return loss / 2
+
+
+def _cross_entropy(
+    A: Tensor, T: Tensor, weight: Tensor | None, activation: str, delta: Tensor
+) -> Tensor:
+    """``-sum(weight * (T log p + (1 - T) log(1 - p)))`` with ``p = sigmoid(A)``."""
+    losses = F.softplus(A).sub_(T * A)
+    A.sigmoid_()
+    torch.sub(A, T, out=delta)
+    if weight is not None:
+        losses.mul_(weight)
+        delta.mul_(weight)
+    return losses.sum()
+
+
+def _softmax_cross_entropy(
+    A: Tensor, T: Tensor, weight: Tensor | None, delta: Tensor
+) -> Tensor:
+    """``-sum(weight * T log softmax(A))`` over the categories of one column."""
+    log_p = torch.log_softmax(A, dim=1)
+    losses = -(T * log_p)
+    # where nothing is observed T is all zero and weight is 0: no pull either way
+    torch.sub(torch.exp(log_p), T, out=delta)
+    if weight is not None:
+        losses.mul_(weight)
+        delta.mul_(weight)
+    return losses.sum()
+
+
+LOSSES = {"squared_error": _squared_error, "cross_entropy": _cross_entropy}
+
+
+def output_delta(
+    head: Head, A: Tensor, T: Tensor, weight: Tensor | None, delta: Tensor
+) -> Tensor:
+    """Loss of outputs with pre-activation `A`, which is overwritten by the outputs."""
+    end = head.n_numeric
+    part = None if weight is None else weight[:, :end]
+    loss = LOSSES[head.loss](
+        A[:, :end], T[:, :end], part, head.activation, delta[:, :end]
+    )
+    for group in head.groups:
+        part = None if weight is None else weight[:, group]
+        loss = loss + _softmax_cross_entropy(
+            A[:, group], T[:, group], part, delta[:, group]
+        )
+    return loss
+
+
+# --- weights -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Block:
+    """One layer's place in the flat vectors: views on weights and on gradients."""
+
+    weight: Tensor  # (n_inputs, n_outputs)
+    bias: Tensor
+    weight_grad: Tensor
+    bias_grad: Tensor
+    span: tuple[int, int]  # of the flat vector; a tied weight is in its encoder's span
+    tied: bool = False  # a decoder layer that is its encoder layer transposed
+    shared: bool = False  # an encoder layer whose gradient its decoder began
+
+
+# role of a layer and its depth: ('encoder', 1), ('decoder', 2), ('output', 2)
+Place = tuple[str, int]
+ROLES = ("encoder", "decoder", "output")  # in the order of the flat vector
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Widths and wiring of a network."""
+
+    widths: tuple[int, ...]  # features, then hidden layers
+    decoder: str
+    tied: bool
+    activation: str
+    head: Head
+
+    @property
+    def n_layers(self) -> int:
+        """Number of hidden layers."""
+        return len(self.widths) - 1
+
+    def size(self, place: Place) -> tuple[int, int]:
+        """Inputs and outputs of a layer."""
+        role, depth = place
+        below, width = self.widths[depth - 1], self.widths[depth]
+        if role == "encoder":
+            return below, width
+        return width, (below if role == "decoder" else self.widths[0])
+
+    def decoder_places(self, depth: int) -> list[Place]:
+        """Decoder layers from the code of `depth` to the input, in order."""
+        if self.decoder == "direct":
+            return [("output", depth)]
+        return [("decoder", k) for k in range(depth, 0, -1)]
+
+    def chain_places(self, depth: int, corrupt: str) -> list[Place]:
+        """Layers that a phase passes through, in order."""
+        if corrupt == "code":
+            return [("encoder", depth), ("decoder", depth)]
+        encoder = [("encoder", k) for k in range(1, depth + 1)]
+        return encoder + self.decoder_places(depth)
+
+    def code_head(self, depth: int) -> Head:
+        """The head of a layer that rebuilds the code below `depth`."""
+        logistic = self.activation == "logistic" and self.head.loss == "cross_entropy"
+        loss = "cross_entropy" if logistic else "squared_error"
+        return Head(self.widths[depth - 1], (), loss, self.activation)
+
+
+class Parameters:
+    """Every weight of a network in one flat vector, ordered by layer."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        places: Sequence[Place],
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: str = "cpu",
+    ) -> None:
+        self.shape = shape
+        self.places = sorted(set(places), key=lambda p: (p[1], ROLES.index(p[0])))
+        sizes = [self._n_values(place) for place in self.places]
+        ends = np.cumsum(sizes)
+        self.flat = torch.zeros(int(ends[-1]), dtype=dtype, device=device)
+        self.grad = torch.zeros_like(self.flat)
+        self.blocks: dict[Place, Block] = {}
+        for place, size, end in zip(self.places, sizes, ends, strict=True):
+            self.blocks[place] = self._block(place, int(end - size), int(end))
+
+    def _is_tied(self, place: Place) -> bool:
+        return self.shape.tied and place[0] == "decoder"
+
+    def _n_values(self, place: Place) -> int:
+        n_in, n_out = self.shape.size(place)
+        return n_out if self._is_tied(place) else (n_in + 1) * n_out
+
+    def _block(self, place: Place, start: int, end: int) -> Block:
+        n_in, n_out = self.shape.size(place)
+        bias, bias_grad = self.flat[end - n_out : end], self.grad[end - n_out : end]
+        if self._is_tied(place):
+            encoder = self.blocks["encoder", place[1]]
+            weight, weight_grad = encoder.weight.t(), encoder.weight_grad.t()
+            return Block(weight, bias, weight_grad, bias_grad, (start, end), tied=True)
+        weight = self.flat[start : end - n_out].view(n_in, n_out)
+        weight_grad = self.grad[start : end - n_out].view(n_in, n_out)
+        shared = self.shape.tied and place[0] == "encoder"
+        span = (start, end)
+        return Block(weight, bias, weight_grad, bias_grad, span, shared=shared)
+
+    def initialise(self, generators: dict[Place, np.random.Generator]) -> None:
+        """Glorot-uniform weights as scikit-learn's MLP draws them; zero biases."""
+        gain = 2.0 if self.shape.activation == "logistic" else 6.0
+        for place, block in self.blocks.items():
+            if block.tied:
+                continue
+            n_in, n_out = self.shape.size(place)
+            bound = (gain / (n_in + n_out)) ** 0.5
+            drawn = generators[place].uniform(-bound, bound, (n_in, n_out))
+            block.weight.copy_(torch.from_numpy(drawn))
+
+    def load(self, network: Network) -> None:
+        """Take over the weights of a fitted network."""
+        depth = len(network.encoder)
+        places = [("encoder", k) for k in range(1, depth + 1)]
+        places += self.shape.decoder_places(depth)
+        layers = (*network.encoder, *network.decoder)
+        for place, layer in zip(places, layers, strict=True):
+            block = self.blocks[place]
+            if not block.tied:
+                block.weight.copy_(torch.from_numpy(layer.weight))
+            block.bias.copy_(torch.from_numpy(layer.bias))
+
+    def network(self, depth: int) -> Network | None:
+        """The network up to `depth` as numpy arrays; None while it has no decoder."""
+        decoder = self.shape.decoder_places(depth)
+        if not all(place in self.blocks for place in decoder):
+            return None
+        layers = tuple(self._layer(place) for place in decoder)
+        return replace(self.encoder(depth), decoder=layers)
+
+    def encoder(self, depth: int) -> Network:
+        """The encoder alone up to `depth`, as numpy arrays."""
+        layers = tuple(self._layer(("encoder", k)) for k in range(1, depth + 1))
+        return Network(layers, (), self.shape.activation, self.shape.head)
+
+    def _layer(self, place: Place) -> Layer:
+        block = self.blocks[place]
+        weight = block.weight.cpu().numpy().copy(order="C")
+        return Layer(weight, block.bias.cpu().numpy().copy())
+
+    def spans(self, places: Sequence[Place]) -> list[tuple[int, int]]:
+        """The places' slices of the flat vector, neighbours merged."""
+        merged: list[tuple[int, int]] = []
+        for start, end in sorted(self.blocks[place].span for place in places):
+            if merged and merged[-1][1] == start:
+                merged[-1] = (merged[-1][0], end)
+            else:
+                merged.append((start, end))
+        return merged
+
+
+# --- one step ------------------------------------------------------------------------
+
+
+class Chain:
+    """The layers of one phase as a single net, with its buffers.
+
+    The input and the target have the same rows; layers that stand still get no
+    gradient, and nothing is propagated below the lowest layer that learns.
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[Block],
+        activation: str,
+        head: Head,
+        learns: Sequence[bool],
+        batch_size: int,
+    ) -> None:
+        self.blocks = list(blocks)
+        self.activation = ACTIVATIONS[activation]
+        self.head = head
+        self.learns = list(learns)
+        self.lowest = self.learns.index(True)
+        widths = [block.bias.shape[0] for block in self.blocks]
+        like = self.blocks[0].bias
+        self._outputs = [like.new_empty(batch_size, width) for width in widths]
+        self._deltas = [like.new_empty(batch_size, width) for width in widths]
+
+    def _forward(self, X: Tensor) -> list[Tensor]:
+        """Outputs of all layers; the last one before its activation."""
+        outputs = []
+        H = X  # (m, n_inputs)
+        for block, buffer in zip(self.blocks, self._outputs, strict=True):
+            H = torch.addmm(block.bias, H, block.weight, out=buffer[: len(X)])
+            if len(outputs) < len(self.blocks) - 1:
+                self.activation.forward(H)
+            outputs.append(H)
+        return outputs
+
+    def loss(self, X: Tensor, T: Tensor, weight: Tensor | None) -> Tensor:
+        """Summed loss of rebuilding `T` from `X`, without a gradient."""
+        A = self._forward(X)[-1]
+        return output_delta(self.head, A, T, weight, self._deltas[-1][: len(X)])
+
+    def loss_and_gradient(self, X: Tensor, T: Tensor, weight: Tensor | None) -> Tensor:
+        """Summed loss; the gradient of its mean over rows goes to the blocks."""
+        m = len(X)
+        outputs = self._forward(X)
+        deltas = [delta[:m] for delta in self._deltas]
+        loss = output_delta(self.head, outputs[-1], T, weight, deltas[-1])
+        deltas[-1].div_(m)
+        for i in range(len(self.blocks) - 1, self.lowest - 1, -1):
+            block, delta = self.blocks[i], deltas[i]
+            below = outputs[i - 1] if i else X
+            if self.learns[i]:
+                # the decoder comes first on the way back; an encoder that shares its
+                # weights adds to what the decoder wrote
+                block.weight_grad.addmm_(below.t(), delta, beta=float(block.shared))
+                torch.sum(delta, dim=0, out=block.bias_grad)
+            if i > self.lowest:
+                torch.mm(delta, block.weight.t(), out=deltas[i - 1])
+                self.activation.backward(deltas[i - 1], below)
+        return loss
+
+
+# --- optimisers: in place on one slice of the flat vector --------------------------
+
+
+class Adam:
+    """Adam (Kingma and Ba, 2015), with the decay rates of the paper."""
+
+    def __init__(self, weights: Tensor, rate: float, momentum: float) -> None:
+        self.weights, self.rate = weights, rate
+        self.mean = torch.zeros_like(weights)
+        self.square = torch.zeros_like(weights)
+        self.n_steps = 0
+
+    def step(self, grad: Tensor) -> None:
+        """Move the weights against the gradient."""
+        self.n_steps += 1
+        self.mean.lerp_(grad, 1 - 0.9)
+        self.square.mul_(0.999).addcmul_(grad, grad, value=1 - 0.999)
+        correction = (1 - 0.999**self.n_steps) ** 0.5
+        scale = self.square.sqrt().div_(correction).add_(1e-8)
+        step = self.rate / (1 - 0.9**self.n_steps)
+        self.weights.addcdiv_(self.mean, scale, value=-step)
+
+    def state(self) -> tuple[int, list[Tensor]]:
+        """What a later run needs to go on: steps made, and the moments."""
+        return self.n_steps, [self.mean, self.square]
+
+
+class SGD:
+    """Gradient descent with momentum."""
+
+    def __init__(self, weights: Tensor, rate: float, momentum: float) -> None:
+        self.weights, self.rate, self.momentum = weights, rate, momentum
+        self.velocity = torch.zeros_like(weights)
+        self.n_steps = 0
+
+    def step(self, grad: Tensor) -> None:
+        """Move the weights along the velocity."""
+        self.n_steps += 1
+        self.velocity.mul_(self.momentum).add_(grad)
+        self.weights.add_(self.velocity, alpha=-self.rate)
+
+    def state(self) -> tuple[int, list[Tensor]]:
+        """What a later run needs to go on: steps made, and the velocity."""
+        return self.n_steps, [self.velocity]
+
+
+SOLVERS: dict[str, type[Adam] | type[SGD]] = {"adam": Adam, "sgd": SGD}
+
+# steps made and moments, one entry per slice that learns at a rate of its own
+SolverState = list[tuple[int, list[np.ndarray]]]
+
+
+class Stepper:
+    """The weights of one phase, its chain, and an optimiser per learning rate."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        *,
+        depth: int,
+        corrupt: str,
+        rates: Sequence[float],
+        batch_size: int,
+        solver: str,
+        learning_rate_init: float,
+        momentum: float,
+        alpha: float,
+    ) -> None:
+        shape = parameters.shape
+        places = shape.chain_places(depth, corrupt)
+        # a layer's rate is its decoder's too; the output layer goes with the newest
+        learns = [rates[k - 1] > 0 for _, k in places]
+        blocks = [parameters.blocks[place] for place in places]
+        head = shape.head
+        if corrupt == "code" and depth > 1:
+            head = shape.code_head(depth)
+        self.chain = Chain(blocks, shape.activation, head, learns, batch_size)
+        self.alpha = alpha
+        self.decayed = [
+            block
+            for block, learn in zip(blocks, learns, strict=True)
+            if learn and not block.tied and alpha > 0
+        ]
+        self.updates: list[tuple[Adam | SGD, Tensor]] = []
+        self.spans: list[tuple[int, int]] = []
+        for rate in sorted({rates[k - 1] for _, k in places} - {0}):
+            equal = [place for place in places if rates[place[1] - 1] == rate]
+            for start, end in parameters.spans(equal):
+                weights = parameters.flat[start:end]
+                optimiser = SOLVERS[solver](
+                    weights, rate * learning_rate_init, momentum
+                )
+                self.updates.append((optimiser, parameters.grad[start:end]))
+                self.spans.append((start, end))
+
+    def step(self, X: Tensor, T: Tensor, weight: Tensor | None) -> Tensor:
+        """Learn to rebuild `T` from `X` by one update; the summed loss before it."""
+        loss = self.chain.loss_and_gradient(X, T, weight)
+        for block in self.decayed:
+            block.weight_grad.add_(block.weight, alpha=self.alpha)
+        for optimiser, grad in self.updates:
+            optimiser.step(grad)
+        return loss
+
+    def state(self) -> SolverState:
+        """The optimisers' memory as numpy arrays."""
+        return [
+            (n_steps, [moment.cpu().numpy().copy() for moment in moments])
+            for n_steps, moments in (optimiser.state() for optimiser, _ in self.updates)
+        ]
+
+    def restore(self, state: SolverState) -> None:
+        """Go on where `state` was taken."""
+        for (optimiser, _), (n_steps, saved) in zip(self.updates, state, strict=True):
+            optimiser.n_steps = n_steps
+            for moment, values in zip(optimiser.state()[1], saved, strict=True):
+                moment.copy_(torch.from_numpy(values))
+
+
+@contextmanager
+def torch_threads(n_threads: int) -> Iterator[None]:
+    """Run with so many torch threads, then with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,118 @@
+"""The fitted network as numpy arrays, and its forward pass without torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, softmax
+
+CHUNK_ROWS = 1024  # rows per pass: keeps the widest activations in the cache
+
+
+def _relu(A: np.ndarray) -> np.ndarray:
+    return np.maximum(A, 0, out=A)
+
+
+def _logistic(A: np.ndarray) -> np.ndarray:
+    return expit(A, out=A)
+
+
+def _tanh(A: np.ndarray) -> np.ndarray:
+    return np.tanh(A, out=A)
+
+
+def _identity(A: np.ndarray) -> np.ndarray:
+    return A
+
+
+# name: the activation, in place
+ACTIVATIONS = {
+    "relu": _relu,
+    "logistic": _logistic,
+    "tanh": _tanh,
+    "identity": _identity,
+}
+
+
+@dataclass(frozen=True)
+class Head:
+    """What the last layer's outputs stand for.
+
+    The first `n_numeric` features are numbers, scored by `loss` after `activation`;
+    each slice of `groups` is one categorical column, a softmax over its categories.
+    """
+
+    n_numeric: int
+    groups: tuple[slice, ...] = ()
+    loss: str = "squared_error"
+    activation: str = "identity"
+
+    @property
+    def n_features(self) -> int:
+        """Width of the output."""
+        return self.groups[-1].stop if self.groups else self.n_numeric
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An affine map: ``X @ weight + bias``."""
+
+    weight: np.ndarray  # (n_inputs, n_outputs)
+    bias: np.ndarray  # (n_outputs,)
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        A = X @ self.weight.astype(X.dtype, copy=False)
+        A += self.bias.astype(X.dtype, copy=False)
+        return A
+
+
+@dataclass(frozen=True)
+class Network:
+    """Encoder from the input up and decoder from the top code down.
+
+    Inference is pure: rows in, rows out, in the dtype of the rows; nothing is drawn
+    and nothing is written.
+    """
+
+    encoder: tuple[Layer, ...]
+    decoder: tuple[Layer, ...]
+    activation: str
+    head: Head
+
+    def codes(self, Z: np.ndarray, depth: int | None = None) -> list[np.ndarray]:
+        """Codes of all layers up to `depth`, from the bottom up."""
+        activate = ACTIVATIONS[self.activation]
+        codes = []
+        H = Z
+        for layer in self.encoder[:depth]:
+            H = activate(layer(H))  # (n, width)
+            codes.append(H)
+        return codes
+
+    def encode(self, Z: np.ndarray) -> np.ndarray:
+        """The top code, (n, hidden[-1])."""
+        return self.codes(Z)[-1]
+
+    def decode(self, H: np.ndarray) -> np.ndarray:
+        """From the top code to features, (n, n_features)."""
+        activate = ACTIVATIONS[self.activation]
+        for layer in self.decoder[:-1]:
+            H = activate(layer(H))
+        Z = self.decoder[-1](H)
+        numeric = Z[:, : self.head.n_numeric]
+        numeric[:] = ACTIVATIONS[self.head.activation](numeric)
+        for group in self.head.groups:
+            Z[:, group] = softmax(Z[:, group], axis=1)
+        return Z
+
+
+def chunks(n_rows: int) -> list[slice]:
+    """Slices of at most `CHUNK_ROWS` rows that cover all rows in order."""
+    return [slice(a, a + CHUNK_ROWS) for a in range(0, n_rows, CHUNK_ROWS)]
+
+
+def as_layers(
+    coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray]
+) -> tuple[Layer, ...]:
+    """Pair weights with biases."""
+    return tuple(Layer(W, b) for W, b in zip(coefs, intercepts, strict=True))

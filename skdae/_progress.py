@@ -1,0 +1,200 @@
+"""What is told about a training run: to the terminal, and to callbacks."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from skdae._network import Network
+from skdae.schedules import Phase
+
+try:
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:  # scikit-learn before 1.9 has no callbacks
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stands in where scikit-learn has no callbacks."""
+
+
+__all__ = ["CallbackSupportMixin"]
+
+
+@dataclass(frozen=True)
+class PhaseRecord:
+    """A phase as it was run.
+
+    Attributes
+    ----------
+    kind : str
+        Label of the phase ('gradual', 'stacked', 'tuning', ...).
+    depth : int
+        Encoder layers in use.
+    rates : tuple of float
+        Learning-rate factor of each layer, from the bottom up.
+    corrupt : {'input', 'code'}
+        Where the noise went in.
+    epochs : int
+        Passes over the rows that were made; fewer than planned when stopped early.
+    weight_updates : int
+        Steps times the layers that each of them updated.
+    seconds : float
+        Wall time.
+    loss : float
+        Training loss of the last epoch.
+    validation_loss : float or None
+        Best validation loss, None without early stopping.
+    """
+
+    kind: str
+    depth: int
+    rates: tuple[float, ...]
+    corrupt: str
+    epochs: int
+    weight_updates: int
+    seconds: float
+    loss: float
+    validation_loss: float | None
+
+
+class Epoch(NamedTuple):
+    """What a monitor hears at the end of an epoch."""
+
+    phase: int
+    epoch: int
+    loss: float
+    validation_loss: float | None
+
+
+Snapshot = Callable[[], Network | None]
+
+
+class Monitor:
+    """Hears of phases and epochs and may end the loop it stands in by returning True.
+
+    True at the end of an epoch ends its phase; True at the end of a phase ends the
+    training.
+    """
+
+    def phase_begin(self, number: int, phase: Phase) -> None:
+        """Called before a phase."""
+
+    def epoch_begin(self) -> None:
+        """Called before an epoch."""
+
+    def epoch_end(self, epoch: Epoch, network: Snapshot) -> bool:
+        """Called after an epoch; `network` gives the network as it stands."""
+        return False
+
+    def phase_end(self, record: PhaseRecord, network: Snapshot) -> bool:
+        """Called after a phase."""
+        return False
+
+
+class PrintMonitor(Monitor):
+    """Prints a line per phase, per epoch from verbose=2, with the time left."""
+
+    def __init__(self, plan: Sequence[Phase], verbose: int) -> None:
+        self.plan, self.verbose = plan, verbose
+        self.started = perf_counter()
+        self.number = 0
+
+    def phase_begin(self, number: int, phase: Phase) -> None:
+        """Remember where we are."""
+        self.number = number
+
+    def _seconds_left(self, epochs_done: int) -> float:
+        """Estimate from the layers passed through so far and those to come."""
+        total = sum(phase.depth * phase.epochs for phase in self.plan)
+        done = sum(phase.depth * phase.epochs for phase in self.plan[: self.number])
+        done += self.plan[self.number].depth * epochs_done
+        return (perf_counter() - self.started) * (total - done) / max(done, 1)
+
+    def epoch_end(self, epoch: Epoch, network: Snapshot) -> bool:
+        """Print when it is time: each epoch, or about ten times a phase."""
+        phase = self.plan[self.number]
+        every = 1 if self.verbose > 1 else max(1, phase.epochs // 10)
+        if (epoch.epoch + 1) % every == 0 or epoch.epoch + 1 == phase.epochs:
+            validation = (
+                ""
+                if epoch.validation_loss is None
+                else f"  validation {epoch.validation_loss:.5f}"
+            )
+            print(
+                f"phase {self.number + 1}/{len(self.plan)} ({phase.kind}, "
+                f"{phase.depth} layers)  epoch {epoch.epoch + 1}/{phase.epochs}  "
+                f"loss {epoch.loss:.5f}{validation}  "
+                f"{self._seconds_left(epoch.epoch + 1):.0f} s left"
+            )
+        return False
+
+
+class CallbackMonitor(Monitor):
+    """Passes phases and epochs on to scikit-learn's callbacks as nested tasks."""
+
+    def __init__(
+        self,
+        estimator: Any,
+        context: Any,
+        attributes: Callable[[Network], dict[str, Any]],
+        data: dict[str, Any],
+    ) -> None:
+        self.estimator, self.context = estimator, context
+        self.attributes, self.data = attributes, data
+        self.phase_context: Any = None
+        self.epoch_context: Any = None
+
+    def _end(self, context: Any, network: Snapshot) -> bool:
+        """Tell the callbacks that a task has ended; True when one asks to stop."""
+
+        def fitted() -> dict[str, Any] | None:
+            current = network()
+            return None if current is None else self.attributes(current)
+
+        return context.call_on_fit_task_end(
+            estimator=self.estimator, reconstruction_attributes=fitted, **self.data
+        )
+
+    def phase_begin(self, number: int, phase: Phase) -> None:
+        """Open the phase's task."""
+        self.phase_context = self.context.subcontext(
+            task_name=f"{phase.kind} {phase.depth}", max_subtasks=phase.epochs
+        )
+        self.phase_context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+
+    def epoch_begin(self) -> None:
+        """Open the epoch's task."""
+        self.epoch_context = self.phase_context.subcontext(task_name="epoch")
+        self.epoch_context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+
+    def epoch_end(self, epoch: Epoch, network: Snapshot) -> bool:
+        """Close the epoch's task."""
+        return self._end(self.epoch_context, network)
+
+    def phase_end(self, record: PhaseRecord, network: Snapshot) -> bool:
+        """Close the phase's task."""
+        return self._end(self.phase_context, network)
+
+
+class Monitors(Monitor):
+    """Several monitors as one."""
+
+    def __init__(self, monitors: Sequence[Monitor]) -> None:
+        self.monitors = monitors
+
+    def phase_begin(self, number: int, phase: Phase) -> None:
+        """Tell all."""
+        for monitor in self.monitors:
+            monitor.phase_begin(number, phase)
+
+    def epoch_begin(self) -> None:
+        """Tell all."""
+        for monitor in self.monitors:
+            monitor.epoch_begin()
+
+    def epoch_end(self, epoch: Epoch, network: Snapshot) -> bool:
+        """Tell all; one that asks is enough to stop."""
+        return any([monitor.epoch_end(epoch, network) for monitor in self.monitors])
+
+    def phase_end(self, record: PhaseRecord, network: Snapshot) -> bool:
+        """Tell all; one that asks is enough to stop."""
+        return any([monitor.phase_end(record, network) for monitor in self.monitors])

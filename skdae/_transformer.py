@@ -1,0 +1,1031 @@
+"""The estimator: a table in, codes out, trained by a schedule of phases."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_is_fitted,
+    validate_data,
+)
+
+from skdae import _validation as validation
+from skdae._columns import SCALINGS, Columns, TableRows, fit_columns
+from skdae._network import ACTIVATIONS, Network, chunks
+from skdae._progress import (
+    CallbackMonitor,
+    CallbackSupportMixin,
+    Monitor,
+    Monitors,
+    PrintMonitor,
+)
+from skdae._random import spawn_streams
+from skdae.noise import NOISES, Noise, make_noise
+from skdae.schedules import SCHEDULES, Phase, joint, make_schedule
+
+DEFAULT_NOISE_RATE = 0.25
+SCORE_PARTS = 4  # each cell is hidden in one of so many passes
+
+
+# --- what transform returns ------------------------------------------------------------
+
+
+def _row_errors(residuals: np.ndarray) -> np.ndarray:
+    """Mean squared residual of the observed cells; 1 for a row with none."""
+    seen = ~np.isnan(residuals)
+    total = np.where(seen, residuals**2, 0).sum(axis=1)
+    n_seen = seen.sum(axis=1)
+    return np.where(n_seen > 0, total / np.maximum(n_seen, 1), 1.0)
+
+
+def _code(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    return network.encode(columns.encode(raw)[0])
+
+
+def _layers(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    return np.hstack(network.codes(columns.encode(raw)[0]))
+
+
+def _residuals(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    Z, _ = columns.encode(raw)
+    return columns.residuals(raw, network.decode(network.encode(Z)))
+
+
+def _error(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(_residuals(columns, network, raw), nan=0.0)
+
+
+def _code_and_error(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    H = _code(columns, network, raw)
+    residuals = columns.residuals(raw, network.decode(H))
+    return np.column_stack([H, _row_errors(residuals)])
+
+
+def _reconstruction(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    return columns.decode(network.decode(_code(columns, network, raw)))
+
+
+def _code_names(prefix: str, widths: Sequence[int], inputs: Sequence[str]) -> list[str]:
+    return [f"{prefix}{i}" for i in range(widths[-1])]
+
+
+def _layer_names(
+    prefix: str, widths: Sequence[int], inputs: Sequence[str]
+) -> list[str]:
+    return [
+        f"{prefix}_layer{k}_{i}"
+        for k, width in enumerate(widths, 1)
+        for i in range(width)
+    ]
+
+
+def _code_and_error_names(
+    prefix: str, widths: Sequence[int], inputs: Sequence[str]
+) -> list[str]:
+    return [*_code_names(prefix, widths, inputs), f"{prefix}_error"]
+
+
+def _input_names(
+    prefix: str, widths: Sequence[int], inputs: Sequence[str]
+) -> list[str]:
+    return list(inputs)
+
+
+@dataclass(frozen=True)
+class Output:
+    """A kind of output: its values, its names, and where the code lies in it."""
+
+    values: Callable[[Columns, Network, np.ndarray], np.ndarray]
+    names: Callable[[str, Sequence[int], Sequence[str]], list[str]]
+    # columns of the top code given (width of the code, width of the output)
+    code: Callable[[int, int], slice] | None
+
+
+OUTPUTS = {
+    "code": Output(_code, _code_names, lambda width, total: slice(0, width)),
+    "layers": Output(
+        _layers, _layer_names, lambda width, total: slice(total - width, total)
+    ),
+    "code_and_error": Output(
+        _code_and_error, _code_and_error_names, lambda width, total: slice(0, width)
+    ),
+    "reconstruction": Output(_reconstruction, _input_names, None),
+    "error": Output(_error, _input_names, None),
+}
+
+
+@dataclass(frozen=True)
+class Design:
+    """What the parameters ask for, checked."""
+
+    widths: tuple[int, ...]
+    plan: tuple[Phase, ...]
+    noise: Noise
+
+
+@dataclass(frozen=True)
+class Table:
+    """A user's table as a float matrix."""
+
+    raw: np.ndarray  # (n_samples, n_features), NaN where nothing is known
+    mask: np.ndarray  # (n_features,) bool: categorical
+    encoder: Any  # OrdinalEncoder or None
+
+
+class GradualDAETransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+    """Denoising autoencoder trained gradually, as a transformer.
+
+    Sensor tables are noisy, partly missing and strongly correlated. This transformer
+    corrupts rows, learns to rebuild them, and returns the codes of its hidden layers
+    (or the denoised table, or the residuals). Layers are added one by one; in the
+    default 'gradual' schedule the layers below keep learning while they are.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(128, 64)
+        Widths of the encoder's layers from the input up. A layer may be wider than
+        the table.
+    schedule : {'gradual', 'hybrid', 'frozen', 'stacked', 'joint'} or tuple of Phase, \
+default='gradual'
+        What is trained when. 'gradual': all layers learn, on corrupted input.
+        'stacked': only the new layer learns, on corrupted codes. 'hybrid': first the
+        one, then the other. 'frozen': only the new layer learns, on corrupted input
+        (the control). 'joint': all layers from the start. A tuple of
+        :class:`skdae.schedules.Phase` is run as it stands, and `max_iter` and the
+        parameters that shape a schedule are not used.
+    stacked_fraction : float in [0, 1], default=0.5
+        'hybrid' only: share of the weight updates of a new layer that are
+        stacked-style. 0 equals 'gradual', 1 equals 'stacked', bit for bit.
+    lower_layer_rate : float in [0, 1], default=1.0
+        'gradual' and 'hybrid' only: learning-rate factor of the layers below the
+        newest. 1 is gradual training, 0 the 'frozen' control.
+    noise : str or Noise, default='masking'
+        The corruption: a name of :data:`skdae.noise.NOISES` or an object of
+        :mod:`skdae.noise`, whose parameters are searched as ``noise__rate``.
+    noise_rate : float or array-like of shape (n_features,), default=0.25
+        Share of the cells that a noise given by name corrupts, for all columns or for
+        each; for the Gaussian ones the scale in standard deviations.
+    decoder : {'mirror', 'direct'}, default='mirror'
+        Mirrored decoder, or the papers' single layer from the top code to the input.
+        A 'direct' decoder must be trained by the last phase, so 'stacked' needs
+        `tuning_fraction` > 0 with it.
+    tied_weights : bool, default=False
+        Whether the mirrored decoder uses the encoder's weights, transposed.
+    activation : {'relu', 'logistic', 'tanh', 'identity'}, default='relu'
+        Activation of the hidden layers.
+    loss : {'auto', 'squared_error', 'cross_entropy'}, default='auto'
+        Loss of a row, summed over its observed cells: half the squared error, or
+        ``-x log(p) - (1 - x) log(1 - p)`` with a logistic output for scaled data in
+        [0, 1]. 'auto' is the cross-entropy for logistic units and data in [0, 1]
+        (by `scaling='minmax'` or as given) and the squared error otherwise.
+        Categorical columns always add the cross-entropy of a softmax. The objective
+        is the mean over rows plus ``alpha / 2 * sum(W ** 2)``.
+    emphasis : pair of float or None, default=None
+        Weight of corrupted and of untouched cells in the loss [2]_. None is (1, 1).
+    scaling : {'standard', 'minmax', 'quantile'} or None, default='standard'
+        Scaling of the numeric columns, undone by `inverse_transform` and
+        `reconstruct`. 'standard': mean 0 and standard deviation 1, where outliers (at
+        most 1 % of a column, more than one inner 99 % range outside of it) do not
+        count, and logarithmic tails beyond 5 standard deviations. 'minmax': [0, 1].
+        'quantile': normal scores of the ranks, limited to the range seen in `fit`.
+        Constant columns are centred only.
+    categorical_features : array-like of bool, int or str, 'from_dtype' or None, \
+default=None
+        Categorical columns: a mask, indices, names, or those of a categorical dtype.
+        They are encoded as one-hot groups. An unknown category counts as missing.
+    missing_values : {'allow', 'error'}, default='allow'
+        With 'allow' a missing cell (NaN) enters as a corrupted one and its loss is
+        not counted. A column that is missing throughout stays missing, a row without
+        a single value is not trained on. 'error' refuses missing values.
+    output : {'code', 'layers', 'code_and_error', 'reconstruction', 'error'}, \
+default='code'
+        What `transform` returns: the top code; the codes of all layers side by side;
+        the top code and the row's error (minus `score_samples`); the denoised table
+        in the user's units; or the residual of each column, in robust standard
+        deviations and 0 where nothing was observed.
+    solver : {'adam', 'sgd'}, default='adam'
+        Optimiser; its memory is cleared between phases.
+    learning_rate_init : float, default=1e-3
+        Step size.
+    momentum : float in [0, 1), default=0.9
+        Momentum of 'sgd'.
+    alpha : float, default=0.0
+        L2 penalty on the weights, see `loss`.
+    batch_size : int or 'auto', default='auto'
+        Rows per step. 'auto' is the power of two nearest to n_samples / 64, between 32
+        and 256. A last, shorter batch is trained on too.
+    max_iter : int, default=100
+        Epochs in total, over all phases.
+    epoch_allocation : 'equal' or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up.
+    tuning_fraction : float in [0, 1), default=0.0
+        Share of `max_iter` for a last phase that trains all layers ("full tuning").
+    early_stopping : bool, default=False
+        Whether to hold rows out and end a phase when their loss, under one fixed
+        corruption, no longer improves; the best weights are restored.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows held out for early stopping.
+    n_iter_no_change : int, default=10
+        Epochs without an improvement of `tol` after which a phase is ended.
+    tol : float, default=1e-4
+        The least improvement of the validation loss that counts.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights and the scaling of the last
+        one, training all layers for `max_iter` epochs.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initial weights, order of rows, corruption and validation split. With
+        the same seed, the same rows in any order give the same model.
+    device : {'cpu', 'cuda', 'auto'}, default='cpu'
+        Where to train. 'auto' takes CUDA where torch sees it.
+    n_threads : int or None, default=None
+        Threads of torch during `fit`; the setting is restored. None is one thread, or
+        torch's own number when a layer has 256 units and a batch 100 rows or more.
+    verbose : bool or int, default=False
+        Whether to print phase, epoch, loss and time left; above 1 for every epoch.
+
+    Attributes
+    ----------
+    network_ : Network
+        Weights and forward pass in numpy.
+    columns_ : Columns
+        Learned encoding of the table.
+    coefs_, intercepts_ : list of ndarray
+        Weights of shape (n_inputs, n_outputs) and biases of the layers, encoder first.
+    phases_ : tuple of PhaseRecord
+        The plan as it was run: depth, epochs, weight updates, seconds, losses.
+    loss_curve_ : list of float
+        Mean training loss of each epoch, over all phases.
+    validation_loss_curve_ : list of float or None
+        Loss of the held-out rows after each epoch; None without early stopping.
+    n_iter_ : int
+        Epochs that were run.
+    is_categorical_ : ndarray of bool of shape (n_features_in_,)
+        Which columns are categorical.
+    category_encoder_ : OrdinalEncoder or None
+        Categories of the categorical columns.
+    n_features_in_ : int
+        Columns seen in `fit`.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Their names, when X has names.
+
+    References
+    ----------
+    .. [1] A. Kalmanovich and G. Chechik, "Gradual training of deep denoising auto
+       encoders", 2014.
+    .. [2] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol, "Stacked
+       denoising autoencoders", JMLR 11, 2010.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skdae import GradualDAETransformer
+    >>> X, y = load_digits(return_X_y=True)
+    >>> dae = GradualDAETransformer((64, 32), max_iter=20, random_state=0)
+    >>> pipeline = make_pipeline(dae, LogisticRegression(max_iter=1000)).fit(X, y)
+    >>> dae.transform(X[:5]).shape
+    (5, 32)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "hidden_layer_sizes": [
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "schedule": [StrOptions(set(SCHEDULES)), tuple, list],
+        "stacked_fraction": [Interval(Real, 0, 1, closed="both")],
+        "lower_layer_rate": [Interval(Real, 0, 1, closed="both")],
+        "noise": [StrOptions(set(NOISES)), Noise],
+        "noise_rate": [Interval(Real, 0, None, closed="left"), "array-like"],
+        "decoder": [StrOptions({"mirror", "direct"})],
+        "tied_weights": ["boolean"],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "loss": [StrOptions({"auto", "squared_error", "cross_entropy"})],
+        "emphasis": ["array-like", None],
+        "scaling": [StrOptions({name for name in SCALINGS if name}), None],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "missing_values": [StrOptions({"allow", "error"})],
+        "output": [StrOptions(set(OUTPUTS))],
+        "solver": [StrOptions({"adam", "sgd"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "epoch_allocation": [StrOptions({"equal"}), "array-like"],
+        "tuning_fraction": [Interval(Real, 0, 1, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state", HasMethods("integers")],
+        "device": [StrOptions({"cpu", "cuda", "auto"})],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(128, 64),
+        *,
+        schedule="gradual",
+        stacked_fraction=0.5,
+        lower_layer_rate=1.0,
+        noise="masking",
+        noise_rate=DEFAULT_NOISE_RATE,
+        decoder="mirror",
+        tied_weights=False,
+        activation="relu",
+        loss="auto",
+        emphasis=None,
+        scaling="standard",
+        categorical_features=None,
+        missing_values="allow",
+        output="code",
+        solver="adam",
+        learning_rate_init=1e-3,
+        momentum=0.9,
+        alpha=0.0,
+        batch_size="auto",
+        max_iter=100,
+        epoch_allocation="equal",
+        tuning_fraction=0.0,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        random_state=None,
+        device="cpu",
+        n_threads=None,
+        verbose=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.schedule = schedule
+        self.stacked_fraction = stacked_fraction
+        self.lower_layer_rate = lower_layer_rate
+        self.noise = noise
+        self.noise_rate = noise_rate
+        self.decoder = decoder
+        self.tied_weights = tied_weights
+        self.activation = activation
+        self.loss = loss
+        self.emphasis = emphasis
+        self.scaling = scaling
+        self.categorical_features = categorical_features
+        self.missing_values = missing_values
+        self.output = output
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.momentum = momentum
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.epoch_allocation = epoch_allocation
+        self.tuning_fraction = tuning_fraction
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.device = device
+        self.n_threads = n_threads
+        self.verbose = verbose
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing_values == "allow"
+        tags.input_tags.categorical = self.categorical_features is not None
+        tags.input_tags.string = self.categorical_features is not None
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    # --- fit ---------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn the columns' scaling and train the network through its phases.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Training table, in the user's units; NaN where nothing was measured.
+            float32 is used as it is, without a copy.
+        y : None
+            Ignored, there for pipelines.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Whole weights count as repetitions of the row; others are scaled to a
+            mean of one and say how often a row is drawn.
+
+        Returns
+        -------
+        self : GradualDAETransformer
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range or does not fit the data; the message
+            names the parameter, the rule, the value and the remedy.
+        """
+        from skdae._training import train
+
+        going_on = self.warm_start and hasattr(self, "network_")
+        design = self._check_design()
+        table = self._read_training(X, reset=not going_on)
+        index, weights = validation.training_rows(table.raw, sample_weight)
+        self._check_rows(len(index))
+        plan = design.plan
+        if going_on:
+            columns = self._check_continues(design)
+            plan = joint(len(design.widths), self.max_iter)
+        else:
+            columns = self._learn_columns(table, index, weights)
+        learned = self._attributes(table, columns)
+        monitor, close = self._monitor(plan, learned, X, sample_weight)
+        result = train(
+            TableRows(columns, table.raw, index),
+            plan,
+            self._shape(design, columns),
+            noise=design.noise,
+            streams=spawn_streams(self.random_state),
+            settings=self._settings(len(index)),
+            weights=weights,
+            validation_fraction=self.validation_fraction
+            if self.early_stopping
+            else None,
+            initial=self.network_ if going_on else None,
+            monitor=monitor,
+        )
+        for name, value in learned.items():
+            setattr(self, name, value)
+        self.network_ = result.network
+        self.loss_curve_ = result.loss_curve
+        self.validation_loss_curve_ = result.validation_loss_curve
+        self.phases_ = result.phases
+        self.n_iter_ = len(result.loss_curve)
+        self._stream = None
+        close(result.network)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Learn from one batch of a stream.
+
+        A call makes one pass over its rows and counts as one epoch of the schedule:
+        the network grows through the same phases as in `fit`, and the last phase goes
+        on for as long as batches come. Until the schedule has reached its top layer,
+        the code is that of the layers trained so far. The scaling and the categories
+        are learned from the first batch and kept. After `fit`, batches go on training
+        in the last phase.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows of the stream; the first batch needs at least 2.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : GradualDAETransformer
+            The transformer after this batch.
+        """
+        from skdae._training import train_on_batch
+
+        first = not hasattr(self, "network_")
+        design = self._check_design()
+        table = self._read_training(X, reset=True) if first else self._read(X)
+        index, weights = validation.training_rows(table.raw, sample_weight)
+        if first:
+            self._check_rows(len(index))
+            columns = self._learn_columns(table, index, weights)
+        else:
+            columns = self._check_continues(design)
+        # a network that fit has finished stays in its last phase
+        finished = not first and self._stream is None
+        network, loss, state = train_on_batch(
+            TableRows(columns, table.raw, index),
+            design.plan[-1:] if finished else design.plan,
+            self._shape(design, columns),
+            None if first else self._stream,
+            noise=design.noise,
+            streams=spawn_streams(self.random_state),
+            settings=self._settings(len(index)),
+            weights=weights,
+            initial=self.network_ if finished else None,
+        )
+        if first:
+            for name, value in self._attributes(table, columns).items():
+                setattr(self, name, value)
+        self.network_, self._stream = network, state
+        self.loss_curve_ = [loss] if first else [*self.loss_curve_, loss]
+        self.n_iter_ = len(self.loss_curve_)
+        if first:
+            self.validation_loss_curve_, self.phases_ = None, ()
+        return self
+
+    # --- transform ---------------------------------------------------------------------
+
+    def transform(self, X):
+        """Return the codes of the rows, or what `output` names.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`, in the user's units.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_features_out)
+            In the dtype of X; see `output` for what it holds.
+        """
+        check_is_fitted(self)
+        table = self._read(X)
+        values = self._by_chunk(OUTPUTS[self.output].values, table.raw)
+        if self.output == "reconstruction":
+            return self._as_table(values, X, table.raw.dtype)
+        return values
+
+    def staged_transform(self, X):
+        """Yield the codes after each layer, from the bottom up.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`.
+
+        Yields
+        ------
+        ndarray of shape (n_samples, hidden_layer_sizes[k])
+            Codes of layer k, in the dtype of X.
+        """
+        check_is_fitted(self)
+        table = self._read(X)
+        all_codes = self._by_chunk(_layers, table.raw)
+        stop = 0
+        for layer in self.network_.encoder:
+            start, stop = stop, stop + len(layer.bias)
+            yield all_codes[:, start:stop]
+
+    def inverse_transform(self, X):
+        """Return the table that the decoder makes of codes.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features_out)
+            What `transform` returned with `output` 'code', 'layers' or
+            'code_and_error'.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_features_in_)
+            Rows in the user's units; a DataFrame when `set_output` asks for one. With
+            categorical columns an object array or a DataFrame.
+
+        Raises
+        ------
+        ValueError
+            If `output` keeps no code, or X does not have its width.
+        """
+        check_is_fitted(self)
+        code = OUTPUTS[self.output].code
+        if code is None:
+            raise ValueError(
+                f"output={self.output!r} holds no code and cannot be inverted; set "
+                "output to 'code', 'layers' or 'code_and_error', or call reconstruct."
+            )
+        H = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+        n_out = len(self.get_feature_names_out())
+        if H.shape[1] != n_out:
+            raise ValueError(
+                f"X has {H.shape[1]} columns and must have {n_out}, the output of "
+                f"transform with output={self.output!r}; pass what transform returned."
+            )
+        H = H[:, code(len(self.network_.encoder[-1].bias), n_out)]
+        rebuilt = np.empty((len(H), self.n_features_in_))
+        for part in chunks(len(H)):
+            rebuilt[part] = self.columns_.decode(self.network_.decode(H[part]))
+        return self._as_table(rebuilt, X, H.dtype)
+
+    def reconstruct(self, X):
+        """Return the denoised rows, missing cells filled, in the user's units.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`; NaN where nothing was measured.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_features)
+            Every cell as the network rebuilds it. A DataFrame when `set_output` asks
+            for one.
+        """
+        check_is_fitted(self)
+        table = self._read(X)
+        rebuilt = self._by_chunk(_reconstruction, table.raw)
+        return self._as_table(rebuilt, X, table.raw.dtype)
+
+    def score_samples(self, X):
+        """Return how normal each row is: minus its mean squared residual.
+
+        Residuals are in robust standard deviations of their column (`output='error'`)
+        and averaged over the observed cells. A row without any has the score -1, that
+        of a row about which nothing but the columns is known.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Higher is more normal; at most 0.
+        """
+        check_is_fitted(self)
+        return -_row_errors(self._by_chunk(_residuals, self._read(X).raw))
+
+    def score(self, X, y=None):
+        """Return how well hidden cells are predicted from the others.
+
+        Each observed cell is hidden in one of four passes, chosen once and for all by
+        its place in X, and rebuilt from what the pass leaves. The score is
+
+        ``1 - mean over columns of (mean over cells of residual ** 2)``
+
+        with residuals in robust standard deviations of the training rows (for
+        categories: the Brier score over the Gini impurity); constant columns do not
+        count. It does not depend on the candidate's noise, loss or scaling, so it can
+        be searched over all of them. 1 is perfect, 0 as good as the columns' means.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows the network has not been trained on, best.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            The score; higher is better.
+        """
+        check_is_fitted(self)
+        raw, columns = self._read(X).raw, self.columns_
+        part_of = np.random.default_rng(0).integers(SCORE_PARTS, size=raw.shape)
+        total, n_cells = np.zeros(raw.shape[1]), np.zeros(raw.shape[1])
+        for rows in chunks(len(raw)):
+            for hidden in (part_of[rows] == k for k in range(SCORE_PARTS)):
+                shown = np.where(hidden, np.nan, raw[rows]).astype(raw.dtype)
+                Z = self.network_.decode(_code(columns, self.network_, shown))
+                errors = np.where(hidden, columns.residuals(raw[rows], Z) ** 2, np.nan)
+                total += np.nansum(errors, axis=0)
+                n_cells += (~np.isnan(errors)).sum(axis=0)
+        scored = (n_cells > 0) & ~columns.constant
+        scored = scored if scored.any() else n_cells > 0
+        if not scored.any():
+            return 0.0
+        return float(1 - np.mean(total[scored] / n_cells[scored]))
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the columns of X; None takes those seen in `fit`.
+
+        Returns
+        -------
+        ndarray of str objects
+            Numbered codes with the class name as prefix, or the names of the input
+            for the outputs with its columns.
+        """
+        check_is_fitted(self)
+        inputs = _check_feature_names_in(self, input_features)
+        widths = [len(layer.bias) for layer in self.network_.encoder]
+        prefix = type(self).__name__.lower()
+        names = OUTPUTS[self.output].names(prefix, widths, inputs)
+        return np.asarray(names, dtype=object)
+
+    @property
+    def coefs_(self):
+        """Weights of the layers, encoder first, each (n_inputs, n_outputs)."""
+        network = self.network_
+        return [layer.weight for layer in (*network.encoder, *network.decoder)]
+
+    @property
+    def intercepts_(self):
+        """Biases of the layers, encoder first."""
+        network = self.network_
+        return [layer.bias for layer in (*network.encoder, *network.decoder)]
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "network_")
+
+    # --- checks ------------------------------------------------------------------------
+
+    def _check_design(self) -> Design:
+        """Widths, plan and noise, checked as far as no data is needed."""
+        widths = validation.check_widths(self.hidden_layer_sizes)
+        plan = self._plan(len(widths))
+        if self.decoder == "direct":
+            if self.tied_weights:
+                raise ValueError(
+                    "tied_weights=True needs decoder='mirror': a direct decoder has "
+                    "no layer of the encoder's shape. Set one of them."
+                )
+            if plan[-1].corrupt == "code" and plan[-1].depth > 1:
+                raise ValueError(
+                    f"decoder='direct' with schedule={self.schedule!r} ends with a "
+                    "phase whose loss is on the code, so the layer from the code to X "
+                    "is never trained. Set tuning_fraction > 0 or decoder='mirror'."
+                )
+        if isinstance(self.noise, Noise) and not np.array_equal(
+            self.noise_rate, DEFAULT_NOISE_RATE
+        ):
+            raise ValueError(
+                f"noise_rate={self.noise_rate!r} is for a noise given by name, and "
+                f"noise is {self.noise!r}; set the object's own parameter, in a "
+                "search as noise__rate."
+            )
+        if self.emphasis is not None:
+            emphasis = np.asarray(self.emphasis, dtype=float)
+            if (
+                emphasis.shape != (2,)
+                or not (emphasis >= 0).all()
+                or not emphasis.any()
+            ):
+                raise ValueError(
+                    f"emphasis={self.emphasis!r} must be two weights of at least 0, not "
+                    "both 0: of corrupted and of untouched cells, for example (1, 0.5)."
+                )
+        return Design(widths, plan, make_noise(self.noise, self.noise_rate))
+
+    def _plan(self, n_layers: int) -> tuple[Phase, ...]:
+        """The phases to run."""
+        if isinstance(self.schedule, str):
+            return make_schedule(
+                self.schedule,
+                n_layers,
+                self.max_iter,
+                epoch_allocation=self.epoch_allocation,
+                stacked_fraction=self.stacked_fraction,
+                lower_layer_rate=self.lower_layer_rate,
+                tuning_fraction=self.tuning_fraction,
+            )
+        plan = tuple(self.schedule)
+        if not plan or not all(isinstance(phase, Phase) for phase in plan):
+            raise ValueError(
+                f"schedule={self.schedule!r} must be a name of {sorted(SCHEDULES)} or a "
+                "tuple of skdae.schedules.Phase."
+            )
+        depths = [phase.depth for phase in plan]
+        if depths[-1] != n_layers or max(depths) > n_layers:
+            raise ValueError(
+                f"schedule has phases of depth {depths} and must end with "
+                f"{n_layers}, the number of hidden_layer_sizes; build it for them."
+            )
+        return plan
+
+    def _check_rows(self, n_rows: int) -> None:
+        """Enough rows to learn a scaling, and to hold some out."""
+        if n_rows < 2:
+            raise ValueError(
+                f"X has n_samples={n_rows} with a value and a weight above 0, and at "
+                "least 2 are needed to learn a scaling; add rows."
+            )
+        held_out = max(1, round(self.validation_fraction * n_rows))
+        if self.early_stopping and held_out >= n_rows:
+            raise ValueError(
+                f"validation_fraction={self.validation_fraction} of {n_rows} rows "
+                "leaves none to train on; lower it or set early_stopping=False."
+            )
+
+    def _check_continues(self, design: Design) -> Columns:
+        """The fitted columns, when the network of the last fit can be trained on."""
+        widths = tuple(len(layer.bias) for layer in self.network_.encoder)
+        if widths != design.widths[: len(widths)] or (
+            self._stream is None and widths != design.widths
+        ):
+            raise ValueError(
+                f"hidden_layer_sizes={design.widths} must stay {widths}, the widths "
+                "of the network that is trained on; use a fresh estimator, or fit "
+                "with warm_start=False."
+            )
+        return self.columns_
+
+    def _loss_of(self, columns: Columns) -> str:
+        """The loss of the numeric columns, 'auto' resolved by the data's range."""
+        n_numeric = len(columns.numeric)
+        low = columns.layout.low[:n_numeric]
+        high = columns.layout.high[:n_numeric]
+        outside = (low < -1e-6) | (high > 1 + 1e-6)
+        in_range = self.scaling in ("minmax", None) and not outside.any()
+        if self.loss == "auto":
+            fits = in_range and self.activation == "logistic"
+            return "cross_entropy" if fits else "squared_error"
+        if self.loss == "cross_entropy" and not in_range:
+            where = (
+                f"scaling={self.scaling!r} does not give that"
+                if self.scaling in ("standard", "quantile")
+                else f"column {columns.numeric[outside.argmax()]} has values in "
+                f"[{low[outside.argmax()]:g}, {high[outside.argmax()]:g}]"
+            )
+            raise ValueError(
+                f"loss='cross_entropy' needs data in [0, 1], and {where}; set "
+                "scaling='minmax' or loss='squared_error'."
+            )
+        return self.loss
+
+    # --- parts of fit ------------------------------------------------------------------
+
+    def _read_training(self, X: Any, *, reset: bool) -> Table:
+        """The training table; the categories are learned when `reset`."""
+        if not reset:
+            return self._read(X)
+        if self.categorical_features is None:
+            return self._numeric(X, reset=True, min_rows=2)
+        X = self._container(X, reset=True, min_rows=2)
+        mask = validation.categorical_mask(
+            X, self.categorical_features, getattr(self, "feature_names_in_", None)
+        )
+        if not mask.any():
+            return self._numeric(X, reset=True, min_rows=2)
+        encoder = validation.fit_categories(X, np.flatnonzero(mask))
+        return self._mixed(X, mask, encoder)
+
+    def _read(self, X: Any) -> Table:
+        """A table like the fitted one."""
+        if self.category_encoder_ is None:
+            return self._numeric(X, reset=False, min_rows=1)
+        X = self._container(X, reset=False, min_rows=1)
+        return self._mixed(X, self.is_categorical_, self.category_encoder_)
+
+    def _container(self, X: Any, *, reset: bool, min_rows: int) -> Any:
+        """X with its names and number of columns checked, its cells as they are."""
+        X = validation.check_container(X, min_rows)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        return X
+
+    def _numeric(self, X: Any, *, reset: bool, min_rows: int) -> Table:
+        raw = validation.numeric_table(
+            self,
+            X,
+            reset=reset,
+            allow_nan=self.missing_values == "allow",
+            min_rows=min_rows,
+        )
+        return Table(raw, np.zeros(raw.shape[1], dtype=bool), None)
+
+    def _mixed(self, X: Any, mask: np.ndarray, encoder: Any) -> Table:
+        allow_nan = self.missing_values == "allow"
+        raw = validation.mixed_table(self, X, mask, encoder, allow_nan)
+        return Table(raw, mask, encoder)
+
+    def _learn_columns(
+        self, table: Table, index: np.ndarray, weights: np.ndarray | None
+    ) -> Columns:
+        """The encoding of the training rows; warns of columns without a value."""
+        n_categories: tuple[int, ...] = ()
+        if table.encoder is not None:
+            lists = validation.category_lists(table.encoder)
+            n_categories = tuple(max(1, len(found)) for found in lists)
+        columns = fit_columns(
+            table.raw,
+            index,
+            weights,
+            categorical=np.flatnonzero(table.mask),
+            n_categories=n_categories,
+            scaling=self.scaling,
+        )
+        if not columns.known.all():
+            empty = np.flatnonzero(~columns.known)
+            names = getattr(self, "feature_names_in_", None)
+            which = list(empty if names is None else names[empty])
+            warnings.warn(
+                f"Columns {which} hold no value in the training rows; they take no "
+                "part and stay missing in what is rebuilt. Drop them to be rid of "
+                "this warning.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return columns
+
+    def _attributes(self, table: Table, columns: Columns) -> dict[str, Any]:
+        """What is learned of the table."""
+        return {
+            "columns_": columns,
+            "is_categorical_": table.mask,
+            "category_encoder_": table.encoder,
+        }
+
+    def _shape(self, design: Design, columns: Columns) -> Any:
+        """Widths and wiring of the network."""
+        from skdae._kernels import Shape
+
+        design.noise.check(columns.n_columns)
+        head = columns.head(self._loss_of(columns))
+        widths = (head.n_features, *design.widths)
+        return Shape(widths, self.decoder, self.tied_weights, self.activation, head)
+
+    def _settings(self, n_rows: int) -> Any:
+        """How to optimise."""
+        from skdae._training import Settings
+
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            batch_size = int(np.clip(2 ** np.round(np.log2(n_rows / 64)), 32, 256))
+        emphasis = self.emphasis
+        return Settings(
+            solver=self.solver,
+            learning_rate_init=self.learning_rate_init,
+            momentum=self.momentum,
+            alpha=self.alpha,
+            batch_size=int(batch_size),
+            emphasis=None if emphasis is None else (emphasis[0], emphasis[1]),
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
+            device=self.device,
+            n_threads=self.n_threads,
+        )
+
+    def _monitor(
+        self, plan: Sequence[Phase], learned: dict[str, Any], X: Any, sample_weight: Any
+    ) -> tuple[Monitor, Callable[[Network], None]]:
+        """Who hears of the training, and what to call at its end."""
+        monitors: list[Monitor] = []
+        if self.verbose:
+            monitors.append(PrintMonitor(plan, int(self.verbose)))
+        context = None
+        if hasattr(self, "_init_callback_context"):
+            context = self._init_callback_context(max_subtasks=len(plan))
+            data = {"X": X, "metadata": {"sample_weight": sample_weight}}
+            context.call_on_fit_task_begin(estimator=self, **data)
+            monitors.append(
+                CallbackMonitor(
+                    self, context, lambda net: learned | {"network_": net}, data
+                )
+            )
+
+        def close(network: Network) -> None:
+            if context is not None:
+                context.call_on_fit_task_end(
+                    estimator=self,
+                    reconstruction_attributes=lambda: learned | {"network_": network},
+                    **data,
+                )
+
+        return Monitors(monitors), close
+
+    # --- parts of transform ------------------------------------------------------------
+
+    def _by_chunk(
+        self,
+        values: Callable[[Columns, Network, np.ndarray], np.ndarray],
+        raw: np.ndarray,
+    ) -> np.ndarray:
+        """Values of all rows, a cache-sized chunk at a time, in the dtype of X."""
+        parts = [
+            values(self.columns_, self.network_, raw[rows]) for rows in chunks(len(raw))
+        ]
+        result = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        keep = values in (_residuals, _reconstruction)
+        return result if keep else result.astype(raw.dtype, copy=False)
+
+    def _as_table(self, rebuilt: np.ndarray, X: Any, dtype: np.dtype) -> Any:
+        """Rebuilt rows in the user's categories and the container they asked for."""
+        numbers = rebuilt.astype(dtype, copy=False)
+        container = _get_output_config("transform", self)["dense"]
+        if self.category_encoder_ is None and container == "default":
+            return numbers
+        columns: list[np.ndarray] = list(numbers.T)
+        if self.category_encoder_ is not None:
+            lists = validation.category_lists(self.category_encoder_)
+            for column, found in zip(self.columns_.categorical, lists, strict=True):
+                values = np.full(len(rebuilt), np.nan, dtype=object)
+                seen = ~np.isnan(rebuilt[:, column])
+                values[seen] = found[rebuilt[seen, column].astype(int)]
+                columns[column] = values
+        if container == "default":
+            return np.column_stack([column.astype(object) for column in columns])
+        names = _check_feature_names_in(self)
+        return validation.data_frame(container, names, columns, X)

@@ -1,0 +1,636 @@
+"""A simulated plant with known truth: its sensors, its faults and its gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+from sklearn.utils import Bunch
+
+from skdae._random import RandomState, spawn_streams
+
+Floats = NDArray[np.float64]
+
+NORMAL = "normal"
+ROWS_PER_REGIME = 200  # mean stay in an operating mode
+SENSORS_PER_GROUP = 5  # sensors that share one acquisition module
+REGIME_SPREAD = 1.5  # set points against the unit spread of the states
+
+
+@dataclass(frozen=True)
+class FaultEvent:
+    """One thing that went wrong, so that a detector can be scored by event.
+
+    Parameters
+    ----------
+    kind : str
+        Name of the fault, one of those that :func:`make_sensor_data` lists.
+    start : int
+        First row concerned.
+    stop : int
+        First row after the event.
+    sensors : tuple of int
+        Columns concerned, ascending.
+    size : float
+        Signed size in standard deviations of the sensor's clean signal; 0 for kinds
+        that have none ('stuck', 'dropout', 'missing').
+
+    Examples
+    --------
+    >>> from skdae.datasets import FaultEvent
+    >>> FaultEvent(kind="bias", start=10, stop=50, sensors=(3,), size=2.5)
+    FaultEvent(kind='bias', start=10, stop=50, sensors=(3,), size=2.5)
+    """
+
+    kind: str
+    start: int
+    stop: int
+    sensors: tuple[int, ...]
+    size: float
+
+
+# --- the plant: states, set points, sensor responses
+
+
+@dataclass(frozen=True)
+class _SensorKind:
+    """A typical reading in SI units and the response to two drives z, v of std 1."""
+
+    typical: float
+    response: Callable[[Floats, Floats], Floats]
+
+
+_SENSOR_KINDS: dict[str, _SensorKind] = {
+    "temperature": _SensorKind(350.0, lambda z, v: np.tanh(1.5 * z)),  # saturates
+    "pressure": _SensorKind(5e5, lambda z, v: np.exp(0.7 * z)),
+    "flow": _SensorKind(0.02, lambda z, v: z * v),  # pump times valve
+    "level": _SensorKind(50.0, lambda z, v: np.abs(z) + 0.5 * v),
+    "vibration": _SensorKind(2e-4, lambda z, v: np.square(z)),
+    "speed": _SensorKind(1500.0, lambda z, v: np.sin(1.5 * z)),
+}
+
+
+@dataclass(frozen=True)
+class _Plant:
+    """What the plant truly did."""
+
+    clean: Floats  # (n_samples, n_sensors)
+    spread: Floats  # (n_sensors,), standard deviation of clean
+    regime: NDArray[np.int64]  # (n_samples,)
+
+
+def _standardise(values: Floats) -> Floats:
+    """Columns with mean 0 and standard deviation 1; a constant column becomes 0."""
+    spread = values.std(axis=0)
+    return (values - values.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+
+
+def _draw_regime(
+    n_samples: int, n_regimes: int, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Operating mode of each row: geometric stays, then any of the other modes."""
+    switches = generator.random(n_samples) < 1 / ROWS_PER_REGIME
+    steps = generator.integers(1, max(2, n_regimes), size=n_samples)
+    first = generator.integers(n_regimes)
+    return (first + np.cumsum(switches * steps)) % n_regimes
+
+
+def _draw_states(
+    set_points: Floats, autocorrelation: float, generator: np.random.Generator
+) -> Floats:
+    """AR(1) states of unit variance that lag behind their set points."""
+    shocks = generator.standard_normal(set_points.shape)
+    drive = (1 - autocorrelation) * set_points
+    drive += np.sqrt(1 - autocorrelation**2) * shocks
+    drive[0] = set_points[0] + shocks[0]  # start in the stationary state
+    return lfilter([1.0], [1.0, -autocorrelation], drive, axis=0)
+
+
+def _draw_loadings(
+    n_latent: int, n_sensors: int, generator: np.random.Generator
+) -> Floats:
+    """One unit vector per sensor: how it looks at the states."""
+    loadings = generator.standard_normal((n_latent, n_sensors))
+    return loadings / np.linalg.norm(loadings, axis=0)
+
+
+def _simulate_plant(
+    n_samples: int,
+    n_sensors: int,
+    n_latent: int,
+    n_regimes: int,
+    autocorrelation: float,
+    nonlinearity: float,
+    generator: np.random.Generator,
+) -> _Plant:
+    """Run the plant and read its sensors without noise or faults."""
+    modes = REGIME_SPREAD * generator.standard_normal((n_regimes, n_latent))
+    kinds = [_kind_of(j) for j in range(n_sensors)]
+    typical = np.array([kind.typical for kind in kinds])
+    offset = typical * generator.lognormal(0.0, 0.3, size=n_sensors)
+    scale = offset / generator.uniform(4.0, 8.0, size=n_sensors)
+    first = _draw_loadings(n_latent, n_sensors, generator)
+    second = _draw_loadings(n_latent, n_sensors, generator)
+
+    regime = _draw_regime(n_samples, n_regimes, generator)
+    states = _draw_states(modes[regime], autocorrelation, generator)
+    z = _standardise(states @ first)  # (n_samples, n_sensors)
+    v = _standardise(states @ second)
+    curved = np.column_stack(
+        [kind.response(z[:, j], v[:, j]) for j, kind in enumerate(kinds)]
+    )
+    response = (1 - nonlinearity) * z + nonlinearity * _standardise(curved)
+    clean = offset + scale * _standardise(response)
+    return _Plant(clean=clean, spread=clean.std(axis=0), regime=regime)
+
+
+def _kind_of(sensor: int) -> _SensorKind:
+    """Sensor kinds take turns."""
+    return list(_SENSOR_KINDS.values())[sensor % len(_SENSOR_KINDS)]
+
+
+def _name_sensors(n_sensors: int) -> list[str]:
+    """Kind and running number: 'temperature_01', 'pressure_02'."""
+    kinds = list(_SENSOR_KINDS)
+    width = max(2, len(str(n_sensors)))
+    return [f"{kinds[j % len(kinds)]}_{j + 1:0{width}d}" for j in range(n_sensors)]
+
+
+# --- the faults: a table of names and what each does to a block of readings
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The readings an event acts on."""
+
+    readings: Floats  # (rows, sensors), healthy, with measurement noise
+    before: Floats  # (sensors,), healthy reading of the row ahead of the event
+    shift: Floats  # (sensors,), signed size in the sensors' units
+
+
+def _bias(block: _Block) -> Floats:
+    """Off by a constant."""
+    return block.readings + block.shift
+
+
+def _drift(block: _Block) -> Floats:
+    """Off by a ramp that reaches the full size in the last row."""
+    rows = len(block.readings)
+    return block.readings + np.arange(1, rows + 1)[:, None] / rows * block.shift
+
+
+def _stuck(block: _Block) -> Floats:
+    """Frozen at the last healthy reading."""
+    return np.broadcast_to(block.before, block.readings.shape)
+
+
+def _dropout(block: _Block) -> Floats:
+    """Signal lost: the transmitter reads 0, the bottom of its range."""
+    return np.zeros_like(block.readings)
+
+
+def _missing(block: _Block) -> Floats:
+    """Not recorded."""
+    return np.full_like(block.readings, np.nan)
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """What a fault does, how many rows it typically lasts, whom it hits."""
+
+    act: Callable[[_Block], Floats]
+    rows: int
+    hits: str  # a key of _HITS
+    size: float = 0.0  # multiple of `fault_size`
+    labelled: bool = True  # False: a gap, not a fault
+
+
+_FAULTS: dict[str, _Fault] = {
+    "bias": _Fault(_bias, rows=40, hits="one", size=1.0),
+    "drift": _Fault(_drift, rows=80, hits="one", size=1.0),
+    "stuck": _Fault(_stuck, rows=40, hits="one"),
+    "spike": _Fault(_bias, rows=1, hits="one", size=2.0),
+    "dropout": _Fault(_dropout, rows=15, hits="group"),
+    "missing": _Fault(_missing, rows=25, hits="some", labelled=False),
+}
+
+
+def _hit_one(group: NDArray[np.int64], generator: np.random.Generator) -> NDArray:
+    """Any single sensor."""
+    return generator.integers(len(group), size=1)
+
+
+def _hit_some(group: NDArray[np.int64], generator: np.random.Generator) -> NDArray:
+    """Up to a quarter of the sensors, wherever they are."""
+    count = generator.integers(1, max(1, len(group) // 4) + 1)
+    return np.sort(generator.choice(len(group), size=count, replace=False))
+
+
+def _hit_group(group: NDArray[np.int64], generator: np.random.Generator) -> NDArray:
+    """All sensors of one acquisition module."""
+    return np.flatnonzero(group == generator.integers(group.max() + 1))
+
+
+_HITS: dict[str, Callable[[NDArray[np.int64], np.random.Generator], NDArray]] = {
+    "one": _hit_one,
+    "some": _hit_some,
+    "group": _hit_group,
+}
+
+
+def _rows_per_kind(
+    n_samples: int, faults: Sequence[str], fault_rate: float
+) -> dict[str, int]:
+    """Whole rows for each kind: the labelled ones share the rate, a gap gets a share.
+
+    The labelled kinds add up to `fault_rate * n_samples`, rounded.
+    """
+    labelled = [kind for kind in faults if _FAULTS[kind].labelled]
+    gaps = [kind for kind in faults if not _FAULTS[kind].labelled]
+    total = round(fault_rate * n_samples)
+    shares = max(1, len(labelled))
+    cuts = np.rint(np.linspace(0, total, shares + 1)).astype(int)
+    rows = dict(zip(labelled, np.diff(cuts).tolist(), strict=False))
+    free = n_samples - sum(rows.values())
+    return rows | {kind: min(free, round(total / shares)) for kind in gaps}
+
+
+def _draw_lengths(rows: int, typical: int, generator: np.random.Generator) -> list[int]:
+    """Lengths of half to one and a half times the typical one that add up to `rows`."""
+    lengths: list[int] = []
+    while rows > 0:
+        drawn = generator.integers(max(1, typical // 2), typical * 3 // 2 + 1)
+        lengths.append(min(int(drawn), rows))
+        rows -= lengths[-1]
+    return lengths
+
+
+def _draw_events(
+    n_samples: int,
+    group: NDArray[np.int64],
+    faults: Sequence[str],
+    fault_rate: float,
+    fault_size: float,
+    generator: np.random.Generator,
+) -> tuple[FaultEvent, ...]:
+    """Events in the order of their rows; no two share a row."""
+    planned = [
+        (kind, length)
+        for kind, rows in _rows_per_kind(n_samples, faults, fault_rate).items()
+        for length in _draw_lengths(rows, _FAULTS[kind].rows, generator)
+    ]
+    planned = [planned[i] for i in generator.permutation(len(planned))]
+    lengths = np.array([length for _, length in planned], dtype=np.int64)
+    healthy = n_samples - int(lengths.sum())
+    gaps = np.sort(generator.integers(0, healthy + 1, size=len(planned)))
+    starts = gaps + np.cumsum(lengths) - lengths
+
+    events = []
+    for (kind, length), start in zip(planned, starts.tolist(), strict=True):
+        fault = _FAULTS[kind]
+        sensors = _HITS[fault.hits](group, generator)
+        sign = generator.choice((-1.0, 1.0))
+        size = sign * fault.size * fault_size * generator.uniform(0.75, 1.25)
+        events.append(
+            FaultEvent(
+                kind=kind,
+                start=start,
+                stop=start + length,
+                sensors=tuple(sensors.tolist()),
+                size=float(size) if fault.size else 0.0,
+            )
+        )
+    return tuple(events)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What the historian shows, and what is wrong with it."""
+
+    data: Floats  # (n_samples, n_sensors)
+    mask: NDArray[np.bool_]  # (n_samples, n_sensors)
+    target: NDArray[np.int64]  # (n_samples,)
+    fault_kind: NDArray[np.str_]  # (n_samples,)
+
+
+def _record(healthy: Floats, spread: Floats, events: Sequence[FaultEvent]) -> _Record:
+    """Apply the events to the healthy readings."""
+    data = healthy.copy()
+    mask = np.zeros(healthy.shape, dtype=bool)
+    target = np.zeros(len(healthy), dtype=np.int64)
+    fault_kind = np.full(len(healthy), NORMAL, dtype=f"<U{max(map(len, _FAULTS))}")
+    for event in events:
+        rows, sensors = slice(event.start, event.stop), list(event.sensors)
+        fault = _FAULTS[event.kind]
+        block = _Block(
+            readings=healthy[rows, sensors],
+            before=healthy[max(event.start - 1, 0), sensors],
+            shift=event.size * spread[sensors],
+        )
+        data[rows, sensors] = fault.act(block)
+        mask[rows, sensors] = True
+        target[rows] = int(fault.labelled)
+        fault_kind[rows] = event.kind
+    return _Record(data=data, mask=mask, target=target, fault_kind=fault_kind)
+
+
+# --- the arguments
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A number's kind and range; `holds` is the range in code and `text` in words."""
+
+    kind: type
+    text: str
+    holds: Callable[[Any], bool]
+    remedy: str
+
+
+_RULES: dict[str, _Rule] = {
+    "n_samples": _Rule(Integral, "an integer of at least 2", lambda v: v >= 2, "2000"),
+    "n_sensors": _Rule(Integral, "an integer of at least 1", lambda v: v >= 1, "20"),
+    "n_latent": _Rule(Integral, "an integer of at least 1", lambda v: v >= 1, "4"),
+    "n_regimes": _Rule(Integral, "an integer of at least 1", lambda v: v >= 1, "3"),
+    "autocorrelation": _Rule(
+        Real, "a number in [0, 1)", lambda v: 0 <= v < 1, "0.98, or 0 for none"
+    ),
+    "nonlinearity": _Rule(
+        Real,
+        "a number in [0, 1]",
+        lambda v: 0 <= v <= 1,
+        "0.5, or 0 for linear sensors",
+    ),
+    "noise": _Rule(
+        Real, "a finite number >= 0", lambda v: 0 <= v < np.inf, "0.1, or 0 for none"
+    ),
+    "fault_rate": _Rule(
+        Real, "a number in [0, 0.5]", lambda v: 0 <= v <= 0.5, "0.05, or 0 for none"
+    ),
+    "fault_size": _Rule(
+        Real, "a finite number > 0", lambda v: 0 < v < np.inf, "3.0 standard deviations"
+    ),
+}
+
+
+def _check_numbers(**values: Any) -> None:
+    """Refuse a number of the wrong type or outside its range."""
+    for name, value in values.items():
+        rule = _RULES[name]
+        typed = isinstance(value, rule.kind) and not isinstance(value, (bool, np.bool_))
+        if typed and rule.holds(value):
+            continue
+        error = ValueError if typed else TypeError
+        raise error(
+            f"{name}={value!r} must be {rule.text}; pass for instance {rule.remedy}."
+        )
+
+
+def _check_faults(faults: Sequence[str]) -> tuple[str, ...]:
+    """Names of the fault table, each once."""
+    if isinstance(faults, str):
+        raise TypeError(
+            f"faults={faults!r} must be a sequence of names; pass ({faults!r},)."
+        )
+    names = tuple(faults)
+    unknown = [name for name in names if name not in _FAULTS]
+    if unknown or len(set(names)) < len(names):
+        raise ValueError(
+            f"faults={names!r} must hold each kind at most once and only kinds of "
+            f"{tuple(_FAULTS)}; drop the unknown or repeated ones."
+        )
+    return names
+
+
+def _spawn(random_state: RandomState) -> list[np.random.Generator]:
+    """Independent generators for the plant, the noise and the faults.
+
+    One of them can then change its parameters and leave the others' draws alone. They
+    are seeded anew so that no model with the same `random_state` repeats their draws.
+    """
+    seeder = spawn_streams(random_state).init
+    seeds = seeder.integers(2**32, size=(3, 4), dtype=np.uint32)
+    return [np.random.default_rng(seed) for seed in seeds]
+
+
+_DESCR = """\
+Simulated plant
+---------------
+
+{n_latent} hidden states follow first-order autoregressions (coefficient
+{autocorrelation}) around the set points of {n_regimes} operating mode(s).
+{n_sensors} sensors read mixtures of the states through responses that are
+{nonlinearity:.0%} nonlinear, in units that differ by orders of magnitude. Measurement
+noise has {noise:.0%} of each sensor's standard deviation. Rows are equally spaced in
+time and in order. Injected kinds: {kinds}; {n_events} event(s).
+"""
+
+
+def make_sensor_data(
+    n_samples: int = 2000,
+    *,
+    n_sensors: int = 20,
+    n_latent: int = 4,
+    n_regimes: int = 3,
+    autocorrelation: float = 0.98,
+    nonlinearity: float = 0.5,
+    noise: float = 0.1,
+    faults: Sequence[str] = (
+        "bias",
+        "drift",
+        "stuck",
+        "spike",
+        "dropout",
+        "missing",
+    ),
+    fault_rate: float = 0.05,
+    fault_size: float = 3.0,
+    as_frame: bool = False,
+    random_state: RandomState = None,
+) -> Bunch:
+    """Simulate the sensors of a plant, with faults whose truth is known.
+
+    Real plant data comes without the truth: nobody knows the value a sensor would have
+    shown. Here the clean signal, the corrupted cells and the faulty rows are returned,
+    so that denoising, imputation and detection can be scored exactly.
+
+    A few hidden states wander (autocorrelation) around the set points of operating
+    modes, which change every 200 rows on average. Each sensor reads two mixtures of the
+    states through a nonlinear response of its kind, so the sensors are correlated but
+    no linear map explains them fully. Plant, noise and faults draw from separate
+    streams: with the same `random_state`, other faults leave the clean signal as it is.
+
+    Parameters
+    ----------
+    n_samples : int, default=2000
+        Rows, in the order of time; at least 2.
+    n_sensors : int, default=20
+        Columns. Kinds take turns (temperature, pressure, flow, level, vibration,
+        speed), and five neighbours share an acquisition module, that is, a group.
+    n_latent : int, default=4
+        Hidden states that drive all the sensors.
+    n_regimes : int, default=3
+        Operating modes, each with its own set points.
+    autocorrelation : float, default=0.98
+        Correlation of a state with itself one row later, in [0, 1).
+    nonlinearity : float, default=0.5
+        Share of the curved part in a sensor's response, in [0, 1]. With 0 the clean
+        data has rank `n_latent`.
+    noise : float, default=0.1
+        Standard deviation of the measurement noise, as a share of the standard
+        deviation of the sensor's clean signal.
+    faults : sequence of str, default=('bias', 'drift', 'stuck', 'spike', 'dropout', \
+'missing')
+        Kinds to inject; an empty sequence for none:
+
+        - 'bias': one sensor is off by a constant, about 40 rows;
+        - 'drift': one sensor goes off along a ramp, about 80 rows;
+        - 'stuck': one sensor repeats its last healthy reading, about 40 rows (an event
+          that opens the series repeats the reading of the first row);
+        - 'spike': one sensor jumps for one row, by twice the size;
+        - 'dropout': all sensors of a group lose their signal and read 0, about 15 rows;
+        - 'missing': up to a quarter of the sensors show NaN, about 25 rows. A gap is
+          seen by anybody and is no fault: it leaves `target` at 0.
+    fault_rate : float, default=0.05
+        Share of the rows with a fault, in [0, 0.5]: `target` sums to
+        ``round(fault_rate * n_samples)``. The kinds share these rows evenly (the last
+        event of a kind is cut to fit); 'missing' gets as many rows as one kind, on top
+        (all of that number when it is the only kind). No two events share a row.
+    fault_size : float, default=3.0
+        Typical size of a bias, a drift's end and half a spike, in standard deviations
+        of the sensor's clean signal; an event has 75 % to 125 % of it, either sign.
+    as_frame : bool, default=False
+        Whether tables are pandas DataFrames and columns of labels pandas Series.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all draws: an int gives the same plant at every call, None another one
+        each time. The global random state is never touched.
+
+    Returns
+    -------
+    bunch : :class:`~sklearn.utils.Bunch`
+        Dictionary-like, with the attributes
+
+        data : ndarray or DataFrame of shape (n_samples, n_sensors), float64
+            What the plant's historian shows: noise, faults and NaN.
+        clean : ndarray or DataFrame of shape (n_samples, n_sensors), float64
+            The true signal, without noise, faults or gaps.
+        mask : ndarray or DataFrame of shape (n_samples, n_sensors), bool
+            True where an event acts on the cell, gaps included. Elsewhere `data` is
+            `clean` plus noise.
+        missing : ndarray or DataFrame of shape (n_samples, n_sensors), bool
+            True where `data` is NaN; a part of `mask`.
+        target : ndarray or Series of shape (n_samples,), int64
+            1 where a fault is present, 0 elsewhere and at gaps.
+        fault_kind : ndarray or Series of shape (n_samples,), str
+            Kind of the event in the row, 'missing' included, or 'normal'.
+        events : tuple of FaultEvent
+            The events in the order of their rows.
+        regime : ndarray or Series of shape (n_samples,), int64
+            Operating mode of the row, from 0.
+        sensor_group : ndarray of shape (n_sensors,), int64
+            Acquisition module of the sensor, from 0.
+        feature_names : list of str
+            Names of the sensors, such as 'temperature_01'.
+        frame : DataFrame of shape (n_samples, n_sensors + 1) or None
+            `data` and `target`; None unless `as_frame`.
+        DESCR : str
+            What was simulated.
+
+    Raises
+    ------
+    TypeError
+        If an argument has the wrong type.
+    ValueError
+        If a number lies outside its range, a kind of fault is unknown or repeated, or
+        `random_state` is none of the above.
+
+    See Also
+    --------
+    fetch_tennessee_eastman : A simulated chemical plant known from the literature.
+
+    Examples
+    --------
+    >>> from skdae.datasets import make_sensor_data
+    >>> plant = make_sensor_data(1000, n_sensors=6, random_state=0)
+    >>> plant.data.shape, plant.feature_names[:2]
+    ((1000, 6), ['temperature_01', 'pressure_02'])
+    >>> int(plant.target.sum())
+    50
+    >>> sorted({event.kind for event in plant.events})
+    ['bias', 'drift', 'dropout', 'missing', 'spike', 'stuck']
+    """
+    _check_numbers(
+        n_samples=n_samples,
+        n_sensors=n_sensors,
+        n_latent=n_latent,
+        n_regimes=n_regimes,
+        autocorrelation=autocorrelation,
+        nonlinearity=nonlinearity,
+        noise=noise,
+        fault_rate=fault_rate,
+        fault_size=fault_size,
+    )
+    faults = _check_faults(faults)
+    for_plant, for_noise, for_faults = _spawn(random_state)
+
+    plant = _simulate_plant(
+        n_samples,
+        n_sensors,
+        n_latent,
+        n_regimes,
+        autocorrelation,
+        nonlinearity,
+        for_plant,
+    )
+    shocks = for_noise.standard_normal(plant.clean.shape)
+    healthy = plant.clean + noise * plant.spread * shocks
+    sensor_group = np.arange(n_sensors) // SENSORS_PER_GROUP
+    events = _draw_events(
+        n_samples, sensor_group, faults, fault_rate, fault_size, for_faults
+    )
+    record = _record(healthy, plant.spread, events)
+    bunch = Bunch(
+        data=record.data,
+        clean=plant.clean,
+        mask=record.mask,
+        missing=np.isnan(record.data),
+        target=record.target,
+        fault_kind=record.fault_kind,
+        events=events,
+        regime=plant.regime,
+        sensor_group=sensor_group,
+        feature_names=_name_sensors(n_sensors),
+        frame=None,
+        DESCR=_DESCR.format(
+            n_latent=n_latent,
+            autocorrelation=autocorrelation,
+            n_regimes=n_regimes,
+            n_sensors=n_sensors,
+            nonlinearity=nonlinearity,
+            noise=noise,
+            kinds=", ".join(faults) or "none",
+            n_events=len(events),
+        ),
+    )
+    return _to_frames(bunch) if as_frame else bunch
+
+
+def _to_frames(bunch: Bunch) -> Bunch:
+    """The same bunch with pandas tables and columns, and the joined `frame`."""
+    import pandas as pd
+
+    tables = {
+        name: pd.DataFrame(bunch[name], columns=bunch.feature_names)
+        for name in ("data", "clean", "mask", "missing")
+    }
+    columns = {
+        name: pd.Series(bunch[name], name=name)
+        for name in ("target", "fault_kind", "regime")
+    }
+    frame = pd.concat([tables["data"], columns["target"]], axis=1)
+    return Bunch(**(bunch | tables | columns | {"frame": frame}))

@@ -1,0 +1,637 @@
+"""Training schedules as data: what is trained when, and what it costs.
+
+A schedule is a tuple of :class:`Phase`. Nothing here trains anything: a plan can be
+printed, tested and costed before the first weight moves.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
+
+import numpy as np
+
+__all__ = [
+    "SCHEDULES",
+    "Phase",
+    "at_equal_updates",
+    "describe",
+    "frozen",
+    "gradual",
+    "hybrid",
+    "joint",
+    "make_schedule",
+    "stacked",
+    "total_cost",
+    "total_epochs",
+]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One step of a schedule: which layers learn, from what, and for how long.
+
+    Parameters
+    ----------
+    depth : int
+        Number of encoder layers in use, counted from the input; at least 1.
+    epochs : int
+        Passes over the training rows; at least 1.
+    rates : tuple of float, length `depth`
+        Learning-rate factor of each layer (the encoder layer with its part of the
+        decoder), from the bottom up. 0 freezes a layer, 1 is the full rate.
+    corrupt : {'input', 'code'}, default='input'
+        Where the noise goes in and what is rebuilt: the input row, or the code of
+        the layer below the top one. With 'code' only the top layer learns.
+    kind : str, default='custom'
+        A label for people ('gradual', 'stacked', 'tuning', ...); it changes nothing.
+
+    Examples
+    --------
+    >>> from skdae.schedules import Phase
+    >>> phase = Phase(depth=2, epochs=30, rates=(1.0, 1.0))
+    >>> phase.cost
+    60
+    """
+
+    depth: int
+    epochs: int
+    rates: tuple[float, ...]
+    corrupt: str = "input"
+    kind: str = field(default="custom", compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("depth", "epochs"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < 1:
+                raise ValueError(
+                    f"{name}={value!r} of a Phase must be an int of at least 1; "
+                    "leave a phase of no length out of the schedule."
+                )
+        if len(self.rates) != self.depth:
+            raise ValueError(
+                f"rates={self.rates!r} of a Phase must hold one factor per layer "
+                f"(depth={self.depth}); give {self.depth} of them."
+            )
+        if not all(isinstance(r, Real) and 0 <= r <= 1 for r in self.rates):
+            raise ValueError(
+                f"rates={self.rates!r} of a Phase must lie in [0, 1]; scale "
+                "learning_rate_init to train faster."
+            )
+        if not any(self.rates):
+            raise ValueError(
+                f"rates={self.rates!r} of a Phase train nothing; give at least one "
+                "layer a factor above 0."
+            )
+        if self.corrupt not in ("input", "code"):
+            raise ValueError(
+                f"corrupt={self.corrupt!r} of a Phase must be 'input' or 'code'."
+            )
+        if self.corrupt == "code" and any(self.rates[:-1]):
+            raise ValueError(
+                f"rates={self.rates!r} of a Phase with corrupt='code' must be 0 below "
+                "the top layer: the code that is rebuilt stands still."
+            )
+
+    @property
+    def n_updated(self) -> int:
+        """Number of layers whose weights change."""
+        return sum(rate > 0 for rate in self.rates)
+
+    @property
+    def cost(self) -> int:
+        """Weight updates in layer-epochs: epochs times the layers updated."""
+        return self.epochs * self.n_updated
+
+
+def total_epochs(phases: Sequence[Phase]) -> int:
+    """Epochs of a whole schedule, over all its phases.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+        The schedule.
+
+    Returns
+    -------
+    int
+        Passes over the training rows.
+    """
+    return sum(phase.epochs for phase in phases)
+
+
+def total_cost(phases: Sequence[Phase]) -> int:
+    """Weight updates of a whole schedule, in layer-epochs.
+
+    The papers compare schedules at equal weight updates: n epochs that update two
+    layers cost as much as 2n epochs that update one.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+        The schedule.
+
+    Returns
+    -------
+    int
+        Sum of epochs times updated layers.
+    """
+    return sum(phase.cost for phase in phases)
+
+
+def _shares(epoch_allocation: str | Sequence[float], n_stages: int) -> np.ndarray:
+    """Shares of the budget per stage, summing to one."""
+    if isinstance(epoch_allocation, str):
+        if epoch_allocation != "equal":
+            raise ValueError(
+                f"epoch_allocation={epoch_allocation!r} must be 'equal' or a sequence "
+                f"of {n_stages} shares, one per layer that is added."
+            )
+        return np.full(n_stages, 1 / n_stages)
+    shares = np.asarray(epoch_allocation, dtype=float)
+    if shares.shape != (n_stages,) or not np.all(shares > 0):
+        raise ValueError(
+            f"epoch_allocation={epoch_allocation!r} must hold {n_stages} shares above "
+            "0, one per layer that is added; use 'equal' to split evenly."
+        )
+    return shares / shares.sum()
+
+
+def _allocate(n_epochs: int, shares: np.ndarray) -> list[int]:
+    """Whole epochs per stage: at least one each, the rest by largest remainder."""
+    spare = n_epochs - len(shares)
+    wanted = np.maximum(shares * n_epochs - 1, 0)
+    wanted = wanted * (spare / wanted.sum()) if wanted.sum() > 0 else wanted
+    whole = np.floor(wanted + 1e-9).astype(int)
+    short = spare - int(whole.sum())
+    largest = np.argsort(-(wanted - whole), kind="stable")
+    whole[largest[:short]] += 1
+    return [int(epochs) + 1 for epochs in whole]
+
+
+def _budget(
+    n_layers: int, max_iter: int, n_stages: int, tuning_fraction: float
+) -> tuple[int, int]:
+    """Epochs for the stages and for the tuning phase, checked."""
+    if not isinstance(n_layers, Integral) or n_layers < 1:
+        raise ValueError(f"n_layers={n_layers!r} must be an int of at least 1.")
+    if not 0 <= tuning_fraction < 1:
+        raise ValueError(
+            f"tuning_fraction={tuning_fraction!r} must lie in [0, 1); it is the share "
+            "of max_iter spent on a last phase that trains all layers."
+        )
+    tuning = round(max_iter * tuning_fraction)
+    if tuning_fraction > 0:
+        tuning = max(tuning, 1)
+    if max_iter - tuning < n_stages:
+        raise ValueError(
+            f"max_iter={max_iter} must be at least the number of hidden layers "
+            f"({n_stages})" + (f" plus {tuning} for tuning" if tuning else "") + "; "
+            "raise max_iter or drop a layer."
+        )
+    return max_iter - tuning, tuning
+
+
+def _joint_phase(n_layers: int, epochs: int, kind: str) -> tuple[Phase, ...]:
+    """All layers together, or no phase at all for no epochs."""
+    if epochs == 0:
+        return ()
+    return (Phase(n_layers, epochs, (1.0,) * n_layers, kind=kind),)
+
+
+def _gradual_stage(depth: int, epochs: int, lower_layer_rate: float) -> Phase:
+    """The newest layer at the full rate, those below at their share of it."""
+    return Phase(
+        depth, epochs, (float(lower_layer_rate),) * (depth - 1) + (1.0,), kind="gradual"
+    )
+
+
+def _frozen_stage(depth: int, epochs: int) -> Phase:
+    """The newest layer alone, with noise and loss on the input."""
+    return replace(_gradual_stage(depth, epochs, 0.0), kind="frozen")
+
+
+def _stacked_stage(depth: int, epochs: int) -> Phase:
+    """The newest layer alone, with noise and loss on the code it is given."""
+    corrupt = "input" if depth == 1 else "code"
+    return replace(_frozen_stage(depth, epochs), corrupt=corrupt, kind="stacked")
+
+
+def _check_share(name: str, value: float) -> None:
+    if not isinstance(value, Real) or not 0 <= value <= 1:
+        raise ValueError(f"{name}={value!r} must be a number in [0, 1].")
+
+
+def _hybrid_stage(
+    depth: int, epochs: int, stacked_fraction: float, lower_layer_rate: float
+) -> tuple[Phase, ...]:
+    """First stacked-style, then gradual; the fraction counts weight updates."""
+    # s stacked and g gradual epochs make s and g * depth updates (fewer when the
+    # lower layers stand still): solve s / (s + g * n_updated) = stacked_fraction.
+    n_updated = _gradual_stage(depth, 1, lower_layer_rate).n_updated
+    weighted = stacked_fraction * n_updated
+    still = round(epochs * weighted / (1 - stacked_fraction + weighted))
+    phases = []
+    if still:
+        phases.append(_stacked_stage(depth, still))
+    if still < epochs:
+        phases.append(_gradual_stage(depth, epochs - still, lower_layer_rate))
+    return tuple(phases)
+
+
+Stage = Callable[[int, int], tuple[Phase, ...]]
+
+
+def _by_layer(
+    stage: Stage,
+    n_layers: int,
+    max_iter: int,
+    epoch_allocation: str | Sequence[float],
+    tuning_fraction: float,
+) -> tuple[Phase, ...]:
+    """One stage per added layer, then the tuning phase."""
+    growing, tuning = _budget(n_layers, max_iter, n_layers, tuning_fraction)
+    epochs = _allocate(growing, _shares(epoch_allocation, n_layers))
+    phases: tuple[Phase, ...] = stage(1, epochs[0])
+    for depth in range(2, n_layers + 1):
+        phases += stage(depth, epochs[depth - 1])
+    return phases + _joint_phase(n_layers, tuning, "tuning")
+
+
+def gradual(
+    n_layers: int,
+    max_iter: int,
+    *,
+    epoch_allocation: str | Sequence[float] = "equal",
+    lower_layer_rate: float = 1.0,
+    tuning_fraction: float = 0.0,
+) -> tuple[Phase, ...]:
+    """Add layers one by one while the layers below keep learning.
+
+    Parameters
+    ----------
+    n_layers : int
+        Number of hidden layers.
+    max_iter : int
+        Epochs in total, over all phases.
+    epoch_allocation : 'equal' or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up.
+    lower_layer_rate : float in [0, 1], default=1.0
+        Learning-rate factor of the layers below the newest.
+    tuning_fraction : float in [0, 1), default=0.0
+        Share of `max_iter` for a last phase that trains all layers.
+
+    Returns
+    -------
+    tuple of Phase
+        The plan, in the order it is run.
+
+    References
+    ----------
+    A. Kalmanovich and G. Chechik, "Gradual training of deep denoising auto
+    encoders", 2014.
+
+    Examples
+    --------
+    >>> from skdae.schedules import describe, gradual
+    >>> print(describe(gradual(2, 60)))
+    phase  kind      depth  epochs  rates    noise on  updates
+        1  gradual       1      30  1        input          30
+        2  gradual       2      30  1 1      input          60
+    total                       60                          90
+    """
+    _check_share("lower_layer_rate", lower_layer_rate)
+
+    def stage(depth: int, epochs: int) -> tuple[Phase, ...]:
+        return (_gradual_stage(depth, epochs, lower_layer_rate),)
+
+    return _by_layer(stage, n_layers, max_iter, epoch_allocation, tuning_fraction)
+
+
+def stacked(
+    n_layers: int,
+    max_iter: int,
+    *,
+    epoch_allocation: str | Sequence[float] = "equal",
+    tuning_fraction: float = 0.0,
+) -> tuple[Phase, ...]:
+    """Train each layer on the corrupted codes of the frozen layers below.
+
+    Parameters
+    ----------
+    n_layers : int
+        Number of hidden layers.
+    max_iter : int
+        Epochs in total, over all phases.
+    epoch_allocation : 'equal' or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up.
+    tuning_fraction : float in [0, 1), default=0.0
+        Share of `max_iter` for a last phase that trains all layers.
+
+    Returns
+    -------
+    tuple of Phase
+        The plan, in the order it is run.
+
+    References
+    ----------
+    P. Vincent et al., "Stacked denoising autoencoders", JMLR 11, 2010.
+
+    Examples
+    --------
+    >>> from skdae.schedules import stacked
+    >>> [phase.corrupt for phase in stacked(2, 60)]
+    ['input', 'code']
+    """
+
+    def stage(depth: int, epochs: int) -> tuple[Phase, ...]:
+        return (_stacked_stage(depth, epochs),)
+
+    return _by_layer(stage, n_layers, max_iter, epoch_allocation, tuning_fraction)
+
+
+def frozen(
+    n_layers: int,
+    max_iter: int,
+    *,
+    epoch_allocation: str | Sequence[float] = "equal",
+    tuning_fraction: float = 0.0,
+) -> tuple[Phase, ...]:
+    """Train each layer on the corrupted input with the layers below frozen.
+
+    The control of the gradual papers: it differs from :func:`gradual` in nothing but
+    the frozen layers, so it shows what keeping them adapting is worth.
+
+    Parameters
+    ----------
+    n_layers : int
+        Number of hidden layers.
+    max_iter : int
+        Epochs in total, over all phases.
+    epoch_allocation : 'equal' or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up.
+    tuning_fraction : float in [0, 1), default=0.0
+        Share of `max_iter` for a last phase that trains all layers.
+
+    Returns
+    -------
+    tuple of Phase
+        The plan, in the order it is run.
+
+    Examples
+    --------
+    >>> from skdae.schedules import frozen
+    >>> [phase.rates for phase in frozen(2, 60)]
+    [(1.0,), (0.0, 1.0)]
+    """
+
+    def stage(depth: int, epochs: int) -> tuple[Phase, ...]:
+        return (_frozen_stage(depth, epochs),)
+
+    return _by_layer(stage, n_layers, max_iter, epoch_allocation, tuning_fraction)
+
+
+def hybrid(
+    n_layers: int,
+    max_iter: int,
+    *,
+    stacked_fraction: float = 0.5,
+    epoch_allocation: str | Sequence[float] = "equal",
+    lower_layer_rate: float = 1.0,
+    tuning_fraction: float = 0.0,
+) -> tuple[Phase, ...]:
+    """Train each new layer stacked-style first, then gradually.
+
+    Parameters
+    ----------
+    n_layers : int
+        Number of hidden layers.
+    max_iter : int
+        Epochs in total, over all phases.
+    stacked_fraction : float in [0, 1], default=0.5
+        Share of the weight updates of a new layer's stage that are stacked-style, to
+        the nearest whole epoch. 0 is :func:`gradual`, 1 is :func:`stacked`.
+    epoch_allocation : 'equal' or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up.
+    lower_layer_rate : float in [0, 1], default=1.0
+        Learning-rate factor of the layers below the newest in the gradual part.
+    tuning_fraction : float in [0, 1), default=0.0
+        Share of `max_iter` for a last phase that trains all layers.
+
+    Returns
+    -------
+    tuple of Phase
+        The plan, in the order it is run.
+
+    Examples
+    --------
+    >>> from skdae.schedules import hybrid
+    >>> [(phase.kind, phase.cost) for phase in hybrid(2, 60, stacked_fraction=0.5)]
+    [('gradual', 30), ('stacked', 20), ('gradual', 20)]
+    """
+    _check_share("stacked_fraction", stacked_fraction)
+    _check_share("lower_layer_rate", lower_layer_rate)
+
+    def stage(depth: int, epochs: int) -> tuple[Phase, ...]:
+        if depth == 1:  # nothing lies below: both styles are the same
+            return (_gradual_stage(depth, epochs, lower_layer_rate),)
+        return _hybrid_stage(depth, epochs, stacked_fraction, lower_layer_rate)
+
+    return _by_layer(stage, n_layers, max_iter, epoch_allocation, tuning_fraction)
+
+
+def joint(
+    n_layers: int, max_iter: int, *, tuning_fraction: float = 0.0
+) -> tuple[Phase, ...]:
+    """Train all layers together from a random start, without growing.
+
+    Parameters
+    ----------
+    n_layers : int
+        Number of hidden layers.
+    max_iter : int
+        Epochs in total, over all phases.
+    tuning_fraction : float in [0, 1), default=0.0
+        Share of `max_iter` for a last phase on all layers, with a fresh optimiser.
+
+    Returns
+    -------
+    tuple of Phase
+        The plan, in the order it is run.
+
+    Examples
+    --------
+    >>> from skdae.schedules import joint
+    >>> joint(2, 45)[0].cost
+    90
+    """
+    training, tuning = _budget(n_layers, max_iter, 1, tuning_fraction)
+    return _joint_phase(n_layers, training, "joint") + _joint_phase(
+        n_layers, tuning, "tuning"
+    )
+
+
+# name: (function, the options it understands)
+SCHEDULES: dict[str, tuple[Callable[..., tuple[Phase, ...]], tuple[str, ...]]] = {
+    "gradual": (gradual, ("epoch_allocation", "lower_layer_rate")),
+    "hybrid": (hybrid, ("epoch_allocation", "lower_layer_rate", "stacked_fraction")),
+    "frozen": (frozen, ("epoch_allocation",)),
+    "stacked": (stacked, ("epoch_allocation",)),
+    "joint": (joint, ()),
+}
+
+
+def _lookup(name: str) -> tuple[Callable[..., tuple[Phase, ...]], tuple[str, ...]]:
+    if name not in SCHEDULES:
+        raise ValueError(
+            f"schedule={name!r} must be one of {sorted(SCHEDULES)} or a tuple of Phase."
+        )
+    return SCHEDULES[name]
+
+
+def make_schedule(
+    name: str,
+    n_layers: int,
+    max_iter: int,
+    *,
+    epoch_allocation: str | Sequence[float] = "equal",
+    stacked_fraction: float = 0.5,
+    lower_layer_rate: float = 1.0,
+    tuning_fraction: float = 0.0,
+) -> tuple[Phase, ...]:
+    """Build a schedule by name; each takes the options that concern it.
+
+    Parameters
+    ----------
+    name : {'gradual', 'hybrid', 'frozen', 'stacked', 'joint'}
+        The schedule.
+    n_layers : int
+        Number of hidden layers.
+    max_iter : int
+        Epochs in total, over all phases.
+    epoch_allocation : 'equal' or sequence of float, default='equal'
+        Share of the epochs for each added layer; no part of 'joint'.
+    stacked_fraction : float in [0, 1], default=0.5
+        For 'hybrid'.
+    lower_layer_rate : float in [0, 1], default=1.0
+        For 'gradual' and 'hybrid'.
+    tuning_fraction : float in [0, 1), default=0.0
+        Share of `max_iter` for a last phase that trains all layers.
+
+    Returns
+    -------
+    tuple of Phase
+        The plan, in the order it is run.
+
+    Examples
+    --------
+    >>> from skdae.schedules import make_schedule, total_epochs
+    >>> {total_epochs(make_schedule(s, 3, 60)) for s in ("gradual", "stacked")}
+    {60}
+    """
+    build, understood = _lookup(name)
+    options = {
+        "epoch_allocation": epoch_allocation,
+        "stacked_fraction": stacked_fraction,
+        "lower_layer_rate": lower_layer_rate,
+    }
+    chosen = {option: options[option] for option in understood}
+    return build(n_layers, max_iter, tuning_fraction=tuning_fraction, **chosen)
+
+
+def at_equal_updates(
+    name: str,
+    reference: Sequence[Phase],
+    *,
+    stacked_fraction: float = 0.5,
+    lower_layer_rate: float = 1.0,
+) -> tuple[Phase, ...]:
+    """Build a schedule that makes as many weight updates as another one.
+
+    Each added layer gets the updates that `reference` spends on it, in whole epochs
+    (to the nearest); phases of kind 'tuning' are kept as they are. This is how the
+    papers compare schedules, and what a fair comparison in `schedule=` needs.
+
+    Parameters
+    ----------
+    name : {'gradual', 'hybrid', 'frozen', 'stacked', 'joint'}
+        The schedule to build.
+    reference : sequence of Phase
+        The schedule whose weight updates are to be matched.
+    stacked_fraction : float in [0, 1], default=0.5
+        For 'hybrid'.
+    lower_layer_rate : float in [0, 1], default=1.0
+        For 'gradual' and 'hybrid'.
+
+    Returns
+    -------
+    tuple of Phase
+        The plan, in the order it is run.
+
+    Examples
+    --------
+    >>> from skdae.schedules import at_equal_updates, gradual, total_cost
+    >>> plan = gradual(2, 60)
+    >>> other = at_equal_updates("stacked", plan)
+    >>> [phase.epochs for phase in other], total_cost(other) == total_cost(plan)
+    ([30, 60], True)
+    """
+    _lookup(name)
+    tuning = tuple(phase for phase in reference if phase.kind == "tuning")
+    growing = [phase for phase in reference if phase.kind != "tuning"]
+    n_layers = max(phase.depth for phase in reference)
+    if name == "joint":
+        epochs = max(1, round(total_cost(growing) / n_layers))
+        return _joint_phase(n_layers, epochs, "joint") + tuning
+    phases: tuple[Phase, ...] = ()
+    for depth in range(1, n_layers + 1):
+        updates = sum(phase.cost for phase in growing if phase.depth == depth)
+        # a schedule of `depth` layers whose last stage has one epoch per update,
+        # then as many whole epochs as those updates pay for
+        pieces = make_schedule(
+            name,
+            depth,
+            depth - 1 + max(1, updates),
+            epoch_allocation=[1] * (depth - 1) + [max(1, updates)],
+            stacked_fraction=stacked_fraction,
+            lower_layer_rate=lower_layer_rate,
+        )
+        top = [phase for phase in pieces if phase.depth == depth]
+        cost = total_cost(top)
+        phases += tuple(
+            replace(phase, epochs=max(1, round(phase.epochs * updates / cost)))
+            for phase in top
+        )
+    return phases + tuning
+
+
+def describe(phases: Sequence[Phase]) -> str:
+    """Lay a schedule out as a table for people.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+        The schedule.
+
+    Returns
+    -------
+    str
+        One line per phase and a total; updates are in layer-epochs.
+
+    Examples
+    --------
+    >>> from skdae.schedules import describe, stacked
+    >>> print(describe(stacked(2, 10)))
+    phase  kind      depth  epochs  rates    noise on  updates
+        1  stacked       1       5  1        input           5
+        2  stacked       2       5  0 1      code            5
+    total                       10                          10
+    """
+    lines = ["phase  kind      depth  epochs  rates    noise on  updates"]
+    for number, phase in enumerate(phases, 1):
+        rates = " ".join(f"{rate:g}" for rate in phase.rates)
+        lines.append(
+            f"{number:5d}  {phase.kind:8s}  {phase.depth:5d}  {phase.epochs:6d}  "
+            f"{rates:7s}  {phase.corrupt:8s}  {phase.cost:7d}"
+        )
+    lines.append(f"total{total_epochs(phases):25d}{total_cost(phases):28d}")
+    return "\n".join(lines)

@@ -1,0 +1,20 @@
+"""scikit-learn's own checks, with no expected failure."""
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skdae import GradualDAETransformer
+
+
+@parametrize_with_checks(
+    [
+        GradualDAETransformer(),
+        GradualDAETransformer((8,), output="code_and_error", scaling="quantile"),
+        GradualDAETransformer((6, 4), activation="logistic", scaling="minmax"),
+        GradualDAETransformer(
+            (6, 4), decoder="direct", early_stopping=True, solver="sgd"
+        ),
+    ]
+)
+def test_scikit_learn_checks(estimator, check):
+    """The estimator behaves as scikit-learn asks of every estimator."""
+    check(estimator)
