@@ -18,7 +18,7 @@ from skdae._network import Head, Layer, Network
 Tensor = torch.Tensor
 
 
-# --- activations: in place, and the delta in front of them, in place -------------
+# --- activations: in place, and the delta in front of them, in place ----------------
 
 
 def _tanh(A: Tensor) -> None:
@@ -58,7 +58,7 @@ ACTIVATIONS = {
 }
 
 
-# --- losses: sum over the batch, and the delta at the output's pre-activation ----
+# --- losses: sum over the batch, and the delta at the output's pre-activation -------
 
 
 def _squared_error(
@@ -123,7 +123,7 @@ def output_delta(
     return loss
 
 
-# --- weights -----------------------------------------------------------------------
+# --- weights ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -280,7 +280,7 @@ class Parameters:
         return merged
 
 
-# --- one step ------------------------------------------------------------------------
+# --- one step -----------------------------------------------------------------------
 
 
 class Chain:
@@ -310,7 +310,7 @@ class Chain:
 
     def _forward(self, X: Tensor) -> list[Tensor]:
         """Outputs of all layers; the last one before its activation."""
-        outputs = []
+        outputs: list[Tensor] = []
         H = X  # (m, n_inputs)
         for block, buffer in zip(self.blocks, self._outputs, strict=True):
             H = torch.addmm(block.bias, H, block.weight, out=buffer[: len(X)])
@@ -345,7 +345,7 @@ class Chain:
         return loss
 
 
-# --- optimisers: in place on one slice of the flat vector --------------------------
+# --- optimisers: in place on one slice of the flat vector ---------------------------
 
 
 class Adam:

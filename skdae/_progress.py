@@ -13,7 +13,7 @@ try:
 except ImportError:  # scikit-learn before 1.9 has no callbacks
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands in where scikit-learn has no callbacks."""
+        """Stand-in where scikit-learn has no callbacks."""
 
 
 __all__ = ["CallbackSupportMixin"]
@@ -89,6 +89,9 @@ class Monitor:
         """Called after a phase."""
         return False
 
+    def fit_end(self, network: Network) -> None:
+        """Called when the training is over."""
+
 
 class PrintMonitor(Monitor):
     """Prints a line per phase, per epoch from verbose=2, with the time left."""
@@ -135,20 +138,24 @@ class CallbackMonitor(Monitor):
         self,
         estimator: Any,
         context: Any,
-        attributes: Callable[[Network], dict[str, Any]],
+        learned: dict[str, Any],
         data: dict[str, Any],
     ) -> None:
-        self.estimator, self.context = estimator, context
-        self.attributes, self.data = attributes, data
+        self.estimator, self.learned, self.data = estimator, learned, data
+        self.context = self._begin(context)
         self.phase_context: Any = None
         self.epoch_context: Any = None
+
+    def _begin(self, context: Any) -> Any:
+        """Tell the callbacks that a task begins."""
+        return context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
     def _end(self, context: Any, network: Snapshot) -> bool:
         """Tell the callbacks that a task has ended; True when one asks to stop."""
 
         def fitted() -> dict[str, Any] | None:
             current = network()
-            return None if current is None else self.attributes(current)
+            return None if current is None else self.learned | {"network_": current}
 
         return context.call_on_fit_task_end(
             estimator=self.estimator, reconstruction_attributes=fitted, **self.data
@@ -156,15 +163,16 @@ class CallbackMonitor(Monitor):
 
     def phase_begin(self, number: int, phase: Phase) -> None:
         """Open the phase's task."""
-        self.phase_context = self.context.subcontext(
-            task_name=f"{phase.kind} {phase.depth}", max_subtasks=phase.epochs
+        name = f"phase {number + 1}: {phase.kind}"
+        self.phase_context = self._begin(
+            self.context.subcontext(task_name=name, max_subtasks=phase.epochs)
         )
-        self.phase_context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
     def epoch_begin(self) -> None:
         """Open the epoch's task."""
-        self.epoch_context = self.phase_context.subcontext(task_name="epoch")
-        self.epoch_context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+        self.epoch_context = self._begin(
+            self.phase_context.subcontext(task_name="epoch")
+        )
 
     def epoch_end(self, epoch: Epoch, network: Snapshot) -> bool:
         """Close the epoch's task."""
@@ -173,6 +181,10 @@ class CallbackMonitor(Monitor):
     def phase_end(self, record: PhaseRecord, network: Snapshot) -> bool:
         """Close the phase's task."""
         return self._end(self.phase_context, network)
+
+    def fit_end(self, network: Network) -> None:
+        """Close the task of the fit."""
+        self._end(self.context, lambda: network)
 
 
 class Monitors(Monitor):
@@ -193,8 +205,15 @@ class Monitors(Monitor):
 
     def epoch_end(self, epoch: Epoch, network: Snapshot) -> bool:
         """Tell all; one that asks is enough to stop."""
-        return any([monitor.epoch_end(epoch, network) for monitor in self.monitors])
+        asked = [monitor.epoch_end(epoch, network) for monitor in self.monitors]
+        return any(asked)
 
     def phase_end(self, record: PhaseRecord, network: Snapshot) -> bool:
         """Tell all; one that asks is enough to stop."""
-        return any([monitor.phase_end(record, network) for monitor in self.monitors])
+        asked = [monitor.phase_end(record, network) for monitor in self.monitors]
+        return any(asked)
+
+    def fit_end(self, network: Network) -> None:
+        """Tell all."""
+        for monitor in self.monitors:
+            monitor.fit_end(network)

@@ -36,8 +36,15 @@ WIDE_LAYER, WIDE_BATCH = 256, 100  # from where a second thread pays
 class Rows(Protocol):
     """Training rows as the network sees them."""
 
-    n_rows: int
-    layout: Layout
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        ...
+
+    @property
+    def layout(self) -> Layout:
+        """What the noise knows of the features."""
+        ...
 
     def take(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Features (m, n_features) float32 and what is observed (None: everything)."""
@@ -199,6 +206,16 @@ class Trainer:
             momentum=settings.momentum,
             alpha=settings.alpha,
         )
+
+    def trained_network(self, depth: int) -> Network:
+        """The network up to `depth`, which must have got a decoder by now."""
+        network = self.parameters.network(depth)
+        if network is None:
+            raise RuntimeError(
+                "Training was stopped before the direct decoder was trained; let the "
+                "schedule run to its last phase or use decoder='mirror'."
+            )
+        return network
 
     def phase_rows(self, rows: Rows, phase: Phase) -> tuple[Rows, Noise]:
         """What a phase rebuilds: the rows, or their codes below its top layer."""
@@ -403,7 +420,7 @@ def train(
             snapshot = partial(trainer.parameters.network, record.depth)
             if monitor.phase_end(record, snapshot):
                 break
-        network = trainer.parameters.network(records[-1].depth)
+        network = trainer.trained_network(records[-1].depth)
     return Training(
         network,
         curve,
@@ -412,7 +429,7 @@ def train(
     )
 
 
-# --- streams ---------------------------------------------------------------------------
+# --- streams ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -437,7 +454,7 @@ def train_on_batch(
     settings: Settings,
     weights: np.ndarray | None = None,
     initial: Network | None = None,
-) -> tuple[Network | None, float, StreamState]:
+) -> tuple[Network, float, StreamState]:
     """One pass over a batch of a stream, counted as one epoch of the plan.
 
     After the plan's last epoch its last phase goes on.
@@ -463,4 +480,4 @@ def train_on_batch(
             None if ended else stepper.state(),
             trainer.streams,
         )
-        return trainer.parameters.network(phase.depth), loss, later
+        return trainer.trained_network(phase.depth), loss, later

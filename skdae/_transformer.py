@@ -1,7 +1,7 @@
 """The estimator: a table in, codes out, trained by a schedule of phases."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -10,16 +10,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils._set_output import _get_output_config
-from sklearn.utils.validation import (
-    _check_feature_names_in,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from skdae import _validation as validation
+from skdae import _outputs
 from skdae._columns import SCALINGS, Columns, TableRows, fit_columns
 from skdae._network import ACTIVATIONS, Network, chunks
+from skdae._outputs import OUTPUTS
 from skdae._progress import (
     CallbackMonitor,
     CallbackSupportMixin,
@@ -28,98 +24,12 @@ from skdae._progress import (
     PrintMonitor,
 )
 from skdae._random import spawn_streams
+from skdae._tables import Table, as_container, category_lists, read, read_training
+from skdae._validation import check_emphasis, check_widths, training_rows
 from skdae.noise import NOISES, Noise, make_noise
 from skdae.schedules import SCHEDULES, Phase, joint, make_schedule
 
 DEFAULT_NOISE_RATE = 0.25
-SCORE_PARTS = 4  # each cell is hidden in one of so many passes
-
-
-# --- what transform returns ------------------------------------------------------------
-
-
-def _row_errors(residuals: np.ndarray) -> np.ndarray:
-    """Mean squared residual of the observed cells; 1 for a row with none."""
-    seen = ~np.isnan(residuals)
-    total = np.where(seen, residuals**2, 0).sum(axis=1)
-    n_seen = seen.sum(axis=1)
-    return np.where(n_seen > 0, total / np.maximum(n_seen, 1), 1.0)
-
-
-def _code(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
-    return network.encode(columns.encode(raw)[0])
-
-
-def _layers(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
-    return np.hstack(network.codes(columns.encode(raw)[0]))
-
-
-def _residuals(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
-    Z, _ = columns.encode(raw)
-    return columns.residuals(raw, network.decode(network.encode(Z)))
-
-
-def _error(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(_residuals(columns, network, raw), nan=0.0)
-
-
-def _code_and_error(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
-    H = _code(columns, network, raw)
-    residuals = columns.residuals(raw, network.decode(H))
-    return np.column_stack([H, _row_errors(residuals)])
-
-
-def _reconstruction(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
-    return columns.decode(network.decode(_code(columns, network, raw)))
-
-
-def _code_names(prefix: str, widths: Sequence[int], inputs: Sequence[str]) -> list[str]:
-    return [f"{prefix}{i}" for i in range(widths[-1])]
-
-
-def _layer_names(
-    prefix: str, widths: Sequence[int], inputs: Sequence[str]
-) -> list[str]:
-    return [
-        f"{prefix}_layer{k}_{i}"
-        for k, width in enumerate(widths, 1)
-        for i in range(width)
-    ]
-
-
-def _code_and_error_names(
-    prefix: str, widths: Sequence[int], inputs: Sequence[str]
-) -> list[str]:
-    return [*_code_names(prefix, widths, inputs), f"{prefix}_error"]
-
-
-def _input_names(
-    prefix: str, widths: Sequence[int], inputs: Sequence[str]
-) -> list[str]:
-    return list(inputs)
-
-
-@dataclass(frozen=True)
-class Output:
-    """A kind of output: its values, its names, and where the code lies in it."""
-
-    values: Callable[[Columns, Network, np.ndarray], np.ndarray]
-    names: Callable[[str, Sequence[int], Sequence[str]], list[str]]
-    # columns of the top code given (width of the code, width of the output)
-    code: Callable[[int, int], slice] | None
-
-
-OUTPUTS = {
-    "code": Output(_code, _code_names, lambda width, total: slice(0, width)),
-    "layers": Output(
-        _layers, _layer_names, lambda width, total: slice(total - width, total)
-    ),
-    "code_and_error": Output(
-        _code_and_error, _code_and_error_names, lambda width, total: slice(0, width)
-    ),
-    "reconstruction": Output(_reconstruction, _input_names, None),
-    "error": Output(_error, _input_names, None),
-}
 
 
 @dataclass(frozen=True)
@@ -129,15 +39,6 @@ class Design:
     widths: tuple[int, ...]
     plan: tuple[Phase, ...]
     noise: Noise
-
-
-@dataclass(frozen=True)
-class Table:
-    """A user's table as a float matrix."""
-
-    raw: np.ndarray  # (n_samples, n_features), NaN where nothing is known
-    mask: np.ndarray  # (n_features,) bool: categorical
-    encoder: Any  # OrdinalEncoder or None
 
 
 class GradualDAETransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -296,6 +197,9 @@ default='code'
     (5, 32)
     """
 
+    network_: Network
+    columns_: Columns
+
     _parameter_constraints: dict[str, list[Any]] = {
         "hidden_layer_sizes": [
             "array-like",
@@ -414,7 +318,7 @@ default='code'
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    # --- fit ---------------------------------------------------------------------------
+    # --- fit -------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
@@ -446,17 +350,17 @@ default='code'
 
         going_on = self.warm_start and hasattr(self, "network_")
         design = self._check_design()
-        table = self._read_training(X, reset=not going_on)
-        index, weights = validation.training_rows(table.raw, sample_weight)
+        table = self._read(X) if going_on else self._read_training(X)
+        index, weights = training_rows(table.raw, sample_weight)
         self._check_rows(len(index))
-        plan = design.plan
         if going_on:
-            columns = self._check_continues(design)
             plan = joint(len(design.widths), self.max_iter)
+            columns = self._check_continues(design)
         else:
+            plan = design.plan
             columns = self._learn_columns(table, index, weights)
-        learned = self._attributes(table, columns)
-        monitor, close = self._monitor(plan, learned, X, sample_weight)
+        learned = self._learned(table, columns)
+        monitor = self._monitor(plan, learned, {"X": X, "y": y})
         result = train(
             TableRows(columns, table.raw, index),
             plan,
@@ -479,7 +383,7 @@ default='code'
         self.phases_ = result.phases
         self.n_iter_ = len(result.loss_curve)
         self._stream = None
-        close(result.network)
+        monitor.fit_end(result.network)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -511,8 +415,8 @@ default='code'
 
         first = not hasattr(self, "network_")
         design = self._check_design()
-        table = self._read_training(X, reset=True) if first else self._read(X)
-        index, weights = validation.training_rows(table.raw, sample_weight)
+        table = self._read_training(X) if first else self._read(X)
+        index, weights = training_rows(table.raw, sample_weight)
         if first:
             self._check_rows(len(index))
             columns = self._learn_columns(table, index, weights)
@@ -532,16 +436,15 @@ default='code'
             initial=self.network_ if finished else None,
         )
         if first:
-            for name, value in self._attributes(table, columns).items():
+            for name, value in self._learned(table, columns).items():
                 setattr(self, name, value)
+            self.validation_loss_curve_, self.phases_ = None, ()
         self.network_, self._stream = network, state
         self.loss_curve_ = [loss] if first else [*self.loss_curve_, loss]
         self.n_iter_ = len(self.loss_curve_)
-        if first:
-            self.validation_loss_curve_, self.phases_ = None, ()
         return self
 
-    # --- transform ---------------------------------------------------------------------
+    # --- transform -------------------------------------------------------------------
 
     def transform(self, X):
         """Return the codes of the rows, or what `output` names.
@@ -557,11 +460,11 @@ default='code'
             In the dtype of X; see `output` for what it holds.
         """
         check_is_fitted(self)
-        table = self._read(X)
-        values = self._by_chunk(OUTPUTS[self.output].values, table.raw)
+        raw = self._read(X).raw
+        values = self._values(OUTPUTS[self.output].values, raw)
         if self.output == "reconstruction":
-            return self._as_table(values, X, table.raw.dtype)
-        return values
+            return self._as_container(values, X, raw.dtype)
+        return values.astype(raw.dtype, copy=False)
 
     def staged_transform(self, X):
         """Yield the codes after each layer, from the bottom up.
@@ -577,8 +480,7 @@ default='code'
             Codes of layer k, in the dtype of X.
         """
         check_is_fitted(self)
-        table = self._read(X)
-        all_codes = self._by_chunk(_layers, table.raw)
+        all_codes = self._values(_outputs.layers, self._read(X).raw)
         stop = 0
         for layer in self.network_.encoder:
             start, stop = stop, stop + len(layer.bias)
@@ -622,7 +524,7 @@ default='code'
         rebuilt = np.empty((len(H), self.n_features_in_))
         for part in chunks(len(H)):
             rebuilt[part] = self.columns_.decode(self.network_.decode(H[part]))
-        return self._as_table(rebuilt, X, H.dtype)
+        return self._as_container(rebuilt, X, H.dtype)
 
     def reconstruct(self, X):
         """Return the denoised rows, missing cells filled, in the user's units.
@@ -639,9 +541,9 @@ default='code'
             for one.
         """
         check_is_fitted(self)
-        table = self._read(X)
-        rebuilt = self._by_chunk(_reconstruction, table.raw)
-        return self._as_table(rebuilt, X, table.raw.dtype)
+        raw = self._read(X).raw
+        rebuilt = self._values(_outputs.reconstruction, raw)
+        return self._as_container(rebuilt, X, raw.dtype)
 
     def score_samples(self, X):
         """Return how normal each row is: minus its mean squared residual.
@@ -661,7 +563,7 @@ default='code'
             Higher is more normal; at most 0.
         """
         check_is_fitted(self)
-        return -_row_errors(self._by_chunk(_residuals, self._read(X).raw))
+        return -self._values(_outputs.row_errors, self._read(X).raw)
 
     def score(self, X, y=None):
         """Return how well hidden cells are predicted from the others.
@@ -689,21 +591,8 @@ default='code'
             The score; higher is better.
         """
         check_is_fitted(self)
-        raw, columns = self._read(X).raw, self.columns_
-        part_of = np.random.default_rng(0).integers(SCORE_PARTS, size=raw.shape)
-        total, n_cells = np.zeros(raw.shape[1]), np.zeros(raw.shape[1])
-        for rows in chunks(len(raw)):
-            for hidden in (part_of[rows] == k for k in range(SCORE_PARTS)):
-                shown = np.where(hidden, np.nan, raw[rows]).astype(raw.dtype)
-                Z = self.network_.decode(_code(columns, self.network_, shown))
-                errors = np.where(hidden, columns.residuals(raw[rows], Z) ** 2, np.nan)
-                total += np.nansum(errors, axis=0)
-                n_cells += (~np.isnan(errors)).sum(axis=0)
-        scored = (n_cells > 0) & ~columns.constant
-        scored = scored if scored.any() else n_cells > 0
-        if not scored.any():
-            return 0.0
-        return float(1 - np.mean(total[scored] / n_cells[scored]))
+        raw = self._read(X).raw
+        return _outputs.hidden_cell_score(self.columns_, self.network_, raw)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` returns.
@@ -741,11 +630,11 @@ default='code'
     def __sklearn_is_fitted__(self):
         return hasattr(self, "network_")
 
-    # --- checks ------------------------------------------------------------------------
+    # --- checks ----------------------------------------------------------------------
 
     def _check_design(self) -> Design:
         """Widths, plan and noise, checked as far as no data is needed."""
-        widths = validation.check_widths(self.hidden_layer_sizes)
+        widths = check_widths(self.hidden_layer_sizes)
         plan = self._plan(len(widths))
         if self.decoder == "direct":
             if self.tied_weights:
@@ -767,17 +656,7 @@ default='code'
                 f"noise is {self.noise!r}; set the object's own parameter, in a "
                 "search as noise__rate."
             )
-        if self.emphasis is not None:
-            emphasis = np.asarray(self.emphasis, dtype=float)
-            if (
-                emphasis.shape != (2,)
-                or not (emphasis >= 0).all()
-                or not emphasis.any()
-            ):
-                raise ValueError(
-                    f"emphasis={self.emphasis!r} must be two weights of at least 0, not "
-                    "both 0: of corrupted and of untouched cells, for example (1, 0.5)."
-                )
+        check_emphasis(self.emphasis)
         return Design(widths, plan, make_noise(self.noise, self.noise_rate))
 
     def _plan(self, n_layers: int) -> tuple[Phase, ...]:
@@ -795,7 +674,7 @@ default='code'
         plan = tuple(self.schedule)
         if not plan or not all(isinstance(phase, Phase) for phase in plan):
             raise ValueError(
-                f"schedule={self.schedule!r} must be a name of {sorted(SCHEDULES)} or a "
+                f"schedule={self.schedule!r} must be one of {sorted(SCHEDULES)} or a "
                 "tuple of skdae.schedules.Phase."
             )
         depths = [phase.depth for phase in plan]
@@ -856,90 +735,63 @@ default='code'
             )
         return self.loss
 
-    # --- parts of fit ------------------------------------------------------------------
+    # --- parts of fit ----------------------------------------------------------------
 
-    def _read_training(self, X: Any, *, reset: bool) -> Table:
-        """The training table; the categories are learned when `reset`."""
-        if not reset:
-            return self._read(X)
-        if self.categorical_features is None:
-            return self._numeric(X, reset=True, min_rows=2)
-        X = self._container(X, reset=True, min_rows=2)
-        mask = validation.categorical_mask(
-            X, self.categorical_features, getattr(self, "feature_names_in_", None)
-        )
-        if not mask.any():
-            return self._numeric(X, reset=True, min_rows=2)
-        encoder = validation.fit_categories(X, np.flatnonzero(mask))
-        return self._mixed(X, mask, encoder)
-
-    def _read(self, X: Any) -> Table:
-        """A table like the fitted one."""
-        if self.category_encoder_ is None:
-            return self._numeric(X, reset=False, min_rows=1)
-        X = self._container(X, reset=False, min_rows=1)
-        return self._mixed(X, self.is_categorical_, self.category_encoder_)
-
-    def _container(self, X: Any, *, reset: bool, min_rows: int) -> Any:
-        """X with its names and number of columns checked, its cells as they are."""
-        X = validation.check_container(X, min_rows)
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        return X
-
-    def _numeric(self, X: Any, *, reset: bool, min_rows: int) -> Table:
-        raw = validation.numeric_table(
+    def _read_training(self, X: Any) -> Table:
+        """Return the table of a first fit; its categories are learned."""
+        return read_training(
             self,
             X,
-            reset=reset,
+            categorical_features=self.categorical_features,
             allow_nan=self.missing_values == "allow",
-            min_rows=min_rows,
         )
-        return Table(raw, np.zeros(raw.shape[1], dtype=bool), None)
 
-    def _mixed(self, X: Any, mask: np.ndarray, encoder: Any) -> Table:
-        allow_nan = self.missing_values == "allow"
-        raw = validation.mixed_table(self, X, mask, encoder, allow_nan)
-        return Table(raw, mask, encoder)
+    def _read(self, X: Any) -> Table:
+        """Return a table like the fitted one."""
+        return read(
+            self,
+            X,
+            categorical=self.is_categorical_,
+            encoder=self.category_encoder_,
+            allow_nan=self.missing_values == "allow",
+        )
 
     def _learn_columns(
         self, table: Table, index: np.ndarray, weights: np.ndarray | None
     ) -> Columns:
-        """The encoding of the training rows; warns of columns without a value."""
-        n_categories: tuple[int, ...] = ()
-        if table.encoder is not None:
-            lists = validation.category_lists(table.encoder)
-            n_categories = tuple(max(1, len(found)) for found in lists)
+        """Return the encoding of the training rows; warn of columns without a value."""
+        lists = [] if table.encoder is None else category_lists(table.encoder)
         columns = fit_columns(
             table.raw,
             index,
             weights,
-            categorical=np.flatnonzero(table.mask),
-            n_categories=n_categories,
+            categorical=np.flatnonzero(table.categorical),
+            n_categories=tuple(max(1, len(found)) for found in lists),
             scaling=self.scaling,
         )
         if not columns.known.all():
             empty = np.flatnonzero(~columns.known)
             names = getattr(self, "feature_names_in_", None)
-            which = list(empty if names is None else names[empty])
+            which = [str(name) for name in (empty if names is None else names[empty])]
             warnings.warn(
-                f"Columns {which} hold no value in the training rows; they take no "
-                "part and stay missing in what is rebuilt. Drop them to be rid of "
+                f"Columns {which} of X hold no value in the training rows; they take "
+                "no part and stay missing in what is rebuilt. Drop them to be rid of "
                 "this warning.",
                 UserWarning,
                 stacklevel=3,
             )
         return columns
 
-    def _attributes(self, table: Table, columns: Columns) -> dict[str, Any]:
-        """What is learned of the table."""
+    def _learned(self, table: Table, columns: Columns) -> dict[str, Any]:
+        """Return the fitted attributes that describe the table."""
         return {
             "columns_": columns,
-            "is_categorical_": table.mask,
+            "is_categorical_": table.categorical,
             "category_encoder_": table.encoder,
         }
 
     def _shape(self, design: Design, columns: Columns) -> Any:
-        """Widths and wiring of the network."""
+        """Return widths and wiring of the network for these columns."""
         from skdae._kernels import Shape
 
         design.noise.check(columns.n_columns)
@@ -948,20 +800,19 @@ default='code'
         return Shape(widths, self.decoder, self.tied_weights, self.activation, head)
 
     def _settings(self, n_rows: int) -> Any:
-        """How to optimise."""
+        """Return how to optimise."""
         from skdae._training import Settings
 
         batch_size = self.batch_size
         if batch_size == "auto":
-            batch_size = int(np.clip(2 ** np.round(np.log2(n_rows / 64)), 32, 256))
-        emphasis = self.emphasis
+            batch_size = np.clip(2 ** np.round(np.log2(n_rows / 64)), 32, 256)
         return Settings(
             solver=self.solver,
             learning_rate_init=self.learning_rate_init,
             momentum=self.momentum,
             alpha=self.alpha,
             batch_size=int(batch_size),
-            emphasis=None if emphasis is None else (emphasis[0], emphasis[1]),
+            emphasis=check_emphasis(self.emphasis),
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,
             device=self.device,
@@ -969,63 +820,30 @@ default='code'
         )
 
     def _monitor(
-        self, plan: Sequence[Phase], learned: dict[str, Any], X: Any, sample_weight: Any
-    ) -> tuple[Monitor, Callable[[Network], None]]:
-        """Who hears of the training, and what to call at its end."""
+        self, plan: Sequence[Phase], learned: dict[str, Any], data: dict[str, Any]
+    ) -> Monitor:
+        """Return who hears of the training."""
         monitors: list[Monitor] = []
         if self.verbose:
             monitors.append(PrintMonitor(plan, int(self.verbose)))
-        context = None
-        if hasattr(self, "_init_callback_context"):
+        if hasattr(self, "_init_callback_context"):  # scikit-learn 1.9 or newer
             context = self._init_callback_context(max_subtasks=len(plan))
-            data = {"X": X, "metadata": {"sample_weight": sample_weight}}
-            context.call_on_fit_task_begin(estimator=self, **data)
-            monitors.append(
-                CallbackMonitor(
-                    self, context, lambda net: learned | {"network_": net}, data
-                )
-            )
+            monitors.append(CallbackMonitor(self, context, learned, data))
+        return Monitors(monitors)
 
-        def close(network: Network) -> None:
-            if context is not None:
-                context.call_on_fit_task_end(
-                    estimator=self,
-                    reconstruction_attributes=lambda: learned | {"network_": network},
-                    **data,
-                )
+    # --- parts of transform ----------------------------------------------------------
 
-        return Monitors(monitors), close
+    def _values(self, values: _outputs.Values, raw: np.ndarray) -> np.ndarray:
+        """Return what the fitted network says of the rows."""
+        return _outputs.by_chunk(values, self.columns_, self.network_, raw)
 
-    # --- parts of transform ------------------------------------------------------------
-
-    def _by_chunk(
-        self,
-        values: Callable[[Columns, Network, np.ndarray], np.ndarray],
-        raw: np.ndarray,
-    ) -> np.ndarray:
-        """Values of all rows, a cache-sized chunk at a time, in the dtype of X."""
-        parts = [
-            values(self.columns_, self.network_, raw[rows]) for rows in chunks(len(raw))
-        ]
-        result = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        keep = values in (_residuals, _reconstruction)
-        return result if keep else result.astype(raw.dtype, copy=False)
-
-    def _as_table(self, rebuilt: np.ndarray, X: Any, dtype: np.dtype) -> Any:
-        """Rebuilt rows in the user's categories and the container they asked for."""
-        numbers = rebuilt.astype(dtype, copy=False)
-        container = _get_output_config("transform", self)["dense"]
-        if self.category_encoder_ is None and container == "default":
-            return numbers
-        columns: list[np.ndarray] = list(numbers.T)
-        if self.category_encoder_ is not None:
-            lists = validation.category_lists(self.category_encoder_)
-            for column, found in zip(self.columns_.categorical, lists, strict=True):
-                values = np.full(len(rebuilt), np.nan, dtype=object)
-                seen = ~np.isnan(rebuilt[:, column])
-                values[seen] = found[rebuilt[seen, column].astype(int)]
-                columns[column] = values
-        if container == "default":
-            return np.column_stack([column.astype(object) for column in columns])
-        names = _check_feature_names_in(self)
-        return validation.data_frame(container, names, columns, X)
+    def _as_container(self, rebuilt: np.ndarray, X: Any, dtype: np.dtype) -> Any:
+        """Return rebuilt rows in the user's categories and container."""
+        return as_container(
+            self,
+            rebuilt,
+            X,
+            dtype=dtype,
+            encoder=self.category_encoder_,
+            categorical=self.is_categorical_,
+        )

@@ -1,0 +1,226 @@
+"""Tables for the benchmarks, each with a split that does not leak.
+
+Numbers come as floats, categories as codes, NaN where nothing is known. Identifiers,
+targets and columns that give the target away are left out, and so are columns without
+any value. Which rows may be held out together is part of a table: of measurements in
+order, whole blocks of neighbours; of repeated rows, all of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer, load_digits
+
+from skdae.datasets import make_sensor_data
+
+TEST_SHARE = 0.3  # of the groups of rows, where a table has no test rows of its own
+VALIDATION_SHARE = 0.25  # of the groups of training rows
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and the groups of rows that must stay on one side of a split."""
+
+    X: np.ndarray  # (n_rows, n_columns) float, NaN where nothing is known
+    groups: np.ndarray  # (n_rows,)
+    categorical: tuple[int, ...] = ()
+    test: np.ndarray | None = None  # (n_rows,) bool; None: a share of the groups
+
+    def split(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows to train on and rows to test on, as indices."""
+        if self.test is not None:
+            return np.flatnonzero(~self.test), np.flatnonzero(self.test)
+        return self.hold_out(np.arange(len(self.X)), TEST_SHARE, seed)
+
+    def hold_out(
+        self, rows: np.ndarray, share: float, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Split rows by their groups; at least one group on either side."""
+        found = np.unique(self.groups[rows])
+        n_held_out = min(max(1, round(share * len(found))), len(found) - 1)
+        chosen = np.random.default_rng(seed).permutation(found)[:n_held_out]
+        is_held_out = np.isin(self.groups[rows], chosen)
+        return rows[~is_held_out], rows[is_held_out]
+
+
+# --- groups ----------------------------------------------------------------------------
+
+
+def repeats(X: np.ndarray) -> np.ndarray:
+    """A group per distinct row: a repeated row is not both learned and tested."""
+    _, groups = np.unique(np.nan_to_num(X, nan=-1e30), axis=0, return_inverse=True)
+    return groups.ravel()
+
+
+def blocks(n_rows: int, n_blocks: int = 20) -> np.ndarray:
+    """Consecutive rows in groups: neighbours in time are nearly repetitions."""
+    return np.arange(n_rows) * n_blocks // n_rows
+
+
+# --- sets that scikit-learn and this package bring along -------------------------------
+
+
+def _bundled(load: Callable) -> Table:
+    X = load().data.astype(np.float64)
+    return Table(X, repeats(X))
+
+
+def _plant() -> Table:
+    X = make_sensor_data(4000, faults=(), random_state=0).X
+    return Table(np.asarray(X, dtype=np.float64), blocks(len(X)))
+
+
+BUNDLED: dict[str, Callable[[], Table]] = {
+    "breast_cancer": lambda: _bundled(load_breast_cancer),
+    "digits": lambda: _bundled(load_digits),
+    "plant": _plant,
+}
+
+
+# --- sets of a folder ------------------------------------------------------------------
+
+
+def _npz(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    if "X" in arrays:
+        arrays["X"] = arrays["X"].astype(np.float64)
+    return arrays
+
+
+def _plain(path: Path) -> Table:
+    X = _npz(path)["X"]
+    return Table(X, repeats(X))
+
+
+def _in_order(path: Path) -> Table:
+    X = _npz(path)["X"]
+    return Table(X, blocks(len(X)))
+
+
+def _gas_drift(path: Path) -> Table:
+    """Batches of measurements over three years: the last two are tested."""
+    data = _npz(path)
+    return Table(data["X"], data["batch"], test=data["batch"] >= 8)
+
+
+def _gas_turbine(path: Path) -> Table:
+    """Hours of five years: the last two are tested."""
+    data = _npz(path)
+    return Table(data["X"], data["year"], test=data["year"] >= 2014)
+
+
+def _occupancy(path: Path) -> Table:
+    """Minutes of three periods: the last two are tested."""
+    data = _npz(path)
+    X = data["X"]
+    return Table(X, blocks(len(X), 50), test=data["file_id"] > 0)
+
+
+def _pendigits(path: Path) -> Table:
+    """Digits of 44 writers: the last 14 are tested."""
+    data = _npz(path)
+    X = data["X"]
+    return Table(X, repeats(X), test=np.arange(len(X)) >= data["n_train"])
+
+
+def _tennessee_eastman(path: Path) -> Table:
+    """Two runs without a fault: the second is tested."""
+    data = _npz(path)
+    runs = data["train_normal"], data["test"][0]
+    X = np.vstack(runs).astype(np.float64)
+    groups = np.concatenate([blocks(len(run), 10) + 10 * i for i, run in enumerate(runs)])
+    return Table(X, groups, test=groups >= 10)
+
+
+def _csv(
+    path: Path,
+    *,
+    drop: tuple[str, ...],
+    unknown: tuple[str, ...] = (),
+    ordered: bool = False,
+    split: str | None = None,
+) -> Table:
+    """A table of mixed columns; text is categorical, `unknown` is missing."""
+    import pandas as pd
+
+    frame = pd.read_csv(path, na_values=list(unknown))
+    test = None if split is None else (frame[split] == "test").to_numpy()
+    frame = frame.drop(columns=list(drop)).dropna(axis="columns", how="all")
+    categorical = []
+    for j, name in enumerate(frame):
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            codes = frame[name].astype("category").cat.codes.astype(float)
+            frame[name] = codes.where(codes >= 0)
+            categorical.append(j)
+    X = frame.to_numpy(dtype=np.float64)
+    groups = blocks(len(X), 50) if ordered else repeats(X)
+    return Table(X, groups, tuple(categorical), test)
+
+
+def _adult(path: Path) -> Table:
+    return _csv(path, drop=("income", "split"), split="split")
+
+
+def _ai4i(path: Path) -> Table:
+    """Neither the ids nor the failure and its modes."""
+    leaks = ("machine_failure", "twf", "hdf", "pwf", "osf", "rnf")
+    return _csv(path, drop=("udi", "product_id", *leaks))
+
+
+def _air_quality(path: Path) -> Table:
+    return _csv(path, drop=("datetime",), ordered=True)
+
+
+def _bank(path: Path) -> Table:
+    """Without the length of the call, known only after it."""
+    return _csv(path, drop=("y", "duration"), unknown=("unknown",))
+
+
+def _sick(path: Path) -> Table:
+    return _csv(path, drop=("class", "TBG", "TBG_measured"))
+
+
+STORED: dict[str, tuple[str, Callable[[Path], Table]]] = {
+    "adult": ("tabular/adult.csv.gz", _adult),
+    "ai4i2020": ("tabular/ai4i2020.csv.gz", _ai4i),
+    "air_quality": ("tabular/air_quality.csv.gz", _air_quality),
+    "bank_additional": ("tabular/bank_additional.csv.gz", _bank),
+    "gas_drift": ("tabular/gas_drift.npz", _gas_drift),
+    "gas_turbine": ("tabular/gas_turbine.npz", _gas_turbine),
+    "hydraulic_ts": ("tabular/hydraulic_ts.npz", _in_order),
+    "isolet": ("tabular/isolet.npz", _plain),
+    "letter": ("tabular/letter.npz", _plain),
+    "occupancy": ("tabular/occupancy.npz", _occupancy),
+    "pendigits": ("tabular/pendigits.npz", _pendigits),
+    "satimage": ("tabular/satimage.npz", _plain),
+    "sick": ("tabular/sick.csv.gz", _sick),
+    "steel_plates": ("tabular/steel_plates.npz", _plain),
+    "tennessee_eastman": ("series/tep.npz", _tennessee_eastman),
+    "wall_robot": ("tabular/wall_robot.npz", _in_order),
+    "wine_quality": ("tabular/wine_quality.npz", _plain),
+}
+
+
+def available(folder: Path | None) -> dict[str, Callable[[], Table]]:
+    """Loaders by name: the bundled sets, and those that a folder holds."""
+    found = dict(BUNDLED)
+    if folder is None:
+        return found
+    if not folder.is_dir():
+        raise ValueError(
+            f"--data {folder} must be a folder; give the one that holds tabular/ and "
+            "series/, or leave --data out to run on the bundled sets."
+        )
+    for name, (place, load) in STORED.items():
+        path = folder / place
+        if path.is_file():
+            found[name] = lambda load=load, path=path: load(path)
+    if len(found) == len(BUNDLED):
+        raise ValueError(
+            f"--data {folder} holds none of the files known here, such as "
+            f"{STORED['letter'][0]}; give the folder that holds tabular/ and series/."
+        )
+    return found

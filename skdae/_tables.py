@@ -1,0 +1,260 @@
+"""Users' tables as float matrices, and back: containers, names and categories."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import OrdinalEncoder
+from sklearn.utils import _safe_indexing, check_array
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import _check_feature_names_in, validate_data
+
+
+@dataclass(frozen=True)
+class Table:
+    """A user's table as numbers.
+
+    Categorical columns hold ordinal codes; NaN is what is missing or unknown.
+    """
+
+    raw: np.ndarray  # (n_samples, n_features), float32 or float64
+    categorical: np.ndarray  # (n_features,) bool
+    encoder: OrdinalEncoder | None  # of the categorical columns
+
+
+def read_training(
+    estimator: Any, X: Any, *, categorical_features: Any, allow_nan: bool
+) -> Table:
+    """Read the table of a first fit: names, number of columns and categories."""
+    if categorical_features is not None:
+        X = _container(estimator, X, reset=True, min_rows=2)
+        names = getattr(estimator, "feature_names_in_", None)
+        mask = categorical_mask(X, categorical_features, names)
+        if mask.any():
+            encoder = _fit_categories(X, np.flatnonzero(mask))
+            return _mixed(estimator, X, mask, encoder, allow_nan)
+    raw = _numeric(estimator, X, reset=True, allow_nan=allow_nan, min_rows=2)
+    return Table(raw, np.zeros(raw.shape[1], dtype=bool), None)
+
+
+def read(
+    estimator: Any,
+    X: Any,
+    *,
+    categorical: np.ndarray,
+    encoder: OrdinalEncoder | None,
+    allow_nan: bool,
+) -> Table:
+    """Read a table with the columns and the categories of the fitted one."""
+    if encoder is not None:
+        X = _container(estimator, X, reset=False, min_rows=1)
+        return _mixed(estimator, X, categorical, encoder, allow_nan)
+    raw = _numeric(estimator, X, reset=False, allow_nan=allow_nan, min_rows=1)
+    return Table(raw, categorical, None)
+
+
+def category_lists(encoder: OrdinalEncoder) -> list[np.ndarray]:
+    """Return the categories of each column without the missing value."""
+    return [
+        np.array([c for c in found if c is not None and c == c], dtype=found.dtype)
+        for found in encoder.categories_
+    ]
+
+
+def as_container(
+    estimator: Any,
+    rebuilt: np.ndarray,
+    X: Any,
+    *,
+    dtype: np.dtype,
+    encoder: OrdinalEncoder | None,
+    categorical: np.ndarray,
+) -> Any:
+    """Return rebuilt rows in the user's categories and the container they asked for."""
+    container = _get_output_config("transform", estimator)["dense"]
+    numbers = rebuilt.astype(dtype, copy=False)
+    if encoder is None and container == "default":
+        return numbers
+    columns = list(numbers.T)
+    if encoder is not None:
+        places = np.flatnonzero(categorical)
+        for place, found in zip(places, category_lists(encoder), strict=True):
+            values = np.full(len(rebuilt), np.nan, dtype=object)
+            seen = ~np.isnan(rebuilt[:, place])
+            values[seen] = found[rebuilt[seen, place].astype(np.intp)]
+            columns[place] = values
+    if container == "default":
+        return np.column_stack([column.astype(object) for column in columns])
+    names = _check_feature_names_in(estimator)
+    return _data_frame(container, names, columns, getattr(X, "index", None))
+
+
+# --- reading ------------------------------------------------------------------------
+
+
+def is_dataframe(X: Any) -> bool:
+    """Tell whether X is a pandas or polars DataFrame."""
+    return hasattr(X, "columns") and hasattr(X, "dtypes")
+
+
+def _dtypes(X: Any) -> list[str]:
+    return [str(dtype).lower() for dtype in X.dtypes]
+
+
+def _numeric(
+    estimator: Any, X: Any, *, reset: bool, allow_nan: bool, min_rows: int
+) -> np.ndarray:
+    """Return a validated float table; float32 is not copied."""
+    try:
+        return validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan" if allow_nan else True,
+            ensure_min_samples=min_rows,
+        )
+    except ValueError as error:
+        raise _explain_text(error, X) from error
+
+
+def _container(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> Any:
+    """Return X with names and number of columns checked, its cells as they are."""
+    if not is_dataframe(X) or len(X) < min_rows:
+        X = check_array(
+            X,
+            dtype=None,
+            ensure_all_finite=False,
+            ensure_min_samples=min_rows,
+            input_name="X",
+        )
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return X
+
+
+def _fit_categories(X: Any, columns: np.ndarray) -> OrdinalEncoder:
+    """Learn the categories of columns; missing and unknown ones become NaN."""
+    encoder = OrdinalEncoder(
+        handle_unknown="use_encoded_value",
+        unknown_value=np.nan,
+        encoded_missing_value=np.nan,
+    )
+    return encoder.fit(_safe_indexing(X, columns, axis=1))
+
+
+def _mixed(
+    estimator: Any, X: Any, mask: np.ndarray, encoder: OrdinalEncoder, allow_nan: bool
+) -> Table:
+    """Return a float64 table of numeric columns and ordinal codes."""
+    raw = np.empty((X.shape[0], len(mask)))
+    numeric, categorical = np.flatnonzero(~mask), np.flatnonzero(mask)
+    if len(numeric):
+        part = _safe_indexing(X, numeric, axis=1)
+        try:
+            raw[:, numeric] = check_array(
+                part,
+                dtype=np.float64,
+                ensure_all_finite="allow-nan" if allow_nan else True,
+                estimator=estimator,
+                input_name="X",
+            )
+        except ValueError as error:
+            raise _explain_text(error, part) from error
+    raw[:, categorical] = encoder.transform(_safe_indexing(X, categorical, axis=1))
+    if not allow_nan and np.isnan(raw).any():
+        empty = np.flatnonzero(np.isnan(raw).any(axis=0))
+        raise ValueError(
+            f"Columns {list(empty)} of X hold missing values or unknown categories, "
+            "and missing_values='error' refuses them; fill them or set "
+            "missing_values='allow'."
+        )
+    return Table(raw, mask, encoder)
+
+
+def _explain_text(error: ValueError, X: Any) -> ValueError:
+    """Add the remedy to scikit-learn's message about text in a numeric table."""
+    if "could not convert string" not in str(error).lower():
+        return error
+    columns = ""
+    if is_dataframe(X):
+        kinds = ("int", "float", "bool", "decimal")
+        text = [
+            str(name)
+            for name, dtype in zip(X.columns, _dtypes(X), strict=True)
+            if not any(kind in dtype for kind in kinds)
+        ]
+        columns = f" Columns that are not numbers: {text}."
+    return ValueError(
+        f"X holds text: {error}.{columns} Name such columns in categorical_features "
+        "(names, indices or 'from_dtype'), or drop them."
+    )
+
+
+def categorical_mask(
+    X: Any, categorical_features: Any, feature_names: np.ndarray | None
+) -> np.ndarray:
+    """Return which columns are categorical, (n_features,) bool."""
+    n_features = X.shape[1]
+    mask = np.zeros(n_features, dtype=bool)
+    if isinstance(categorical_features, str):  # 'from_dtype'
+        if is_dataframe(X):
+            kinds = ("category", "categorical", "enum")
+            mask[:] = [dtype.startswith(kinds) for dtype in _dtypes(X)]
+        return mask
+    chosen = np.asarray(categorical_features)
+    if chosen.size == 0:
+        return mask
+    if chosen.ndim == 1 and chosen.dtype == bool:
+        if len(chosen) != n_features:
+            raise ValueError(
+                f"categorical_features is a mask of length {len(chosen)} and must "
+                f"have one entry per column of X ({n_features}); or name the columns."
+            )
+        return chosen.copy()
+    if chosen.ndim == 1 and chosen.dtype.kind in "iu":
+        if chosen.min() < 0 or chosen.max() >= n_features:
+            raise ValueError(
+                f"categorical_features={categorical_features!r} must be indices in "
+                f"[0, {n_features - 1}], the columns of X."
+            )
+        mask[chosen] = True
+        return mask
+    if chosen.ndim == 1 and all(isinstance(name, str) for name in chosen):
+        mask[_positions(chosen, feature_names)] = True
+        return mask
+    raise ValueError(
+        f"categorical_features={categorical_features!r} must be None, 'from_dtype', a "
+        "bool mask, or indices or names of columns."
+    )
+
+
+def _positions(chosen: Iterable[str], feature_names: np.ndarray | None) -> list[int]:
+    """Return where the named columns stand."""
+    if feature_names is None:
+        raise ValueError(
+            f"categorical_features={list(chosen)} names columns, but X has no column "
+            "names; pass a DataFrame or use indices."
+        )
+    known = list(feature_names)
+    unknown = [name for name in chosen if name not in known]
+    if unknown:
+        raise ValueError(
+            f"categorical_features names {unknown}, not among the columns of X "
+            f"({known}); correct the names."
+        )
+    return [known.index(name) for name in chosen]
+
+
+def _data_frame(
+    container: str, names: np.ndarray, columns: list[np.ndarray], index: Any
+) -> Any:
+    """Return a pandas or polars DataFrame of columns."""
+    if container == "polars":
+        import polars
+
+        lists = (c.tolist() if c.dtype == object else c for c in columns)
+        return polars.DataFrame(dict(zip(names, lists, strict=True)), strict=False)
+    import pandas
+
+    return pandas.DataFrame(dict(zip(names, columns, strict=True)), index=index)
