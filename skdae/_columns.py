@@ -33,6 +33,11 @@ class Scaler(Protocol):
         ...
 
 
+def _size(Z: np.ndarray) -> float:
+    """Return the largest absolute value, NaN left out (NaN when all are)."""
+    return max(-np.fmin.reduce(Z, axis=None), np.fmax.reduce(Z, axis=None))
+
+
 @dataclass(frozen=True)
 class AffineScaler:
     """Centre and scale; logarithmic tails beyond `tail_start` scaled units."""
@@ -45,11 +50,11 @@ class AffineScaler:
         """Scaled values; beyond the tail start t they are ``t + log(1 + z - t)``."""
         Z = X - self.center.astype(X.dtype)
         Z /= self.scale.astype(X.dtype)
-        size = np.abs(Z)
-        if np.isfinite(self.tail_start) and (size > self.tail_start).any():
-            far = size > self.tail_start
-            beyond = np.log1p(size[far] - self.tail_start)
-            Z[far] = np.copysign(self.tail_start + beyond, Z[far])
+        limit = self.tail_start
+        if np.isfinite(limit) and Z.size and _size(Z) > limit:
+            far = np.abs(Z) > limit
+            beyond = np.log1p(np.abs(Z[far]) - limit)
+            Z[far] = np.copysign(limit + beyond, Z[far])
         return Z
 
     def inverse(self, Z: np.ndarray) -> np.ndarray:
@@ -417,5 +422,5 @@ class TableRows:
 
     def take(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Encoded rows, float32."""
-        Z, observed = self.columns.encode(self.raw[self.index[index]])
+        Z, observed = self.columns.encode(self.raw.take(self.index[index], axis=0))
         return Z.astype(np.float32, copy=False), observed

@@ -537,14 +537,6 @@ def test_composed_and_per_row_for_codes():
     assert noise.get_params()["noise__hole__rate"] == [0.1, 0.3]
 
 
-def test_noises_tell_whether_the_order_of_rows_counts():
-    ordered = {name for name in NOISES if make_noise(name, 0.1).ordered}
-    assert ordered == {"stuck", "drift"}
-    assert PerRowNoise(StuckNoise()).ordered
-    assert ComposedNoise([("a", SwapNoise()), ("b", DriftNoise())]).ordered
-    assert not composed().ordered
-
-
 def test_row_order_noise_corrupts_less_where_intensity_is_low():
     Z = np.random.default_rng(0).standard_normal((4000, 20))
     layout = Layout.from_data(Z)
@@ -575,7 +567,7 @@ def test_layout_from_data_ignores_missing_cells():
 def test_layout_from_data_is_the_same_in_blocks(monkeypatch):
     X = np.random.default_rng(0).standard_normal((50, 7))
     whole = Layout.from_data(X)
-    monkeypatch.setattr("skdae.noise._BLOCK_CELLS", 110)
+    monkeypatch.setattr("skdae.noise._layout._BLOCK_CELLS", 110)
     blocks = Layout.from_data(X)
     for name in ("scale", "low", "high"):
         assert np.allclose(getattr(whole, name), getattr(blocks, name), rtol=1e-14)

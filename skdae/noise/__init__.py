@@ -1,0 +1,111 @@
+"""Corruption models: what is done to the input that the network learns to undo.
+
+A noise acts on arrays in scaled space, where the features of a numeric column are
+the column itself and those of a categorical column a one-hot group. It corrupts
+*cells*, one per row and column. Additive noises act on numeric columns only; the
+others take a categorical cell as a whole, and either zero its group or exchange it
+for the group of another row, so that no half categories arise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from skdae.noise._base import Noise
+from skdae.noise._composed import ComposedNoise, PerRowNoise
+from skdae.noise._layout import Layout
+from skdae.noise._models import (
+    DriftNoise,
+    DropoutNoise,
+    GaussianNoise,
+    MaskingNoise,
+    SaltAndPepperNoise,
+    SpikeNoise,
+    StuckNoise,
+    SwapNoise,
+)
+
+__all__ = [
+    "NOISES",
+    "ComposedNoise",
+    "DriftNoise",
+    "DropoutNoise",
+    "GaussianNoise",
+    "Layout",
+    "MaskingNoise",
+    "Noise",
+    "PerRowNoise",
+    "SaltAndPepperNoise",
+    "SpikeNoise",
+    "StuckNoise",
+    "SwapNoise",
+    "make_noise",
+]
+
+
+def _random_masking(rate: ArrayLike) -> Noise:
+    """Return masking with a rate per row between 0 and `rate`."""
+    return PerRowNoise(MaskingNoise(rate))
+
+
+def _random_gaussian(rate: ArrayLike) -> Noise:
+    """Return a Gaussian error with a scale per row between 0 and `rate`."""
+    return PerRowNoise(GaussianNoise(rate))
+
+
+#: Names of the noises, with functions of the one number that a name leaves open: the
+#: rate, or the scale of Gaussian errors.
+NOISES: dict[str, Callable[[Any], Noise]] = {
+    "masking": MaskingNoise,
+    "gaussian": GaussianNoise,
+    "salt_and_pepper": SaltAndPepperNoise,
+    "swap": SwapNoise,
+    "stuck": StuckNoise,
+    "spike": SpikeNoise,
+    "drift": DriftNoise,
+    "dropout": DropoutNoise,
+    "random_masking": _random_masking,
+    "random_gaussian": _random_gaussian,
+}
+
+
+def make_noise(noise: str | Noise, rate: ArrayLike) -> Noise:
+    """Return the noise that a name and a rate stand for.
+
+    Names are enough for most searches; an object says everything else.
+
+    Parameters
+    ----------
+    noise : str or Noise
+        One of the names in :data:`NOISES`, or a noise object, which is returned as
+        given: it has its own rate.
+    rate : float or array-like of shape (n_columns,)
+        Share of cells for a name; for Gaussian errors their scale, in standard
+        deviations of the column; for dropped groups their probability.
+
+    Returns
+    -------
+    Noise
+        The noise; its parameters are not checked yet (:meth:`Noise.check`).
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, or the object is no noise.
+
+    Examples
+    --------
+    >>> make_noise("swap", 0.1)
+    SwapNoise(rate=0.1)
+    """
+    if isinstance(noise, Noise):
+        return noise
+    if isinstance(noise, str) and noise in NOISES:
+        return NOISES[noise](rate)
+    raise ValueError(
+        f"noise={noise!r} must be one of {sorted(NOISES)} or a noise object, such as "
+        "MaskingNoise(0.25); choose a name from the list or pass an object."
+    )

@@ -1,0 +1,154 @@
+"""Noises made of noises: a rate drawn per row, and several in a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.metaestimators import _BaseComposition
+
+from skdae.noise._base import Noise, times
+from skdae.noise._rules import _minimum_rule
+
+
+def _noise_rule(value: Any, n_columns: int | None = None) -> str | None:
+    """Say what is wrong with an object that should be a noise."""
+    if isinstance(value, Noise):
+        return None
+    return "must be a noise object, such as MaskingNoise(0.25)."
+
+
+class PerRowNoise(Noise):
+    """Corrupt some rows more than others: a factor per row on another noise.
+
+    Each row draws a factor between `minimum` and 1 that multiplies the rate of the
+    inner noise, or the scale of one that is scale alone (Gaussian, drift). The
+    network then meets nearly clean rows as well as bad ones, and its error on clean
+    rows stays meaningful, which serves anomaly scores.
+
+    Parameters
+    ----------
+    noise : Noise
+        The noise at its strongest.
+    minimum : float, default=0.0
+        Lowest factor in [0, 1]; 1 is the inner noise itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdae.noise import MaskingNoise, PerRowNoise
+    >>> noise = PerRowNoise(MaskingNoise(1.0))
+    >>> _, mask = noise.corrupt(np.ones((1000, 8)), random_state=0)
+    >>> round(float(mask.mean()), 1)
+    0.5
+    """
+
+    _rules = {"noise": _noise_rule, "minimum": _minimum_rule}
+
+    def __init__(self, noise: Noise, *, minimum: float = 0.0) -> None:
+        self.noise = noise
+        self.minimum = minimum
+
+    def check(self, n_columns: int | None = None) -> None:
+        super().check(n_columns)
+        self.noise.check(n_columns)
+
+    def apply(self, Z, generator, layout, intensity=None):
+        factor = generator.uniform(self.minimum, 1.0, (len(Z), 1))
+        return self.noise.apply(Z, generator, layout, times(factor, intensity))
+
+    def for_codes(self) -> Noise:
+        return PerRowNoise(self.noise.for_codes(), minimum=self.minimum)
+
+
+class ComposedNoise(Noise, _BaseComposition):
+    """Apply several noises, one after the other.
+
+    Real data are hit by more than one thing. Each noise acts on what the ones before
+    it left, and a cell counts as corrupted if any of them acted on it.
+
+    Parameters
+    ----------
+    noises : list of (str, Noise) tuples
+        Names and noises in the order of application. The names reach the parameters
+        inside: ``set_params(swap__rate=0.1)``.
+
+    Examples
+    --------
+    >>> from skdae.noise import ComposedNoise, GaussianNoise, SwapNoise
+    >>> noise = ComposedNoise([("swap", SwapNoise(0.1)), ("error", GaussianNoise())])
+    >>> noise.set_params(swap__rate=0.2).get_params()["swap__rate"]
+    0.2
+    """
+
+    def __init__(self, noises: list[tuple[str, Noise]]) -> None:
+        self.noises = noises
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters, with those of the noises inside.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the noises by name and their parameters.
+
+        Returns
+        -------
+        dict
+            Values by parameter name.
+        """
+        return self._get_params("noises", deep=deep)
+
+    def set_params(self, **params: Any) -> ComposedNoise:
+        """Set parameters, also of the noises inside.
+
+        Parameters
+        ----------
+        **params : dict
+            ``noises``, a name for another noise in its place, or ``name__parameter``.
+
+        Returns
+        -------
+        ComposedNoise
+            This object.
+        """
+        self._set_params("noises", **params)
+        return self
+
+    def check(self, n_columns: int | None = None) -> None:
+        self._raise("noises", _noises_rule(self.noises))
+        for _, noise in self.noises:
+            noise.check(n_columns)
+
+    def apply(self, Z, generator, layout, intensity=None):
+        Z_corrupted, mask = Z, np.zeros(Z.shape, dtype=bool)
+        for _, noise in self.noises:
+            Z_corrupted, acted = noise.apply(Z_corrupted, generator, layout, intensity)
+            mask |= acted
+        return Z_corrupted, mask
+
+    def for_codes(self) -> Noise:
+        return ComposedNoise([(name, noise.for_codes()) for name, noise in self.noises])
+
+
+def _noises_rule(value: Any) -> str | None:
+    """Say what is wrong with a list of named noises."""
+    remedy = "such as [('swap', SwapNoise(0.1)), ('error', GaussianNoise(0.1))]."
+    if not isinstance(value, (list, tuple)) or len(value) == 0:
+        return f"must be a list of (name, noise) tuples, {remedy}"
+    names = []
+    for entry in value:
+        if not (
+            isinstance(entry, (list, tuple))
+            and len(entry) == 2
+            and isinstance(entry[0], str)
+            and isinstance(entry[1], Noise)
+        ):
+            return f"must hold (name, noise) tuples, but has {entry!r}; write {remedy}"
+        names.append(entry[0])
+    if len(set(names)) < len(names):
+        return f"must have different names, but has {names}; rename one."
+    bad = [name for name in names if "__" in name or name == "noises" or not name]
+    if bad:
+        return f"has a name that parameters need for themselves: {bad}; rename it."
+    return None

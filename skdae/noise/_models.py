@@ -1,0 +1,485 @@
+"""The corruption models, and the pieces they share."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from skdae._random import bernoulli
+from skdae.noise._base import Corrupted, Noise, times
+from skdae.noise._layout import Layout
+from skdae.noise._rules import _groups_rule, _length_rule, _scale_rule, _share_rule
+
+
+def _amplitude(scale: ArrayLike, layout: Layout) -> NDArray[np.floating]:
+    """Return the size of an additive noise per feature, 0 for categorical ones."""
+    per_feature = layout.to_features(np.asarray(scale, dtype=np.float64))
+    return per_feature * layout.scale * layout.numeric  # (n_features,)
+
+
+def _zeroed(Z: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.floating]:
+    """Return a copy of Z that is 0 where the mask is True."""
+    # As integers: as fast as a product, but exact, and without negative zeros.
+    bits = np.dtype(f"i{Z.itemsize}")
+    return (Z.view(bits) * ~mask).view(Z.dtype)
+
+
+def _taken_over(
+    Z: NDArray[np.floating],
+    cells: NDArray[np.bool_],
+    donors: NDArray[np.integer],
+    layout: Layout,
+) -> Corrupted:
+    """Return a copy of Z whose cells hold what their donor rows hold there.
+
+    `cells` is (n, n_columns); `donors` has one row index per True cell, row by row.
+    """
+    n_features = layout.n_features
+    if layout._is_plain:
+        mask = cells
+        hits = np.flatnonzero(mask)
+        features = hits % n_features
+    else:
+        donor_of = np.zeros(cells.shape, dtype=np.intp)
+        donor_of[cells] = donors
+        mask = layout.to_features(cells)
+        hits = np.flatnonzero(mask)
+        features = hits % n_features
+        donors = layout.to_features(donor_of).ravel()[hits]
+    Z_corrupted = Z.copy()
+    Z_corrupted.reshape(-1)[hits] = Z.ravel()[donors * n_features + features]
+    return Z_corrupted, mask
+
+
+def _swapped(
+    Z: NDArray[np.floating],
+    cells: NDArray[np.bool_],
+    generator: np.random.Generator,
+    layout: Layout,
+) -> Corrupted:
+    """Return a copy of Z with each cell taken from another row of its own choice."""
+    n = len(Z)
+    if n < 2:  # no other row to take from
+        return Z.copy(), np.zeros(Z.shape, dtype=bool)
+    rows = np.flatnonzero(cells) // layout.n_columns
+    donors = generator.integers(n - 1, size=len(rows))
+    donors += donors >= rows  # skips the own row and keeps the others equally likely
+    return _taken_over(Z, cells, donors, layout)
+
+
+def _fault_age(
+    generator: np.random.Generator,
+    rate: NDArray[np.floating],
+    n: int,
+    n_columns: int,
+    length: int,
+) -> NDArray[np.integer]:
+    """Return how many rows ago the last fault of a cell started: 1..length, or 0.
+
+    Shape (n, n_columns). Faults start independently in each row and column, also in
+    the `length` rows before the first one, so that the share of cells with a fault is
+    `rate` from the first row on. `rate` may vary by row: that of the starting row
+    counts (of the first row, before it).
+    """
+    start_rate = 1 - (1 - rate) ** (1 / length)
+    if start_rate.ndim == 2:  # by row: those before the first are like the first
+        before = np.repeat(start_rate[:1], length, axis=0)
+        start_rate = np.concatenate([before, start_rate[:-1]])
+    starts = bernoulli(generator, start_rate, (n + length - 1, n_columns))
+    times = np.arange(n + length - 1)[:, None]  # 0 is `length` rows before the first
+    last = np.maximum.accumulate(np.where(starts, times, -1), axis=0)[length - 1 :]
+    age = np.arange(length, n + length)[:, None] - last  # (n, n_columns)
+    age[age > length] = 0  # over, or no start so far (last is -1)
+    return age
+
+
+class MaskingNoise(Noise):
+    """Set a share of the cells to 0, as a lost reading does.
+
+    The network must fill cells from the others. A categorical cell loses its group.
+
+    Parameters
+    ----------
+    rate : float or array-like of shape (n_columns,), default=0.25
+        Share of cells in [0, 1], for all columns or per column.
+
+    References
+    ----------
+    P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio, P.-A. Manzagol (2010), "Stacked
+    denoising autoencoders", Journal of Machine Learning Research 11.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X_corrupted, mask = MaskingNoise(1.0).corrupt(np.ones((1, 3)))
+    >>> X_corrupted.tolist()
+    [[0.0, 0.0, 0.0]]
+    """
+
+    _rules = {"rate": _share_rule}
+
+    def __init__(self, rate: ArrayLike = 0.25) -> None:
+        self.rate = rate
+
+    def apply(self, Z, generator, layout, intensity=None):
+        shape = (len(Z), layout.n_columns)
+        cells = bernoulli(generator, times(self.rate, intensity), shape)
+        mask = layout.to_features(cells)
+        return _zeroed(Z, mask), mask
+
+
+class GaussianNoise(Noise):
+    """Add a normal error, as an imprecise sensor does.
+
+    Acts on numeric columns only, and not on those that are constant.
+
+    Parameters
+    ----------
+    scale : float or array-like of shape (n_columns,), default=0.25
+        Standard deviation of the error, in standard deviations of the column.
+    rate : float or array-like of shape (n_columns,), default=1.0
+        Share of cells in [0, 1] that get an error.
+
+    References
+    ----------
+    P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio, P.-A. Manzagol (2010), "Stacked
+    denoising autoencoders", Journal of Machine Learning Research 11.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.arange(1000.0).reshape(-1, 1)
+    >>> X_corrupted, _ = GaussianNoise(0.1).corrupt(X, random_state=0)
+    >>> round(float((X_corrupted - X).std() / X.std()), 1)
+    0.1
+    """
+
+    _rules = {"scale": _scale_rule, "rate": _share_rule}
+
+    def __init__(self, scale: ArrayLike = 0.25, *, rate: ArrayLike = 1.0) -> None:
+        self.scale = scale
+        self.rate = rate
+
+    def apply(self, Z, generator, layout, intensity=None):
+        amplitude = _amplitude(self.scale, layout)  # (n_features,)
+        rate = layout.to_features(times(self.rate, None)) * (amplitude > 0)
+        if intensity is not None:
+            rate = rate * (intensity > 0)
+        if (rate == 1).all():
+            Z_corrupted = generator.standard_normal(Z.shape, dtype=Z.dtype)
+            Z_corrupted *= amplitude.astype(Z.dtype)
+            if intensity is not None:
+                Z_corrupted *= intensity
+            Z_corrupted += Z
+            return Z_corrupted, np.ones(Z.shape, dtype=bool)
+        mask = bernoulli(generator, rate, Z.shape)
+        hits = np.flatnonzero(mask)
+        rows, features = np.divmod(hits, layout.n_features)
+        error = generator.standard_normal(len(hits), dtype=Z.dtype)
+        error *= amplitude[features]
+        if intensity is not None:
+            error *= intensity[rows, 0]
+        Z_corrupted = Z.copy()
+        Z_corrupted.reshape(-1)[hits] += error
+        return Z_corrupted, mask
+
+
+class SaltAndPepperNoise(Noise):
+    """Set a share of the cells to the lowest or highest value of their column.
+
+    Both are equally likely, as with a reading that hits a stop. A categorical cell
+    takes the category of another row, since it has no extremes.
+
+    Parameters
+    ----------
+    rate : float or array-like of shape (n_columns,), default=0.25
+        Share of cells in [0, 1], for all columns or per column.
+
+    References
+    ----------
+    P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio, P.-A. Manzagol (2010), "Stacked
+    denoising autoencoders", Journal of Machine Learning Research 11.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.arange(100.0).reshape(-1, 1)
+    >>> X_corrupted, _ = SaltAndPepperNoise(1.0).corrupt(X, random_state=0)
+    >>> np.unique(X_corrupted).tolist()
+    [0.0, 99.0]
+    """
+
+    _rules = {"rate": _share_rule}
+
+    def __init__(self, rate: ArrayLike = 0.25) -> None:
+        self.rate = rate
+
+    def apply(self, Z, generator, layout, intensity=None):
+        shape = (len(Z), layout.n_columns)
+        cells = bernoulli(generator, times(self.rate, intensity), shape)
+        categorical = cells & ~layout.numeric_columns
+        Z_corrupted, mask = _swapped(Z, categorical, generator, layout)
+        numeric = layout.to_features(cells & layout.numeric_columns)
+        hits = np.flatnonzero(numeric)
+        features = hits % layout.n_features
+        is_high = bernoulli(generator, 0.5, hits.shape)
+        extremes = np.where(is_high, layout.high[features], layout.low[features])
+        Z_corrupted.reshape(-1)[hits] = extremes
+        return Z_corrupted, mask | numeric
+
+
+class SwapNoise(Noise):
+    """Replace a share of the cells by the value of the same column in another row.
+
+    Swapped values are plausible one by one and wrong together, so the network must
+    learn how columns depend on each other. **Each cell has a donor row of its own**:
+    one donor for all cells of a row would keep the donor's joint structure. A row
+    is never its own donor; a single row has no donor and is left as it is.
+
+    Parameters
+    ----------
+    rate : float or array-like of shape (n_columns,), default=0.25
+        Share of cells in [0, 1], for all columns or per column.
+
+    References
+    ----------
+    D. Bahri, H. Jiang, Y. Tay, D. Metzler (2022), "SCARF: Self-supervised contrastive
+    learning using random feature corruption", ICLR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[0.0], [1.0]])
+    >>> SwapNoise(1.0).corrupt(X)[0].tolist()
+    [[1.0], [0.0]]
+    """
+
+    _rules = {"rate": _share_rule}
+
+    def __init__(self, rate: ArrayLike = 0.25) -> None:
+        self.rate = rate
+
+    def apply(self, Z, generator, layout, intensity=None):
+        shape = (len(Z), layout.n_columns)
+        cells = bernoulli(generator, times(self.rate, intensity), shape)
+        return _swapped(Z, cells, generator, layout)
+
+
+class StuckNoise(Noise):
+    """Hold old values for a while, as a stuck sensor does.
+
+    Rows count in the order given. From a start row on, the sensor shows that row's
+    value during the `length` rows that follow, or until it sticks anew. A sensor that
+    was stuck before the first row shows the first row's value; the first row itself
+    is never changed.
+
+    Parameters
+    ----------
+    rate : float or array-like of shape (n_columns,), default=0.25
+        Expected share of stuck cells in [0, 1] (after the first row), for all columns
+        or per column. At 1 each row starts anew and shows the row before it.
+    length : int, default=10
+        Number of rows that a value is held.
+
+    Notes
+    -----
+    A start in each row with the probability ``1 - (1 - rate) ** (1 / length)`` leaves
+    a cell free with the probability ``1 - rate``.
+
+    In training the rows come in random order: a stuck cell then shows the sensor's
+    value at some other time, one value for several rows of the batch.
+
+    References
+    ----------
+    K. Ni et al. (2009), "Sensor network data fault types", ACM Transactions on Sensor
+    Networks 5(3).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.arange(4.0).reshape(-1, 1)
+    >>> StuckNoise(1.0, length=2).corrupt(X)[0].ravel().tolist()
+    [0.0, 0.0, 1.0, 2.0]
+    """
+
+    _rules = {"rate": _share_rule, "length": _length_rule}
+
+    def __init__(self, rate: ArrayLike = 0.25, *, length: int = 10) -> None:
+        self.rate = rate
+        self.length = length
+
+    def apply(self, Z, generator, layout, intensity=None):
+        n = len(Z)
+        rate = times(self.rate, intensity)
+        age = _fault_age(generator, rate, n, layout.n_columns, self.length)
+        cells = age > 0
+        cells[:1] = False
+        start = np.maximum(np.arange(n)[:, None] - age, 0)
+        return _taken_over(Z, cells, start[cells], layout)
+
+
+class SpikeNoise(Noise):
+    """Add large, lone errors of either sign, as electrical disturbances do.
+
+    Acts on numeric columns only, and not on those that are constant.
+
+    Parameters
+    ----------
+    rate : float or array-like of shape (n_columns,), default=0.05
+        Share of cells in [0, 1], for all columns or per column.
+    scale : float or array-like of shape (n_columns,), default=5.0
+        Mean size of a spike, in standard deviations of the column; sizes are uniform
+        between half and one and a half of it.
+
+    References
+    ----------
+    K. Ni et al. (2009), "Sensor network data fault types", ACM Transactions on Sensor
+    Networks 5(3).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[-1.0], [1.0]])
+    >>> X_corrupted, _ = SpikeNoise(1.0, scale=10).corrupt(X, random_state=0)
+    >>> bool((abs(X_corrupted - X) >= 5).all())
+    True
+    """
+
+    _rules = {"rate": _share_rule, "scale": _scale_rule}
+
+    def __init__(self, rate: ArrayLike = 0.05, *, scale: ArrayLike = 5.0) -> None:
+        self.rate = rate
+        self.scale = scale
+
+    def apply(self, Z, generator, layout, intensity=None):
+        amplitude = _amplitude(self.scale, layout)  # (n_features,)
+        rate = layout.to_features(times(self.rate, intensity)) * (amplitude > 0)
+        mask = bernoulli(generator, rate, Z.shape)
+        hits = np.flatnonzero(mask)
+        size = generator.uniform(0.5, 1.5, len(hits))
+        sign = np.where(bernoulli(generator, 0.5, hits.shape), 1.0, -1.0)
+        Z_corrupted = Z.copy()
+        Z_corrupted.reshape(-1)[hits] += sign * size * amplitude[hits % Z.shape[1]]
+        return Z_corrupted, mask
+
+
+class DriftNoise(Noise):
+    """Add errors that grow from row to row, as a sensor that loses its calibration.
+
+    Rows count in the order given. After a start row, the error of a column grows
+    evenly over the `length` rows that follow, up to the scale, with a random sign; a
+    new start begins at 0 again. Acts on numeric columns only, and not on those that
+    are constant.
+
+    Parameters
+    ----------
+    rate : float or array-like of shape (n_columns,), default=0.25
+        Expected share of drifting cells in [0, 1], for all columns or per column.
+        At 1 each row starts anew, and no error grows past its first step.
+    scale : float or array-like of shape (n_columns,), default=1.0
+        Largest error of a drift, in standard deviations of the column.
+    length : int, default=50
+        Number of rows that a drift lasts.
+
+    Notes
+    -----
+    In training the rows come in random order: a drifting cell then has an error of
+    any size up to the scale, of one sign for several rows of the batch.
+
+    References
+    ----------
+    K. Ni et al. (2009), "Sensor network data fault types", ACM Transactions on Sensor
+    Networks 5(3).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(200, 1))
+    >>> X_corrupted, _ = DriftNoise(0.5, scale=2.0).corrupt(X, random_state=0)
+    >>> round(float(abs(X_corrupted - X).max() / X.std()), 6)
+    2.0
+    """
+
+    _rules = {"rate": _share_rule, "scale": _scale_rule, "length": _length_rule}
+
+    def __init__(
+        self, rate: ArrayLike = 0.25, *, scale: ArrayLike = 1.0, length: int = 50
+    ) -> None:
+        self.rate = rate
+        self.scale = scale
+        self.length = length
+
+    def apply(self, Z, generator, layout, intensity=None):
+        n, length = len(Z), self.length
+        rate = times(self.rate, None)
+        age = _fault_age(generator, rate, n, layout.n_columns, length)
+        # The sign belongs to the start of a drift, so it is drawn for every start row.
+        is_up = bernoulli(generator, 0.5, (n + length, layout.n_columns))
+        start = np.arange(length, n + length)[:, None] - age
+        sign = np.where(np.take_along_axis(is_up, start, axis=0), 1.0, -1.0)
+        ramp = sign * age / length  # (n, n_columns), within [-1, 1]
+        if intensity is not None:
+            ramp *= intensity
+        amplitude = _amplitude(self.scale, layout)  # (n_features,)
+        error = layout.to_features(ramp) * amplitude
+        mask = error != 0
+        return np.where(mask, Z + error.astype(Z.dtype), Z), mask
+
+
+class DropoutNoise(Noise):
+    """Set whole groups of columns to 0, as a lost connection or power supply does.
+
+    The network must fill a group from the others, not from its closest neighbours.
+
+    Parameters
+    ----------
+    rate : float or array-like of shape (n_groups,), default=0.25
+        Probability in [0, 1] that a group is lost in a row, for all groups or per
+        group.
+    groups : int or list of lists of int, default=4
+        Number of contiguous groups of about equal size (with fewer columns than
+        that, each column is a group), or the column indices of each group. A column
+        in no list is never lost; one in several is lost with any of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = DropoutNoise([1.0, 0.0], groups=[[0, 3], [1]])
+    >>> noise.corrupt(np.ones((1, 4)))[0].tolist()
+    [[0.0, 1.0, 1.0, 0.0]]
+    """
+
+    _rules = {"groups": _groups_rule}
+
+    def __init__(
+        self, rate: ArrayLike = 0.25, *, groups: int | list[list[int]] = 4
+    ) -> None:
+        self.rate = rate
+        self.groups = groups
+
+    def check(self, n_columns: int | None = None) -> None:
+        super().check(n_columns)
+        n_groups = None if n_columns is None else len(self._columns_of(n_columns))
+        self._raise("rate", _share_rule(self.rate, n_groups, per="group"))
+
+    def _columns_of(self, n_columns: int) -> list[NDArray[np.integer]]:
+        """Return the column indices of each group."""
+        if isinstance(self.groups, (list, tuple)):
+            return [np.asarray(group) for group in self.groups]
+        return np.array_split(np.arange(n_columns), min(self.groups, n_columns))
+
+    def apply(self, Z, generator, layout, intensity=None):
+        groups = self._columns_of(layout.n_columns)
+        rate = times(self.rate, intensity)
+        lost = bernoulli(generator, rate, (len(Z), len(groups)))
+        cells = np.zeros((len(Z), layout.n_columns), dtype=bool)
+        for k, columns in enumerate(groups):
+            cells[:, columns] |= lost[:, k : k + 1]
+        mask = layout.to_features(cells)
+        return _zeroed(Z, mask), mask
+
+    def for_codes(self) -> Noise:
+        noise = super().for_codes()
+        if isinstance(self.groups, (list, tuple)):
+            noise.set_params(groups=len(self.groups))
+        return noise
