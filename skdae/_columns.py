@@ -5,20 +5,20 @@ ordinal codes, NaN where nothing is known. Encoded, the scaled numbers come firs
 one one-hot group per categorical column; a missing cell is filled with 0.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import numpy as np
-from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, StandardScaler
+from sklearn.preprocessing import QuantileTransformer
 
 from skdae._network import Head
 from skdae.noise import Layout
 
 TAIL_START = 5.0  # standard deviations from where the tails are compressed
 FENCE_SHARE = 0.005  # of the values at either end that may be left out of the scale
-FENCE_ROWS = 20_000  # rows that the fences are read from, at the most
-STATISTICS_ROWS = 4_096  # rows per pass over the table
+FENCE_ROWS = 20_000  # rows that the fences are read from, about
+STATISTICS_CELLS = 1_000_000  # cells that moments are computed from at a time
 
 
 class Scaler(Protocol):
@@ -30,6 +30,10 @@ class Scaler(Protocol):
 
     def inverse(self, Z: np.ndarray) -> np.ndarray:
         """Back to the user's units."""
+        ...
+
+    def spread(self, moments: "Moments") -> np.ndarray:
+        """Standard deviation of the scaled columns, outliers left out."""
         ...
 
 
@@ -69,6 +73,10 @@ class AffineScaler:
         X += self.center
         return X
 
+    def spread(self, moments: "Moments") -> np.ndarray:
+        """Standard deviation of the scaled columns, outliers left out."""
+        return moments.std / self.scale
+
 
 @dataclass(frozen=True)
 class QuantileScaler:
@@ -89,6 +97,10 @@ class QuantileScaler:
         X = self.transformer.inverse_transform(Z.astype(np.float64))
         X[:, self.constant] = self.affine.inverse(Z)[:, self.constant]
         return X
+
+    def spread(self, moments: "Moments") -> np.ndarray:
+        """That of normal scores: 1."""
+        return np.ones_like(moments.std)
 
 
 @dataclass(frozen=True)
@@ -254,48 +266,47 @@ def _fences(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low - width, high + width
 
 
-def _blocks(
-    index: np.ndarray, weights: np.ndarray | None
-) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Parts of the rows and of their weights."""
-    for a in range(0, len(index), STATISTICS_ROWS):
-        part = slice(a, a + STATISTICS_ROWS)
-        yield index[part], None if weights is None else weights[part]
+def _block_moments(X: np.ndarray, weights: np.ndarray | None) -> Moments:
+    """Moments of some columns, NaN left out, and outliers from mean and spread."""
+    known = ~np.isnan(X).all(axis=0)
+    X[:, ~known] = 0
+    low, high = np.nanmin(X, axis=0), np.nanmax(X, axis=0)
+    step = -(-len(X) // FENCE_ROWS)
+    sample = X[::step] if not np.isnan(X[::step]).all(axis=0).any() else X
+    low_fence, high_fence = _fences(sample)
+    counted = (low_fence <= X) & (high_fence >= X)  # False for NaN
+    share = counted if weights is None else counted * weights[:, None]
+    total = share.sum(axis=0)
+    mean = np.where(counted, X, 0.0)
+    mean = (mean * share).sum(axis=0) / total
+    deviation = np.where(counted, X - mean, 0.0)
+    variance = (deviation**2 * share).sum(axis=0) / total
+    # no more spread than rounding makes of a constant
+    rounding = (10 * np.finfo(np.float64).eps * np.abs(mean)) ** 2
+    constant = (low == high) | (variance <= rounding)
+    std = np.sqrt(np.where(constant, 1.0, variance))
+    return Moments(mean, std, low, high, known, constant)
 
 
 def _moments(
-    take: Callable[[np.ndarray], np.ndarray],
-    index: np.ndarray,
-    weights: np.ndarray | None,
-    *,
-    fenced: bool,
+    raw: np.ndarray, numeric: np.ndarray, index: np.ndarray, weights: np.ndarray | None
 ) -> Moments:
-    """Moments of columns over the rows, NaN left out, outliers too when `fenced`."""
-    standard, extent = StandardScaler(), MinMaxScaler()
-    sample = take(index[:: -(-len(index) // FENCE_ROWS)])
-    known = np.zeros(sample.shape[1], dtype=bool)
-    for part, _ in _blocks(index, None):
-        known |= ~np.isnan(take(part)).all(axis=0)
-    low_fence = np.full(len(known), -np.inf)
-    high_fence = np.full(len(known), np.inf)
-    readable = ~np.isnan(sample).all(axis=0)
-    if fenced and readable.any():
-        low_fence[readable], high_fence[readable] = _fences(sample[:, readable])
-    for part, w in _blocks(index, weights):
-        X = take(part)
-        X[:, ~known] = 0
-        extent.partial_fit(X)
-        X[(low_fence > X) | (high_fence < X)] = np.nan
-        standard.partial_fit(X, sample_weight=w)
-    # StandardScaler gives columns without spread a scale of exactly 1
-    flat = (standard.scale_ == 1) & ~np.isclose(standard.var_, 1)
+    """Moments of the numeric columns over the rows, some columns at a time."""
+    n_at_once = max(1, STATISTICS_CELLS // len(index))
+    blocks = [
+        _block_moments(
+            raw[np.ix_(index, numeric[a : a + n_at_once])].astype(np.float64), weights
+        )
+        for a in range(0, len(numeric), n_at_once)
+    ]
+    if not blocks:
+        none = np.zeros(0)
+        return Moments(none, none, none, none, none.astype(bool), none.astype(bool))
     return Moments(
-        mean=standard.mean_,
-        std=standard.scale_,
-        low=extent.data_min_,
-        high=extent.data_max_,
-        known=known,
-        constant=flat | (extent.data_min_ == extent.data_max_),
+        *(
+            np.concatenate([getattr(block, each.name) for block in blocks])
+            for each in fields(Moments)
+        )
     )
 
 
@@ -334,20 +345,15 @@ def fit_columns(
     n_columns = raw.shape[1]
     numeric = np.setdiff1d(np.arange(n_columns), categorical)
 
-    def take(part: np.ndarray) -> np.ndarray:
-        rows = raw[part]
-        return (rows[:, numeric] if len(categorical) else rows).astype(np.float64)
+    def take() -> np.ndarray:
+        return raw[np.ix_(index, numeric)].astype(np.float64)
 
+    moments = _moments(raw, numeric, index, weights)
+    metric = AffineScaler(moments.mean, moments.std, TAIL_START)
+    scaler = SCALINGS[scaling](metric, moments, take)
     known = np.ones(n_columns, dtype=bool)
     constant = np.zeros(n_columns, dtype=bool)
-    if len(numeric):
-        plain = _moments(take, index, weights, fenced=True)
-    else:
-        none = np.zeros(0)
-        plain = Moments(none, none, none, none, none.astype(bool), none.astype(bool))
-    metric = AffineScaler(plain.mean, plain.std, TAIL_START)
-    scaler = SCALINGS[scaling](metric, plain, lambda: take(index))
-    known[numeric], constant[numeric] = plain.known, plain.constant
+    known[numeric], constant[numeric] = moments.known, moments.constant
 
     shares = [
         _category_shares(raw, index, weights, column, n)
@@ -358,11 +364,11 @@ def fit_columns(
     constant[categorical] = impurity <= 0
     impurity[impurity <= 0] = 1
 
-    ends = [scaler.forward(np.stack([plain.low, plain.high]))] if len(numeric) else []
-    low = np.concatenate([*(e[0] for e in ends), *(np.zeros(n) for n in n_categories)])
-    high = np.concatenate([*(e[1] for e in ends), *(np.ones(n) for n in n_categories)])
-    spread = [_spread(scaler, take, index, weights)] if len(numeric) else []
-    scale = np.concatenate([*spread, *(np.sqrt(p * (1 - p)) for p in shares)])
+    low, high = scaler.forward(np.stack([moments.low, moments.high]))
+    spread = np.where(moments.constant, 0.0, scaler.spread(moments))
+    low = np.concatenate([low, *(np.zeros(n) for n in n_categories)])
+    high = np.concatenate([high, *(np.ones(n) for n in n_categories)])
+    scale = np.concatenate([spread, *(np.sqrt(p * (1 - p)) for p in shares)])
     layout = Layout(
         numeric=np.arange(len(low)) < len(numeric),
         scale=scale,
@@ -385,21 +391,6 @@ def fit_columns(
         constant=constant,
         layout=layout,
     )
-
-
-def _spread(
-    scaler: Scaler,
-    take: Callable[[np.ndarray], np.ndarray],
-    index: np.ndarray,
-    weights: np.ndarray | None,
-) -> np.ndarray:
-    """Standard deviation of the scaled numbers; 0 for constant columns."""
-    moments = StandardScaler()
-    for part, w in _blocks(index, weights):
-        Z = scaler.forward(take(part))
-        Z[:, np.isnan(Z).all(axis=0)] = 0
-        moments.partial_fit(Z, sample_weight=w)
-    return np.sqrt(moments.var_)
 
 
 @dataclass(frozen=True)

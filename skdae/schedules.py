@@ -216,15 +216,12 @@ def _stacked_stage(depth: int, epochs: int) -> Phase:
     return replace(_frozen_stage(depth, epochs), corrupt=corrupt, kind="stacked")
 
 
-def _check_share(name: str, value: float) -> None:
-    if not isinstance(value, Real) or not 0 <= value <= 1:
-        raise ValueError(f"{name}={value!r} must be a number in [0, 1].")
-
-
 def _hybrid_stage(
     depth: int, epochs: int, stacked_fraction: float, lower_layer_rate: float
 ) -> tuple[Phase, ...]:
     """First stacked-style, then gradual; the fraction counts weight updates."""
+    if depth == 1:  # nothing lies below: both styles are the same
+        return (_gradual_stage(depth, epochs, lower_layer_rate),)
     # s stacked and g gradual epochs make s and g * depth updates (fewer when the
     # lower layers stand still): solve s / (s + g * n_updated) = stacked_fraction.
     n_updated = _gradual_stage(depth, 1, lower_layer_rate).n_updated
@@ -238,22 +235,49 @@ def _hybrid_stage(
     return tuple(phases)
 
 
-Stage = Callable[[int, int], tuple[Phase, ...]]
+@dataclass(frozen=True)
+class _Options:
+    """What shapes a stage, beside its depth and its epochs."""
+
+    stacked_fraction: float = 0.5
+    lower_layer_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("stacked_fraction", "lower_layer_rate"):
+            value = getattr(self, name)
+            if not isinstance(value, Real) or not 0 <= float(value) <= 1:
+                raise ValueError(f"{name}={value!r} must be a number in [0, 1].")
+
+
+_PLAIN = _Options()
+
+# name: the phases that add the layer `depth` in so many epochs
+_STAGES: dict[str, Callable[[int, int, _Options], tuple[Phase, ...]]] = {
+    "gradual": lambda depth, epochs, options: (
+        _gradual_stage(depth, epochs, options.lower_layer_rate),
+    ),
+    "hybrid": lambda depth, epochs, options: _hybrid_stage(
+        depth, epochs, options.stacked_fraction, options.lower_layer_rate
+    ),
+    "frozen": lambda depth, epochs, options: (_frozen_stage(depth, epochs),),
+    "stacked": lambda depth, epochs, options: (_stacked_stage(depth, epochs),),
+}
 
 
 def _by_layer(
-    stage: Stage,
+    name: str,
     n_layers: int,
     max_iter: int,
     epoch_allocation: str | Sequence[float],
     tuning_fraction: float,
+    options: _Options = _PLAIN,
 ) -> tuple[Phase, ...]:
     """One stage per added layer, then the tuning phase."""
     growing, tuning = _budget(n_layers, max_iter, n_layers, tuning_fraction)
     epochs = _allocate(growing, _shares(epoch_allocation, n_layers))
-    phases: tuple[Phase, ...] = stage(1, epochs[0])
-    for depth in range(2, n_layers + 1):
-        phases += stage(depth, epochs[depth - 1])
+    phases: tuple[Phase, ...] = ()
+    for depth in range(1, n_layers + 1):
+        phases += _STAGES[name](depth, epochs[depth - 1], options)
     return phases + _joint_phase(n_layers, tuning, "tuning")
 
 
@@ -299,12 +323,10 @@ def gradual(
         2  gradual       2      30  1 1      input          60
     total                       60                          90
     """
-    _check_share("lower_layer_rate", lower_layer_rate)
-
-    def stage(depth: int, epochs: int) -> tuple[Phase, ...]:
-        return (_gradual_stage(depth, epochs, lower_layer_rate),)
-
-    return _by_layer(stage, n_layers, max_iter, epoch_allocation, tuning_fraction)
+    options = _Options(lower_layer_rate=lower_layer_rate)
+    return _by_layer(
+        "gradual", n_layers, max_iter, epoch_allocation, tuning_fraction, options
+    )
 
 
 def stacked(
@@ -342,11 +364,7 @@ def stacked(
     >>> [phase.corrupt for phase in stacked(2, 60)]
     ['input', 'code']
     """
-
-    def stage(depth: int, epochs: int) -> tuple[Phase, ...]:
-        return (_stacked_stage(depth, epochs),)
-
-    return _by_layer(stage, n_layers, max_iter, epoch_allocation, tuning_fraction)
+    return _by_layer("stacked", n_layers, max_iter, epoch_allocation, tuning_fraction)
 
 
 def frozen(
@@ -383,11 +401,7 @@ def frozen(
     >>> [phase.rates for phase in frozen(2, 60)]
     [(1.0,), (0.0, 1.0)]
     """
-
-    def stage(depth: int, epochs: int) -> tuple[Phase, ...]:
-        return (_frozen_stage(depth, epochs),)
-
-    return _by_layer(stage, n_layers, max_iter, epoch_allocation, tuning_fraction)
+    return _by_layer("frozen", n_layers, max_iter, epoch_allocation, tuning_fraction)
 
 
 def hybrid(
@@ -428,15 +442,10 @@ def hybrid(
     >>> [(phase.kind, phase.cost) for phase in hybrid(2, 60, stacked_fraction=0.5)]
     [('gradual', 30), ('stacked', 20), ('gradual', 20)]
     """
-    _check_share("stacked_fraction", stacked_fraction)
-    _check_share("lower_layer_rate", lower_layer_rate)
-
-    def stage(depth: int, epochs: int) -> tuple[Phase, ...]:
-        if depth == 1:  # nothing lies below: both styles are the same
-            return (_gradual_stage(depth, epochs, lower_layer_rate),)
-        return _hybrid_stage(depth, epochs, stacked_fraction, lower_layer_rate)
-
-    return _by_layer(stage, n_layers, max_iter, epoch_allocation, tuning_fraction)
+    options = _Options(stacked_fraction, lower_layer_rate)
+    return _by_layer(
+        "hybrid", n_layers, max_iter, epoch_allocation, tuning_fraction, options
+    )
 
 
 def joint(
@@ -582,24 +591,16 @@ def at_equal_updates(
     if name == "joint":
         epochs = max(1, round(total_cost(growing) / n_layers))
         return _joint_phase(n_layers, epochs, "joint") + tuning
+    options = _Options(stacked_fraction, lower_layer_rate)
     phases: tuple[Phase, ...] = ()
     for depth in range(1, n_layers + 1):
         updates = sum(phase.cost for phase in growing if phase.depth == depth)
-        # a schedule of `depth` layers whose last stage has one epoch per update,
-        # then as many whole epochs as those updates pay for
-        pieces = make_schedule(
-            name,
-            depth,
-            depth - 1 + max(1, updates),
-            epoch_allocation=[1] * (depth - 1) + [max(1, updates)],
-            stacked_fraction=stacked_fraction,
-            lower_layer_rate=lower_layer_rate,
-        )
-        top = [phase for phase in pieces if phase.depth == depth]
-        cost = total_cost(top)
+        # as many epochs as updates, then as many of those as the updates pay for
+        stage = _STAGES[name](depth, max(1, updates), options)
+        share = updates / total_cost(stage)
         phases += tuple(
-            replace(phase, epochs=max(1, round(phase.epochs * updates / cost)))
-            for phase in top
+            replace(phase, epochs=max(1, round(phase.epochs * share)))
+            for phase in stage
         )
     return phases + tuning
 
