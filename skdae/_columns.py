@@ -195,10 +195,19 @@ class Columns:
         if len(self.categorical):
             hot, unknown = self._one_hot(raw)
             Z, missing = np.hstack([Z, hot]), np.hstack([missing, unknown])
+        if not self.known.all():
+            missing |= ~self.known[self._column_of()]
         if not missing.any():
             return Z, None
         Z[missing] = 0
         return Z, ~missing
+
+    def _column_of(self) -> np.ndarray:
+        """The column that each feature belongs to."""
+        layout = self.layout
+        if layout.column_of is None:
+            return np.arange(layout.n_features)
+        return layout.column_of
 
     def _one_hot(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One-hot groups and where their column is missing."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from skdae._network import Head, Layer, Network
+from skdae._network import ROLES, Head, Layer, Network, Place, Shape
 
 Tensor = torch.Tensor
 
@@ -144,54 +144,6 @@ class Block:
     shared: bool = False  # an encoder layer whose gradient its decoder began
 
 
-# role of a layer and its depth: ('encoder', 1), ('decoder', 2), ('output', 2)
-Place = tuple[str, int]
-ROLES = ("encoder", "decoder", "output")  # in the order of the flat vector
-
-
-@dataclass(frozen=True)
-class Shape:
-    """Widths and wiring of a network."""
-
-    widths: tuple[int, ...]  # features, then hidden layers
-    decoder: str
-    tied: bool
-    activation: str
-    head: Head
-
-    @property
-    def n_layers(self) -> int:
-        """Number of hidden layers."""
-        return len(self.widths) - 1
-
-    def size(self, place: Place) -> tuple[int, int]:
-        """Inputs and outputs of a layer."""
-        role, depth = place
-        below, width = self.widths[depth - 1], self.widths[depth]
-        if role == "encoder":
-            return below, width
-        return width, (below if role == "decoder" else self.widths[0])
-
-    def decoder_places(self, depth: int) -> list[Place]:
-        """Decoder layers from the code of `depth` to the input, in order."""
-        if self.decoder == "direct":
-            return [("output", depth)]
-        return [("decoder", k) for k in range(depth, 0, -1)]
-
-    def chain_places(self, depth: int, corrupt: str) -> list[Place]:
-        """Layers that a phase passes through, in order."""
-        if corrupt == "code":
-            return [("encoder", depth), ("decoder", depth)]
-        encoder = [("encoder", k) for k in range(1, depth + 1)]
-        return encoder + self.decoder_places(depth)
-
-    def code_head(self, depth: int) -> Head:
-        """The head of a layer that rebuilds the code below `depth`."""
-        logistic = self.activation == "logistic" and self.head.loss == "cross_entropy"
-        loss = "cross_entropy" if logistic else "squared_error"
-        return Head(self.widths[depth - 1], (), loss, self.activation)
-
-
 class Parameters:
     """Every weight of a network in one flat vector, ordered by layer."""
 
@@ -251,6 +203,8 @@ class Parameters:
         places += self.shape.decoder_places(depth)
         layers = (*network.encoder, *network.decoder)
         for place, layer in zip(places, layers, strict=True):
+            if place not in self.blocks:  # the output layer of fewer layers
+                continue
             block = self.blocks[place]
             if not block.tied:
                 block.weight.copy_(torch.from_numpy(layer.weight))
@@ -460,7 +414,7 @@ class Stepper:
         learns = [rates[k - 1] > 0 for _, k in places]
         blocks = [parameters.blocks[place] for place in places]
         head = shape.head
-        if corrupt == "code" and depth > 1:
+        if corrupt == "code":
             head = shape.code_head(depth)
         self.chain = Chain(blocks, shape.activation, head, learns, batch_size)
         self.alpha = alpha

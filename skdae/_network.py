@@ -1,6 +1,5 @@
 """The fitted network as numpy arrays, and its forward pass without torch."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +50,54 @@ class Head:
     def n_features(self) -> int:
         """Width of the output."""
         return self.groups[-1].stop if self.groups else self.n_numeric
+
+
+# role of a layer and its depth: ('encoder', 1), ('decoder', 2), ('output', 2)
+Place = tuple[str, int]
+ROLES = ("encoder", "decoder", "output")  # in the order of the flat vector
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Widths and wiring of a network."""
+
+    widths: tuple[int, ...]  # features, then hidden layers
+    decoder: str
+    tied: bool
+    activation: str
+    head: Head
+
+    @property
+    def n_layers(self) -> int:
+        """Number of hidden layers."""
+        return len(self.widths) - 1
+
+    def size(self, place: Place) -> tuple[int, int]:
+        """Inputs and outputs of a layer."""
+        role, depth = place
+        below, width = self.widths[depth - 1], self.widths[depth]
+        if role == "encoder":
+            return below, width
+        return width, (below if role == "decoder" else self.widths[0])
+
+    def decoder_places(self, depth: int) -> list[Place]:
+        """Decoder layers from the code of `depth` to the input, in order."""
+        if self.decoder == "direct":
+            return [("output", depth)]
+        return [("decoder", k) for k in range(depth, 0, -1)]
+
+    def chain_places(self, depth: int, corrupt: str) -> list[Place]:
+        """Layers that a phase passes through, in order."""
+        if corrupt == "code":
+            return [("encoder", depth), ("decoder", depth)]
+        encoder = [("encoder", k) for k in range(1, depth + 1)]
+        return encoder + self.decoder_places(depth)
+
+    def code_head(self, depth: int) -> Head:
+        """The head of a layer that rebuilds the code below `depth`."""
+        logistic = self.activation == "logistic" and self.head.loss == "cross_entropy"
+        loss = "cross_entropy" if logistic else "squared_error"
+        return Head(self.widths[depth - 1], (), loss, self.activation)
 
 
 @dataclass(frozen=True)
@@ -109,10 +156,3 @@ class Network:
 def chunks(n_rows: int) -> list[slice]:
     """Slices of at most `CHUNK_ROWS` rows that cover all rows in order."""
     return [slice(a, a + CHUNK_ROWS) for a in range(0, n_rows, CHUNK_ROWS)]
-
-
-def as_layers(
-    coefs: Sequence[np.ndarray], intercepts: Sequence[np.ndarray]
-) -> tuple[Layer, ...]:
-    """Pair weights with biases."""
-    return tuple(Layer(W, b) for W, b in zip(coefs, intercepts, strict=True))

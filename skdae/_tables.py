@@ -1,6 +1,7 @@
 """Users' tables as float matrices, and back: containers, names and categories."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ from sklearn.preprocessing import OrdinalEncoder
 from sklearn.utils import _safe_indexing, check_array
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, validate_data
+
+from skdae._validation import check_weights
 
 
 @dataclass(frozen=True)
@@ -24,15 +27,27 @@ class Table:
 
 
 def read_training(
-    estimator: Any, X: Any, *, categorical_features: Any, allow_nan: bool
+    estimator: Any,
+    X: Any,
+    *,
+    categorical_features: Any,
+    sample_weight: Any,
+    allow_nan: bool,
 ) -> Table:
-    """Read the table of a first fit: names, number of columns and categories."""
+    """Read the table of a first fit: names, number of columns and categories.
+
+    The categories are those of the rows with a weight.
+    """
     if categorical_features is not None:
         X = _container(estimator, X, reset=True, min_rows=2)
         names = getattr(estimator, "feature_names_in_", None)
         mask = categorical_mask(X, categorical_features, names)
         if mask.any():
-            encoder = _fit_categories(X, np.flatnonzero(mask))
+            weights = check_weights(sample_weight, X)
+            counted = X
+            if weights is not None and (weights > 0).any():
+                counted = _safe_indexing(X, np.flatnonzero(weights > 0))
+            encoder = _fit_categories(counted, np.flatnonzero(mask))
             return _mixed(estimator, X, mask, encoder, allow_nan)
     raw = _numeric(estimator, X, reset=True, allow_nan=allow_nan, min_rows=2)
     return Table(raw, np.zeros(raw.shape[1], dtype=bool), None)
@@ -98,6 +113,13 @@ def is_dataframe(X: Any) -> bool:
     return hasattr(X, "columns") and hasattr(X, "dtypes")
 
 
+def plain_cells(X: Any) -> Any:
+    """Return the cells of a polars frame, whose dtype check_array would not see."""
+    if is_dataframe(X) and not hasattr(X, "iloc"):
+        return np.ascontiguousarray(X.to_numpy())
+    return X
+
+
 def _dtypes(X: Any) -> list[str]:
     return [str(dtype).lower() for dtype in X.dtypes]
 
@@ -106,7 +128,11 @@ def _numeric(
     estimator: Any, X: Any, *, reset: bool, allow_nan: bool, min_rows: int
 ) -> np.ndarray:
     """Return a validated float table; float32 is not copied."""
-    try:
+    cells = plain_cells(X)
+    if cells is not X:  # the names first, then the numbers
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        return _numbers(estimator, cells, X, allow_nan, min_rows)
+    with _explained(X, allow_nan):
         return validate_data(
             estimator,
             X,
@@ -115,8 +141,21 @@ def _numeric(
             ensure_all_finite="allow-nan" if allow_nan else True,
             ensure_min_samples=min_rows,
         )
-    except ValueError as error:
-        raise _explain_text(error, X) from error
+
+
+def _numbers(
+    estimator: Any, cells: Any, X: Any, allow_nan: bool, min_rows: int
+) -> np.ndarray:
+    """Return cells as floats; errors speak of the columns of X."""
+    with _explained(X, allow_nan):
+        return check_array(
+            cells,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan" if allow_nan else True,
+            ensure_min_samples=min_rows,
+            estimator=estimator,
+            input_name="X",
+        )
 
 
 def _container(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> Any:
@@ -133,14 +172,34 @@ def _container(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> Any:
     return X
 
 
+def _categories(X: Any, columns: np.ndarray) -> np.ndarray:
+    """Return categorical columns as objects, every kind of missing value as NaN."""
+    import pandas
+
+    cells = np.empty((X.shape[0], len(columns)), dtype=object)
+    for place, column in enumerate(columns):
+        values = np.array(_safe_indexing(X, column, axis=1), dtype=object)
+        values[pandas.isna(values)] = np.nan
+        cells[:, place] = values
+    return cells
+
+
 def _fit_categories(X: Any, columns: np.ndarray) -> OrdinalEncoder:
     """Learn the categories of columns; missing and unknown ones become NaN."""
+    cells = _categories(X, columns)
+    for place, column in enumerate(columns):
+        seen = cells[:, place][cells[:, place] == cells[:, place]]
+        if len({isinstance(value, str) for value in seen}) > 1:
+            raise ValueError(
+                f"The categorical column {_name(X, column)} of X mixes text with other "
+                "values; turn it into one type, for example with astype(str)."
+            )
     encoder = OrdinalEncoder(
         handle_unknown="use_encoded_value",
         unknown_value=np.nan,
         encoded_missing_value=np.nan,
     )
-    return encoder.fit(_safe_indexing(X, columns, axis=1))
+    return encoder.fit(cells)
 
 
 def _mixed(
@@ -151,44 +210,60 @@ def _mixed(
     numeric, categorical = np.flatnonzero(~mask), np.flatnonzero(mask)
     if len(numeric):
         part = _safe_indexing(X, numeric, axis=1)
-        try:
-            raw[:, numeric] = check_array(
-                part,
-                dtype=np.float64,
-                ensure_all_finite="allow-nan" if allow_nan else True,
-                estimator=estimator,
-                input_name="X",
-            )
-        except ValueError as error:
-            raise _explain_text(error, part) from error
-    raw[:, categorical] = encoder.transform(_safe_indexing(X, categorical, axis=1))
+        raw[:, numeric] = _numbers(estimator, part, part, allow_nan, 1)
+    raw[:, categorical] = encoder.transform(_categories(X, categorical))
     if not allow_nan and np.isnan(raw).any():
         empty = np.flatnonzero(np.isnan(raw).any(axis=0))
         raise ValueError(
-            f"Columns {list(empty)} of X hold missing values or unknown categories, "
-            "and missing_values='error' refuses them; fill them or set "
-            "missing_values='allow'."
+            f"Columns {[_name(X, column) for column in empty]} of X hold missing "
+            "values or unknown categories, and missing_values='error' refuses them; "
+            "fill them or set missing_values='allow'."
         )
     return Table(raw, mask, encoder)
 
 
-def _explain_text(error: ValueError, X: Any) -> ValueError:
-    """Add the remedy to scikit-learn's message about text in a numeric table."""
-    if "could not convert string" not in str(error).lower():
-        return error
-    columns = ""
+def _name(X: Any, column: Any) -> str:
+    """Return what to call a column in a message."""
+    return str(X.columns[column]) if is_dataframe(X) else str(column)
+
+
+@contextmanager
+def _explained(X: Any, allow_nan: bool) -> Iterator[None]:
+    """Say of which columns of X an error of scikit-learn speaks, and the remedy."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        remedy = _remedy(str(error), X, allow_nan)
+        if remedy is None:
+            raise
+        raise ValueError(f"{error}\n{remedy}") from error
+
+
+def _remedy(message: str, X: Any, allow_nan: bool) -> str | None:
+    """Return what helps against an error about the cells of X, None if unknown."""
+    if "contains NaN" in message and not allow_nan:
+        return (
+            "missing_values='error' refuses missing values; fill them or set "
+            "missing_values='allow'."
+        )
+    if "contains infinity" in message:
+        return "Replace infinite values by NaN, which counts as missing."
+    kinds = ("int", "float", "bool", "decimal")
+    text = []
     if is_dataframe(X):
-        kinds = ("int", "float", "bool", "decimal")
         text = [
             str(name)
             for name, dtype in zip(X.columns, _dtypes(X), strict=True)
             if not any(kind in dtype for kind in kinds)
         ]
-        columns = f" Columns that are not numbers: {text}."
-    return ValueError(
-        f"X holds text: {error}.{columns} Name such columns in categorical_features "
-        "(names, indices or 'from_dtype'), or drop them."
-    )
+    if text or "could not convert string" in message:
+        which = f" in the columns {text}" if text else ""
+        return (
+            f"X holds text or dates{which}: name categories in categorical_features "
+            "(names, indices or 'from_dtype'), turn dates into numbers, or drop the "
+            "columns."
+        )
+    return None
 
 
 def categorical_mask(
@@ -257,4 +332,5 @@ def _data_frame(
         return polars.DataFrame(dict(zip(names, lists, strict=True)), strict=False)
     import pandas
 
-    return pandas.DataFrame(dict(zip(names, columns, strict=True)), index=index)
+    frame = pandas.DataFrame(dict(zip(names, columns, strict=True)), index=index)
+    return frame.infer_objects()

@@ -15,15 +15,12 @@ import numpy as np
 import torch
 
 from skdae._kernels import (
-    ROLES,
     Parameters,
-    Place,
-    Shape,
     SolverState,
     Stepper,
     torch_threads,
 )
-from skdae._network import Network, chunks
+from skdae._network import ROLES, Network, Place, Shape, chunks
 from skdae._progress import Epoch, Monitor, PhaseRecord
 from skdae._random import Streams, bernoulli
 from skdae.noise import Layout, Noise
@@ -123,11 +120,10 @@ def _corrupt(
     generator: np.random.Generator,
     settings: Settings,
 ) -> Batch:
-    """Gather rows and corrupt them; a missing cell counts as corrupted."""
+    """Gather rows and corrupt them; a missing cell enters as a masked one."""
     clean, observed = rows.take(index)
     corrupted, mask = noise.apply(clean, generator, rows.layout)
     if observed is not None:
-        mask = mask | ~observed
         corrupted[~observed] = 0
     weight = _cell_weights(mask, observed, settings.emphasis)
     device = settings.device
@@ -219,7 +215,7 @@ class Trainer:
 
     def phase_rows(self, rows: Rows, phase: Phase) -> tuple[Rows, Noise]:
         """What a phase rebuilds: the rows, or their codes below its top layer."""
-        if phase.corrupt == "input" or phase.depth == 1:
+        if phase.corrupt == "input":
             return rows, self.noise
         below = phase.depth - 1
         encoder = self.parameters.encoder(below)
@@ -436,6 +432,7 @@ def train(
 class StreamState:
     """Where a stream of batches stands, in numpy alone."""
 
+    plan: tuple[Phase, ...]
     flat: np.ndarray
     phase: int
     epoch: int
@@ -457,8 +454,9 @@ def train_on_batch(
 ) -> tuple[Network, float, StreamState]:
     """One pass over a batch of a stream, counted as one epoch of the plan.
 
-    After the plan's last epoch its last phase goes on.
+    The plan is that of the first batch; after its last epoch its last phase goes on.
     """
+    plan = tuple(plan) if state is None else state.plan
     with _torch_state(shape, settings) as settings:
         trainer = make_trainer(shape, plan, noise, streams, settings, initial=initial)
         number, epoch = (0, 0) if state is None else (state.phase, state.epoch)
@@ -474,6 +472,7 @@ def train_on_batch(
         loss, _ = trainer.epoch(stepper, source, level_noise, order)
         ended = epoch + 1 >= phase.epochs and number + 1 < len(plan)
         later = StreamState(
+            plan,
             trainer.parameters.flat.cpu().numpy().copy(),
             number + 1 if ended else number,
             0 if ended else epoch + 1,

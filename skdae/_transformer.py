@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdae import _outputs
 from skdae._columns import SCALINGS, Columns, TableRows, fit_columns
-from skdae._network import ACTIVATIONS, Network, chunks
+from skdae._network import ACTIVATIONS, Network, Shape, chunks
 from skdae._outputs import OUTPUTS
 from skdae._progress import (
     CallbackMonitor,
@@ -24,7 +24,14 @@ from skdae._progress import (
     PrintMonitor,
 )
 from skdae._random import spawn_streams
-from skdae._tables import Table, as_container, category_lists, read, read_training
+from skdae._tables import (
+    Table,
+    as_container,
+    category_lists,
+    plain_cells,
+    read,
+    read_training,
+)
 from skdae._validation import check_emphasis, check_widths, training_rows
 from skdae.noise import NOISES, Noise, make_noise
 from skdae.schedules import SCHEDULES, Phase, joint, make_schedule
@@ -350,21 +357,24 @@ default='code'
 
         going_on = self.warm_start and hasattr(self, "network_")
         design = self._check_design()
-        table = self._read(X) if going_on else self._read_training(X)
+        table = self._read(X) if going_on else self._read_training(X, sample_weight)
         index, weights = training_rows(table.raw, sample_weight)
         self._check_rows(len(index))
+        plan = design.plan
         if going_on:
             plan = joint(len(design.widths), self.max_iter)
-            columns = self._check_continues(design)
+            columns = self.columns_
         else:
-            plan = design.plan
             columns = self._learn_columns(table, index, weights)
-        learned = self._learned(table, columns)
+        shape = self._shape(design, columns)
+        if going_on:
+            self._check_continues(shape)
+        learned = self._learned(table, columns, shape)
         monitor = self._monitor(plan, learned, {"X": X, "y": y})
         result = train(
             TableRows(columns, table.raw, index),
             plan,
-            self._shape(design, columns),
+            shape,
             noise=design.noise,
             streams=spawn_streams(self.random_state),
             settings=self._settings(len(index)),
@@ -393,9 +403,9 @@ default='code'
         A call makes one pass over its rows and counts as one epoch of the schedule:
         the network grows through the same phases as in `fit`, and the last phase goes
         on for as long as batches come. Until the schedule has reached its top layer,
-        the code is that of the layers trained so far. The scaling and the categories
-        are learned from the first batch and kept. After `fit`, batches go on training
-        in the last phase.
+        the code is that of the layers trained so far. Scaling, categories and
+        schedule are those of the first batch. After `fit`, batches go on training in
+        the last phase.
 
         Parameters
         ----------
@@ -415,19 +425,23 @@ default='code'
 
         first = not hasattr(self, "network_")
         design = self._check_design()
-        table = self._read_training(X) if first else self._read(X)
+        table = self._read_training(X, sample_weight) if first else self._read(X)
         index, weights = training_rows(table.raw, sample_weight)
+        self._check_stream(design)
         if first:
             self._check_rows(len(index))
             columns = self._learn_columns(table, index, weights)
         else:
-            columns = self._check_continues(design)
+            columns = self.columns_
+        shape = self._shape(design, columns)
+        if not first:
+            self._check_continues(shape)
         # a network that fit has finished stays in its last phase
         finished = not first and self._stream is None
         network, loss, state = train_on_batch(
             TableRows(columns, table.raw, index),
             design.plan[-1:] if finished else design.plan,
-            self._shape(design, columns),
+            shape,
             None if first else self._stream,
             noise=design.noise,
             streams=spawn_streams(self.random_state),
@@ -436,7 +450,7 @@ default='code'
             initial=self.network_ if finished else None,
         )
         if first:
-            for name, value in self._learned(table, columns).items():
+            for name, value in self._learned(table, columns, shape).items():
                 setattr(self, name, value)
             self.validation_loss_curve_, self.phases_ = None, ()
         self.network_, self._stream = network, state
@@ -513,7 +527,7 @@ default='code'
                 f"output={self.output!r} holds no code and cannot be inverted; set "
                 "output to 'code', 'layers' or 'code_and_error', or call reconstruct."
             )
-        H = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+        H = check_array(plain_cells(X), dtype=[np.float64, np.float32], input_name="X")
         n_out = len(self.get_feature_names_out())
         if H.shape[1] != n_out:
             raise ValueError(
@@ -642,7 +656,7 @@ default='code'
                     "tied_weights=True needs decoder='mirror': a direct decoder has "
                     "no layer of the encoder's shape. Set one of them."
                 )
-            if plan[-1].corrupt == "code" and plan[-1].depth > 1:
+            if plan[-1].corrupt == "code":
                 raise ValueError(
                     f"decoder='direct' with schedule={self.schedule!r} ends with a "
                     "phase whose loss is on the code, so the layer from the code to X "
@@ -683,6 +697,16 @@ default='code'
                 f"schedule has phases of depth {depths} and must end with "
                 f"{n_layers}, the number of hidden_layer_sizes; build it for them."
             )
+        trained: set[int] = set()
+        for number, phase in enumerate(plan, 1):
+            trained |= {k for k, rate in enumerate(phase.rates, 1) if rate > 0}
+            untrained = set(range(1, phase.depth + 1)) - trained
+            if untrained:
+                raise ValueError(
+                    f"schedule uses layers {sorted(untrained)} in phase {number} (of "
+                    f"depth={phase.depth}) that no phase has trained; add one that "
+                    "does before it."
+                )
         return plan
 
     def _check_rows(self, n_rows: int) -> None:
@@ -699,18 +723,45 @@ default='code'
                 "leaves none to train on; lower it or set early_stopping=False."
             )
 
-    def _check_continues(self, design: Design) -> Columns:
-        """The fitted columns, when the network of the last fit can be trained on."""
-        widths = tuple(len(layer.bias) for layer in self.network_.encoder)
-        if widths != design.widths[: len(widths)] or (
-            self._stream is None and widths != design.widths
-        ):
+    def _check_stream(self, design: Design) -> None:
+        """A network that can be used after every batch."""
+        on_code = any(phase.corrupt == "code" for phase in design.plan)
+        if self.decoder == "direct" and on_code:
             raise ValueError(
-                f"hidden_layer_sizes={design.widths} must stay {widths}, the widths "
-                "of the network that is trained on; use a fresh estimator, or fit "
-                "with warm_start=False."
+                f"decoder='direct' with schedule={self.schedule!r} has no decoder "
+                "until its last phase and cannot be trained on a stream; use "
+                "decoder='mirror', or fit."
             )
-        return self.columns_
+
+    def _check_noise(self, noise: Noise, columns: Columns) -> None:
+        """Parameters of the noise that fit the table."""
+        try:
+            noise.check(columns.n_columns)
+        except ValueError as error:
+            if isinstance(self.noise, Noise):
+                raise
+            raise ValueError(
+                f"noise_rate={self.noise_rate!r} does not suit noise={self.noise!r}: "
+                f"{error}"
+            ) from error
+
+    def _check_continues(self, shape: Shape) -> None:
+        """The network of the last fit is of the shape that is asked for."""
+        before = self._fitted_shape
+        asked = {
+            "hidden_layer_sizes": (before.widths[1:], shape.widths[1:]),
+            "decoder": (before.decoder, shape.decoder),
+            "tied_weights": (before.tied, shape.tied),
+            "activation": (before.activation, shape.activation),
+            "loss": (before.head.loss, shape.head.loss),
+        }
+        for name, (old, new) in asked.items():
+            if old != new:
+                raise ValueError(
+                    f"{name}={new!r} must stay {old!r} while the network of the last "
+                    "fit is trained on; use a fresh estimator, or fit with "
+                    "warm_start=False."
+                )
 
     def _loss_of(self, columns: Columns) -> str:
         """The loss of the numeric columns, 'auto' resolved by the data's range."""
@@ -737,12 +788,13 @@ default='code'
 
     # --- parts of fit ----------------------------------------------------------------
 
-    def _read_training(self, X: Any) -> Table:
+    def _read_training(self, X: Any, sample_weight: Any) -> Table:
         """Return the table of a first fit; its categories are learned."""
         return read_training(
             self,
             X,
             categorical_features=self.categorical_features,
+            sample_weight=sample_weight,
             allow_nan=self.missing_values == "allow",
         )
 
@@ -782,19 +834,18 @@ default='code'
             )
         return columns
 
-    def _learned(self, table: Table, columns: Columns) -> dict[str, Any]:
-        """Return the fitted attributes that describe the table."""
+    def _learned(self, table: Table, columns: Columns, shape: Shape) -> dict[str, Any]:
+        """Return the fitted attributes that describe table and network."""
         return {
             "columns_": columns,
             "is_categorical_": table.categorical,
             "category_encoder_": table.encoder,
+            "_fitted_shape": shape,
         }
 
-    def _shape(self, design: Design, columns: Columns) -> Any:
+    def _shape(self, design: Design, columns: Columns) -> Shape:
         """Return widths and wiring of the network for these columns."""
-        from skdae._kernels import Shape
-
-        design.noise.check(columns.n_columns)
+        self._check_noise(design.noise, columns)
         head = columns.head(self._loss_of(columns))
         widths = (head.n_features, *design.widths)
         return Shape(widths, self.decoder, self.tied_weights, self.activation, head)

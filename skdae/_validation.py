@@ -30,8 +30,12 @@ def check_emphasis(emphasis: Any) -> tuple[float, float] | None:
     """Return the weights of corrupted and of untouched cells."""
     if emphasis is None:
         return None
-    pair = np.asarray(emphasis, dtype=float)
-    if pair.shape != (2,) or not (pair >= 0).all() or not pair.any():
+    try:
+        pair = np.asarray(emphasis, dtype=float)
+    except (TypeError, ValueError):
+        pair = np.zeros(0)
+    finite = np.isfinite(pair).all() and (pair >= 0).all()
+    if pair.shape != (2,) or not finite or not pair.any():
         raise ValueError(
             f"emphasis={emphasis!r} must be two weights of at least 0, not both 0: of "
             "corrupted and of untouched cells, for example (1, 0.5)."
@@ -39,8 +43,17 @@ def check_emphasis(emphasis: Any) -> tuple[float, float] | None:
     return float(pair[0]), float(pair[1])
 
 
-def canonical_order(X: np.ndarray) -> np.ndarray:
-    """Sort the rows by their values, column after column.
+def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
+    """Return the weights of the rows as float64, None for equal ones."""
+    if sample_weight is None:
+        return None
+    return _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+
+
+def canonical_order(X: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Sort the rows by their values, column after column, and last by weight.
 
     The same rows in any order give the same sequence, so a model does not hang on
     the order its rows came in. Rows that are alike keep their order.
@@ -48,10 +61,10 @@ def canonical_order(X: np.ndarray) -> np.ndarray:
     order = np.arange(len(X))
     group = np.zeros(len(X), dtype=np.intp)  # where the rows alike so far begin
     tied = np.arange(len(X))  # places whose row is not alone in its group yet
-    for column in range(X.shape[1]):
+    for key in [*X.T, *([] if weights is None else [weights])]:
         if len(tied) == 0:
             break
-        values = X[order[tied], column]
+        values = key[order[tied]]
         ranks = np.lexsort((values, group[tied]))  # NaN comes last
         order[tied], values = order[tied][ranks], values[ranks]
         nan = np.isnan(values)
@@ -73,14 +86,13 @@ def training_rows(
     Whole weights are repetitions; others are scaled to a mean of one. Rows of weight
     0 and rows without a single value are left out.
     """
-    order = canonical_order(X)
+    weights = check_weights(sample_weight, X)
+    order = canonical_order(X, weights)
     empty = np.isnan(X).all(axis=1)
     order = order[~empty[order]]
-    if sample_weight is None:
+    if weights is None:
         return order, None
-    weights = _check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
-    )[order]
+    weights = weights[order]
     order, weights = order[weights > 0], weights[weights > 0]
     if len(order) == 0:
         raise ValueError(

@@ -26,6 +26,12 @@ __all__ = [
 ]
 
 
+def _is_count(value: object) -> bool:
+    """Whether a value is an int of at least 1."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    return whole and int(value) >= 1  # type: ignore[call-overload]
+
+
 @dataclass(frozen=True)
 class Phase:
     """One step of a schedule: which layers learn, from what, and for how long.
@@ -62,11 +68,12 @@ class Phase:
     def __post_init__(self) -> None:
         for name in ("depth", "epochs"):
             value = getattr(self, name)
-            if not isinstance(value, Integral) or value < 1:
+            if not _is_count(value):
                 raise ValueError(
                     f"{name}={value!r} of a Phase must be an int of at least 1; "
                     "leave a phase of no length out of the schedule."
                 )
+        object.__setattr__(self, "rates", tuple(self.rates))
         if len(self.rates) != self.depth:
             raise ValueError(
                 f"rates={self.rates!r} of a Phase must hold one factor per layer "
@@ -85,6 +92,11 @@ class Phase:
         if self.corrupt not in ("input", "code"):
             raise ValueError(
                 f"corrupt={self.corrupt!r} of a Phase must be 'input' or 'code'."
+            )
+        if self.corrupt == "code" and self.depth == 1:
+            raise ValueError(
+                "corrupt='code' of a Phase needs depth to be at least 2: below the "
+                "first layer there is only the input; use corrupt='input'."
             )
         if self.corrupt == "code" and any(self.rates[:-1]):
             raise ValueError(
@@ -147,8 +159,11 @@ def _shares(epoch_allocation: str | Sequence[float], n_stages: int) -> np.ndarra
                 f"of {n_stages} shares, one per layer that is added."
             )
         return np.full(n_stages, 1 / n_stages)
-    shares = np.asarray(epoch_allocation, dtype=float)
-    if shares.shape != (n_stages,) or not np.all(shares > 0):
+    try:
+        shares = np.asarray(epoch_allocation, dtype=float)
+    except (TypeError, ValueError):
+        shares = np.zeros(0)
+    if shares.shape != (n_stages,) or not np.all(np.isfinite(shares) & (shares > 0)):
         raise ValueError(
             f"epoch_allocation={epoch_allocation!r} must hold {n_stages} shares above "
             "0, one per layer that is added; use 'equal' to split evenly."
@@ -172,8 +187,9 @@ def _budget(
     n_layers: int, max_iter: int, n_stages: int, tuning_fraction: float
 ) -> tuple[int, int]:
     """Epochs for the stages and for the tuning phase, checked."""
-    if not isinstance(n_layers, Integral) or n_layers < 1:
-        raise ValueError(f"n_layers={n_layers!r} must be an int of at least 1.")
+    for name, value in (("n_layers", n_layers), ("max_iter", max_iter)):
+        if not _is_count(value):
+            raise ValueError(f"{name}={value!r} must be an int of at least 1.")
     if not 0 <= tuning_fraction < 1:
         raise ValueError(
             f"tuning_fraction={tuning_fraction!r} must lie in [0, 1); it is the share "
@@ -585,6 +601,8 @@ def at_equal_updates(
     ([30, 60], True)
     """
     _lookup(name)
+    if not reference:
+        raise ValueError("reference must hold at least one Phase; it is empty.")
     tuning = tuple(phase for phase in reference if phase.kind == "tuning")
     growing = [phase for phase in reference if phase.kind != "tuning"]
     n_layers = max(phase.depth for phase in reference)

@@ -1,0 +1,504 @@
+"""The training step against torch's autograd and optimisers, in float64."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from skdae import _kernels
+from skdae._kernels import (
+    ROLES,
+    SOLVERS,
+    Parameters,
+    Shape,
+    Stepper,
+    torch_threads,
+)
+from skdae._network import ACTIVATIONS, Head
+
+WIDTHS = (7, 4, 3)  # of the hidden layers
+BUFFER_ROWS = 8
+
+HEADS = {
+    "numbers": Head(5),
+    "numbers, cross-entropy": Head(5, (), "cross_entropy", "logistic"),
+    "mixed": Head(3, (slice(3, 5), slice(5, 9))),
+    "mixed, cross-entropy": Head(
+        2, (slice(2, 5), slice(5, 6)), "cross_entropy", "logistic"
+    ),
+    "categories only": Head(0, (slice(0, 3), slice(3, 5))),
+}
+
+# decoder and whether it is tied
+WIRINGS = [("mirror", False), ("mirror", True), ("direct", False)]
+
+# depth, what is corrupted, rate of each layer
+PHASES = [
+    (1, "input", (1.0,)),
+    (2, "input", (1.0, 1.0)),
+    (3, "input", (1.0, 1.0, 1.0)),
+    (2, "input", (0.0, 1.0)),
+    (3, "input", (0.0, 0.0, 1.0)),
+    (3, "input", (0.25, 0.5, 1.0)),
+    (3, "input", (1.0, 0.0, 1.0)),
+    (3, "input", (0.0, 1.0, 0.0)),
+    (2, "code", (0.0, 1.0)),
+    (3, "code", (0.0, 0.0, 1.0)),
+]
+
+ORACLE_ACTIVATIONS = {
+    "relu": torch.relu,
+    "logistic": torch.sigmoid,
+    "tanh": torch.tanh,
+    "identity": lambda A: A,
+}
+
+
+def make_shape(head, *, activation="tanh", decoder="mirror", tied=False):
+    return Shape((head.n_features, *WIDTHS), decoder, tied, activation, head)
+
+
+def all_places(shape):
+    """Every layer that any phase may need."""
+    found = set()
+    for depth, corrupt, _ in PHASES:
+        found |= set(shape.chain_places(depth, corrupt))
+    return sorted(found)
+
+
+def make_parameters(shape, *, dtype=torch.float64):
+    """Random weights and, unlike in training, random biases."""
+    parameters = Parameters(shape, all_places(shape), dtype=dtype)
+    generator = np.random.default_rng(0)
+    drawn = generator.uniform(-1, 1, len(parameters.flat))
+    parameters.flat.copy_(torch.from_numpy(drawn))
+    return parameters
+
+
+def make_stepper(parameters, phase, *, solver="sgd", alpha=0.0, momentum=0.0):
+    depth, corrupt, rates = phase
+    return Stepper(
+        parameters,
+        depth=depth,
+        corrupt=corrupt,
+        rates=rates,
+        batch_size=BUFFER_ROWS,
+        solver=solver,
+        learning_rate_init=0.05,
+        momentum=momentum,
+        alpha=alpha,
+    )
+
+
+def phase_head(shape, phase):
+    """What the phase's output means, said again in the test's own words."""
+    depth, corrupt, _ = phase
+    if corrupt == "input" or depth == 1:
+        return shape.head
+    ce = shape.activation == "logistic" and shape.head.loss == "cross_entropy"
+    return Head(
+        shape.widths[depth - 1],
+        (),
+        "cross_entropy" if ce else "squared_error",
+        shape.activation,
+    )
+
+
+def make_batch(head, kind, n_rows):
+    """Rows in, rows to rebuild, and the weight of each cell in the loss."""
+    generator = np.random.default_rng(1)
+    T = generator.uniform(0, 1, (n_rows, head.n_features))
+    columns = [slice(j, j + 1) for j in range(head.n_numeric)] + list(head.groups)
+    for group in head.groups:
+        width = group.stop - group.start
+        T[:, group] = np.eye(width)[generator.integers(width, size=n_rows)]
+    corrupted = np.zeros(T.shape, dtype=bool)
+    missing = np.zeros(T.shape, dtype=bool)
+    for column in columns:  # a categorical cell is corrupted or missing as a whole
+        corrupted[:, column] = generator.random((n_rows, 1)) < 0.4
+        missing[:, column] = generator.random((n_rows, 1)) < 0.3
+    weight = None
+    if kind == "missing":
+        weight = (~missing).astype(float)
+    if kind == "emphasis":
+        weight = np.where(corrupted, 1.0, 0.3)
+    if kind == "emphasis and missing":
+        weight = np.where(corrupted | missing, 1.0, 0.3) * ~missing
+    if kind.endswith("missing"):
+        T[missing] = 0
+    X = np.where(corrupted, 0, T) + generator.normal(0, 0.1, T.shape) * ~missing
+    to_tensor = torch.from_numpy
+    return to_tensor(X), to_tensor(T), None if weight is None else to_tensor(weight)
+
+
+WEIGHTS = ["none", "missing", "emphasis", "emphasis and missing"]
+
+
+def oracle_loss(parameters, flat, phase, X, T, weight):
+    """The summed loss as a function of the flat vector, for autograd."""
+    shape = parameters.shape
+    depth, corrupt, _ = phase
+    head = phase_head(shape, phase)
+    places = shape.chain_places(depth, corrupt)
+    H = X
+    for i, place in enumerate(places):
+        W, b = (
+            flat.as_strided(view.size(), view.stride(), view.storage_offset())
+            for view in (parameters.blocks[place].weight, parameters.blocks[place].bias)
+        )
+        H = H @ W + b
+        if i < len(places) - 1:
+            H = ORACLE_ACTIVATIONS[shape.activation](H)
+    weight = torch.ones_like(T) if weight is None else weight
+    n = head.n_numeric
+    if head.loss == "cross_entropy":
+        p = torch.sigmoid(H[:, :n])
+        losses = -(T[:, :n] * p.log() + (1 - T[:, :n]) * (1 - p).log())
+    else:
+        out = ORACLE_ACTIVATIONS[head.activation](H[:, :n])
+        losses = (out - T[:, :n]) ** 2 / 2
+    loss = (weight[:, :n] * losses).sum()
+    for group in head.groups:
+        log_p = F.log_softmax(H[:, group], dim=1)
+        loss = loss - (weight[:, group] * T[:, group] * log_p).sum()
+    return loss
+
+
+def oracle_gradient(parameters, phase, alpha, X, T, weight):
+    """Loss, and gradient of mean loss plus penalty at the layers that learn."""
+    depth, corrupt, rates = phase
+    shape = parameters.shape
+    flat = parameters.flat.clone().requires_grad_()
+    loss = oracle_loss(parameters, flat, phase, X, T, weight)
+    penalty = torch.zeros((), dtype=flat.dtype)
+    learns = torch.zeros(len(flat), dtype=torch.bool)
+    for place in shape.chain_places(depth, corrupt):
+        if rates[place[1] - 1] == 0:
+            continue
+        block = parameters.blocks[place]
+        learns[slice(*block.span)] = True
+        if not (shape.tied and place[0] == "decoder"):  # a tied weight counts once
+            view = block.weight
+            W = flat.as_strided(view.size(), view.stride(), view.storage_offset())
+            penalty = penalty + alpha / 2 * W.square().sum()
+    (loss / len(X) + penalty).backward()
+    return loss.detach(), torch.where(learns, flat.grad, 0), learns
+
+
+def relative_error(values, wanted):
+    return float((values - wanted).abs().max() / wanted.abs().max())
+
+
+# --- the gradient -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_gradient_equals_autograd(activation, head):
+    cases = itertools.product(WIRINGS, PHASES, WEIGHTS)
+    for i, ((decoder, tied), phase, kind) in enumerate(cases):
+        alpha, n_rows = (0.0, 0.1)[i % 2], (BUFFER_ROWS, 5, 1)[i % 3]
+        shape = make_shape(
+            HEADS[head], activation=activation, decoder=decoder, tied=tied
+        )
+        parameters = make_parameters(shape)
+        batch = make_batch(phase_head(shape, phase), kind, n_rows)
+        loss, gradient, learns = oracle_gradient(parameters, phase, alpha, *batch)
+        stepper = make_stepper(parameters, phase, alpha=alpha)
+        found = stepper.step(*batch)
+        case = f"{decoder=} {tied=} {phase=} {kind=} {alpha=} {n_rows=}"
+        assert relative_error(found, loss) <= 1e-12, case
+        scale = max(float(gradient.abs().max()), 1e-3)  # relu may be dead
+        error = float((parameters.grad - gradient).abs().max()) / scale
+        assert error <= 1e-12, case
+        assert not parameters.grad[~learns].any(), case
+
+
+def test_the_gradients_compared_are_not_zero():
+    """The test above would pass on nothing if the oracle's gradients vanished."""
+    for activation, phase in itertools.product(ACTIVATIONS, PHASES):
+        shape = make_shape(HEADS["mixed"], activation=activation)
+        parameters = make_parameters(shape)
+        batch = make_batch(phase_head(shape, phase), "none", BUFFER_ROWS)
+        _, gradient, learns = oracle_gradient(parameters, phase, 0.0, *batch)
+        assert gradient.abs().max() > 1e-3
+        assert learns.any()
+
+
+@pytest.mark.parametrize("kind", WEIGHTS)
+def test_loss_alone_is_the_loss_of_the_step(kind):
+    shape = make_shape(HEADS["mixed"])
+    parameters = make_parameters(shape)
+    batch = make_batch(shape.head, kind, 6)
+    stepper = make_stepper(parameters, PHASES[2])
+    before = parameters.flat.clone()
+    loss = stepper.chain.loss(*batch).clone()
+    assert torch.equal(parameters.flat, before)
+    assert not parameters.grad.any()
+    assert torch.equal(loss, stepper.step(*batch))
+
+
+def test_float32_is_close_to_float64():
+    shape = make_shape(HEADS["mixed"], activation="logistic")
+    batch = make_batch(shape.head, "emphasis", 6)
+    exact = make_parameters(shape)
+    single = make_parameters(shape, dtype=torch.float32)
+    make_stepper(exact, PHASES[2]).step(*batch)
+    make_stepper(single, PHASES[2]).step(*(part.float() for part in batch))
+    assert single.grad.dtype == torch.float32
+    assert relative_error(single.grad.double(), exact.grad) < 1e-5
+
+
+def test_batches_are_left_as_they_are():
+    """Corrupted rows, clean rows and weights may be used again."""
+    shape = make_shape(HEADS["mixed"], activation="identity")
+    parameters = make_parameters(shape)
+    batch = make_batch(shape.head, "missing", 6)
+    copies = [part.clone() for part in batch]
+    make_stepper(parameters, PHASES[2]).step(*batch)
+    assert all(map(torch.equal, batch, copies))
+
+
+def test_what_a_longer_batch_left_in_the_buffers_does_not_matter():
+    shape = make_shape(HEADS["mixed"])
+    long = make_batch(shape.head, "emphasis", BUFFER_ROWS)
+    short = tuple(part[:3] for part in long)
+    used, fresh = make_parameters(shape), make_parameters(shape)
+    stepper = make_stepper(used, PHASES[2])
+    stepper.chain.loss_and_gradient(*long)
+    loss = stepper.chain.loss_and_gradient(*short)
+    wanted = make_stepper(fresh, PHASES[2]).chain.loss_and_gradient(*short)
+    assert torch.equal(loss, wanted)
+    assert torch.equal(used.grad, fresh.grad)
+
+
+def test_cells_of_no_weight_have_no_influence():
+    """What stands in a missing cell's target is of no consequence."""
+    shape = make_shape(HEADS["mixed, cross-entropy"], activation="logistic")
+    X, T, weight = make_batch(shape.head, "missing", BUFFER_ROWS)
+    assert (weight == 0).any()
+    other = torch.where(weight == 0, 1 - T, T)
+    grads = []
+    for target in (T, other):
+        parameters = make_parameters(shape)
+        make_stepper(parameters, PHASES[2]).step(X, target, weight)
+        grads.append(parameters.grad)
+    assert torch.equal(*grads)
+
+
+def test_extreme_outputs_stay_finite():
+    """Cross-entropies do not overflow far from 0."""
+    head = HEADS["mixed, cross-entropy"]
+    shape = make_shape(head, activation="identity")
+    parameters = make_parameters(shape, dtype=torch.float32)
+    parameters.flat.mul_(100)
+    batch = make_batch(head, "none", 6)
+    X, T = (part.float() for part in batch[:2])
+    loss = make_stepper(parameters, PHASES[2]).step(X, T, None)
+    assert torch.isfinite(loss)
+    assert torch.isfinite(parameters.grad).all()
+
+
+# --- optimisers ---------------------------------------------------------------------
+
+TORCH_SOLVERS = {
+    "adam": lambda groups: torch.optim.Adam(groups),
+    "sgd": lambda groups: torch.optim.SGD(groups, lr=0.05, momentum=0.7),
+}
+
+
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_solver_equals_torch(solver, fused, monkeypatch):
+    """Also where torch has no fused Adam."""
+    if not fused:
+        monkeypatch.setattr(_kernels, "_adam", _kernels._plain_adam)
+    generator = np.random.default_rng(2)
+    gradients = torch.from_numpy(generator.normal(0, 1, (30, 11)))
+    mine = torch.from_numpy(generator.normal(0, 1, 11))
+    theirs = mine.clone().requires_grad_()
+    start = mine.clone()
+    optimiser = TORCH_SOLVERS[solver]([{"params": [theirs], "lr": 0.05}])
+    own = SOLVERS[solver](mine, 0.05, 0.7)
+    for gradient in gradients:
+        own.step(gradient.clone())
+        theirs.grad = gradient.clone()
+        optimiser.step()
+        assert relative_error(mine, theirs.detach()) <= 1e-12
+    assert (mine - start).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(("decoder", "tied"), WIRINGS)
+@pytest.mark.parametrize("phase", PHASES)
+def test_training_equals_torch(phase, decoder, tied, solver):
+    """Steps of a phase, with a rate per layer, and frozen layers bit for bit."""
+    shape = make_shape(HEADS["mixed"], decoder=decoder, tied=tied)
+    depth, corrupt, rates = phase
+    parameters = make_parameters(shape)
+    start = parameters.flat.clone()
+    batch = make_batch(phase_head(shape, phase), "emphasis", BUFFER_ROWS)
+
+    theirs = parameters.flat.clone()
+    moving, groups = [], []
+    for place in shape.chain_places(depth, corrupt):
+        rate = rates[place[1] - 1]
+        if rate:
+            span = slice(*parameters.blocks[place].span)
+            part = theirs[span].clone().requires_grad_()
+            moving.append((span, part))
+            groups.append({"params": [part], "lr": rate * 0.05})
+    optimiser = TORCH_SOLVERS[solver](groups)
+
+    stepper = make_stepper(parameters, phase, solver=solver, momentum=0.7, alpha=0.01)
+    for n_rows in (BUFFER_ROWS, BUFFER_ROWS, 3, BUFFER_ROWS, 1):
+        rows = tuple(part[:n_rows] for part in batch)
+        stepper.step(*rows)
+        mirror = Parameters(shape, parameters.places, dtype=torch.float64)
+        mirror.flat.copy_(theirs)
+        _, gradient, learns = oracle_gradient(mirror, phase, 0.01, *rows)
+        for span, part in moving:
+            part.grad = gradient[span].clone()
+        optimiser.step()
+        for span, part in moving:
+            theirs[span] = part.detach()
+    assert relative_error(parameters.flat, theirs) <= 1e-10
+    assert torch.equal(parameters.flat[~learns], start[~learns])
+    for span, _ in moving:
+        assert not torch.equal(parameters.flat[span], start[span])
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_restored_state_goes_on_as_if_nothing_had_happened(solver):
+    shape = make_shape(HEADS["mixed"])
+    phase = (3, "input", (0.25, 0.5, 1.0))
+    batch = make_batch(shape.head, "none", BUFFER_ROWS)
+    whole, halved = make_parameters(shape), make_parameters(shape)
+    stepper = make_stepper(whole, phase, solver=solver, momentum=0.9)
+    for _ in range(6):
+        stepper.step(*batch)
+    first = make_stepper(halved, phase, solver=solver, momentum=0.9)
+    for _ in range(3):
+        first.step(*batch)
+    saved, halfway = first.state(), halved.flat.clone()
+    first.step(*batch)  # what happens later does not reach into a saved state
+    halved.flat.copy_(halfway)
+    second = make_stepper(halved, phase, solver=solver, momentum=0.9)
+    second.restore(saved)
+    for _ in range(3):
+        second.step(*batch)
+    assert torch.equal(halved.flat, whole.flat)
+
+
+# --- weights ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("decoder", "tied"), WIRINGS)
+def test_layers_tile_the_flat_vector(decoder, tied):
+    """Each number belongs to exactly one layer; a tied weight to its encoder."""
+    shape = make_shape(HEADS["mixed"], decoder=decoder, tied=tied)
+    parameters = Parameters(shape, all_places(shape), dtype=torch.float64)
+    for block in parameters.blocks.values():
+        if not block.tied:
+            block.weight.add_(1)
+            block.weight_grad.add_(1)
+        block.bias.add_(1)
+        block.bias_grad.add_(1)
+    assert (parameters.flat == 1).all()
+    assert (parameters.grad == 1).all()
+    for (role, depth), block in parameters.blocks.items():
+        assert tuple(block.weight.shape) == shape.size((role, depth))
+        if block.tied:
+            encoder = parameters.blocks["encoder", depth]
+            assert torch.equal(block.weight, encoder.weight.t())
+
+
+def test_spans_of_neighbours_are_merged():
+    shape = make_shape(HEADS["numbers"])
+    parameters = Parameters(shape, all_places(shape))
+    everything = parameters.spans(parameters.places)
+    assert everything == [(0, len(parameters.flat))]
+    ends = parameters.spans([("encoder", 1), ("decoder", 3)])
+    assert len(ends) == 2
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_initial_weights(activation):
+    """Glorot-uniform as in scikit-learn's MLP, within bounds and filling them."""
+    shape = Shape((60, 50), "mirror", False, activation, Head(60))
+    parameters = Parameters(shape, [("encoder", 1), ("decoder", 1)])
+    generators = {
+        place: np.random.default_rng([3, ROLES.index(place[0])])
+        for place in parameters.places
+    }
+    parameters.initialise(generators)
+    bound = ((2 if activation == "logistic" else 6) / (60 + 50)) ** 0.5
+    for block in parameters.blocks.values():
+        assert not block.bias.any()
+        largest = float(block.weight.abs().max())
+        assert 0.98 * bound < largest <= bound * (1 + 1e-6)
+
+
+def test_a_layer_starts_the_same_whatever_other_layers_there_are():
+    def draw(widths):
+        shape = Shape(widths, "mirror", False, "relu", Head(6))
+        places = shape.chain_places(len(widths) - 1, "input")
+        parameters = Parameters(shape, places)
+        parameters.initialise(
+            {(r, k): np.random.default_rng([5, ROLES.index(r), k]) for r, k in places}
+        )
+        return parameters.blocks["encoder", 1].weight
+
+    assert torch.equal(draw((6, 4)), draw((6, 4, 3, 2)))
+
+
+@pytest.mark.parametrize(("decoder", "tied"), WIRINGS)
+def test_a_network_can_be_loaded_again(decoder, tied):
+    shape = make_shape(HEADS["mixed"], decoder=decoder, tied=tied)
+    parameters = make_parameters(shape, dtype=torch.float32)
+    network = parameters.network(3)
+    other = Parameters(shape, parameters.places)
+    other.load(network)
+    loaded = other.network(3)
+    for a, b in zip(
+        (*network.encoder, *network.decoder),
+        (*loaded.encoder, *loaded.decoder),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a.weight, b.weight)
+        np.testing.assert_array_equal(a.bias, b.bias)
+
+
+def test_a_network_is_a_copy():
+    """Training that goes on does not reach into a network handed out."""
+    shape = make_shape(HEADS["numbers"])
+    parameters = make_parameters(shape)
+    network = parameters.network(3)
+    before = [layer.weight.copy() for layer in (*network.encoder, *network.decoder)]
+    parameters.flat.zero_()
+    for layer, weight in zip((*network.encoder, *network.decoder), before, strict=True):
+        np.testing.assert_array_equal(layer.weight, weight)
+
+
+def test_no_network_without_a_decoder():
+    """A direct decoder that no phase trains does not exist."""
+    shape = make_shape(HEADS["numbers"], decoder="direct")
+    parameters = Parameters(shape, [("encoder", 1), ("encoder", 2), ("output", 2)])
+    assert parameters.network(1) is None
+    assert parameters.network(2) is not None
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_torch_threads_are_restored(fails):
+    before = torch.get_num_threads()
+    inside = before + 1
+    try:
+        with torch_threads(inside):
+            assert torch.get_num_threads() == inside
+            if fails:
+                raise KeyError
+    except KeyError:
+        pass
+    assert torch.get_num_threads() == before
