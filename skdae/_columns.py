@@ -400,27 +400,3 @@ def fit_columns(
         constant=constant,
         layout=layout,
     )
-
-
-@dataclass(frozen=True)
-class TableRows:
-    """Rows of a raw table, encoded block by block as they are asked for."""
-
-    columns: Columns
-    raw: np.ndarray
-    index: np.ndarray
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return len(self.index)
-
-    @property
-    def layout(self) -> Layout:
-        """Columns of the encoded features."""
-        return self.columns.layout
-
-    def take(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Encoded rows, float32."""
-        Z, observed = self.columns.encode(self.raw.take(self.index[index], axis=0))
-        return Z.astype(np.float32, copy=False), observed

@@ -62,7 +62,7 @@ class Epoch(NamedTuple):
     phase: int
     epoch: int
     loss: float
-    validation_loss: float | None
+    validation_loss: float | None = None
 
 
 Snapshot = Callable[[], Network | None]

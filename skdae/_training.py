@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,51 +20,15 @@ from skdae._kernels import (
     Stepper,
     torch_threads,
 )
-from skdae._network import ROLES, Network, Place, Shape, chunks
+from skdae._network import ROLES, Network, Place, Shape
 from skdae._progress import Epoch, Monitor, PhaseRecord
-from skdae._random import Streams, bernoulli
+from skdae._random import Streams
+from skdae._sources import Block, Source
 from skdae.noise import Layout, Noise
 from skdae.schedules import Phase
 
 BLOCK_CELLS = 65_536  # cells gathered, encoded and corrupted at a time
 WIDE_LAYER, WIDE_BATCH = 256, 100  # from where a second thread pays
-
-
-class Rows(Protocol):
-    """Training rows as the network sees them."""
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        ...
-
-    @property
-    def layout(self) -> Layout:
-        """What the noise knows of the features."""
-        ...
-
-    def take(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Features (m, n_features) float32 and what is observed (None: everything)."""
-        ...
-
-
-@dataclass(frozen=True)
-class ArrayRows:
-    """Rows held in memory: codes of frozen layers, or an encoded table."""
-
-    values: np.ndarray  # (n_rows, n_features)
-    layout: Layout
-    observed: np.ndarray | None = None
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return len(self.values)
-
-    def take(self, index: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Copies of the rows at `index`."""
-        observed = None if self.observed is None else self.observed[index]
-        return self.values[index], observed
 
 
 @dataclass(frozen=True)
@@ -114,22 +78,21 @@ def _cell_weights(
 
 
 def _corrupt(
-    rows: Rows,
-    index: np.ndarray,
+    block: Block,
+    layout: Layout,
     noise: Noise,
     generator: np.random.Generator,
     settings: Settings,
 ) -> Batch:
-    """Gather rows and corrupt them; a missing cell enters as a masked one."""
-    clean, observed = rows.take(index)
-    corrupted, mask = noise.apply(clean, generator, rows.layout)
-    if observed is not None:
-        corrupted[~observed] = 0
-    weight = _cell_weights(mask, observed, settings.emphasis)
+    """Corrupt rows; a missing cell enters as a masked one."""
+    corrupted, mask = noise.apply(block.values, generator, layout)
+    if block.observed is not None:
+        corrupted[~block.observed] = 0
+    weight = _cell_weights(mask, block.observed, settings.emphasis)
     device = settings.device
     return Batch(
         torch.from_numpy(corrupted).to(device),
-        torch.from_numpy(clean).to(device),
+        torch.from_numpy(block.values).to(device),
         None if weight is None else torch.from_numpy(weight).to(device),
     )
 
@@ -140,21 +103,6 @@ def _split(batch: Batch, size: int) -> Iterator[Batch]:
         part = slice(a, a + size)
         weight = None if batch.weight is None else batch.weight[part]
         yield Batch(batch.corrupted[part], batch.clean[part], weight)
-
-
-def epoch_order(
-    generator: np.random.Generator, index: np.ndarray, weights: np.ndarray | None
-) -> np.ndarray:
-    """Rows of one epoch in random order.
-
-    A row of weight w comes floor(w) times, and once more with the probability of the
-    rest, so whole weights are exactly repetitions.
-    """
-    if weights is not None:
-        counts = np.floor(weights)
-        counts += bernoulli(generator, weights - counts, weights.shape)
-        index = np.repeat(index, counts.astype(np.intp))
-    return generator.permutation(index)
 
 
 @dataclass
@@ -213,87 +161,68 @@ class Trainer:
             )
         return network
 
-    def phase_rows(self, rows: Rows, phase: Phase) -> tuple[Rows, Noise]:
+    def phase_source(self, source: Source, phase: Phase) -> tuple[Source, Noise]:
         """What a phase rebuilds: the rows, or their codes below its top layer."""
         if phase.corrupt == "input":
-            return rows, self.noise
-        below = phase.depth - 1
-        encoder = self.parameters.encoder(below)
-        codes = np.empty((rows.n_rows, self.parameters.shape.widths[below]), np.float32)
-        everything = np.arange(rows.n_rows)
-        for part in chunks(rows.n_rows):
-            codes[part] = encoder.encode(rows.take(everything[part])[0])
-        return ArrayRows(codes, Layout.from_data(codes)), self.noise.for_codes()
+            return source, self.noise
+        below = self.parameters.encoder(phase.depth - 1)
+        return source.encoded(below), self.noise.for_codes()
 
     def epoch(
-        self, stepper: Stepper, rows: Rows, noise: Noise, order: np.ndarray
+        self, stepper: Stepper, source: Source, noise: Noise, layout: Layout
     ) -> tuple[float, int]:
-        """One pass over the rows in `order`: the mean loss and the steps made."""
+        """One pass over the rows: the mean loss and the steps made."""
         size = self.settings.batch_size
         n_features = stepper.chain.head.n_features
-        block = size * max(1, BLOCK_CELLS // (size * n_features))
+        block_rows = size * max(1, BLOCK_CELLS // (size * n_features))
         loss = torch.zeros((), dtype=torch.float64, device=self.settings.device)
-        n_steps = 0
-        for a in range(0, len(order), block):
-            index = order[a : a + block]
+        n_rows = n_steps = 0
+        for block in source.epoch(self.streams.shuffle, block_rows):
             corrupted = _corrupt(
-                rows, index, noise, self.streams.corruption, self.settings
+                block, layout, noise, self.streams.corruption, self.settings
             )
+            n_rows += len(block.values)
             for batch in _split(corrupted, size):
                 loss += stepper.step(*batch)
                 n_steps += 1
-        return loss.item() / max(len(order), 1), n_steps
+        return loss.item() / max(n_rows, 1), n_steps
 
     def validation_loss(self, stepper: Stepper, batch: Batch) -> float:
         """Mean loss of held-out rows."""
         parts = _split(batch, self.settings.batch_size)
-        return sum(stepper.chain.loss(*part).item() for part in parts) / len(
-            batch.clean
-        )
+        total = sum(stepper.chain.loss(*part).item() for part in parts)
+        return total / len(batch.clean)
 
     def run_phase(
-        self,
-        number: int,
-        phase: Phase,
-        rows: Rows,
-        train: np.ndarray,
-        weights: np.ndarray | None,
-        held_out: np.ndarray | None,
-        monitor: Monitor,
+        self, number: int, phase: Phase, source: Source, monitor: Monitor
     ) -> tuple[PhaseRecord, list[float], list[float]]:
         """Train one phase to its end or until it stops improving."""
         started = perf_counter()
-        settings = self.settings
+        settings, flat = self.settings, self.parameters.flat
         stepper = self.stepper(phase)
-        source, noise = self.phase_rows(rows, phase)
-        stopper = _Stopper(settings.n_iter_no_change, settings.tol)
-        flat, best = self.parameters.flat, None
-        batch = None
+        source, noise = self.phase_source(source, phase)
+        layout, held_out = source.layout, source.held_out
         if held_out is not None:
             # the same seed in every phase: one corruption, drawn once
             fixed = np.random.default_rng(self.validation_seed)
-            batch = _corrupt(source, held_out, noise, fixed, settings)
+            validation = _corrupt(held_out, layout, noise, fixed, settings)
+        stopper = _Stopper(settings.n_iter_no_change, settings.tol)
+        snapshot = partial(self.parameters.network, phase.depth)
         curve: list[float] = []
         validation_curve: list[float] = []
         steps = 0
+        best = stop = None
         for epoch in range(phase.epochs):
             monitor.epoch_begin()
-            order = epoch_order(self.streams.shuffle, train, weights)
-            loss, n_steps = self.epoch(stepper, source, noise, order)
+            loss, n_steps = self.epoch(stepper, source, noise, layout)
             curve.append(loss)
             steps += n_steps
-            validation = None
-            stop = False
-            if batch is not None:
-                validation = self.validation_loss(stepper, batch)
-                validation_curve.append(validation)
-                is_best, stop = stopper.update(validation)
-                if is_best:
-                    best = flat.clone()
-            news = Epoch(number, epoch, loss, validation)
-            snapshot = partial(self.parameters.network, phase.depth)
-            asked = monitor.epoch_end(news, snapshot)
-            if stop or asked:
+            if held_out is not None:
+                validation_curve.append(self.validation_loss(stepper, validation))
+                is_best, stop = stopper.update(validation_curve[-1])
+                best = flat.clone() if is_best else best
+            news = Epoch(number, epoch, loss, *validation_curve[-1:])
+            if monitor.epoch_end(news, snapshot) or stop:
                 break
         if best is not None:
             flat.copy_(best)
@@ -306,7 +235,7 @@ class Trainer:
             weight_updates=steps * phase.n_updated,
             seconds=perf_counter() - started,
             loss=curve[-1],
-            validation_loss=stopper.best if batch is not None else None,
+            validation_loss=stopper.best if held_out is not None else None,
         )
         return record, curve, validation_curve
 
@@ -374,31 +303,18 @@ def _layer_generators(
 
 
 def train(
-    rows: Rows,
+    source: Source,
     plan: Sequence[Phase],
     shape: Shape,
     *,
     noise: Noise,
     streams: Streams,
     settings: Settings,
-    weights: np.ndarray | None = None,
-    validation_fraction: float | None = None,
     initial: Network | None = None,
     monitor: Monitor | None = None,
 ) -> Training:
-    """Run a schedule on the rows and return the trained network.
-
-    Rows that `weights` gives nothing are left out; `validation_fraction` of the rest
-    is held out for early stopping when it is given.
-    """
+    """Run a schedule on the rows and return the trained network."""
     monitor = Monitor() if monitor is None else monitor
-    index = np.arange(rows.n_rows)
-    held_out = None
-    if validation_fraction is not None:
-        order = streams.split.permutation(index)
-        n_held_out = max(1, round(validation_fraction * rows.n_rows))
-        held_out, index = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
-        weights = None if weights is None else weights[index]
     with _torch_state(shape, settings) as settings:
         trainer = make_trainer(shape, plan, noise, streams, settings, initial=initial)
         trainer.validation_seed = int(streams.split.integers(2**63))
@@ -408,7 +324,7 @@ def train(
         for number, phase in enumerate(plan):
             monitor.phase_begin(number, phase)
             record, losses, validation_losses = trainer.run_phase(
-                number, phase, rows, index, weights, held_out, monitor
+                number, phase, source, monitor
             )
             records.append(record)
             curve += losses
@@ -417,15 +333,10 @@ def train(
             if monitor.phase_end(record, snapshot):
                 break
         network = trainer.trained_network(records[-1].depth)
-    return Training(
-        network,
-        curve,
-        validation_curve if held_out is not None else None,
-        tuple(records),
-    )
+    return Training(network, curve, validation_curve or None, tuple(records))
 
 
-# --- streams ------------------------------------------------------------------------
+# --- batch by batch -----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -441,7 +352,7 @@ class StreamState:
 
 
 def train_on_batch(
-    rows: Rows,
+    source: Source,
     plan: Sequence[Phase],
     shape: Shape,
     state: StreamState | None,
@@ -449,7 +360,6 @@ def train_on_batch(
     noise: Noise,
     streams: Streams,
     settings: Settings,
-    weights: np.ndarray | None = None,
     initial: Network | None = None,
 ) -> tuple[Network, float, StreamState]:
     """One pass over a batch of a stream, counted as one epoch of the plan.
@@ -467,9 +377,8 @@ def train_on_batch(
         stepper = trainer.stepper(phase)
         if state is not None and state.solver is not None:
             stepper.restore(state.solver)
-        source, level_noise = trainer.phase_rows(rows, phase)
-        order = epoch_order(trainer.streams.shuffle, np.arange(rows.n_rows), weights)
-        loss, _ = trainer.epoch(stepper, source, level_noise, order)
+        source, level_noise = trainer.phase_source(source, phase)
+        loss, _ = trainer.epoch(stepper, source, level_noise, source.layout)
         ended = epoch + 1 >= phase.epochs and number + 1 < len(plan)
         later = StreamState(
             plan,

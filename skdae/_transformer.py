@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdae import _outputs
-from skdae._columns import SCALINGS, Columns, TableRows, fit_columns
+from skdae._columns import SCALINGS, Columns, fit_columns
 from skdae._network import ACTIVATIONS, Network, Shape, chunks
 from skdae._outputs import OUTPUTS
 from skdae._progress import (
@@ -24,6 +24,7 @@ from skdae._progress import (
     PrintMonitor,
 )
 from skdae._random import spawn_streams
+from skdae._sources import TableRows, TableSource
 from skdae._tables import (
     Table,
     as_container,
@@ -371,17 +372,20 @@ default='code'
             self._check_continues(shape)
         learned = self._learned(table, columns, shape)
         monitor = self._monitor(plan, learned, {"X": X, "y": y})
-        result = train(
+        streams = spawn_streams(self.random_state)
+        source = TableSource.split(
             TableRows(columns, table.raw, index),
+            weights,
+            self.validation_fraction if self.early_stopping else None,
+            streams.split,
+        )
+        result = train(
+            source,
             plan,
             shape,
             noise=design.noise,
-            streams=spawn_streams(self.random_state),
+            streams=streams,
             settings=self._settings(len(index)),
-            weights=weights,
-            validation_fraction=self.validation_fraction
-            if self.early_stopping
-            else None,
             initial=self.network_ if going_on else None,
             monitor=monitor,
         )
@@ -438,15 +442,15 @@ default='code'
             self._check_continues(shape)
         # a network that fit has finished stays in its last phase
         finished = not first and self._stream is None
+        rows = TableRows(columns, table.raw, index)
         network, loss, state = train_on_batch(
-            TableRows(columns, table.raw, index),
+            TableSource(rows, np.arange(rows.n_rows), weights),
             design.plan[-1:] if finished else design.plan,
             shape,
             None if first else self._stream,
             noise=design.noise,
             streams=spawn_streams(self.random_state),
             settings=self._settings(len(index)),
-            weights=weights,
             initial=self.network_ if finished else None,
         )
         if first:

@@ -12,10 +12,9 @@ from skdae._kernels import Parameters, Shape
 from skdae._network import Head
 from skdae._progress import Monitor
 from skdae._random import spawn_streams
+from skdae._sources import ArrayRows, TableSource, epoch_order
 from skdae._training import (
-    ArrayRows,
     Settings,
-    epoch_order,
     make_trainer,
     train,
     train_on_batch,
@@ -95,17 +94,22 @@ def make_shape(widths=(4, 3), *, activation="tanh", decoder="mirror"):
 
 def run(plan, *, rows=None, noise=None, seed=0, monitor=None, **options):
     """Train with settings changed by name."""
-    names = ("weights", "validation_fraction", "initial")
-    extra = {name: options.pop(name) for name in names if name in options}
-    return train(
+    streams = spawn_streams(seed)
+    source = TableSource.split(
         make_rows() if rows is None else rows,
+        options.pop("weights", None),
+        options.pop("validation_fraction", None),
+        streams.split,
+    )
+    return train(
+        source,
         plan,
         make_shape((4, 3)[: plan[-1].depth]),
         noise=MaskingNoise(0.25) if noise is None else noise,
-        streams=spawn_streams(seed),
+        streams=streams,
+        initial=options.pop("initial", None),
         settings=replace(SETTINGS, **options),
         monitor=monitor,
-        **extra,
     )
 
 
@@ -533,7 +537,7 @@ def test_passes_over_the_same_batch_are_the_epochs_of_a_fit(name, solver):
     state, losses = None, []
     for _ in range(8):
         network, loss, state = train_on_batch(
-            rows,
+            TableSource(rows, np.arange(rows.n_rows)),
             plan,
             shape,
             state,
@@ -551,8 +555,9 @@ def test_a_stream_goes_on_in_the_last_phase():
     plan = gradual(2, 2)
     rows, state, networks = make_rows(20), None, []
     for _ in range(5):
+        source = TableSource(rows, np.arange(rows.n_rows))
         network, _, state = train_on_batch(
-            rows, plan, make_shape(), state, noise=MaskingNoise(0.25),
+            source, plan, make_shape(), state, noise=MaskingNoise(0.25),
             streams=spawn_streams(0), settings=SETTINGS,
         )  # fmt: skip
         networks.append(network)

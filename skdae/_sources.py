@@ -1,0 +1,231 @@
+"""Where training rows come from, epoch by epoch: a table, or a stream of batches."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from skdae._columns import Columns
+from skdae._network import Network, chunks
+from skdae._random import bernoulli
+from skdae.noise import Layout
+
+
+class Block(NamedTuple):
+    """Some rows as the network sees them."""
+
+    values: np.ndarray  # (m, n_features) float32, 0 where nothing is observed
+    observed: np.ndarray | None  # (m, n_features) bool; None: everything
+
+    def part(self, rows: Any) -> "Block":
+        """Rows of the block."""
+        observed = None if self.observed is None else self.observed[rows]
+        return Block(self.values[rows], observed)
+
+
+class Source(Protocol):
+    """Training rows, drawn anew in each epoch."""
+
+    @property
+    def layout(self) -> Layout:
+        """What the noise knows of the features."""
+        ...
+
+    @property
+    def held_out(self) -> Block | None:
+        """Rows that are not trained on, for early stopping."""
+        ...
+
+    def epoch(self, generator: np.random.Generator, size: int) -> Iterator[Block]:
+        """All rows in random order, in blocks of `size`; the last may be shorter."""
+        ...
+
+    def encoded(self, encoder: Network) -> "Source":
+        """The same rows as codes of an encoder that stands still."""
+        ...
+
+
+# --- tables -------------------------------------------------------------------------
+
+
+class Rows(Protocol):
+    """A table that hands out encoded rows."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        ...
+
+    @property
+    def layout(self) -> Layout:
+        """What the noise knows of the features."""
+        ...
+
+    def take(self, index: np.ndarray) -> Block:
+        """Copies of the rows at `index`."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArrayRows:
+    """Rows held in memory as the network sees them."""
+
+    values: np.ndarray  # (n_rows, n_features)
+    layout: Layout
+    observed: np.ndarray | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.values)
+
+    def take(self, index: np.ndarray) -> Block:
+        """Copies of the rows at `index`."""
+        return Block(self.values, self.observed).part(index)
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """Rows of a raw table, encoded block by block as they are asked for."""
+
+    columns: Columns
+    raw: np.ndarray
+    index: np.ndarray
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.index)
+
+    @property
+    def layout(self) -> Layout:
+        """Columns of the encoded features."""
+        return self.columns.layout
+
+    def take(self, index: np.ndarray) -> Block:
+        """Encoded rows, float32."""
+        return _encoded(self.columns, self.raw.take(self.index[index], axis=0))
+
+
+def _encoded(columns: Columns, raw: np.ndarray) -> Block:
+    """Raw rows as the network sees them."""
+    Z, observed = columns.encode(raw)
+    return Block(Z.astype(np.float32, copy=False), observed)
+
+
+def epoch_order(
+    generator: np.random.Generator, index: np.ndarray, weights: np.ndarray | None
+) -> np.ndarray:
+    """Rows of one epoch in random order.
+
+    A row of weight w comes floor(w) times, and once more with the probability of the
+    rest, so whole weights are exactly repetitions.
+    """
+    if weights is not None:
+        counts = np.floor(weights)
+        counts += bernoulli(generator, weights - counts, weights.shape)
+        index = np.repeat(index, counts.astype(np.intp))
+    return generator.permutation(index)
+
+
+@dataclass(frozen=True)
+class TableSource:
+    """Rows of a table, with weights, and some of them held out."""
+
+    rows: Rows
+    index: np.ndarray  # rows to train on
+    weights: np.ndarray | None = None  # of these
+    held_out_index: np.ndarray | None = None
+
+    @classmethod
+    def split(
+        cls,
+        rows: Rows,
+        weights: np.ndarray | None,
+        fraction: float | None,
+        generator: np.random.Generator,
+    ) -> "TableSource":
+        """Hold a random `fraction` of the rows out, or none."""
+        index = np.arange(rows.n_rows)
+        if fraction is None:
+            return cls(rows, index, weights)
+        order = generator.permutation(index)
+        n_held_out = max(1, round(fraction * rows.n_rows))
+        held_out, index = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
+        return cls(rows, index, None if weights is None else weights[index], held_out)
+
+    @property
+    def layout(self) -> Layout:
+        """What the noise knows of the features."""
+        return self.rows.layout
+
+    @property
+    def held_out(self) -> Block | None:
+        """Rows that are not trained on."""
+        if self.held_out_index is None:
+            return None
+        return self.rows.take(self.held_out_index)
+
+    def epoch(self, generator: np.random.Generator, size: int) -> Iterator[Block]:
+        """All rows in random order, in blocks."""
+        order = epoch_order(generator, self.index, self.weights)
+        for a in range(0, len(order), size):
+            yield self.rows.take(order[a : a + size])
+
+    def encoded(self, encoder: Network) -> "TableSource":
+        """The codes of all rows, computed once and kept."""
+        n_rows = self.rows.n_rows
+        codes = np.empty((n_rows, len(encoder.encoder[-1].bias)), np.float32)
+        everything = np.arange(n_rows)
+        for part in chunks(n_rows):
+            codes[part] = encoder.encode(self.rows.take(everything[part]).values)
+        return replace(self, rows=ArrayRows(codes, Layout.from_data(codes)))
+
+
+# --- streams ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StreamSource:
+    """Batches of raw rows that are read anew in each epoch and never kept."""
+
+    read: Callable[[], Iterable[np.ndarray]]  # one pass over the raw batches
+    columns: Columns
+    sample: Block  # rows that stand for all where statistics are needed
+    encoder: Network | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """What the noise knows of the features."""
+        if self.encoder is None:
+            return self.columns.layout
+        return Layout.from_data(self._through(self.sample).values)
+
+    @property
+    def held_out(self) -> Block | None:
+        """A stream holds nothing out."""
+        return None
+
+    def _through(self, block: Block) -> Block:
+        """The codes of a block, when the source is one of codes."""
+        if self.encoder is None:
+            return block
+        return Block(self.encoder.encode(block.values), None)
+
+    def epoch(self, generator: np.random.Generator, size: int) -> Iterator[Block]:
+        """All rows, in random order within each batch, in blocks of one size."""
+        rest = None
+        for raw in self.read():
+            rows = raw.take(generator.permutation(len(raw)), axis=0)
+            rows = rows if rest is None else np.concatenate([rest, rows])
+            whole = len(rows) // size * size
+            for a in range(0, whole, size):
+                yield self._through(_encoded(self.columns, rows[a : a + size]))
+            rest = rows[whole:]
+        if rest is not None and len(rest):
+            yield self._through(_encoded(self.columns, rest))
+
+    def encoded(self, encoder: Network) -> "StreamSource":
+        """The codes of the rows, computed as they come."""
+        return replace(self, encoder=encoder)
