@@ -105,10 +105,10 @@ class TableRows:
 
     def take(self, index: np.ndarray) -> Block:
         """Encoded rows, float32."""
-        return _encoded(self.columns, self.raw.take(self.index[index], axis=0))
+        return encoded_block(self.columns, self.raw.take(self.index[index], axis=0))
 
 
-def _encoded(columns: Columns, raw: np.ndarray) -> Block:
+def encoded_block(columns: Columns, raw: np.ndarray) -> Block:
     """Raw rows as the network sees them."""
     Z, observed = columns.encode(raw)
     return Block(Z.astype(np.float32, copy=False), observed)
@@ -221,10 +221,10 @@ class StreamSource:
             rows = rows if rest is None else np.concatenate([rest, rows])
             whole = len(rows) // size * size
             for a in range(0, whole, size):
-                yield self._through(_encoded(self.columns, rows[a : a + size]))
+                yield self._through(encoded_block(self.columns, rows[a : a + size]))
             rest = rows[whole:]
         if rest is not None and len(rest):
-            yield self._through(_encoded(self.columns, rest))
+            yield self._through(encoded_block(self.columns, rest))
 
     def encoded(self, encoder: Network) -> "StreamSource":
         """The codes of the rows, computed as they come."""

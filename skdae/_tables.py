@@ -105,6 +105,48 @@ def as_container(
     return _data_frame(container, names, columns, getattr(X, "index", None))
 
 
+def sample_rows(
+    batches: Iterable[Any], n_rows: int, generator: np.random.Generator
+) -> tuple[Any, int]:
+    """Return a random sample of all rows, each as likely as any, and how many rows.
+
+    A row is kept while its random key is among the `n_rows` smallest so far.
+    """
+    kept: list[tuple[Any, np.ndarray]] = []
+    limit, total = np.inf, 0
+    for batch in batches:
+        batch = batch if hasattr(batch, "shape") else np.asarray(batch)
+        keys = generator.random(batch.shape[0])
+        total += len(keys)
+        chosen = np.flatnonzero(keys < limit)
+        if len(chosen):
+            kept.append((_safe_indexing(batch, chosen), keys[chosen]))
+            known = np.concatenate([keys for _, keys in kept])
+            if len(known) > n_rows:
+                limit = np.partition(known, n_rows)[n_rows]
+    parts = [
+        _safe_indexing(rows, np.flatnonzero(keys < limit))
+        for rows, keys in kept
+        if (keys < limit).any()
+    ]
+    return _concatenate(parts), total
+
+
+def _concatenate(parts: list[Any]) -> Any:
+    """Return tables of one kind as one table."""
+    if not parts:
+        return np.empty((0, 1))
+    if not is_dataframe(parts[0]):
+        return np.concatenate(parts)
+    if hasattr(parts[0], "iloc"):
+        import pandas
+
+        return pandas.concat(parts, ignore_index=True)
+    import polars
+
+    return polars.concat(parts)
+
+
 # --- reading ------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -24,7 +25,7 @@ from skdae._progress import (
     PrintMonitor,
 )
 from skdae._random import spawn_streams
-from skdae._sources import TableRows, TableSource
+from skdae._sources import StreamSource, TableRows, TableSource, encoded_block
 from skdae._tables import (
     Table,
     as_container,
@@ -32,6 +33,7 @@ from skdae._tables import (
     plain_cells,
     read,
     read_training,
+    sample_rows,
 )
 from skdae._validation import check_emphasis, check_widths, training_rows
 from skdae.noise import NOISES, Noise, make_noise
@@ -207,6 +209,8 @@ default='code'
 
     network_: Network
     columns_: Columns
+    loss_curve_: list[float]
+    _stream: Any
 
     _parameter_constraints: dict[str, list[Any]] = {
         "hidden_layer_sizes": [
@@ -389,14 +393,73 @@ default='code'
             initial=self.network_ if going_on else None,
             monitor=monitor,
         )
-        for name, value in learned.items():
-            setattr(self, name, value)
-        self.network_ = result.network
-        self.loss_curve_ = result.loss_curve
-        self.validation_loss_curve_ = result.validation_loss_curve
-        self.phases_ = result.phases
-        self.n_iter_ = len(result.loss_curve)
-        self._stream = None
+        self._take_over(learned, result)
+        monitor.fit_end(result.network)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_stream(self, batches, *, sample_size=100_000):
+        """Train on a table that is read batch by batch, several times over.
+
+        The phases are those of `fit`, and so is the result but for the order of rows:
+        they are shuffled within a batch, so a batch should hold rows of many times
+        (:class:`skdae.datasets.ParquetBatches` mixes them). Memory holds a batch and
+        the sample, whatever the length of the table.
+
+        Parameters
+        ----------
+        batches : iterable of array-like or DataFrame of shape (n_rows, n_features)
+            Gives the whole table, in batches, each time it is iterated over: a list,
+            or an object whose ``__iter__`` starts anew; not a generator. It is passed
+            over once for the sample and once per epoch.
+        sample_size : int, default=100_000
+            Rows that scaling and categories are learned from, drawn from all rows.
+
+        Returns
+        -------
+        self : GradualDAETransformer
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If `batches` can be iterated over only once, or `early_stopping` is set: a
+            stream holds nothing out.
+        """
+        from skdae._training import train
+
+        self._check_batches(batches)
+        design = self._check_design()
+        streams = spawn_streams(self.random_state)
+        sample, n_rows = sample_rows(batches, sample_size, streams.split)
+        table = self._read_training(sample, None)
+        index = np.flatnonzero(~np.isnan(table.raw).all(axis=1))
+        self._check_rows(len(index))
+        columns = self._learn_columns(table, index, None)
+        shape = self._shape(design, columns)
+        learned = self._learned(table, columns, shape)
+        monitor = self._monitor(design.plan, learned, {})
+        read_batch = partial(
+            read,
+            self,
+            categorical=table.categorical,
+            encoder=table.encoder,
+            allow_nan=self.missing_values == "allow",
+        )
+        result = train(
+            StreamSource(
+                lambda: (read_batch(batch).raw for batch in batches),
+                columns,
+                encoded_block(columns, table.raw[index]),
+            ),
+            design.plan,
+            shape,
+            noise=design.noise,
+            streams=streams,
+            settings=self._settings(n_rows),
+            monitor=monitor,
+        )
+        self._take_over(learned, result)
         monitor.fit_end(result.network)
         return self
 
@@ -727,6 +790,20 @@ default='code'
                 "leaves none to train on; lower it or set early_stopping=False."
             )
 
+    def _check_batches(self, batches: Any) -> None:
+        """A stream that can be read again, with nothing held out."""
+        if iter(batches) is batches:
+            raise ValueError(
+                "batches can be iterated over only once and must be read once per "
+                "epoch; pass a list, skdae.datasets.ParquetBatches or an object whose "
+                "__iter__ starts anew."
+            )
+        if self.early_stopping:
+            raise ValueError(
+                "early_stopping=True needs rows that are held out, and a stream holds "
+                "none; use fit, or early_stopping=False."
+            )
+
     def _check_stream(self, design: Design) -> None:
         """A network that can be used after every batch."""
         on_code = any(phase.corrupt == "code" for phase in design.plan)
@@ -837,6 +914,17 @@ default='code'
                 stacklevel=3,
             )
         return columns
+
+    def _take_over(self, learned: dict[str, Any], result: Any) -> None:
+        """Set the fitted attributes, all at once."""
+        for name, value in learned.items():
+            setattr(self, name, value)
+        self.network_ = result.network
+        self.loss_curve_ = result.loss_curve
+        self.validation_loss_curve_ = result.validation_loss_curve
+        self.phases_ = result.phases
+        self.n_iter_ = len(result.loss_curve)
+        self._stream = None
 
     def _learned(self, table: Table, columns: Columns, shape: Shape) -> dict[str, Any]:
         """Return the fitted attributes that describe table and network."""

@@ -1,6 +1,12 @@
-"""Data to try the package on: a simulated plant and a fetcher of a public one."""
+"""Data to try the package on, and a reader of tables larger than memory."""
 
+from skdae.datasets._parquet import ParquetBatches
 from skdae.datasets._simulator import FaultEvent, make_sensor_data
 from skdae.datasets._tennessee_eastman import fetch_tennessee_eastman
 
-__all__ = ["FaultEvent", "fetch_tennessee_eastman", "make_sensor_data"]
+__all__ = [
+    "FaultEvent",
+    "ParquetBatches",
+    "fetch_tennessee_eastman",
+    "make_sensor_data",
+]

@@ -1,0 +1,146 @@
+"""Rows of Parquet files, some row groups at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas
+
+
+class ParquetBatches:
+    """Batches of rows of Parquet files, for tables that do not fit into memory.
+
+    Each pass reads all row groups in a new random order, mixes the rows of several of
+    them, and hands them out as DataFrames; the next ones are read while the last ones
+    are worked on. Memory holds two mixtures at a time, however long the files are.
+
+    Parameters
+    ----------
+    path : str, path-like or sequence of them
+        Parquet files with the same columns, or a folder of ``*.parquet`` files.
+    columns : sequence of str or None, default=None
+        Columns to read, in this order; None for all.
+    n_mixed : int, default=4
+        Row groups whose rows are mixed. Files that were written in the order of time
+        should have small row groups, or this number be large, so that a mixture holds
+        rows of many times.
+    random_state : int or None, default=None
+        Seed of the order. Passes differ from each other; the first pass of two
+        objects with the same seed is the same.
+
+    Raises
+    ------
+    ValueError
+        If there is no file, or a file lacks a column.
+
+    Examples
+    --------
+    >>> import pandas, tempfile, os
+    >>> from skdae import GradualDAETransformer
+    >>> from skdae.datasets import ParquetBatches, make_sensor_data
+    >>> folder = tempfile.mkdtemp()
+    >>> frame = make_sensor_data(1000, as_frame=True, random_state=0).data
+    >>> frame.to_parquet(os.path.join(folder, "plant.parquet"), row_group_size=100)
+    >>> batches = ParquetBatches(folder, random_state=0)
+    >>> batches.n_rows
+    1000
+    >>> dae = GradualDAETransformer((16, 8), max_iter=4, random_state=0)
+    >>> dae.fit_stream(batches).transform(frame).shape
+    (1000, 8)
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike | Sequence[str | os.PathLike],
+        *,
+        columns: Sequence[str] | None = None,
+        n_mixed: int = 4,
+        random_state: int | None = None,
+    ) -> None:
+        parquet = _import_parquet()
+        if n_mixed < 1:
+            raise ValueError(
+                f"n_mixed={n_mixed!r} must be at least 1, the row groups mixed at once."
+            )
+        self.paths = _files(path)
+        self.columns = None if columns is None else list(columns)
+        self.n_mixed = n_mixed
+        self._generator = np.random.default_rng(random_state)
+        self._groups: list[tuple[int, int]] = []  # file, row group
+        self.n_rows = 0
+        for number, file in enumerate(self.paths):
+            metadata = parquet.read_metadata(file)
+            names = metadata.schema.to_arrow_schema().names
+            lacking = [name for name in self.columns or [] if name not in names]
+            if lacking:
+                raise ValueError(
+                    f"columns={lacking} are not in {os.fspath(file)!r}, which has "
+                    f"{names}; name columns that every file has."
+                )
+            self.n_rows += metadata.num_rows
+            self._groups += [
+                (number, group) for group in range(metadata.num_row_groups)
+            ]
+
+    def __iter__(self) -> Iterator[pandas.DataFrame]:
+        """One pass over all rows, in a new random order."""
+        order = self._generator.permutation(len(self._groups))
+        mixtures = [
+            order[a : a + self.n_mixed] for a in range(0, len(order), self.n_mixed)
+        ]
+        with ThreadPoolExecutor(max_workers=1) as reader:
+            following = reader.submit(self._read, mixtures[0]) if mixtures else None
+            for ahead in [*mixtures[1:], None]:
+                frame = following.result() if following is not None else None
+                following = None if ahead is None else reader.submit(self._read, ahead)
+                if frame is not None and len(frame):
+                    yield frame
+
+    def _read(self, mixture: np.ndarray) -> pandas.DataFrame:
+        """Read some row groups as one frame."""
+        import pyarrow
+
+        parquet = _import_parquet()
+        tables = []
+        for place in mixture:
+            number, group = self._groups[place]
+            with parquet.ParquetFile(self.paths[number]) as file:
+                tables.append(file.read_row_group(group, columns=self.columns))
+        frame = pyarrow.concat_tables(tables).to_pandas()
+        return frame if self.columns is None else frame[self.columns]
+
+
+def _import_parquet() -> Any:
+    """Return pyarrow's Parquet module."""
+    try:
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError(
+            "ParquetBatches needs pyarrow; install it with pip install "
+            "'skdae[parquet]'."
+        ) from error
+    return parquet
+
+
+def _files(path: Any) -> list[str]:
+    """Return the files that a path, a folder or a list of paths stands for."""
+    paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    files: list[str] = []
+    for each in [os.fspath(path) for path in paths]:
+        if os.path.isdir(each):
+            names = sorted(os.listdir(each))
+            files += [os.path.join(each, n) for n in names if n.endswith(".parquet")]
+        else:
+            files.append(each)
+    if not files:
+        raise ValueError(
+            f"path={path!r} holds no Parquet file; name files, or a folder with "
+            "*.parquet in it."
+        )
+    return files

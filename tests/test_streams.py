@@ -1,0 +1,203 @@
+"""Tables that are read batch by batch: sources, fit_stream and Parquet."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skdae import GradualDAETransformer
+from skdae._columns import fit_columns
+from skdae._sources import StreamSource, encoded_block
+from skdae._tables import sample_rows
+from skdae.datasets import ParquetBatches, make_sensor_data
+
+FRAME = make_sensor_data(1200, n_sensors=8, as_frame=True, random_state=0).data
+
+
+def make(**parameters):
+    defaults = {"hidden_layer_sizes": (12, 4), "max_iter": 20, "random_state": 0}
+    return GradualDAETransformer(**(defaults | parameters))
+
+
+def batches_of(table, n_batches=5):
+    return [
+        table.iloc[part] for part in np.array_split(np.arange(len(table)), n_batches)
+    ]
+
+
+@pytest.fixture
+def parquet_folder(tmp_path):
+    pytest.importorskip("pyarrow")
+    table = FRAME.assign(row=np.arange(len(FRAME), dtype=float))
+    table[:700].to_parquet(tmp_path / "a.parquet", row_group_size=100)
+    table[700:].to_parquet(tmp_path / "b.parquet", row_group_size=64)
+    return tmp_path
+
+
+# --- the sample ---------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=8), st.integers(1, 60))
+def test_a_sample_has_so_many_different_rows(sizes, n_rows):
+    starts = np.cumsum([0, *sizes])
+    rows = np.arange(starts[-1], dtype=float)[:, None]
+    batches = [rows[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+    sample, total = sample_rows(batches, n_rows, np.random.default_rng(0))
+    assert total == len(rows)
+    assert len(sample) == min(n_rows, len(rows))
+    assert len(np.unique(sample)) == len(sample)
+
+
+def test_each_row_is_as_likely_in_the_sample():
+    generator = np.random.default_rng(0)
+    batches = [np.arange(5.0)[:, None], np.arange(5.0, 20.0)[:, None]]
+    counts = np.zeros(20)
+    for _ in range(2000):
+        counts[sample_rows(batches, 4, generator)[0].ravel().astype(int)] += 1
+    # 2000 draws at a rate of 0.2: six standard deviations are 0.054
+    assert np.abs(counts / 2000 - 0.2).max() < 0.054
+
+
+# --- the source ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [7, 64, 5000])
+def test_an_epoch_of_a_stream_holds_each_row_once_in_whole_blocks(size):
+    raw = np.arange(600.0).reshape(200, 3)
+    columns = fit_columns(
+        raw,
+        np.arange(200),
+        None,
+        categorical=np.zeros(0, dtype=int),
+        n_categories=(),
+        scaling=None,
+    )
+    parts = [raw[:90], raw[90:95], raw[95:]]
+    source = StreamSource(lambda: iter(parts), columns, encoded_block(columns, raw))
+    generator = np.random.default_rng(0)
+    blocks = [block.values for block in source.epoch(generator, size)]
+    assert {len(block) for block in blocks[:-1]} <= {size}
+    assert 0 < len(blocks[-1]) <= size
+    rows = np.concatenate(blocks)
+    np.testing.assert_array_equal(np.sort(rows[:, 0]), raw[:, 0])
+    assert not np.array_equal(rows, raw)
+    again = np.concatenate([b.values for b in source.epoch(generator, size)])
+    assert not np.array_equal(rows, again)
+
+
+# --- fit_stream ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("schedule", ["gradual", "stacked", "joint"])
+def test_a_stream_trains_as_well_as_the_table(schedule):
+    streamed = make(schedule=schedule, max_iter=60)
+    streamed.fit_stream(batches_of(FRAME[:1000]))
+    fitted = make(schedule=schedule, max_iter=60).fit(FRAME[:1000])
+    assert streamed.n_iter_ == fitted.n_iter_ == 60
+    updates = [record.weight_updates for record in fitted.phases_]
+    assert [record.weight_updates for record in streamed.phases_] == updates
+    held_out = FRAME[1000:]
+    assert abs(streamed.score(held_out) - fitted.score(held_out)) < 0.1
+    assert list(streamed.feature_names_in_) == list(FRAME.columns)
+
+
+def test_a_stream_is_reproducible():
+    one = make().fit_stream(batches_of(FRAME))
+    other = make().fit_stream(batches_of(FRAME))
+    assert one.loss_curve_ == other.loss_curve_
+    np.testing.assert_array_equal(one.transform(FRAME), other.transform(FRAME))
+
+
+def test_a_small_sample_is_enough_for_the_scaling():
+    fitted = make().fit_stream(batches_of(FRAME), sample_size=300)
+    whole = make().fit_stream(batches_of(FRAME))
+    ratio = fitted.columns_.metric.scale / whole.columns_.metric.scale
+    assert not np.array_equal(ratio, np.ones_like(ratio))
+    np.testing.assert_allclose(ratio, 1, atol=0.3)
+
+
+def test_mixed_columns_stream_too():
+    kinds = np.where(np.arange(len(FRAME)) % 3, "pump", "valve")
+    table = FRAME.assign(kind=kinds)
+    fitted = make(categorical_features=["kind"]).fit_stream(batches_of(table))
+    rebuilt = fitted.set_output(transform="pandas").reconstruct(table[:50])
+    assert set(rebuilt["kind"]) <= {"pump", "valve"}
+
+
+def test_a_generator_is_refused():
+    batches = (batch for batch in batches_of(FRAME))
+    with pytest.raises(ValueError, match="only once.*ParquetBatches"):
+        make().fit_stream(batches)
+
+
+def test_early_stopping_is_refused():
+    with pytest.raises(ValueError, match="early_stopping=True"):
+        make(early_stopping=True).fit_stream(batches_of(FRAME))
+
+
+def test_an_empty_stream_is_refused():
+    with pytest.raises(ValueError, match="0 sample"):
+        make().fit_stream([])
+
+
+def test_a_batch_of_other_columns_is_refused():
+    other = FRAME.rename(columns={FRAME.columns[0]: "other"})
+    with pytest.raises(ValueError, match="other"):
+        make().fit_stream([FRAME, other])
+
+
+# --- Parquet ------------------------------------------------------------------------
+
+
+def test_parquet_batches_hold_each_row_once_in_a_new_order(parquet_folder):
+    batches = ParquetBatches(parquet_folder, n_mixed=3, random_state=0)
+    assert batches.n_rows == len(FRAME)
+    passes = [pd.concat(list(batches)) for _ in range(2)]
+    for rows in passes:
+        np.testing.assert_array_equal(np.sort(rows["row"]), np.arange(len(FRAME)))
+        whole = rows.sort_values("row")[list(FRAME.columns)]
+        np.testing.assert_array_equal(whole.to_numpy(), FRAME.to_numpy())
+    assert not np.array_equal(passes[0]["row"], passes[1]["row"])
+    first = next(iter(ParquetBatches(parquet_folder, n_mixed=3, random_state=0)))
+    np.testing.assert_array_equal(first["row"], passes[0]["row"][: len(first)])
+
+
+def test_parquet_batches_mix_row_groups(parquet_folder):
+    batch = next(iter(ParquetBatches(parquet_folder, n_mixed=3, random_state=0)))
+    assert 64 * 2 < len(batch) <= 300
+    single = next(iter(ParquetBatches(parquet_folder, n_mixed=1, random_state=0)))
+    assert len(single) <= 100
+
+
+def test_parquet_files_train_like_the_table(parquet_folder):
+    columns = list(FRAME.columns)
+    batches = ParquetBatches(parquet_folder, columns=columns, random_state=0)
+    fitted = make(max_iter=10).fit_stream(batches)
+    assert fitted.transform(FRAME).shape == (len(FRAME), 4)
+    assert abs(fitted.score(FRAME) - make(max_iter=10).fit(FRAME).score(FRAME)) < 0.1
+
+
+def test_a_pass_that_is_left_early_ends_its_reader(parquet_folder):
+    import threading
+
+    before = threading.active_count()
+    for _ in ParquetBatches(parquet_folder, n_mixed=1):
+        break
+    assert threading.active_count() <= before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"columns": ["nowhere"]}, "nowhere.*every file"), ({"n_mixed": 0}, "n_mixed=0")],
+)
+def test_bad_parquet_options(parquet_folder, options, message):
+    with pytest.raises(ValueError, match=message):
+        ParquetBatches(parquet_folder, **options)
+
+
+def test_a_folder_without_parquet(tmp_path):
+    pytest.importorskip("pyarrow")
+    with pytest.raises(ValueError, match="no Parquet file"):
+        ParquetBatches(tmp_path)
