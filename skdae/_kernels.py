@@ -242,6 +242,18 @@ class Parameters:
 # --- one step -----------------------------------------------------------------------
 
 
+class Buffers:
+    """What a batch of m rows passes through: views that are made once."""
+
+    def __init__(self, outputs: list[Tensor], deltas: list[Tensor], m: int) -> None:
+        self.outputs = [buffer[:m] for buffer in outputs]  # each (m, width)
+        self.deltas = [buffer[:m] for buffer in deltas]
+        self.outputs_t = [view.t() for view in self.outputs]
+        self.deltas_t = [view.t() for view in self.deltas]
+        self.mean = torch.full_like(self.deltas[0][:, 0], 1 / m)  # (m,) for averages
+        self.share = 1 / m
+
+
 class Chain:
     """The layers of one phase as a single net, with its buffers.
 
@@ -266,49 +278,47 @@ class Chain:
         like = self.blocks[0].bias
         self._outputs = [like.new_empty(batch_size, width) for width in widths]
         self._deltas = [like.new_empty(batch_size, width) for width in widths]
-        self._transposed = [block.weight.t() for block in self.blocks]
-        self._views: dict[int, tuple[list[Tensor], list[Tensor]]] = {}
+        self._weights_t = [block.weight.t() for block in self.blocks]
+        self._buffers: dict[int, Buffers] = {}
 
-    def _buffers(self, m: int) -> tuple[list[Tensor], list[Tensor]]:
-        """Outputs and deltas of m rows, views that are made once."""
-        if m not in self._views:
-            outputs = [buffer[:m] for buffer in self._outputs]
-            self._views[m] = outputs, [buffer[:m] for buffer in self._deltas]
-        return self._views[m]
+    def buffers(self, m: int) -> Buffers:
+        """Views for batches of m rows."""
+        if m not in self._buffers:
+            self._buffers[m] = Buffers(self._outputs, self._deltas, m)
+        return self._buffers[m]
 
-    def _forward(self, X: Tensor) -> None:
+    def _forward(self, X: Tensor, outputs: list[Tensor]) -> None:
         """Fill the outputs of all layers; the last one before its activation."""
-        outputs, _ = self._buffers(len(X))
-        last = len(self.blocks) - 1
         H = X  # (m, n_inputs)
-        for i, (block, A) in enumerate(zip(self.blocks, outputs, strict=True)):
+        for block, A in zip(self.blocks, outputs, strict=True):
+            if H is not X:
+                self.activation.forward(H)
             torch.addmm(block.bias, H, block.weight, out=A)
-            if i < last:
-                self.activation.forward(A)
             H = A
 
     def loss(self, X: Tensor, T: Tensor, weight: Tensor | None) -> Tensor:
         """Summed loss of rebuilding `T` from `X`, without a gradient."""
-        self._forward(X)
-        outputs, deltas = self._buffers(len(X))
-        return output_delta(self.head, outputs[-1], T, weight, deltas[-1])
+        views = self.buffers(X.shape[0])
+        self._forward(X, views.outputs)
+        return output_delta(self.head, views.outputs[-1], T, weight, views.deltas[-1])
 
     def loss_and_gradient(self, X: Tensor, T: Tensor, weight: Tensor | None) -> Tensor:
         """Summed loss; the gradient of its mean over rows goes to the blocks."""
         loss = self.loss(X, T, weight)
-        outputs, deltas = self._buffers(len(X))
-        deltas[-1].div_(len(X))
+        views = self.buffers(X.shape[0])
+        deltas, outputs = views.deltas, views.outputs  # deltas of the sum, not the mean
         for i in range(len(self.blocks) - 1, self.lowest - 1, -1):
             block, delta = self.blocks[i], deltas[i]
-            below = outputs[i - 1] if i else X
             if self.learns[i]:
+                below_t = views.outputs_t[i - 1] if i else X.t()
                 # the decoder comes first on the way back; an encoder that shares its
                 # weights adds to what the decoder wrote
-                block.weight_grad.addmm_(below.t(), delta, beta=float(block.shared))
-                torch.sum(delta, dim=0, out=block.bias_grad)
+                keep = 1.0 if block.shared else 0.0
+                block.weight_grad.addmm_(below_t, delta, beta=keep, alpha=views.share)
+                torch.mv(views.deltas_t[i], views.mean, out=block.bias_grad)
             if i > self.lowest:
-                torch.mm(delta, self._transposed[i], out=deltas[i - 1])
-                self.activation.backward(deltas[i - 1], below)
+                torch.mm(delta, self._weights_t[i], out=deltas[i - 1])
+                self.activation.backward(deltas[i - 1], outputs[i - 1])
         return loss
 
 

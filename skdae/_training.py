@@ -99,10 +99,11 @@ def _corrupt(
 
 def _split(batch: Batch, size: int) -> Iterator[Batch]:
     """Consecutive parts of at most `size` rows; the last may be shorter."""
-    for a in range(0, len(batch.clean), size):
-        part = slice(a, a + size)
-        weight = None if batch.weight is None else batch.weight[part]
-        yield Batch(batch.corrupted[part], batch.clean[part], weight)
+    parts = zip(batch.corrupted.split(size), batch.clean.split(size), strict=True)
+    if batch.weight is None:
+        return (Batch(corrupted, clean, None) for corrupted, clean in parts)
+    weights = batch.weight.split(size)
+    return (Batch(*pair, w) for pair, w in zip(parts, weights, strict=True))
 
 
 @dataclass

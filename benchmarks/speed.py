@@ -1,0 +1,277 @@
+"""How fast is training? Seconds per fit as a multiple of the bare matrix products.
+
+Every contestant trains the same auto-encoder (the same rows, widths, batch size, epochs
+and optimiser) in turn, round after round, in one process with one thread. Each time is
+divided by that of the *floor* of the same round: a loop of nothing but the matrix
+products of one training step, written into buffers. Ours also corrupts its input and
+learns its scaling; the others do neither.
+
+    python benchmarks/speed.py [--work S,tiny,M,M-sgd] [--rounds 5] [--peers a,b]
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from skdae import GradualDAETransformer
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is trained."""
+
+    n_rows: int
+    n_features: int
+    hidden: tuple[int, ...]
+    batch_size: int
+    epochs: int
+    solver: str = "adam"
+    activation: str = "relu"
+    cross_entropy: bool = False
+
+    @property
+    def widths(self) -> list[int]:
+        """Widths of the whole auto-encoder."""
+        down = [self.n_features, *self.hidden]
+        return [*down, *down[-2::-1]]
+
+    @property
+    def n_steps(self) -> int:
+        """Steps of one epoch."""
+        return -(-self.n_rows // self.batch_size)
+
+    def rows(self) -> np.ndarray:
+        """Correlated rows; in [0, 1] for the cross-entropy."""
+        generator = np.random.default_rng(0)
+        latent = generator.standard_normal((self.n_rows, 8))
+        X = latent @ generator.standard_normal((8, self.n_features))
+        X += 0.3 * generator.standard_normal(X.shape)
+        X = 1 / (1 + np.exp(-X)) if self.cross_entropy else X / X.std(axis=0)
+        return X.astype(np.float32)
+
+
+WORKS = {
+    "S": Work(20_000, 50, (128, 64, 32), 256, 10),
+    "tiny": Work(5_000, 20, (16, 8), 32, 10),
+    # the rate does not depend on the number of rows: 5,000 stand for 50,000
+    "M": Work(5_000, 784, (1000, 1000, 1000), 100, 3, "adam", "logistic", True),
+    "M-sgd": Work(5_000, 784, (1000, 1000, 1000), 100, 3, "sgd", "logistic", True),
+}
+
+Fit = Callable[[Work, np.ndarray], object]
+
+
+def floor(work: Work, X: np.ndarray) -> None:
+    """Nothing but the matrix products of the steps."""
+    pairs = list(zip(work.widths[:-1], work.widths[1:], strict=True))
+    W = [torch.randn(pair) * 0.1 for pair in pairs]
+    G = [torch.empty(pair) for pair in pairs]
+    H = [torch.randn(work.batch_size, width) for width in work.widths]
+    D = [torch.randn(work.batch_size, width) for width in work.widths]
+    with torch.inference_mode():
+        for _ in range(work.epochs * work.n_steps):
+            for i, weight in enumerate(W):
+                torch.mm(H[i], weight, out=H[i + 1])
+            for i in reversed(range(len(W))):
+                torch.mm(H[i].t(), D[i + 1], out=G[i])
+                if i:
+                    torch.mm(D[i + 1], W[i].t(), out=D[i])
+
+
+def ours(work: Work, X: np.ndarray, schedule: str = "joint") -> None:
+    """GradualDAETransformer, the same network trained jointly."""
+    GradualDAETransformer(
+        work.hidden,
+        schedule=schedule,
+        solver=work.solver,
+        activation=work.activation,
+        loss="cross_entropy" if work.cross_entropy else "squared_error",
+        scaling="minmax" if work.cross_entropy else "standard",
+        batch_size=work.batch_size,
+        max_iter=work.epochs,
+        random_state=0,
+        n_threads=1,
+    ).fit(X)
+
+
+def ours_gradual(work: Work, X: np.ndarray) -> None:
+    """The full gradual fit at the same number of epochs."""
+    ours(work, X, schedule="gradual")
+
+
+def _module(work: Work) -> nn.Sequential:
+    activations = {"relu": nn.ReLU, "logistic": nn.Sigmoid}
+    layers: list[nn.Module] = []
+    for a, b in zip(work.widths[:-1], work.widths[1:], strict=True):
+        layers += [nn.Linear(a, b), activations[work.activation]()]
+    return nn.Sequential(*layers[:-1])
+
+
+def _torch_optimiser(
+    work: Work, module: nn.Module, fused: bool
+) -> torch.optim.Optimizer:
+    if work.solver == "sgd":
+        return torch.optim.SGD(module.parameters(), lr=1e-3, momentum=0.9)
+    return torch.optim.Adam(module.parameters(), lr=1e-3, fused=fused or None)
+
+
+def _torch_loss(work: Work) -> nn.Module:
+    return nn.BCEWithLogitsLoss() if work.cross_entropy else nn.MSELoss()
+
+
+def tutorial_torch(work: Work, X: np.ndarray) -> None:
+    """The loop of the tutorials: DataLoader, autograd, Adam."""
+    module, criterion = _module(work), _torch_loss(work)
+    optimiser = _torch_optimiser(work, module, fused=False)
+    data = torch.utils.data.TensorDataset(torch.from_numpy(X))
+    loader = torch.utils.data.DataLoader(data, work.batch_size, shuffle=True)
+    for _ in range(work.epochs):
+        for (batch,) in loader:
+            optimiser.zero_grad()
+            loss = criterion(module(batch), batch)
+            loss.backward()
+            optimiser.step()
+
+
+def expert_torch(work: Work, X: np.ndarray) -> None:
+    """Autograd with a fused optimiser and no DataLoader."""
+    module, criterion = _module(work), _torch_loss(work)
+    optimiser = _torch_optimiser(work, module, fused=True)
+    rows = torch.from_numpy(X)
+    for _ in range(work.epochs):
+        for batch in rows[torch.randperm(len(rows))].split(work.batch_size):
+            optimiser.zero_grad(set_to_none=True)
+            criterion(module(batch), batch).backward()
+            optimiser.step()
+
+
+def sklearn_mlp(work: Work, X: np.ndarray) -> None:
+    """MLPRegressor from X to X (squared error: it has no cross-entropy for this)."""
+    from sklearn.neural_network import MLPRegressor
+
+    MLPRegressor(
+        hidden_layer_sizes=tuple(work.widths[1:-1]),
+        activation=work.activation,
+        solver=work.solver,
+        batch_size=work.batch_size,
+        max_iter=work.epochs,
+        n_iter_no_change=work.epochs + 1,
+        alpha=0.0,
+    ).fit(X, X)
+
+
+def skorch(work: Work, X: np.ndarray) -> None:
+    """NeuralNet of skorch with the same module."""
+    from skorch import NeuralNet
+
+    optimiser = torch.optim.Adam if work.solver == "adam" else torch.optim.SGD
+    NeuralNet(
+        _module(work),
+        criterion=type(_torch_loss(work)),
+        optimizer=optimiser,
+        lr=1e-3,
+        batch_size=work.batch_size,
+        max_epochs=work.epochs,
+        train_split=None,
+        iterator_train__shuffle=True,
+        verbose=0,
+    ).fit(X, X)
+
+
+def pyod(work: Work, X: np.ndarray) -> None:
+    """AutoEncoder of PyOD without batch normalisation and dropout."""
+    from pyod.models.auto_encoder import AutoEncoder
+
+    AutoEncoder(
+        hidden_neuron_list=list(work.hidden),
+        hidden_activation_name="relu" if work.activation == "relu" else "sigmoid",
+        batch_norm=False,
+        dropout_rate=0.0,
+        batch_size=work.batch_size,
+        epoch_num=work.epochs,
+        optimizer_name="adam",
+        verbose=0,
+    ).fit(X)
+
+
+CONTESTANTS: dict[str, Fit] = {
+    "floor": floor,
+    "skdae": ours,
+    "skdae gradual": ours_gradual,
+    "expert torch": expert_torch,
+    "tutorial torch": tutorial_torch,
+    "sklearn MLP": sklearn_mlp,
+    "skorch": skorch,
+    "PyOD": pyod,
+}
+
+
+def timed(fit: Fit, work: Work, X: np.ndarray) -> float:
+    """Wall seconds of one run."""
+    started = time.perf_counter()
+    fit(work, X)
+    return time.perf_counter() - started
+
+
+def compare(work: Work, names: list[str], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each contestant in each round, one after the other."""
+    X = work.rows()
+    small = replace(work, n_rows=2 * work.batch_size)
+    for name in names:  # warm-up
+        CONTESTANTS[name](small, X[: small.n_rows])
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(rounds):
+        for name in names:
+            seconds[name].append(timed(CONTESTANTS[name], work, X))
+    return seconds
+
+
+def report(name: str, work: Work, seconds: dict[str, list[float]]) -> None:
+    """A Markdown table of ratios, each within its round."""
+    print(
+        f"\n### {name}: {work.n_rows:,} x {work.n_features}, "
+        f"{'-'.join(map(str, work.hidden))} {work.activation}, batch "
+        f"{work.batch_size}, {work.solver}, {work.epochs} epochs\n"
+    )
+    print("| | x floor (median) | min - max | x skdae | seconds |")
+    print("|---|---:|---:|---:|---:|")
+    for contestant, times in seconds.items():
+        pairs = zip(times, seconds["floor"], strict=True)
+        ratios = [t / base for t, base in pairs]
+        pairs = zip(times, seconds["skdae"], strict=True)
+        mine = statistics.median(t / base for t, base in pairs)
+        print(
+            f"| {contestant} | {statistics.median(ratios):.2f} | "
+            f"{min(ratios):.2f} - {max(ratios):.2f} | {mine:.2f} | "
+            f"{statistics.median(times):.3f} |"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", default="S,tiny", help="of " + ",".join(WORKS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", help="some of " + ",".join(CONTESTANTS))
+    options = parser.parse_args()
+    names = options.peers.split(",") if options.peers else list(CONTESTANTS)
+    names = ["floor", "skdae", *(n for n in names if n not in ("floor", "skdae"))]
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    print(f"torch {torch.__version__}, numpy {np.__version__}, {options.rounds} rounds")
+    for name in options.work.split(","):
+        report(name, WORKS[name], compare(WORKS[name], names, options.rounds))
+
+
+if __name__ == "__main__":
+    main()
