@@ -44,8 +44,13 @@ class Table:
         is_held_out = np.isin(self.groups[rows], chosen)
         return rows[~is_held_out], rows[is_held_out]
 
+    def numeric(self) -> "Table":
+        """The same rows without the categorical columns."""
+        X = np.delete(self.X, self.categorical, axis=1)
+        return Table(X, self.groups, test=self.test)
 
-# --- groups ----------------------------------------------------------------------------
+
+# --- groups --------------------------------------------------------------------------
 
 
 def repeats(X: np.ndarray) -> np.ndarray:
@@ -59,7 +64,7 @@ def blocks(n_rows: int, n_blocks: int = 20) -> np.ndarray:
     return np.arange(n_rows) * n_blocks // n_rows
 
 
-# --- sets that scikit-learn and this package bring along -------------------------------
+# --- sets that scikit-learn and this package bring along -----------------------------
 
 
 def _bundled(load: Callable) -> Table:
@@ -68,7 +73,7 @@ def _bundled(load: Callable) -> Table:
 
 
 def _plant() -> Table:
-    X = make_sensor_data(4000, faults=(), random_state=0).X
+    X = make_sensor_data(4000, faults=(), random_state=0).data
     return Table(np.asarray(X, dtype=np.float64), blocks(len(X)))
 
 
@@ -79,7 +84,7 @@ BUNDLED: dict[str, Callable[[], Table]] = {
 }
 
 
-# --- sets of a folder ------------------------------------------------------------------
+# --- sets of a folder ----------------------------------------------------------------
 
 
 def _npz(path: Path) -> dict[str, np.ndarray]:
@@ -119,6 +124,16 @@ def _occupancy(path: Path) -> Table:
     return Table(X, blocks(len(X), 50), test=data["file_id"] > 0)
 
 
+def _isolet(path: Path) -> Table:
+    """60 rows per letter, two of each speaker, in one order: speakers are tested.
+
+    That order is not documented; in the data, the deviations from a letter's mean
+    correlate with 0.46 within these pairs and with -0.02 between them.
+    """
+    X = _npz(path)["X"]
+    return Table(X, np.arange(len(X)) % 60 // 2)
+
+
 def _pendigits(path: Path) -> Table:
     """Digits of 44 writers: the last 14 are tested."""
     data = _npz(path)
@@ -131,7 +146,9 @@ def _tennessee_eastman(path: Path) -> Table:
     data = _npz(path)
     runs = data["train_normal"], data["test"][0]
     X = np.vstack(runs).astype(np.float64)
-    groups = np.concatenate([blocks(len(run), 10) + 10 * i for i, run in enumerate(runs)])
+    groups = np.concatenate(
+        [blocks(len(run), 10) + 10 * i for i, run in enumerate(runs)]
+    )
     return Table(X, groups, test=groups >= 10)
 
 
@@ -191,7 +208,7 @@ STORED: dict[str, tuple[str, Callable[[Path], Table]]] = {
     "gas_drift": ("tabular/gas_drift.npz", _gas_drift),
     "gas_turbine": ("tabular/gas_turbine.npz", _gas_turbine),
     "hydraulic_ts": ("tabular/hydraulic_ts.npz", _in_order),
-    "isolet": ("tabular/isolet.npz", _plain),
+    "isolet": ("tabular/isolet.npz", _isolet),
     "letter": ("tabular/letter.npz", _plain),
     "occupancy": ("tabular/occupancy.npz", _occupancy),
     "pendigits": ("tabular/pendigits.npz", _pendigits),

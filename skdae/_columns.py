@@ -24,6 +24,11 @@ STATISTICS_CELLS = 1_000_000  # cells that moments are computed from at a time
 class Scaler(Protocol):
     """A learned, monotone map of numeric columns."""
 
+    @property
+    def tail_start(self) -> float:
+        """Scaled size from where values are compressed; infinite for nowhere."""
+        ...
+
     def forward(self, X: np.ndarray) -> np.ndarray:
         """From the user's units to the network's, as a new array of X's dtype."""
         ...
@@ -85,6 +90,7 @@ class QuantileScaler:
     transformer: QuantileTransformer
     affine: AffineScaler
     constant: np.ndarray  # (n_numeric,) bool
+    tail_start: float = np.inf
 
     def forward(self, X: np.ndarray) -> np.ndarray:
         """Normal scores, at most about 5.2 in size."""
@@ -223,9 +229,18 @@ class Columns:
         return hot, unknown
 
     def decode(self, Z: np.ndarray) -> np.ndarray:
-        """Raw float64 table of features; a column never observed stays NaN."""
+        """Raw float64 table of features; a column never observed stays NaN.
+
+        A number in a tail is limited to the range seen in fit: the way back out of a
+        tail is exponential, and a small error there would become a huge value.
+        """
         raw = np.empty((len(Z), self.n_columns))
-        raw[:, self.numeric] = self.scaler.inverse(Z[:, : len(self.numeric)])
+        n_numeric, tail = len(self.numeric), self.scaler.tail_start
+        low = np.minimum(self.layout.low[:n_numeric], -tail)
+        high = np.maximum(self.layout.high[:n_numeric], tail)
+        raw[:, self.numeric] = self.scaler.inverse(
+            np.clip(Z[:, :n_numeric].astype(np.float64), low, high)
+        )
         for column, group in zip(self.categorical, self.groups, strict=True):
             raw[:, column] = Z[:, group].argmax(axis=1)
         raw[:, ~self.known] = np.nan

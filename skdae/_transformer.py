@@ -80,7 +80,10 @@ default='gradual'
         newest. 1 is gradual training, 0 the 'frozen' control.
     noise : str or Noise, default='masking'
         The corruption: a name of :data:`skdae.noise.NOISES` or an object of
-        :mod:`skdae.noise`, whose parameters are searched as ``noise__rate``.
+        :mod:`skdae.noise`, whose parameters are searched as ``noise__rate``. Choose
+        it for the job: plain masking learns to fill gaps and overshoots a little on
+        complete rows, 'random_masking' suits both, and 'gaussian' is for rows whose
+        every cell is noisy.
     noise_rate : float or array-like of shape (n_features,), default=0.25
         Share of the cells that a noise given by name corrupts, for all columns or for
         each; for the Gaussian ones the scale in standard deviations.
@@ -105,7 +108,8 @@ default='gradual'
         Scaling of the numeric columns, undone by `inverse_transform` and
         `reconstruct`. 'standard': mean 0 and standard deviation 1, where outliers (at
         most 1 % of a column, more than one inner 99 % range outside of it) do not
-        count, and logarithmic tails beyond 5 standard deviations. 'minmax': [0, 1].
+        count, and logarithmic tails beyond 5 standard deviations; what is rebuilt in
+        a tail stays within the range seen in `fit`. 'minmax': [0, 1].
         'quantile': normal scores of the ranks, limited to the range seen in `fit`.
         Constant columns are centred only.
     categorical_features : array-like of bool, int or str, 'from_dtype' or None, \
@@ -133,7 +137,7 @@ default='code'
     batch_size : int or 'auto', default='auto'
         Rows per step. 'auto' is the power of two nearest to n_samples / 64, between 32
         and 256. A last, shorter batch is trained on too.
-    max_iter : int, default=100
+    max_iter : int, default=200
         Epochs in total, over all phases.
     epoch_allocation : 'equal' or sequence of float, default='equal'
         Share of the epochs for each added layer, from the bottom up.
@@ -178,13 +182,13 @@ default='code'
         Loss of the held-out rows after each epoch; None without early stopping.
     n_iter_ : int
         Epochs that were run.
-    is_categorical_ : ndarray of bool of shape (n_features_in_,)
+    is_categorical_ : ndarray of bool of shape (`n_features_in_`,)
         Which columns are categorical.
     category_encoder_ : OrdinalEncoder or None
         Categories of the categorical columns.
     n_features_in_ : int
         Columns seen in `fit`.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Their names, when X has names.
 
     References
@@ -276,7 +280,7 @@ default='code'
         momentum=0.9,
         alpha=0.0,
         batch_size="auto",
-        max_iter=100,
+        max_iter=200,
         epoch_allocation="equal",
         tuning_fraction=0.0,
         early_stopping=False,
@@ -578,7 +582,7 @@ default='code'
 
         Returns
         -------
-        ndarray or DataFrame of shape (n_samples, n_features_in_)
+        ndarray or DataFrame of shape (n_samples, `n_features_in_`)
             Rows in the user's units; a DataFrame when `set_output` asks for one. With
             categorical columns an object array or a DataFrame.
 

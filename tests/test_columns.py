@@ -255,3 +255,24 @@ def test_any_table_makes_the_round_trip(X, scaling):
     widest = np.nan_to_num(np.abs(X)).max(axis=0)
     step = 1e-5 if X.dtype == np.float32 else 1e-9
     assert np.all((np.abs(back - X) <= step * widest + 1e-7)[seen])
+
+
+def test_what_is_rebuilt_in_a_tail_stays_within_the_range_of_fit():
+    """The way out of a tail is exponential: an overshoot must not become huge."""
+    raw = np.concatenate([np.random.default_rng(0).normal(size=300), [40.0]])[:, None]
+    columns = fitted(raw)
+    top = columns.layout.high
+    assert top[0] > columns.scaler.tail_start
+    rebuilt = columns.decode(np.array([[top[0]], [top[0] + 3], [-30.0], [1.0]]))
+    np.testing.assert_allclose(rebuilt[:2], 40)
+    scaler = columns.scaler
+    np.testing.assert_allclose(rebuilt[2], scaler.center - 5 * scaler.scale)
+    np.testing.assert_allclose(rebuilt[3], scaler.center + scaler.scale)
+
+
+def test_a_column_may_be_missing_throughout_many_rows_in_a_row():
+    raw = np.random.default_rng(0).normal(size=(9000, 3))
+    raw[5000:, 0] = np.nan
+    columns = fitted(raw)
+    np.testing.assert_allclose(columns.scaler.center[0], raw[:5000, 0].mean())
+    np.testing.assert_allclose(columns.scaler.scale[0], raw[:5000, 0].std())
