@@ -220,7 +220,7 @@ def _categories(X: Any, columns: np.ndarray) -> np.ndarray:
 
     cells = np.empty((X.shape[0], len(columns)), dtype=object)
     for place, column in enumerate(columns):
-        values = np.array(_safe_indexing(X, column, axis=1), dtype=object)
+        values = np.array(_safe_indexing(X, int(column), axis=1), dtype=object)
         values[pandas.isna(values)] = np.nan
         cells[:, place] = values
     return cells
