@@ -302,8 +302,14 @@ class Chain:
         self._forward(X, views.outputs)
         return output_delta(self.head, views.outputs[-1], T, weight, views.deltas[-1])
 
-    def loss_and_gradient(self, X: Tensor, T: Tensor, weight: Tensor | None) -> Tensor:
-        """Summed loss; the gradient of its mean over rows goes to the blocks."""
+    def loss_and_gradient(
+        self, X: Tensor, T: Tensor, weight: Tensor | None, keep: float = 0.0
+    ) -> Tensor:
+        """Summed loss; the gradient of its mean over rows goes to the blocks.
+
+        `keep` times what a block's gradient held before is added to it: the momentum,
+        so that the gradient buffer is the velocity and costs no pass of its own.
+        """
         loss = self.loss(X, T, weight)
         views = self.buffers(X.shape[0])
         deltas, outputs = views.deltas, views.outputs  # deltas of the sum, not the mean
@@ -313,9 +319,9 @@ class Chain:
                 below_t = views.outputs_t[i - 1] if i else X.t()
                 # the decoder comes first on the way back; an encoder that shares its
                 # weights adds to what the decoder wrote
-                keep = 1.0 if block.shared else 0.0
-                block.weight_grad.addmm_(below_t, delta, beta=keep, alpha=views.share)
-                torch.mv(views.deltas_t[i], views.mean, out=block.bias_grad)
+                beta = 1.0 if block.shared else keep
+                block.weight_grad.addmm_(below_t, delta, beta=beta, alpha=views.share)
+                block.bias_grad.addmv_(views.deltas_t[i], views.mean, beta=keep)
             if i > self.lowest:
                 torch.mm(delta, self._weights_t[i], out=deltas[i - 1])
                 self.activation.backward(deltas[i - 1], outputs[i - 1])
@@ -345,20 +351,20 @@ _adam = getattr(torch, "_fused_adam_", _plain_adam)
 class Adam:
     """Adam (Kingma and Ba, 2015), with the decay rates of the paper."""
 
-    def __init__(self, weights: Tensor, rate: float, momentum: float) -> None:
-        self.weights, self.rate = weights, rate
+    def __init__(self, weights: Tensor, grad: Tensor, rate: float) -> None:
+        self.weights, self.grad, self.rate = weights, grad, rate
         self.mean = torch.zeros_like(weights)
         self.square = torch.zeros_like(weights)
         self.n_steps = 0
         self._count = torch.zeros((), dtype=torch.float32, device=weights.device)
 
-    def step(self, grad: Tensor) -> None:
+    def step(self) -> None:
         """Move the weights against the gradient."""
         self.n_steps += 1
         self._count.fill_(self.n_steps)
         _adam(
             [self.weights],
-            [grad],
+            [self.grad],
             [self.mean],
             [self.square],
             [],
@@ -378,22 +384,21 @@ class Adam:
 
 
 class SGD:
-    """Gradient descent with momentum."""
+    """Gradient descent; the gradient it is given holds the momentum already."""
 
-    def __init__(self, weights: Tensor, rate: float, momentum: float) -> None:
-        self.weights, self.rate, self.momentum = weights, rate, momentum
-        self.velocity = torch.zeros_like(weights)
+    def __init__(self, weights: Tensor, grad: Tensor, rate: float) -> None:
+        self.weights, self.grad, self.rate = weights, grad, rate
         self.n_steps = 0
+        grad.zero_()
 
-    def step(self, grad: Tensor) -> None:
+    def step(self) -> None:
         """Move the weights along the velocity."""
         self.n_steps += 1
-        self.velocity.mul_(self.momentum).add_(grad)
-        self.weights.add_(self.velocity, alpha=-self.rate)
+        self.weights.add_(self.grad, alpha=-self.rate)
 
     def state(self) -> tuple[int, list[Tensor]]:
         """What a later run needs to go on: steps made, and the velocity."""
-        return self.n_steps, [self.velocity]
+        return self.n_steps, [self.grad]
 
 
 SOLVERS: dict[str, type[Adam] | type[SGD]] = {"adam": Adam, "sgd": SGD}
@@ -433,37 +438,34 @@ class Stepper:
             for block, learn in zip(blocks, learns, strict=True)
             if learn and not block.tied and alpha > 0
         ]
-        self.updates: list[tuple[Adam | SGD, Tensor]] = []
-        self.spans: list[tuple[int, int]] = []
+        self.keep = momentum if solver == "sgd" else 0.0
+        self.updates: list[Adam | SGD] = []
         for rate in sorted({rates[k - 1] for _, k in places} - {0}):
             equal = [place for place in places if rates[place[1] - 1] == rate]
             for start, end in parameters.spans(equal):
-                weights = parameters.flat[start:end]
-                optimiser = SOLVERS[solver](
-                    weights, rate * learning_rate_init, momentum
-                )
-                self.updates.append((optimiser, parameters.grad[start:end]))
-                self.spans.append((start, end))
+                weights, grad = parameters.flat[start:end], parameters.grad[start:end]
+                step_size = rate * learning_rate_init
+                self.updates.append(SOLVERS[solver](weights, grad, step_size))
 
     def step(self, X: Tensor, T: Tensor, weight: Tensor | None) -> Tensor:
         """Learn to rebuild `T` from `X` by one update; the summed loss before it."""
-        loss = self.chain.loss_and_gradient(X, T, weight)
+        loss = self.chain.loss_and_gradient(X, T, weight, self.keep)
         for block in self.decayed:
             block.weight_grad.add_(block.weight, alpha=self.alpha)
-        for optimiser, grad in self.updates:
-            optimiser.step(grad)
+        for optimiser in self.updates:
+            optimiser.step()
         return loss
 
     def state(self) -> SolverState:
         """The optimisers' memory as numpy arrays."""
         return [
             (n_steps, [moment.cpu().numpy().copy() for moment in moments])
-            for n_steps, moments in (optimiser.state() for optimiser, _ in self.updates)
+            for n_steps, moments in (optimiser.state() for optimiser in self.updates)
         ]
 
     def restore(self, state: SolverState) -> None:
         """Go on where `state` was taken."""
-        for (optimiser, _), (n_steps, saved) in zip(self.updates, state, strict=True):
+        for optimiser, (n_steps, saved) in zip(self.updates, state, strict=True):
             optimiser.n_steps = n_steps
             for moment, values in zip(optimiser.state()[1], saved, strict=True):
                 moment.copy_(torch.from_numpy(values))
