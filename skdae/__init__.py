@@ -1,6 +1,28 @@
 """Gradual denoising autoencoders for scikit-learn."""
 
-from skdae._transformer import GradualDAETransformer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from skdae._version import __version__
 
+if TYPE_CHECKING:
+    from skdae._transformer import GradualDAETransformer
+
 __all__ = ["GradualDAETransformer", "__version__"]
+
+# public name: the module it lives in, imported when the name is asked for
+_HOMES = {"GradualDAETransformer": "skdae._transformer"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use, so that `import skdae` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'skdae' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, imported yet or not."""
+    return sorted({*globals(), *__all__})
