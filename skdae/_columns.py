@@ -85,27 +85,35 @@ class AffineScaler:
 
 @dataclass(frozen=True)
 class QuantileScaler:
-    """Normal scores of the ranks; constant columns are only centred."""
+    """Normal scores of the ranks, standardised; constant columns are only centred.
+
+    Ties at an end of the range get the score of that end, 5.2, so that the scores of
+    a column with many ties are far from standard before.
+    """
 
     transformer: QuantileTransformer
+    mean: np.ndarray  # of the scores, (n_numeric,)
+    std: np.ndarray
     affine: AffineScaler
     constant: np.ndarray  # (n_numeric,) bool
     tail_start: float = np.inf
 
     def forward(self, X: np.ndarray) -> np.ndarray:
-        """Normal scores, at most about 5.2 in size."""
-        Z = self.transformer.transform(X)
+        """Standardised normal scores."""
+        Z = (self.transformer.transform(X) - self.mean) / self.std
         Z[:, self.constant] = self.affine.forward(X)[:, self.constant]
         return Z.astype(X.dtype, copy=False)
 
     def inverse(self, Z: np.ndarray) -> np.ndarray:
         """Values in the user's units, within the range seen in fit."""
-        X = self.transformer.inverse_transform(Z.astype(np.float64))
+        X = self.transformer.inverse_transform(
+            Z.astype(np.float64) * self.std + self.mean
+        )
         X[:, self.constant] = self.affine.inverse(Z)[:, self.constant]
         return X
 
     def spread(self, moments: "Moments") -> np.ndarray:
-        """That of normal scores: 1."""
+        """That of standardised scores: 1."""
         return np.ones_like(moments.std)
 
 
@@ -114,7 +122,7 @@ class Moments:
     """What scaling needs to know of each numeric column."""
 
     mean: np.ndarray
-    std: np.ndarray  # 1 for constant columns
+    std: np.ndarray  # the size of the value for constant columns
     low: np.ndarray
     high: np.ndarray
     known: np.ndarray  # bool: some value was observed
@@ -142,7 +150,10 @@ def _quantile(metric: AffineScaler, moments: Moments, take: TakeAll) -> Scaler:
     transformer = QuantileTransformer(
         n_quantiles=min(1000, len(X)), output_distribution="normal", subsample=None
     )
-    return QuantileScaler(transformer.fit(X), metric, constant)
+    scores = transformer.fit_transform(X)
+    mean, std = np.nanmean(scores, axis=0), np.nanstd(scores, axis=0)
+    std[constant] = 1
+    return QuantileScaler(transformer, mean, std, metric, constant)
 
 
 def _unscaled(metric: AffineScaler, moments: Moments, take: TakeAll) -> Scaler:
@@ -175,6 +186,7 @@ class Columns:
     known: np.ndarray  # (n_columns,) bool: some value was observed in fit
     constant: np.ndarray  # (n_columns,) bool: nothing to predict
     layout: Layout
+    scaling: str | None  # the name of the scaler
 
     @property
     def n_columns(self) -> int:
@@ -308,7 +320,9 @@ def _block_moments(X: np.ndarray, weights: np.ndarray | None) -> Moments:
     # no more spread than rounding makes of a constant
     rounding = (10 * np.finfo(np.float64).eps * np.abs(mean)) ** 2
     constant = (low == high) | (variance <= rounding)
-    std = np.sqrt(np.where(constant, 1.0, variance))
+    # a constant is measured by its own size, whatever its unit
+    size = np.where(mean == 0, 1.0, np.abs(mean))
+    std = np.where(constant, size, np.sqrt(np.where(constant, 1.0, variance)))
     return Moments(mean, std, low, high, known, constant)
 
 
@@ -414,4 +428,5 @@ def fit_columns(
         known=known,
         constant=constant,
         layout=layout,
+        scaling=scaling,
     )

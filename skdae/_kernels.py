@@ -8,12 +8,14 @@ gradients are checked against torch's autograd in the tests.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Lock
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from skdae._network import ROLES, Head, Layer, Network, Place, Shape
+from skdae._progress import SolverState
 
 Tensor = torch.Tensor
 
@@ -403,9 +405,6 @@ class SGD:
 
 SOLVERS: dict[str, type[Adam] | type[SGD]] = {"adam": Adam, "sgd": SGD}
 
-# steps made and moments, one entry per slice that learns at a rate of its own
-SolverState = list[tuple[int, list[np.ndarray]]]
-
 
 class Stepper:
     """The weights of one phase, its chain, and an optimiser per learning rate."""
@@ -465,18 +464,34 @@ class Stepper:
 
     def restore(self, state: SolverState) -> None:
         """Go on where `state` was taken."""
+        for optimiser, (_, saved) in zip(self.updates, state, strict=True):
+            if len(saved) != len(optimiser.state()[1]):
+                raise ValueError(
+                    "solver must stay what it was while a stream goes on; use a fresh "
+                    "estimator for another one."
+                )
         for optimiser, (n_steps, saved) in zip(self.updates, state, strict=True):
             optimiser.n_steps = n_steps
             for moment, values in zip(optimiser.state()[1], saved, strict=True):
                 moment.copy_(torch.from_numpy(values))
 
 
+_threads_lock = Lock()
+_threads_before: list[int] = []  # one entry per fit under way; the first one counts
+
+
 @contextmanager
 def torch_threads(n_threads: int) -> Iterator[None]:
-    """Run with so many torch threads, then with as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
+    """Run with so many torch threads; the last of several fits restores the setting."""
+    with _threads_lock:
+        _threads_before.append(torch.get_num_threads())
+        torch.set_num_threads(n_threads)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        with _threads_lock:
+            if len(_threads_before) == 1:
+                torch.set_num_threads(_threads_before[0])
+                _threads_before.clear()
+            else:
+                _threads_before.pop()

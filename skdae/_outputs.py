@@ -70,16 +70,18 @@ def hidden_cell_score(columns: Columns, network: Network, raw: np.ndarray) -> fl
     Each cell is hidden in one of `HIDDEN_PARTS` passes and rebuilt from what the pass
     leaves. Columns weigh alike; constant ones do not count where others do.
     """
-    part_of = np.random.default_rng(HIDDEN_SEED).integers(HIDDEN_PARTS, size=raw.shape)
+    generator = np.random.default_rng(HIDDEN_SEED)
     total, n_cells = np.zeros(raw.shape[1]), np.zeros(raw.shape[1])
     for rows in chunks(len(raw)):
+        seen = columns.known & ~np.isnan(raw[rows])
+        part_of = generator.integers(HIDDEN_PARTS, size=seen.shape, dtype=np.int8)
         for part in range(HIDDEN_PARTS):
-            hidden = part_of[rows] == part
+            hidden = part_of == part
             shown = raw[rows].copy()
             shown[hidden] = np.nan
             rebuilt = network.decode(code(columns, network, shown))
             squares = columns.residuals(raw[rows], rebuilt) ** 2
-            counted = hidden & ~np.isnan(squares)
+            counted = hidden & seen
             total += np.where(counted, squares, 0).sum(axis=0)
             n_cells += counted.sum(axis=0)
     scored = n_cells > 0

@@ -24,6 +24,13 @@ class Block(NamedTuple):
         return Block(self.values[rows], observed)
 
 
+class HeldOut(NamedTuple):
+    """Rows that are not trained on, and what each of them weighs."""
+
+    block: Block
+    weights: np.ndarray
+
+
 class Source(Protocol):
     """Training rows, drawn anew in each epoch."""
 
@@ -33,7 +40,7 @@ class Source(Protocol):
         ...
 
     @property
-    def held_out(self) -> Block | None:
+    def held_out(self) -> HeldOut | None:
         """Rows that are not trained on, for early stopping."""
         ...
 
@@ -135,7 +142,7 @@ class TableSource:
 
     rows: Rows
     index: np.ndarray  # rows to train on
-    weights: np.ndarray | None = None  # of these
+    weights: np.ndarray | None = None  # of all rows
     held_out_index: np.ndarray | None = None
 
     @classmethod
@@ -145,15 +152,20 @@ class TableSource:
         weights: np.ndarray | None,
         fraction: float | None,
         generator: np.random.Generator,
+        groups: np.ndarray | None = None,
     ) -> "TableSource":
-        """Hold a random `fraction` of the rows out, or none."""
+        """Hold a random `fraction` of the rows out, or none.
+
+        Rows of one group (those that are alike) stay on one side.
+        """
         index = np.arange(rows.n_rows)
         if fraction is None:
             return cls(rows, index, weights)
-        order = generator.permutation(index)
-        n_held_out = max(1, round(fraction * rows.n_rows))
-        held_out, index = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
-        return cls(rows, index, None if weights is None else weights[index], held_out)
+        labels = index if groups is None else np.unique(groups, return_inverse=True)[1]
+        order = generator.permutation(labels.max() + 1)
+        n_held_out = max(1, round(fraction * len(order)))
+        is_held_out = np.isin(labels, order[:n_held_out])
+        return cls(rows, index[~is_held_out], weights, index[is_held_out])
 
     @property
     def layout(self) -> Layout:
@@ -161,15 +173,23 @@ class TableSource:
         return self.rows.layout
 
     @property
-    def held_out(self) -> Block | None:
-        """Rows that are not trained on."""
-        if self.held_out_index is None:
+    def held_out(self) -> HeldOut | None:
+        """Rows that are not trained on, as often as whole weights say."""
+        index = self.held_out_index
+        if index is None:
             return None
-        return self.rows.take(self.held_out_index)
+        if self.weights is None:
+            return HeldOut(self.rows.take(index), np.ones(len(index)))
+        weights = self.weights[index]
+        if np.all(weights == np.floor(weights)):
+            index = np.repeat(index, weights.astype(np.intp))
+            weights = np.ones(len(index))
+        return HeldOut(self.rows.take(index), weights)
 
     def epoch(self, generator: np.random.Generator, size: int) -> Iterator[Block]:
         """All rows in random order, in blocks."""
-        order = epoch_order(generator, self.index, self.weights)
+        weights = None if self.weights is None else self.weights[self.index]
+        order = epoch_order(generator, self.index, weights)
         for a in range(0, len(order), size):
             yield self.rows.take(order[a : a + size])
 
@@ -180,7 +200,10 @@ class TableSource:
         everything = np.arange(n_rows)
         for part in chunks(n_rows):
             codes[part] = encoder.encode(self.rows.take(everything[part]).values)
-        return replace(self, rows=ArrayRows(codes, Layout.from_data(codes)))
+        counted = codes
+        if self.weights is not None and np.all(self.weights == np.floor(self.weights)):
+            counted = np.repeat(codes, self.weights.astype(np.intp), axis=0)
+        return replace(self, rows=ArrayRows(codes, Layout.from_data(counted)))
 
 
 # --- streams ------------------------------------------------------------------------
@@ -203,7 +226,7 @@ class StreamSource:
         return Layout.from_data(self._through(self.sample).values)
 
     @property
-    def held_out(self) -> Block | None:
+    def held_out(self) -> HeldOut | None:
         """A stream holds nothing out."""
         return None
 
@@ -216,7 +239,8 @@ class StreamSource:
     def epoch(self, generator: np.random.Generator, size: int) -> Iterator[Block]:
         """All rows, in random order within each batch, in blocks of one size."""
         rest = None
-        for raw in self.read():
+        for batch in self.read():
+            raw = batch[~np.isnan(batch).all(axis=1)]  # as in a table
             rows = raw.take(generator.permutation(len(raw)), axis=0)
             rows = rows if rest is None else np.concatenate([rest, rows])
             whole = len(rows) // size * size

@@ -38,6 +38,11 @@ def read_training(
 
     The categories are those of the rows with a weight.
     """
+    if is_dataframe(X) and len(set(X.columns)) < len(X.columns):
+        doubled = sorted({str(c) for c in X.columns if list(X.columns).count(c) > 1})
+        raise ValueError(
+            f"X has several columns of the same name: {doubled}; rename them."
+        )
     if categorical_features is not None:
         X = _container(estimator, X, reset=True, min_rows=2)
         names = getattr(estimator, "feature_names_in_", None)
@@ -116,6 +121,11 @@ def sample_rows(
     limit, total = np.inf, 0
     for batch in batches:
         batch = batch if hasattr(batch, "shape") else np.asarray(batch)
+        if len(batch.shape) != 2:
+            raise ValueError(
+                f"batches must hold tables of rows and columns, and one has the shape "
+                f"{batch.shape}; reshape it."
+            )
         keys = generator.random(batch.shape[0])
         total += len(keys)
         chosen = np.flatnonzero(keys < limit)
@@ -124,12 +134,20 @@ def sample_rows(
             known = np.concatenate([keys for _, keys in kept])
             if len(known) > n_rows:
                 limit = np.partition(known, n_rows)[n_rows]
-    parts = [
-        _safe_indexing(rows, np.flatnonzero(keys < limit))
+            if len(known) > 2 * n_rows:
+                kept = _below(kept, limit)
+    return _concatenate([rows for rows, _ in _below(kept, limit)]), total
+
+
+def _below(
+    kept: list[tuple[Any, np.ndarray]], limit: float
+) -> list[tuple[Any, np.ndarray]]:
+    """Return the rows whose keys are below the limit."""
+    return [
+        (_safe_indexing(rows, np.flatnonzero(keys < limit)), keys[keys < limit])
         for rows, keys in kept
         if (keys < limit).any()
     ]
-    return _concatenate(parts), total
 
 
 def _concatenate(parts: list[Any]) -> Any:

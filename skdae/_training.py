@@ -6,6 +6,7 @@ anywhere else.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -16,12 +17,11 @@ import torch
 
 from skdae._kernels import (
     Parameters,
-    SolverState,
     Stepper,
     torch_threads,
 )
-from skdae._network import ROLES, Network, Place, Shape
-from skdae._progress import Epoch, Monitor, PhaseRecord
+from skdae._network import ROLES, Head, Network, Place, Shape
+from skdae._progress import Epoch, Monitor, PhaseRecord, StreamState
 from skdae._random import Streams
 from skdae._sources import Block, Source
 from skdae.noise import Layout, Noise
@@ -85,8 +85,15 @@ def _corrupt(
     settings: Settings,
 ) -> Batch:
     """Corrupt rows; a missing cell enters as a masked one."""
-    corrupted, mask = noise.apply(block.values, generator, layout)
-    if block.observed is not None:
+    if block.observed is None:
+        corrupted, mask = noise.apply(block.values, generator, layout)
+    else:
+        # a donor with nothing in the column has nothing to give
+        known = np.where(block.observed, block.values, np.nan)
+        corrupted, mask = noise.apply(known, generator, layout)
+        empty = np.isnan(corrupted)
+        corrupted[empty] = block.values[empty]
+        mask &= ~empty
         corrupted[~block.observed] = 0
     weight = _cell_weights(mask, block.observed, settings.emphasis)
     device = settings.device
@@ -95,6 +102,26 @@ def _corrupt(
         torch.from_numpy(block.values).to(device),
         None if weight is None else torch.from_numpy(weight).to(device),
     )
+
+
+def _weighted(batch: Batch, weights: np.ndarray) -> Batch:
+    """The batch with a weight for each row."""
+    if np.all(weights == 1):
+        return batch
+    rows = torch.from_numpy(weights.astype(np.float32)).to(batch.clean.device)[:, None]
+    cells = torch.ones_like(batch.clean) if batch.weight is None else batch.weight
+    return batch._replace(weight=cells * rows)
+
+
+def _check_range(block: Block, head: Head) -> None:
+    """Numbers that a cross-entropy can rebuild."""
+    numbers = block.values[:, : head.n_numeric]
+    if numbers.size and (numbers.min() < -1e-6 or numbers.max() > 1 + 1e-6):
+        raise ValueError(
+            "loss='cross_entropy' needs data in [0, 1], and rows have scaled values in "
+            f"[{numbers.min():g}, {numbers.max():g}]; use loss='squared_error', or fit "
+            "anew on rows of the whole range with scaling='minmax'."
+        )
 
 
 def _split(batch: Batch, size: int) -> Iterator[Batch]:
@@ -183,16 +210,27 @@ class Trainer:
                 block, layout, noise, self.streams.corruption, self.settings
             )
             n_rows += len(block.values)
+            if stepper.chain.head.loss == "cross_entropy":
+                _check_range(block, stepper.chain.head)
             for batch in _split(corrupted, size):
                 loss += stepper.step(*batch)
                 n_steps += 1
         return loss.item() / max(n_rows, 1), n_steps
 
-    def validation_loss(self, stepper: Stepper, batch: Batch) -> float:
-        """Mean loss of held-out rows."""
+    def validation_loss(self, stepper: Stepper, batch: Batch, n_rows: float) -> float:
+        """Mean loss of held-out rows, weighted as `n_rows` of weight one."""
         parts = _split(batch, self.settings.batch_size)
         total = sum(stepper.chain.loss(*part).item() for part in parts)
-        return total / len(batch.clean)
+        return total / n_rows
+
+    def check_finite(self, loss: float) -> None:
+        """Refuse to go on with weights that are lost."""
+        if not np.isfinite(loss):
+            raise ValueError(
+                f"Training diverged: the loss is {loss}. Lower "
+                f"learning_rate_init={self.settings.learning_rate_init:g}, use "
+                "solver='adam', or scale the data."
+            )
 
     def run_phase(
         self, number: int, phase: Phase, source: Source, monitor: Monitor
@@ -206,7 +244,8 @@ class Trainer:
         if held_out is not None:
             # the same seed in every phase: one corruption, drawn once
             fixed = np.random.default_rng(self.validation_seed)
-            validation = _corrupt(held_out, layout, noise, fixed, settings)
+            validation = _corrupt(held_out.block, layout, noise, fixed, settings)
+            validation = _weighted(validation, held_out.weights)
         stopper = _Stopper(settings.n_iter_no_change, settings.tol)
         snapshot = partial(self.parameters.network, phase.depth)
         curve: list[float] = []
@@ -216,10 +255,14 @@ class Trainer:
         for epoch in range(phase.epochs):
             monitor.epoch_begin()
             loss, n_steps = self.epoch(stepper, source, noise, layout)
+            if best is None:  # nothing to go back to
+                self.check_finite(loss)
             curve.append(loss)
             steps += n_steps
             if held_out is not None:
-                validation_curve.append(self.validation_loss(stepper, validation))
+                validation_curve.append(
+                    self.validation_loss(stepper, validation, held_out.weights.sum())
+                )
                 is_best, stop = stopper.update(validation_curve[-1])
                 best = flat.clone() if is_best else best
             news = Epoch(number, epoch, loss, *validation_curve[-1:])
@@ -243,13 +286,15 @@ class Trainer:
 
 def _resolve_device(device: str) -> str:
     """The device to train on; 'auto' takes CUDA where torch sees it."""
+    if device == "cpu":
+        return device
     available = torch.cuda.is_available()
     if device == "cuda" and not available:
         raise ValueError(
             "device='cuda' needs a CUDA device and a build of torch that supports it; "
             "torch sees none. Use device='cpu', or 'auto' to take what is there."
         )
-    return "cuda" if device != "cpu" and available else "cpu"
+    return "cuda" if available else "cpu"
 
 
 def _resolve_threads(n_threads: int | None, shape: Shape, batch_size: int) -> int:
@@ -279,12 +324,10 @@ def make_trainer(
     initial: Network | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Trainer:
-    """Random weights for every layer of the plan, or those of `initial`."""
-    places = {
-        place
-        for phase in plan
-        for place in shape.chain_places(phase.depth, phase.corrupt)
-    }
+    """Random weights for every layer of the network, or those of `initial`."""
+    places = set(shape.chain_places(shape.n_layers, "input"))
+    for phase in plan:
+        places.update(shape.chain_places(phase.depth, phase.corrupt))
     parameters = Parameters(shape, sorted(places), dtype=dtype, device=settings.device)
     parameters.initialise(_layer_generators(streams, parameters.places))
     if initial is not None:
@@ -340,18 +383,6 @@ def train(
 # --- batch by batch -----------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class StreamState:
-    """Where a stream of batches stands, in numpy alone."""
-
-    plan: tuple[Phase, ...]
-    flat: np.ndarray
-    phase: int
-    epoch: int
-    solver: SolverState | None
-    streams: Streams
-
-
 def train_on_batch(
     source: Source,
     plan: Sequence[Phase],
@@ -373,13 +404,14 @@ def train_on_batch(
         number, epoch = (0, 0) if state is None else (state.phase, state.epoch)
         if state is not None:
             trainer.parameters.flat.copy_(torch.from_numpy(state.flat))
-            trainer.streams = state.streams
+            trainer.streams = deepcopy(state.streams)
         phase = plan[number]
         stepper = trainer.stepper(phase)
         if state is not None and state.solver is not None:
             stepper.restore(state.solver)
         source, level_noise = trainer.phase_source(source, phase)
         loss, _ = trainer.epoch(stepper, source, level_noise, source.layout)
+        trainer.check_finite(loss)
         ended = epoch + 1 >= phase.epochs and number + 1 < len(plan)
         later = StreamState(
             plan,

@@ -14,28 +14,34 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdae import _outputs
-from skdae._columns import SCALINGS, Columns, fit_columns
-from skdae._network import ACTIVATIONS, Network, Shape, chunks
-from skdae._outputs import OUTPUTS
-from skdae._progress import (
+from skdae._callbacks import (
     CallbackMonitor,
     CallbackSupportMixin,
-    Monitor,
     Monitors,
     PrintMonitor,
 )
+from skdae._columns import SCALINGS, Columns, fit_columns
+from skdae._network import ACTIVATIONS, Network, Shape, chunks
+from skdae._outputs import OUTPUTS
+from skdae._progress import Monitor
 from skdae._random import spawn_streams
 from skdae._sources import StreamSource, TableRows, TableSource, encoded_block
 from skdae._tables import (
     Table,
     as_container,
     category_lists,
+    is_dataframe,
     plain_cells,
     read,
     read_training,
     sample_rows,
 )
-from skdae._validation import check_emphasis, check_widths, training_rows
+from skdae._validation import (
+    TrainingRows,
+    check_emphasis,
+    check_widths,
+    training_rows,
+)
 from skdae.noise import NOISES, Noise, make_noise
 from skdae.schedules import SCHEDULES, Phase, joint, make_schedule
 
@@ -49,6 +55,18 @@ class Design:
     widths: tuple[int, ...]
     plan: tuple[Phase, ...]
     noise: Noise
+
+
+def _results(training: Any) -> dict[str, Any]:
+    """Return the fitted attributes that come of a training run."""
+    return {
+        "network_": training.network,
+        "loss_curve_": training.loss_curve,
+        "validation_loss_curve_": training.validation_loss_curve,
+        "phases_": training.phases,
+        "n_iter_": len(training.loss_curve),
+        "_stream": None,
+    }
 
 
 class GradualDAETransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -175,7 +193,8 @@ default='code'
     coefs_, intercepts_ : list of ndarray
         Weights of shape (n_inputs, n_outputs) and biases of the layers, encoder first.
     phases_ : tuple of PhaseRecord
-        The plan as it was run: depth, epochs, weight updates, seconds, losses.
+        The plan as it was run: depth, epochs, weight updates, seconds, losses. Passes
+        of `partial_fit` are not among them.
     loss_curve_ : list of float
         Mean training loss of each epoch, over all phases.
     validation_loss_curve_ : list of float or None
@@ -190,6 +209,12 @@ default='code'
         Columns seen in `fit`.
     feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Their names, when X has names.
+
+    Notes
+    -----
+    On scikit-learn 1.9 and newer, callbacks hear of the fit, its phases and their
+    epochs. One that asks to stop at the end of an epoch ends the phase, at the end of
+    a phase the fit; the network then has the layers that were trained.
 
     References
     ----------
@@ -348,8 +373,8 @@ default='code'
         y : None
             Ignored, there for pipelines.
         sample_weight : array-like of shape (n_samples,), default=None
-            Whole weights count as repetitions of the row; others are scaled to a
-            mean of one and say how often a row is drawn.
+            Whole weights count as repetitions of the row, work included; others are
+            scaled to a mean of one and say how often a row is drawn.
 
         Returns
         -------
@@ -367,14 +392,12 @@ default='code'
         going_on = self.warm_start and hasattr(self, "network_")
         design = self._check_design()
         table = self._read(X) if going_on else self._read_training(X, sample_weight)
-        index, weights = training_rows(table.raw, sample_weight)
-        self._check_rows(len(index))
-        plan = design.plan
+        rows = training_rows(table.raw, sample_weight)
+        self._check_rows(rows, at_least=2)
         if going_on:
-            plan = joint(len(design.widths), self.max_iter)
-            columns = self.columns_
+            plan, columns = joint(len(design.widths), self.max_iter), self.columns_
         else:
-            columns = self._learn_columns(table, index, weights)
+            plan, columns = design.plan, self._learn_columns(table, *rows.repeated)
         shape = self._shape(design, columns)
         if going_on:
             self._check_continues(shape)
@@ -382,10 +405,11 @@ default='code'
         monitor = self._monitor(plan, learned, {"X": X, "y": y})
         streams = spawn_streams(self.random_state)
         source = TableSource.split(
-            TableRows(columns, table.raw, index),
-            weights,
+            TableRows(columns, table.raw, rows.index),
+            rows.weights,
             self.validation_fraction if self.early_stopping else None,
             streams.split,
+            rows.groups,
         )
         result = train(
             source,
@@ -393,11 +417,11 @@ default='code'
             shape,
             noise=design.noise,
             streams=streams,
-            settings=self._settings(len(index)),
+            settings=self._settings(len(rows.repeated[0])),
             initial=self.network_ if going_on else None,
             monitor=monitor,
         )
-        self._take_over(learned, result)
+        self.__dict__.update(learned | _results(result))
         monitor.fit_end(result.network)
         return self
 
@@ -432,14 +456,14 @@ default='code'
         """
         from skdae._training import train
 
-        self._check_batches(batches)
+        self._check_batches(batches, sample_size)
         design = self._check_design()
         streams = spawn_streams(self.random_state)
         sample, n_rows = sample_rows(batches, sample_size, streams.split)
         table = self._read_training(sample, None)
-        index = np.flatnonzero(~np.isnan(table.raw).all(axis=1))
-        self._check_rows(len(index))
-        columns = self._learn_columns(table, index, None)
+        rows = training_rows(table.raw, None)
+        self._check_rows(rows, at_least=2)
+        columns = self._learn_columns(table, rows.index, None)
         shape = self._shape(design, columns)
         learned = self._learned(table, columns, shape)
         monitor = self._monitor(design.plan, learned, {})
@@ -452,9 +476,9 @@ default='code'
         )
         result = train(
             StreamSource(
-                lambda: (read_batch(batch).raw for batch in batches),
+                lambda: (read_batch(batch).raw for batch in batches if len(batch)),
                 columns,
-                encoded_block(columns, table.raw[index]),
+                encoded_block(columns, table.raw[rows.index]),
             ),
             design.plan,
             shape,
@@ -463,7 +487,7 @@ default='code'
             settings=self._settings(n_rows),
             monitor=monitor,
         )
-        self._take_over(learned, result)
+        self.__dict__.update(learned | _results(result))
         monitor.fit_end(result.network)
         return self
 
@@ -476,7 +500,7 @@ default='code'
         on for as long as batches come. Until the schedule has reached its top layer,
         the code is that of the layers trained so far. Scaling, categories and
         schedule are those of the first batch. After `fit`, batches go on training in
-        the last phase.
+        the last phase. Nothing is held out, whatever `early_stopping` says.
 
         Parameters
         ----------
@@ -495,34 +519,37 @@ default='code'
         from skdae._training import train_on_batch
 
         first = not hasattr(self, "network_")
+        self._validate_params()  # scikit-learn checks them in the first call alone
         design = self._check_design()
-        table = self._read_training(X, sample_weight) if first else self._read(X)
-        index, weights = training_rows(table.raw, sample_weight)
         self._check_stream(design)
+        table = self._read_training(X, sample_weight) if first else self._read(X)
+        rows = training_rows(table.raw, sample_weight)
+        self._check_rows(rows, at_least=2 if first else 1)
         if first:
-            self._check_rows(len(index))
-            columns = self._learn_columns(table, index, weights)
+            columns = self._learn_columns(table, *rows.repeated)
         else:
             columns = self.columns_
         shape = self._shape(design, columns)
         if not first:
             self._check_continues(shape)
+        streams = spawn_streams(self.random_state)
         # a network that fit has finished stays in its last phase
         finished = not first and self._stream is None
-        rows = TableRows(columns, table.raw, index)
+        encoded = TableRows(columns, table.raw, rows.index)
         network, loss, state = train_on_batch(
-            TableSource(rows, np.arange(rows.n_rows), weights),
+            TableSource.split(encoded, rows.weights, None, streams.split),
             design.plan[-1:] if finished else design.plan,
             shape,
             None if first else self._stream,
             noise=design.noise,
-            streams=spawn_streams(self.random_state),
-            settings=self._settings(len(index)),
+            streams=streams,
+            settings=self._settings(len(rows.repeated[0])),
             initial=self.network_ if finished else None,
         )
+        if self.verbose:
+            print(f"batch {len(self.loss_curve_) + 1 if not first else 1}: {loss:.5f}")
         if first:
-            for name, value in self._learned(table, columns, shape).items():
-                setattr(self, name, value)
+            self.__dict__.update(self._learned(table, columns, shape))
             self.validation_loss_curve_, self.phases_ = None, ()
         self.network_, self._stream = network, state
         self.loss_curve_ = [loss] if first else [*self.loss_curve_, loss]
@@ -780,33 +807,48 @@ default='code'
                 )
         return plan
 
-    def _check_rows(self, n_rows: int) -> None:
-        """Enough rows to learn a scaling, and to hold some out."""
-        if n_rows < 2:
+    def _check_rows(self, rows: TrainingRows, *, at_least: int) -> None:
+        """Enough rows to learn from, and to hold some out."""
+        n_rows = len(rows.repeated[0])
+        if n_rows < at_least:
             raise ValueError(
-                f"X has n_samples={n_rows} with a value and a weight above 0, and at "
-                "least 2 are needed to learn a scaling; add rows."
+                f"X has n_samples={n_rows} with a value and a weight above 0, and "
+                f"training needs at least {at_least}; add rows."
             )
-        held_out = max(1, round(self.validation_fraction * n_rows))
-        if self.early_stopping and held_out >= n_rows:
+        n_different = len(np.unique(rows.groups))
+        held_out = max(1, round(self.validation_fraction * n_different))
+        if self.early_stopping and held_out >= n_different:
             raise ValueError(
-                f"validation_fraction={self.validation_fraction} of {n_rows} rows "
-                "leaves none to train on; lower it or set early_stopping=False."
+                f"validation_fraction={self.validation_fraction} of {n_different} "
+                "different rows leaves none to train on; lower it or set "
+                "early_stopping=False."
             )
 
-    def _check_batches(self, batches: Any) -> None:
-        """A stream that can be read again, with nothing held out."""
+    def _check_batches(self, batches: Any, sample_size: Any) -> None:
+        """A stream that can be read again, from its first batch on."""
+        if self.early_stopping:
+            raise ValueError(
+                "early_stopping=True needs rows that are held out, and a stream holds "
+                "none; use fit, or early_stopping=False."
+            )
+        if not isinstance(sample_size, Integral) or sample_size < 2:
+            raise ValueError(
+                f"sample_size={sample_size!r} must be an int of at least 2, the rows "
+                "that the scaling is learned from."
+            )
+        if is_dataframe(batches) or isinstance(batches, np.ndarray):
+            raise ValueError(
+                "batches must be an iterable of tables, and is one table; pass it to "
+                "fit, or [X] for a stream of one batch."
+            )
         if iter(batches) is batches:
             raise ValueError(
                 "batches can be iterated over only once and must be read once per "
                 "epoch; pass a list, skdae.datasets.ParquetBatches or an object whose "
                 "__iter__ starts anew."
             )
-        if self.early_stopping:
-            raise ValueError(
-                "early_stopping=True needs rows that are held out, and a stream holds "
-                "none; use fit, or early_stopping=False."
-            )
+        if hasattr(batches, "rewind"):
+            batches.rewind()
 
     def _check_stream(self, design: Design) -> None:
         """A network that can be used after every batch."""
@@ -839,6 +881,7 @@ default='code'
             "tied_weights": (before.tied, shape.tied),
             "activation": (before.activation, shape.activation),
             "loss": (before.head.loss, shape.head.loss),
+            "scaling": (self.columns_.scaling, self.scaling),
         }
         for name, (old, new) in asked.items():
             if old != new:
@@ -915,20 +958,9 @@ default='code'
                 "no part and stay missing in what is rebuilt. Drop them to be rid of "
                 "this warning.",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return columns
-
-    def _take_over(self, learned: dict[str, Any], result: Any) -> None:
-        """Set the fitted attributes, all at once."""
-        for name, value in learned.items():
-            setattr(self, name, value)
-        self.network_ = result.network
-        self.loss_curve_ = result.loss_curve
-        self.validation_loss_curve_ = result.validation_loss_curve
-        self.phases_ = result.phases
-        self.n_iter_ = len(result.loss_curve)
-        self._stream = None
 
     def _learned(self, table: Table, columns: Columns, shape: Shape) -> dict[str, Any]:
         """Return the fitted attributes that describe table and network."""
@@ -958,7 +990,7 @@ default='code'
             learning_rate_init=self.learning_rate_init,
             momentum=self.momentum,
             alpha=self.alpha,
-            batch_size=int(batch_size),
+            batch_size=int(min(batch_size, n_rows)),
             emphasis=check_emphasis(self.emphasis),
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,

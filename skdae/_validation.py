@@ -1,6 +1,7 @@
 """Checks of what users pass in, and which rows are learned from."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -52,16 +53,20 @@ def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
     )
 
 
-def canonical_order(X: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+def canonical_order(
+    X: np.ndarray, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Sort the rows by their values, column after column, and last by weight.
 
     The same rows in any order give the same sequence, so a model does not hang on
-    the order its rows came in. Rows that are alike keep their order.
+    the order its rows came in. Rows that are alike keep their order. Returns the
+    order and, for each place in it, a number that rows share which are alike.
     """
     order = np.arange(len(X))
     group = np.zeros(len(X), dtype=np.intp)  # where the rows alike so far begin
     tied = np.arange(len(X))  # places whose row is not alone in its group yet
-    for key in [*X.T, *([] if weights is None else [weights])]:
+    keys = [*X.T] if weights is None else [*X.T, weights]
+    for number, key in enumerate(keys):
         if len(tied) == 0:
             break
         values = key[order[tied]]
@@ -71,34 +76,52 @@ def canonical_order(X: np.ndarray, weights: np.ndarray | None = None) -> np.ndar
         differs = (values[1:] != values[:-1]) & ~(nan[1:] & nan[:-1])
         starts = np.ones(len(tied), dtype=bool)
         starts[1:] = (np.diff(group[tied]) != 0) | differs
+        if number == X.shape[1]:  # weights sort rows, but do not tell them apart
+            break
         first = np.maximum.accumulate(np.where(starts, np.arange(len(tied)), 0))
         group[tied] = tied[first]
         alone = starts & np.append(starts[1:], True)
         tied = tied[~alone]
-    return order
+    return order, group
 
 
-def training_rows(
-    X: np.ndarray, sample_weight: Any
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return the rows to learn from in canonical order, and their weights.
+@dataclass(frozen=True)
+class TrainingRows:
+    """Which rows of a table are learned from, in canonical order."""
+
+    index: np.ndarray  # rows of the table
+    groups: np.ndarray  # a number that rows share which are alike
+    weights: np.ndarray | None  # whole ones count, others have a mean of one
+
+    @property
+    def repeated(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """The index with whole weights as repetitions, and weights left over."""
+        if self.weights is None or np.any(self.weights != np.floor(self.weights)):
+            return self.index, self.weights
+        return np.repeat(self.index, self.weights.astype(np.intp)), None
+
+
+def training_rows(X: np.ndarray, sample_weight: Any) -> TrainingRows:
+    """Return the rows to learn from and their weights.
 
     Whole weights are repetitions; others are scaled to a mean of one. Rows of weight
     0 and rows without a single value are left out.
     """
     weights = check_weights(sample_weight, X)
-    order = canonical_order(X, weights)
-    empty = np.isnan(X).all(axis=1)
-    order = order[~empty[order]]
-    if weights is None:
-        return order, None
-    weights = weights[order]
-    order, weights = order[weights > 0], weights[weights > 0]
-    if len(order) == 0:
-        raise ValueError(
-            "sample_weight must give at least one row with a value a weight above 0; "
-            "pass None to weigh all rows alike."
-        )
-    if np.all(weights == np.floor(weights)):
-        return np.repeat(order, weights.astype(np.intp)), None
-    return order, weights / weights.mean()
+    order, groups = canonical_order(X, weights)
+    kept = ~np.isnan(X).all(axis=1)[order]
+    if weights is not None:
+        kept &= weights[order] > 0
+        if not kept.any():
+            raise ValueError(
+                "sample_weight must give at least one row with a value a weight above "
+                "0; pass None to weigh all rows alike."
+            )
+    order, groups = order[kept], groups[kept]
+    if len(np.unique(groups)) == 1:  # all alike: nothing to keep together
+        groups = np.arange(len(groups))
+    if weights is not None:
+        weights = weights[order]
+        if np.any(weights != np.floor(weights)):
+            weights = weights / weights.mean()
+    return TrainingRows(order, groups, weights)

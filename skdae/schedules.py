@@ -199,10 +199,11 @@ def _budget(
     if tuning_fraction > 0:
         tuning = max(tuning, 1)
     if max_iter - tuning < n_stages:
+        stages = "hidden layers" if n_stages == n_layers else "phases"
+        beside = f" plus {tuning} for tuning" if tuning else ""
         raise ValueError(
-            f"max_iter={max_iter} must be at least the number of hidden layers "
-            f"({n_stages})" + (f" plus {tuning} for tuning" if tuning else "") + "; "
-            "raise max_iter or drop a layer."
+            f"max_iter={max_iter} must be at least the number of {stages} "
+            f"({n_stages}){beside}; raise max_iter or drop a layer."
         )
     return max_iter - tuning, tuning
 
@@ -560,7 +561,9 @@ def make_schedule(
         "lower_layer_rate": lower_layer_rate,
     }
     chosen = {option: options[option] for option in understood}
-    return build(n_layers, max_iter, tuning_fraction=tuning_fraction, **chosen)
+    phases = build(n_layers, max_iter, tuning_fraction=tuning_fraction, **chosen)
+    _shares(epoch_allocation, n_layers)  # checked, also where it has no part
+    return phases
 
 
 def at_equal_updates(
@@ -573,8 +576,10 @@ def at_equal_updates(
     """Build a schedule that makes as many weight updates as another one.
 
     Each added layer gets the updates that `reference` spends on it, in whole epochs
-    (to the nearest); phases of kind 'tuning' are kept as they are. This is how the
-    papers compare schedules, and what a fair comparison in `schedule=` needs.
+    (to the nearest). Updates of a reference that does not grow layer by layer are
+    shared out as gradual training with equal epochs would spend them. Phases of kind
+    'tuning' are kept as they are. This is how the papers compare schedules, and what
+    a fair comparison in `schedule=` needs.
 
     Parameters
     ----------
@@ -610,9 +615,15 @@ def at_equal_updates(
         epochs = max(1, round(total_cost(growing) / n_layers))
         return _joint_phase(n_layers, epochs, "joint") + tuning
     options = _Options(stacked_fraction, lower_layer_rate)
+    costs = [
+        sum(phase.cost for phase in growing if phase.depth == depth)
+        for depth in range(1, n_layers + 1)
+    ]
+    if 0 in costs:  # it does not grow layer by layer: as gradual training would share
+        shares = 2 * np.arange(1, n_layers + 1) / (n_layers * (n_layers + 1))
+        costs = [round(share * total_cost(growing)) for share in shares]
     phases: tuple[Phase, ...] = ()
-    for depth in range(1, n_layers + 1):
-        updates = sum(phase.cost for phase in growing if phase.depth == depth)
+    for depth, updates in enumerate(costs, 1):
         # as many epochs as updates, then as many of those as the updates pay for
         stage = _STAGES[name](depth, max(1, updates), options)
         share = updates / total_cost(stage)

@@ -276,3 +276,22 @@ def test_a_column_may_be_missing_throughout_many_rows_in_a_row():
     columns = fitted(raw)
     np.testing.assert_allclose(columns.scaler.center[0], raw[:5000, 0].mean())
     np.testing.assert_allclose(columns.scaler.scale[0], raw[:5000, 0].std())
+
+
+def test_a_column_of_ties_has_a_standard_deviation_of_one_after_quantile_scaling():
+    rng = np.random.default_rng(0)
+    half = np.where(rng.random(500) < 0.5, 0, rng.exponential(size=500))
+    raw = np.column_stack([rng.random(500) < 0.3, half, rng.normal(size=500)])
+    columns = fitted(raw.astype(float), "quantile")
+    Z, _ = columns.encode(raw.astype(float))
+    np.testing.assert_allclose(Z.mean(axis=0), 0, atol=1e-9)
+    np.testing.assert_allclose(Z.std(axis=0), columns.layout.scale)
+    np.testing.assert_allclose(columns.decode(Z), raw, atol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-4, 1.0, 1e5])
+def test_a_constant_column_is_measured_by_its_own_size(unit):
+    """Whatever the unit, twice the value is off by one."""
+    columns = fitted(np.full((50, 1), 3.0) * unit)
+    residuals = columns.residuals(np.array([[6.0], [3.0]]) * unit, np.zeros((2, 1)))
+    np.testing.assert_allclose(residuals, [[1], [0]], atol=1e-12)

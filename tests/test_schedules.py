@@ -378,3 +378,19 @@ def test_a_reference_of_no_phases_is_refused():
 def test_epochs_are_whole(max_iter):
     with pytest.raises(ValueError, match="max_iter"):
         gradual(2, max_iter)
+
+
+@pytest.mark.parametrize("n_layers", [2, 3])
+@pytest.mark.parametrize("name", sorted(SCHEDULES))
+def test_updates_of_a_joint_reference_are_shared_out(name, n_layers):
+    reference = joint(n_layers, 60)
+    phases = at_equal_updates(name, reference)
+    assert abs(total_cost(phases) - total_cost(reference)) <= n_layers**2
+    if name == "gradual":
+        epochs = [phase.epochs for phase in phases]
+        assert max(epochs) - min(epochs) <= 1
+
+
+def test_shares_are_checked_where_they_have_no_part():
+    with pytest.raises(ValueError, match="epoch_allocation"):
+        make_schedule("joint", 2, 10, epoch_allocation=(1, 2, 3))

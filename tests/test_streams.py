@@ -201,3 +201,35 @@ def test_a_folder_without_parquet(tmp_path):
     pytest.importorskip("pyarrow")
     with pytest.raises(ValueError, match="no Parquet file"):
         ParquetBatches(tmp_path)
+
+
+def test_the_same_batches_train_the_same_model_again(parquet_folder):
+    columns = list(FRAME.columns)
+    batches = ParquetBatches(parquet_folder, columns=columns, random_state=0)
+    model = make(max_iter=4)
+    first = model.fit_stream(batches).transform(FRAME)
+    np.testing.assert_array_equal(model.fit_stream(batches).transform(FRAME), first)
+
+
+def test_rows_without_a_value_and_empty_batches_take_no_part():
+    empty = pd.DataFrame(np.full((30, 8), np.nan), columns=FRAME.columns)
+    plain = make(max_iter=4).fit_stream([FRAME])
+    padded = make(max_iter=4, random_state=0).fit_stream([FRAME, empty, FRAME[:0]])
+    assert len(plain.loss_curve_) == len(padded.loss_curve_)
+    updates = [record.weight_updates for record in plain.phases_]
+    assert [record.weight_updates for record in padded.phases_] == updates
+
+
+@pytest.mark.parametrize(
+    ("batches", "options", "message"),
+    [
+        ([FRAME], {"sample_size": 0}, "sample_size=0"),
+        ([FRAME], {"sample_size": None}, "sample_size=None"),
+        (FRAME, {}, "pass it to fit"),
+        (FRAME.to_numpy(), {}, "pass it to fit"),
+        ([FRAME.to_numpy()[0]], {}, "rows and columns"),
+    ],
+)
+def test_batches_that_are_none(batches, options, message):
+    with pytest.raises(ValueError, match=message):
+        make().fit_stream(batches, **options)

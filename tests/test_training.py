@@ -607,7 +607,7 @@ def test_initial_weights_are_taken_over():
         np.testing.assert_allclose(one.weight, other.weight, atol=1e-6)
 
 
-def test_only_layers_that_the_plan_passes_through_exist():
+def test_layers_of_the_network_and_of_the_plan_exist():
     streams = spawn_streams(0)
     shape = make_shape(decoder="direct")
     trainer = make_trainer(shape, stacked(2, 2), MaskingNoise(0), streams, SETTINGS)
@@ -617,4 +617,5 @@ def test_only_layers_that_the_plan_passes_through_exist():
         ("output", 1),
         ("encoder", 2),
         ("decoder", 2),
+        ("output", 2),
     }

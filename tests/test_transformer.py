@@ -369,7 +369,7 @@ def test_unfitted_methods_say_so():
 
 def test_validation_fraction_must_leave_rows():
     """Holding out all rows is refused with the number of rows."""
-    with pytest.raises(ValueError, match="validation_fraction=0.9 of 2 rows"):
+    with pytest.raises(ValueError, match="validation_fraction=0.9 of 2 different rows"):
         small(early_stopping=True, validation_fraction=0.9).fit(X[:2])
 
 
@@ -1041,3 +1041,11 @@ def test_the_parser_of_defaults_sees_a_wrong_one():
     assert default_of("int, default=3") == 3
     assert default_of("{'a', 'b'} or None, default='a'") == "a"
     assert default_of("int") is inspect.Parameter.empty
+
+
+def test_columns_of_the_same_name_are_refused():
+    import pandas
+
+    table = pandas.DataFrame(X[:, :2], columns=["a", "a"])
+    with pytest.raises(ValueError, match=r"same name: \['a'\]; rename"):
+        small().fit(table)

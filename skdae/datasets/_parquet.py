@@ -31,8 +31,8 @@ class ParquetBatches:
         should have small row groups, or this number be large, so that a mixture holds
         rows of many times.
     random_state : int or None, default=None
-        Seed of the order. Passes differ from each other; the first pass of two
-        objects with the same seed is the same.
+        Seed of the order. Passes differ from each other; after :meth:`rewind`, which
+        `fit_stream` calls, they come again.
 
     Raises
     ------
@@ -71,7 +71,8 @@ class ParquetBatches:
         self.paths = _files(path)
         self.columns = None if columns is None else list(columns)
         self.n_mixed = n_mixed
-        self._generator = np.random.default_rng(random_state)
+        self.random_state = random_state
+        self.rewind()
         self._groups: list[tuple[int, int]] = []  # file, row group
         self.n_rows = 0
         for number, file in enumerate(self.paths):
@@ -87,6 +88,10 @@ class ParquetBatches:
             self._groups += [
                 (number, group) for group in range(metadata.num_row_groups)
             ]
+
+    def rewind(self) -> None:
+        """Start again with the first pass, as after construction."""
+        self._generator = np.random.default_rng(self.random_state)
 
     def __iter__(self) -> Iterator[pandas.DataFrame]:
         """One pass over all rows, in a new random order."""

@@ -1,0 +1,192 @@
+"""Training that goes on: after a fit, from batch to batch, from state that is kept."""
+
+import copy
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from skdae import GradualDAETransformer
+from skdae.noise import SwapNoise
+from skdae.schedules import SCHEDULES
+
+GENERATOR = np.random.default_rng(0)
+X = (GENERATOR.normal(size=(120, 2)) @ GENERATOR.normal(size=(2, 5))).astype(np.float64)
+UNIT = (X - X.min(axis=0)) / np.ptp(X, axis=0)
+
+
+def small(**parameters):
+    defaults = {"hidden_layer_sizes": (6, 3), "max_iter": 6, "random_state": 0}
+    return GradualDAETransformer(**(defaults | parameters))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("tuning_fraction", [0.0, 0.3])
+def test_batches_go_on_after_fit_of_any_schedule(schedule, tuning_fraction):
+    model = small(schedule=schedule, tuning_fraction=tuning_fraction).fit(X)
+    before = model.transform(X)
+    for _ in range(3):
+        model.partial_fit(X)
+    assert model.transform(X).shape == before.shape
+    assert not np.array_equal(model.transform(X), before)
+
+
+def test_a_stream_is_pickled_without_torch():
+    saved = pickle.dumps(small().partial_fit(X).partial_fit(X))
+    code = (
+        "import pickle, sys\n"
+        "model = pickle.loads(sys.stdin.buffer.read())\n"
+        "model.transform([[0.0] * 5])\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], input=saved, check=True)
+    again = pickle.loads(saved)
+    one = small().partial_fit(X).partial_fit(X).partial_fit(X)
+    np.testing.assert_array_equal(again.partial_fit(X).transform(X), one.transform(X))
+
+
+def test_a_shallow_copy_of_a_stream_does_not_share_its_draws():
+    model = small().partial_fit(X)
+    copied = copy.copy(model)
+    copied.partial_fit(X)
+    other = small().partial_fit(X).partial_fit(X)
+    np.testing.assert_array_equal(model.partial_fit(X).transform(X), other.transform(X))
+
+
+def test_another_solver_in_a_stream_is_refused():
+    model = small().partial_fit(X)
+    with pytest.raises(ValueError, match="solver must stay"):
+        model.set_params(solver="sgd").partial_fit(X)
+    with pytest.raises(ValueError, match="solver"):
+        model.set_params(solver="foo").partial_fit(X)
+
+
+@pytest.mark.parametrize("parameter", ["activation", "tied_weights", "scaling"])
+def test_what_must_stay_is_refused_by_name(parameter):
+    changed = {"activation": "tanh", "tied_weights": True, "scaling": "minmax"}
+    model = small(warm_start=True).fit(X)
+    model.set_params(**{parameter: changed[parameter]})
+    with pytest.raises(ValueError, match=f"{parameter}=.* must stay"):
+        model.fit(X)
+    with pytest.raises(ValueError, match=f"{parameter}=.* must stay"):
+        model.partial_fit(X)
+
+
+@pytest.mark.parametrize("way", ["fit", "partial_fit"])
+def test_rows_out_of_range_of_a_cross_entropy_are_refused_later_too(way):
+    model = small(activation="logistic", scaling=None, warm_start=True).fit(UNIT)
+    assert model.network_.head.loss == "cross_entropy"
+    with pytest.raises(ValueError, match="cross_entropy.*squared_error"):
+        getattr(model, way)(UNIT + 1)
+
+
+def test_rows_out_of_range_in_a_stream_are_refused():
+    batches = [UNIT] * 20 + [np.full((1, 5), 7.0)]
+    with pytest.raises(ValueError, match="cross_entropy"):
+        small(loss="cross_entropy", scaling=None).fit_stream(batches, sample_size=50)
+
+
+@pytest.mark.parametrize("way", ["fit", "partial_fit"])
+def test_a_loss_that_is_lost_is_an_error_with_the_remedy(way):
+    model = small(solver="sgd", learning_rate_init=1e6, max_iter=20)
+    batches = [X] * (20 if way == "partial_fit" else 1)
+
+    def train():
+        for batch in batches:
+            getattr(model, way)(batch)
+
+    with pytest.raises(ValueError, match="diverged.*learning_rate_init"):
+        train()
+
+
+def test_a_network_that_is_lost_has_no_score():
+    model = small().fit(X)
+    model.network_.encoder[0].weight[:] = np.nan
+    assert np.isnan(model.score(X))
+
+
+def test_rows_that_are_alike_are_not_held_out_and_trained_on(monkeypatch):
+    from skdae._sources import TableSource
+
+    seen = []
+    split = TableSource.split.__func__
+
+    def spy(cls, rows, weights, fraction, generator, groups=None):
+        source = split(cls, rows, weights, fraction, generator, groups)
+        seen.append((source, rows.raw, rows.index))
+        return source
+
+    monkeypatch.setattr(TableSource, "split", classmethod(spy))
+    small(early_stopping=True).fit(np.repeat(X, 3, axis=0))
+    small(early_stopping=True).fit(X, sample_weight=np.full(len(X), 3))
+    for source, raw, index in seen:
+        train = {tuple(row) for row in raw[index[source.index]]}
+        held_out = {tuple(row) for row in raw[index[source.held_out_index]]}
+        assert held_out
+        assert not train & held_out
+
+
+@pytest.mark.parametrize("factor", [3, 0.7])
+def test_weights_count_in_the_validation_loss(factor):
+    """Rows of no consequence do not decide when to stop."""
+    weights = np.where(np.arange(len(X)) % 2, factor, 1e-9 if factor < 1 else 1)
+    plain = small(early_stopping=True, max_iter=2).fit(X)
+    weighted = small(early_stopping=True, max_iter=2).fit(X, sample_weight=weights)
+    assert plain.validation_loss_curve_[0] != weighted.validation_loss_curve_[0]
+
+
+def test_a_donor_that_is_missing_gives_nothing():
+    """Swapped cells of a column with gaps never become the fill of a gap."""
+    from skdae._sources import Block
+    from skdae._training import _corrupt
+    from skdae.noise import Layout
+
+    values = np.random.default_rng(0).uniform(1, 2, size=(400, 3)).astype(np.float32)
+    observed = np.random.default_rng(1).random((400, 3)) < 0.5
+    values[~observed] = 0
+    layout = Layout.from_data(np.where(observed, values, np.nan))
+    settings = small()._settings(400)
+    batch = _corrupt(
+        Block(values, observed),
+        layout,
+        SwapNoise(0.8),
+        np.random.default_rng(2),
+        settings,
+    )
+    corrupted = batch.corrupted.numpy()
+    assert (corrupted[observed] > 0).all()
+    assert (corrupted[~observed] == 0).all()
+    assert (corrupted[observed] != values[observed]).any()
+
+
+def test_threads_are_restored_after_fits_in_threads():
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda seed: small(random_state=seed).fit(X), range(8)))
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == 2
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.gpu
+def test_cuda_trains_the_same_network():
+    """The same draws on another device: equal to float tolerance."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    here = small(max_iter=4).fit(X)
+    there = small(max_iter=4, device="cuda").fit(X)
+    np.testing.assert_allclose(there.loss_curve_, here.loss_curve_, rtol=1e-3)
+    np.testing.assert_allclose(there.transform(X), here.transform(X), atol=1e-3)
+    streamed = small(device="cuda").partial_fit(X).partial_fit(X)
+    assert pickle.loads(pickle.dumps(streamed)).partial_fit(X).n_iter_ == 3
