@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -21,6 +20,15 @@ from skdae._callbacks import (
     PrintMonitor,
 )
 from skdae._columns import SCALINGS, Columns, fit_columns
+from skdae._design import (
+    DEFAULT_NOISE_RATE,
+    check_batches,
+    check_continues,
+    check_design,
+    check_rows,
+    check_stream,
+    network_shape,
+)
 from skdae._network import ACTIVATIONS, Network, Shape, chunks
 from skdae._outputs import OUTPUTS
 from skdae._progress import Monitor
@@ -30,31 +38,17 @@ from skdae._tables import (
     Table,
     as_container,
     category_lists,
-    is_dataframe,
     plain_cells,
     read,
     read_training,
     sample_rows,
 )
 from skdae._validation import (
-    TrainingRows,
     check_emphasis,
-    check_widths,
     training_rows,
 )
-from skdae.noise import NOISES, Noise, make_noise
-from skdae.schedules import SCHEDULES, Phase, joint, make_schedule
-
-DEFAULT_NOISE_RATE = 0.25
-
-
-@dataclass(frozen=True)
-class Design:
-    """What the parameters ask for, checked."""
-
-    widths: tuple[int, ...]
-    plan: tuple[Phase, ...]
-    noise: Noise
+from skdae.noise import NOISES, Noise
+from skdae.schedules import SCHEDULES, Phase, joint
 
 
 def _results(training: Any) -> dict[str, Any]:
@@ -390,17 +384,17 @@ default='code'
         from skdae._training import train
 
         going_on = self.warm_start and hasattr(self, "network_")
-        design = self._check_design()
+        design = check_design(self)
         table = self._read(X) if going_on else self._read_training(X, sample_weight)
         rows = training_rows(table.raw, sample_weight)
-        self._check_rows(rows, at_least=2)
+        check_rows(self, rows, at_least=2)
         if going_on:
             plan, columns = joint(len(design.widths), self.max_iter), self.columns_
         else:
             plan, columns = design.plan, self._learn_columns(table, *rows.repeated)
-        shape = self._shape(design, columns)
+        shape = network_shape(self, design, columns)
         if going_on:
-            self._check_continues(shape)
+            check_continues(self, shape)
         learned = self._learned(table, columns, shape)
         monitor = self._monitor(plan, learned, {"X": X, "y": y})
         streams = spawn_streams(self.random_state)
@@ -456,15 +450,15 @@ default='code'
         """
         from skdae._training import train
 
-        self._check_batches(batches, sample_size)
-        design = self._check_design()
+        check_batches(self, batches, sample_size)
+        design = check_design(self)
         streams = spawn_streams(self.random_state)
         sample, n_rows = sample_rows(batches, sample_size, streams.split)
         table = self._read_training(sample, None)
         rows = training_rows(table.raw, None)
-        self._check_rows(rows, at_least=2)
+        check_rows(self, rows, at_least=2)
         columns = self._learn_columns(table, rows.index, None)
-        shape = self._shape(design, columns)
+        shape = network_shape(self, design, columns)
         learned = self._learned(table, columns, shape)
         monitor = self._monitor(design.plan, learned, {})
         read_batch = partial(
@@ -520,18 +514,18 @@ default='code'
 
         first = not hasattr(self, "network_")
         self._validate_params()  # scikit-learn checks them in the first call alone
-        design = self._check_design()
-        self._check_stream(design)
+        design = check_design(self)
+        check_stream(self, design)
         table = self._read_training(X, sample_weight) if first else self._read(X)
         rows = training_rows(table.raw, sample_weight)
-        self._check_rows(rows, at_least=2 if first else 1)
+        check_rows(self, rows, at_least=2 if first else 1)
         if first:
             columns = self._learn_columns(table, *rows.repeated)
         else:
             columns = self.columns_
-        shape = self._shape(design, columns)
+        shape = network_shape(self, design, columns)
         if not first:
-            self._check_continues(shape)
+            check_continues(self, shape)
         streams = spawn_streams(self.random_state)
         # a network that fit has finished stays in its last phase
         finished = not first and self._stream is None
@@ -742,178 +736,6 @@ default='code'
     def __sklearn_is_fitted__(self):
         return hasattr(self, "network_")
 
-    # --- checks ----------------------------------------------------------------------
-
-    def _check_design(self) -> Design:
-        """Widths, plan and noise, checked as far as no data is needed."""
-        widths = check_widths(self.hidden_layer_sizes)
-        plan = self._plan(len(widths))
-        if self.decoder == "direct":
-            if self.tied_weights:
-                raise ValueError(
-                    "tied_weights=True needs decoder='mirror': a direct decoder has "
-                    "no layer of the encoder's shape. Set one of them."
-                )
-            if plan[-1].corrupt == "code":
-                raise ValueError(
-                    f"decoder='direct' with schedule={self.schedule!r} ends with a "
-                    "phase whose loss is on the code, so the layer from the code to X "
-                    "is never trained. Set tuning_fraction > 0 or decoder='mirror'."
-                )
-        if isinstance(self.noise, Noise) and not np.array_equal(
-            self.noise_rate, DEFAULT_NOISE_RATE
-        ):
-            raise ValueError(
-                f"noise_rate={self.noise_rate!r} is for a noise given by name, and "
-                f"noise is {self.noise!r}; set the object's own parameter, in a "
-                "search as noise__rate."
-            )
-        check_emphasis(self.emphasis)
-        return Design(widths, plan, make_noise(self.noise, self.noise_rate))
-
-    def _plan(self, n_layers: int) -> tuple[Phase, ...]:
-        """The phases to run."""
-        if isinstance(self.schedule, str):
-            return make_schedule(
-                self.schedule,
-                n_layers,
-                self.max_iter,
-                epoch_allocation=self.epoch_allocation,
-                stacked_fraction=self.stacked_fraction,
-                lower_layer_rate=self.lower_layer_rate,
-                tuning_fraction=self.tuning_fraction,
-            )
-        plan = tuple(self.schedule)
-        if not plan or not all(isinstance(phase, Phase) for phase in plan):
-            raise ValueError(
-                f"schedule={self.schedule!r} must be one of {sorted(SCHEDULES)} or a "
-                "tuple of skdae.schedules.Phase."
-            )
-        depths = [phase.depth for phase in plan]
-        if depths[-1] != n_layers or max(depths) > n_layers:
-            raise ValueError(
-                f"schedule has phases of depth {depths} and must end with "
-                f"{n_layers}, the number of hidden_layer_sizes; build it for them."
-            )
-        trained: set[int] = set()
-        for number, phase in enumerate(plan, 1):
-            trained |= {k for k, rate in enumerate(phase.rates, 1) if rate > 0}
-            untrained = set(range(1, phase.depth + 1)) - trained
-            if untrained:
-                raise ValueError(
-                    f"schedule uses layers {sorted(untrained)} in phase {number} (of "
-                    f"depth={phase.depth}) that no phase has trained; add one that "
-                    "does before it."
-                )
-        return plan
-
-    def _check_rows(self, rows: TrainingRows, *, at_least: int) -> None:
-        """Enough rows to learn from, and to hold some out."""
-        n_rows = len(rows.repeated[0])
-        if n_rows < at_least:
-            raise ValueError(
-                f"X has n_samples={n_rows} with a value and a weight above 0, and "
-                f"training needs at least {at_least}; add rows."
-            )
-        n_different = len(np.unique(rows.groups))
-        held_out = max(1, round(self.validation_fraction * n_different))
-        if self.early_stopping and held_out >= n_different:
-            raise ValueError(
-                f"validation_fraction={self.validation_fraction} of {n_different} "
-                "different rows leaves none to train on; lower it or set "
-                "early_stopping=False."
-            )
-
-    def _check_batches(self, batches: Any, sample_size: Any) -> None:
-        """A stream that can be read again, from its first batch on."""
-        if self.early_stopping:
-            raise ValueError(
-                "early_stopping=True needs rows that are held out, and a stream holds "
-                "none; use fit, or early_stopping=False."
-            )
-        if not isinstance(sample_size, Integral) or sample_size < 2:
-            raise ValueError(
-                f"sample_size={sample_size!r} must be an int of at least 2, the rows "
-                "that the scaling is learned from."
-            )
-        if is_dataframe(batches) or isinstance(batches, np.ndarray):
-            raise ValueError(
-                "batches must be an iterable of tables, and is one table; pass it to "
-                "fit, or [X] for a stream of one batch."
-            )
-        if iter(batches) is batches:
-            raise ValueError(
-                "batches can be iterated over only once and must be read once per "
-                "epoch; pass a list, skdae.datasets.ParquetBatches or an object whose "
-                "__iter__ starts anew."
-            )
-        if hasattr(batches, "rewind"):
-            batches.rewind()
-
-    def _check_stream(self, design: Design) -> None:
-        """A network that can be used after every batch."""
-        on_code = any(phase.corrupt == "code" for phase in design.plan)
-        if self.decoder == "direct" and on_code:
-            raise ValueError(
-                f"decoder='direct' with schedule={self.schedule!r} has no decoder "
-                "until its last phase and cannot be trained on a stream; use "
-                "decoder='mirror', or fit."
-            )
-
-    def _check_noise(self, noise: Noise, columns: Columns) -> None:
-        """Parameters of the noise that fit the table."""
-        try:
-            noise.check(columns.n_columns)
-        except ValueError as error:
-            if isinstance(self.noise, Noise):
-                raise
-            raise ValueError(
-                f"noise_rate={self.noise_rate!r} does not suit noise={self.noise!r}: "
-                f"{error}"
-            ) from error
-
-    def _check_continues(self, shape: Shape) -> None:
-        """The network of the last fit is of the shape that is asked for."""
-        before = self._fitted_shape
-        asked = {
-            "hidden_layer_sizes": (before.widths[1:], shape.widths[1:]),
-            "decoder": (before.decoder, shape.decoder),
-            "tied_weights": (before.tied, shape.tied),
-            "activation": (before.activation, shape.activation),
-            "loss": (before.head.loss, shape.head.loss),
-            "scaling": (self.columns_.scaling, self.scaling),
-        }
-        for name, (old, new) in asked.items():
-            if old != new:
-                raise ValueError(
-                    f"{name}={new!r} must stay {old!r} while the network of the last "
-                    "fit is trained on; use a fresh estimator, or fit with "
-                    "warm_start=False."
-                )
-
-    def _loss_of(self, columns: Columns) -> str:
-        """The loss of the numeric columns, 'auto' resolved by the data's range."""
-        n_numeric = len(columns.numeric)
-        low = columns.layout.low[:n_numeric]
-        high = columns.layout.high[:n_numeric]
-        outside = (low < -1e-6) | (high > 1 + 1e-6)
-        in_range = self.scaling in ("minmax", None) and not outside.any()
-        if self.loss == "auto":
-            fits = in_range and self.activation == "logistic"
-            return "cross_entropy" if fits else "squared_error"
-        if self.loss == "cross_entropy" and not in_range:
-            where = (
-                f"scaling={self.scaling!r} does not give that"
-                if self.scaling in ("standard", "quantile")
-                else f"column {columns.numeric[outside.argmax()]} has values in "
-                f"[{low[outside.argmax()]:g}, {high[outside.argmax()]:g}]"
-            )
-            raise ValueError(
-                f"loss='cross_entropy' needs data in [0, 1], and {where}; set "
-                "scaling='minmax' or loss='squared_error'."
-            )
-        return self.loss
-
     # --- parts of fit ----------------------------------------------------------------
 
     def _read_training(self, X: Any, sample_weight: Any) -> Table:
@@ -970,13 +792,6 @@ default='code'
             "category_encoder_": table.encoder,
             "_fitted_shape": shape,
         }
-
-    def _shape(self, design: Design, columns: Columns) -> Shape:
-        """Return widths and wiring of the network for these columns."""
-        self._check_noise(design.noise, columns)
-        head = columns.head(self._loss_of(columns))
-        widths = (head.n_features, *design.widths)
-        return Shape(widths, self.decoder, self.tied_weights, self.activation, head)
 
     def _settings(self, n_rows: int) -> Any:
         """Return how to optimise."""

@@ -1,0 +1,213 @@
+"""What an estimator's parameters ask for, checked against each other and the data."""
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from skdae._columns import Columns
+from skdae._network import Shape
+from skdae._tables import is_dataframe
+from skdae._validation import TrainingRows, check_emphasis, check_widths
+from skdae.noise import Noise, make_noise
+from skdae.schedules import SCHEDULES, Phase, make_schedule
+
+DEFAULT_NOISE_RATE = 0.25
+
+
+@dataclass(frozen=True)
+class Design:
+    """What the parameters ask for, checked."""
+
+    widths: tuple[int, ...]
+    plan: tuple[Phase, ...]
+    noise: Noise
+
+
+def check_design(estimator: Any) -> Design:
+    """Widths, plan and noise, checked as far as no data is needed."""
+    widths = check_widths(estimator.hidden_layer_sizes)
+    plan = _plan(estimator, len(widths))
+    if estimator.decoder == "direct":
+        if estimator.tied_weights:
+            raise ValueError(
+                "tied_weights=True needs decoder='mirror': a direct decoder has "
+                "no layer of the encoder's shape. Set one of them."
+            )
+        if plan[-1].corrupt == "code":
+            raise ValueError(
+                f"decoder='direct' with schedule={estimator.schedule!r} ends with a "
+                "phase whose loss is on the code, so the layer from the code to X "
+                "is never trained. Set tuning_fraction > 0 or decoder='mirror'."
+            )
+    if isinstance(estimator.noise, Noise) and not np.array_equal(
+        estimator.noise_rate, DEFAULT_NOISE_RATE
+    ):
+        raise ValueError(
+            f"noise_rate={estimator.noise_rate!r} is for a noise given by name, and "
+            f"noise is {estimator.noise!r}; set the object's own parameter, in a "
+            "search as noise__rate."
+        )
+    check_emphasis(estimator.emphasis)
+    return Design(widths, plan, make_noise(estimator.noise, estimator.noise_rate))
+
+
+def _plan(estimator: Any, n_layers: int) -> tuple[Phase, ...]:
+    """The phases to run."""
+    if isinstance(estimator.schedule, str):
+        return make_schedule(
+            estimator.schedule,
+            n_layers,
+            estimator.max_iter,
+            epoch_allocation=estimator.epoch_allocation,
+            stacked_fraction=estimator.stacked_fraction,
+            lower_layer_rate=estimator.lower_layer_rate,
+            tuning_fraction=estimator.tuning_fraction,
+        )
+    plan = tuple(estimator.schedule)
+    if not plan or not all(isinstance(phase, Phase) for phase in plan):
+        raise ValueError(
+            f"schedule={estimator.schedule!r} must be one of {sorted(SCHEDULES)} or a "
+            "tuple of skdae.schedules.Phase."
+        )
+    depths = [phase.depth for phase in plan]
+    if depths[-1] != n_layers or max(depths) > n_layers:
+        raise ValueError(
+            f"schedule has phases of depth {depths} and must end with "
+            f"{n_layers}, the number of hidden_layer_sizes; build it for them."
+        )
+    trained: set[int] = set()
+    for number, phase in enumerate(plan, 1):
+        trained |= {k for k, rate in enumerate(phase.rates, 1) if rate > 0}
+        untrained = set(range(1, phase.depth + 1)) - trained
+        if untrained:
+            raise ValueError(
+                f"schedule uses layers {sorted(untrained)} in phase {number} (of "
+                f"depth={phase.depth}) that no phase has trained; add one that "
+                "does before it."
+            )
+    return plan
+
+
+def check_rows(estimator: Any, rows: TrainingRows, *, at_least: int) -> None:
+    """Enough rows to learn from, and to hold some out."""
+    n_rows = len(rows.repeated[0])
+    if n_rows < at_least:
+        raise ValueError(
+            f"X has n_samples={n_rows} with a value and a weight above 0, and "
+            f"training needs at least {at_least}; add rows."
+        )
+    n_different = len(np.unique(rows.groups))
+    held_out = max(1, round(estimator.validation_fraction * n_different))
+    if estimator.early_stopping and held_out >= n_different:
+        raise ValueError(
+            f"validation_fraction={estimator.validation_fraction} of {n_different} "
+            "different rows leaves none to train on; lower it or set "
+            "early_stopping=False."
+        )
+
+
+def check_batches(estimator: Any, batches: Any, sample_size: Any) -> None:
+    """A stream that can be read again, from its first batch on."""
+    if estimator.early_stopping:
+        raise ValueError(
+            "early_stopping=True needs rows that are held out, and a stream holds "
+            "none; use fit, or early_stopping=False."
+        )
+    if not isinstance(sample_size, Integral) or sample_size < 2:
+        raise ValueError(
+            f"sample_size={sample_size!r} must be an int of at least 2, the rows "
+            "that the scaling is learned from."
+        )
+    if is_dataframe(batches) or isinstance(batches, np.ndarray):
+        raise ValueError(
+            "batches must be an iterable of tables, and is one table; pass it to "
+            "fit, or [X] for a stream of one batch."
+        )
+    if iter(batches) is batches:
+        raise ValueError(
+            "batches can be iterated over only once and must be read once per "
+            "epoch; pass a list, skdae.datasets.ParquetBatches or an object whose "
+            "__iter__ starts anew."
+        )
+    if hasattr(batches, "rewind"):
+        batches.rewind()
+
+
+def check_stream(estimator: Any, design: Design) -> None:
+    """A network that can be used after every batch."""
+    on_code = any(phase.corrupt == "code" for phase in design.plan)
+    if estimator.decoder == "direct" and on_code:
+        raise ValueError(
+            f"decoder='direct' with schedule={estimator.schedule!r} has no decoder "
+            "until its last phase and cannot be trained on a stream; use "
+            "decoder='mirror', or fit."
+        )
+
+
+def _check_noise(estimator: Any, noise: Noise, columns: Columns) -> None:
+    """Parameters of the noise that fit the table."""
+    try:
+        noise.check(columns.n_columns)
+    except ValueError as error:
+        if isinstance(estimator.noise, Noise):
+            raise
+        raise ValueError(
+            f"noise_rate={estimator.noise_rate!r} does not suit "
+            f"noise={estimator.noise!r}: {error}"
+        ) from error
+
+
+def check_continues(estimator: Any, shape: Shape) -> None:
+    """The network of the last fit is of the shape that is asked for."""
+    before = estimator._fitted_shape
+    asked = {
+        "hidden_layer_sizes": (before.widths[1:], shape.widths[1:]),
+        "decoder": (before.decoder, shape.decoder),
+        "tied_weights": (before.tied, shape.tied),
+        "activation": (before.activation, shape.activation),
+        "loss": (before.head.loss, shape.head.loss),
+        "scaling": (estimator.columns_.scaling, estimator.scaling),
+    }
+    for name, (old, new) in asked.items():
+        if old != new:
+            raise ValueError(
+                f"{name}={new!r} must stay {old!r} while the network of the last "
+                "fit is trained on; use a fresh estimator, or fit with "
+                "warm_start=False."
+            )
+
+
+def _loss_of(estimator: Any, columns: Columns) -> str:
+    """The loss of the numeric columns, 'auto' resolved by the data's range."""
+    n_numeric = len(columns.numeric)
+    low = columns.layout.low[:n_numeric]
+    high = columns.layout.high[:n_numeric]
+    outside = (low < -1e-6) | (high > 1 + 1e-6)
+    in_range = estimator.scaling in ("minmax", None) and not outside.any()
+    if estimator.loss == "auto":
+        fits = in_range and estimator.activation == "logistic"
+        return "cross_entropy" if fits else "squared_error"
+    if estimator.loss == "cross_entropy" and not in_range:
+        where = (
+            f"scaling={estimator.scaling!r} does not give that"
+            if estimator.scaling in ("standard", "quantile")
+            else f"column {columns.numeric[outside.argmax()]} has values in "
+            f"[{low[outside.argmax()]:g}, {high[outside.argmax()]:g}]"
+        )
+        raise ValueError(
+            f"loss='cross_entropy' needs data in [0, 1], and {where}; set "
+            "scaling='minmax' or loss='squared_error'."
+        )
+    return estimator.loss
+
+
+def network_shape(estimator: Any, design: Design, columns: Columns) -> Shape:
+    """Return widths and wiring of the network for these columns."""
+    _check_noise(estimator, design.noise, columns)
+    head = columns.head(_loss_of(estimator, columns))
+    widths = (head.n_features, *design.widths)
+    return Shape(
+        widths, estimator.decoder, estimator.tied_weights, estimator.activation, head
+    )
