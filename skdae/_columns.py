@@ -244,7 +244,8 @@ class Columns:
         """Raw float64 table of features; a column never observed stays NaN.
 
         A number in a tail is limited to the range seen in fit: the way back out of a
-        tail is exponential, and a small error there would become a huge value.
+        tail is exponential, and a small error there would become a huge value. A
+        column that was constant is rebuilt as that constant.
         """
         raw = np.empty((len(Z), self.n_columns))
         n_numeric, tail = len(self.numeric), self.scaler.tail_start
@@ -253,6 +254,8 @@ class Columns:
         raw[:, self.numeric] = self.scaler.inverse(
             np.clip(Z[:, :n_numeric].astype(np.float64), low, high)
         )
+        still = self.constant[self.numeric]
+        raw[:, self.numeric[still]] = self.metric.center[still]
         for column, group in zip(self.categorical, self.groups, strict=True):
             raw[:, column] = Z[:, group].argmax(axis=1)
         raw[:, ~self.known] = np.nan
@@ -270,6 +273,8 @@ class Columns:
         rebuilt = Z[:, : len(self.numeric)]
         if self.scaler is not self.metric:
             rebuilt = self.metric.forward(self.scaler.inverse(rebuilt))
+        # a constant is rebuilt as the constant, which is 0 here
+        rebuilt = np.where(self.constant[self.numeric], 0, rebuilt)
         errors[:, self.numeric] = self.metric.forward(numbers) - rebuilt
         one_hot, _ = self.encode(raw)
         for j, (column, group) in enumerate(
@@ -313,10 +318,15 @@ def _block_moments(X: np.ndarray, weights: np.ndarray | None) -> Moments:
     counted = (low_fence <= X) & (high_fence >= X)  # False for NaN
     share = counted if weights is None else counted * weights[:, None]
     total = share.sum(axis=0)
-    mean = np.where(counted, X, 0.0)
-    mean = (mean * share).sum(axis=0) / total
-    deviation = np.where(counted, X - mean, 0.0)
-    variance = (deviation**2 * share).sum(axis=0) / total
+    mean = (np.where(counted, X, 0.0) * share).sum(axis=0) / total
+    with np.errstate(over="ignore"):
+        deviation = np.where(counted, X - mean, 0.0)
+        variance = (deviation**2 * share).sum(axis=0) / total
+    if not np.isfinite(variance).all():
+        raise ValueError(
+            f"X holds values up to {np.nanmax(np.abs(X)):g}, too large to be squared; "
+            "divide them by a constant, or turn them into missing values."
+        )
     # no more spread than rounding makes of a constant
     rounding = (10 * np.finfo(np.float64).eps * np.abs(mean)) ** 2
     constant = (low == high) | (variance <= rounding)

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from numbers import Integral
+from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from skdae._columns import Columns
 from skdae._network import Shape
+from skdae._outputs import OUTPUTS, Output
+from skdae._progress import StreamState
 from skdae._tables import is_dataframe
 from skdae._validation import TrainingRows, check_emphasis, check_widths
 from skdae.noise import Noise, make_noise
@@ -90,6 +93,16 @@ def _plan(estimator: Any, n_layers: int) -> tuple[Phase, ...]:
     return plan
 
 
+def check_output(estimator: Any) -> Output:
+    """The kind of output, which may have been set after the fit."""
+    if estimator.output not in OUTPUTS:
+        raise ValueError(
+            f"output={estimator.output!r} must be one of {sorted(OUTPUTS)}; set it "
+            "with set_params, no new fit is needed."
+        )
+    return OUTPUTS[estimator.output]
+
+
 def check_rows(estimator: Any, rows: TrainingRows, *, at_least: int) -> None:
     """Enough rows to learn from, and to hold some out."""
     n_rows = len(rows.repeated[0])
@@ -125,6 +138,11 @@ def check_batches(estimator: Any, batches: Any, sample_size: Any) -> None:
             "batches must be an iterable of tables, and is one table; pass it to "
             "fit, or [X] for a stream of one batch."
         )
+    if isinstance(batches, str | PathLike):
+        raise ValueError(
+            f"batches={batches!r} must be an iterable of tables, and is a path; pass "
+            "skdae.datasets.ParquetBatches(path)."
+        )
     if iter(batches) is batches:
         raise ValueError(
             "batches can be iterated over only once and must be read once per "
@@ -135,8 +153,14 @@ def check_batches(estimator: Any, batches: Any, sample_size: Any) -> None:
         batches.rewind()
 
 
-def check_stream(estimator: Any, design: Design) -> None:
-    """A network that can be used after every batch."""
+def check_stream(estimator: Any, design: Design, state: StreamState | None) -> None:
+    """A network that can be used after every batch, and the schedule it began with."""
+    if state is not None and state.plan not in (design.plan, design.plan[-1:]):
+        raise ValueError(
+            f"schedule={estimator.schedule!r}, with max_iter and what else shapes it, "
+            "must stay what it was at the first batch; use a fresh estimator for "
+            "another one."
+        )
     on_code = any(phase.corrupt == "code" for phase in design.plan)
     if estimator.decoder == "direct" and on_code:
         raise ValueError(
@@ -174,7 +198,7 @@ def check_continues(estimator: Any, shape: Shape) -> None:
         if old != new:
             raise ValueError(
                 f"{name}={new!r} must stay {old!r} while the network of the last "
-                "fit is trained on; use a fresh estimator, or fit with "
+                "fit is trained on; use a fresh estimator, or begin anew by fit with "
                 "warm_start=False."
             )
 

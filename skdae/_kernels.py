@@ -477,21 +477,22 @@ class Stepper:
 
 
 _threads_lock = Lock()
-_threads_before: list[int] = []  # one entry per fit under way; the first one counts
+_threads_before: list[int] = []  # what the first of the fits under way has found
 
 
 @contextmanager
 def torch_threads(n_threads: int) -> Iterator[None]:
-    """Run with so many torch threads; the last of several fits restores the setting."""
+    """Run with so many torch threads, then with as many as before.
+
+    The setting belongs to the thread and to the process, so each fit restores what
+    the first of those that overlap has found, in its own thread.
+    """
     with _threads_lock:
-        _threads_before.append(torch.get_num_threads())
+        before = _threads_before[0] if _threads_before else torch.get_num_threads()
+        _threads_before.append(before)
         torch.set_num_threads(n_threads)
     try:
         yield
     finally:
         with _threads_lock:
-            if len(_threads_before) == 1:
-                torch.set_num_threads(_threads_before[0])
-                _threads_before.clear()
-            else:
-                _threads_before.pop()
+            torch.set_num_threads(_threads_before.pop())

@@ -38,6 +38,7 @@ def read_training(
 
     The categories are those of the rows with a weight.
     """
+    _refuse(X)
     if is_dataframe(X) and len(set(X.columns)) < len(X.columns):
         doubled = sorted({str(c) for c in X.columns if list(X.columns).count(c) > 1})
         raise ValueError(
@@ -67,6 +68,7 @@ def read(
     allow_nan: bool,
 ) -> Table:
     """Read a table with the columns and the categories of the fitted one."""
+    _refuse(X)
     if encoder is not None:
         X = _container(estimator, X, reset=False, min_rows=1)
         return _mixed(estimator, X, categorical, encoder, allow_nan)
@@ -118,13 +120,23 @@ def sample_rows(
     A row is kept while its random key is among the `n_rows` smallest so far.
     """
     kept: list[tuple[Any, np.ndarray]] = []
-    limit, total = np.inf, 0
+    limit, total, n_columns = np.inf, 0, None
     for batch in batches:
+        if isinstance(batch, tuple):
+            raise ValueError(
+                "batches must hold tables, and one is a tuple; leave the targets out."
+            )
         batch = batch if hasattr(batch, "shape") else np.asarray(batch)
         if len(batch.shape) != 2:
             raise ValueError(
                 f"batches must hold tables of rows and columns, and one has the shape "
                 f"{batch.shape}; reshape it."
+            )
+        n_columns = batch.shape[1] if n_columns is None else n_columns
+        if batch.shape[1] != n_columns:
+            raise ValueError(
+                f"batches must hold tables of the same columns, and have {n_columns} "
+                f"and {batch.shape[1]}; give each batch all columns."
             )
         keys = generator.random(batch.shape[0])
         total += len(keys)
@@ -136,6 +148,11 @@ def sample_rows(
                 limit = np.partition(known, n_rows)[n_rows]
             if len(known) > 2 * n_rows:
                 kept = _below(kept, limit)
+    if total == 0:
+        raise ValueError(
+            "batches hold no rows (0 samples); an iterable that can be read only once "
+            "is empty the second time."
+        )
     return _concatenate([rows for rows, _ in _below(kept, limit)]), total
 
 
@@ -152,8 +169,6 @@ def _below(
 
 def _concatenate(parts: list[Any]) -> Any:
     """Return tables of one kind as one table."""
-    if not parts:
-        return np.empty((0, 1))
     if not is_dataframe(parts[0]):
         return np.concatenate(parts)
     if hasattr(parts[0], "iloc"):
@@ -170,7 +185,29 @@ def _concatenate(parts: list[Any]) -> Any:
 
 def is_dataframe(X: Any) -> bool:
     """Tell whether X is a pandas or polars DataFrame."""
-    return hasattr(X, "columns") and hasattr(X, "dtypes")
+    return (
+        type(X).__name__ != "LazyFrame"
+        and hasattr(X, "columns")
+        and hasattr(X, "dtypes")
+    )
+
+
+def _refuse(X: Any) -> None:
+    """Refuse what would be taken for numbers, or is no table yet."""
+    if type(X).__name__ == "LazyFrame":
+        raise ValueError("X is a LazyFrame of polars; pass X.collect().")
+    dates: list[Any] = []
+    if is_dataframe(X):
+        kinds = ("date", "time", "duration", "period")
+        named = zip(X.columns, _dtypes(X), strict=True)
+        dates = [str(name) for name, dtype in named if dtype.startswith(kinds)]
+    elif getattr(getattr(X, "dtype", None), "kind", "") in "mM":
+        dates = ["of " + str(X.dtype)] if hasattr(X, "dtype") else []
+    if dates:
+        raise ValueError(
+            f"X holds dates or durations in the columns {dates}; turn them into "
+            "numbers (hours since the start, hour of the day), or drop them."
+        )
 
 
 def plain_cells(X: Any) -> Any:
@@ -306,6 +343,8 @@ def _remedy(message: str, X: Any, allow_nan: bool) -> str | None:
             "missing_values='error' refuses missing values; fill them or set "
             "missing_values='allow'."
         )
+    if "NAType" in message:
+        return "X holds pandas.NA among objects; turn it into NaN with astype(float)."
     if "contains infinity" in message:
         return "Replace infinite values by NaN, which counts as missing."
     kinds = ("int", "float", "bool", "decimal")
@@ -320,8 +359,8 @@ def _remedy(message: str, X: Any, allow_nan: bool) -> str | None:
         which = f" in the columns {text}" if text else ""
         return (
             f"X holds text or dates{which}: name categories in categorical_features "
-            "(names, indices or 'from_dtype'), turn dates into numbers, or drop the "
-            "columns."
+            "(names, indices, or 'from_dtype' for columns of a categorical dtype), "
+            "turn dates into numbers, or drop the columns."
         )
     return None
 

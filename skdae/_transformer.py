@@ -25,6 +25,7 @@ from skdae._design import (
     check_batches,
     check_continues,
     check_design,
+    check_output,
     check_rows,
     check_stream,
     network_shape,
@@ -367,8 +368,9 @@ default='code'
         y : None
             Ignored, there for pipelines.
         sample_weight : array-like of shape (n_samples,), default=None
-            Whole weights count as repetitions of the row, work included; others are
-            scaled to a mean of one and say how often a row is drawn.
+            Whole weights of at most 10 on average count as repetitions of the row,
+            the work included; others are scaled to a mean of one and say how often a
+            row is drawn.
 
         Returns
         -------
@@ -450,8 +452,8 @@ default='code'
         """
         from skdae._training import train
 
-        check_batches(self, batches, sample_size)
         design = check_design(self)
+        check_batches(self, batches, sample_size)
         streams = spawn_streams(self.random_state)
         sample, n_rows = sample_rows(batches, sample_size, streams.split)
         table = self._read_training(sample, None)
@@ -493,7 +495,8 @@ default='code'
         the network grows through the same phases as in `fit`, and the last phase goes
         on for as long as batches come. Until the schedule has reached its top layer,
         the code is that of the layers trained so far. Scaling, categories and
-        schedule are those of the first batch. After `fit`, batches go on training in
+        schedule are those of the first batch, which should have some hundred typical
+        rows. Callbacks are not called. After `fit`, batches go on training in
         the last phase. Nothing is held out, whatever `early_stopping` says.
 
         Parameters
@@ -515,7 +518,7 @@ default='code'
         first = not hasattr(self, "network_")
         self._validate_params()  # scikit-learn checks them in the first call alone
         design = check_design(self)
-        check_stream(self, design)
+        check_stream(self, design, None if first else self._stream)
         table = self._read_training(X, sample_weight) if first else self._read(X)
         rows = training_rows(table.raw, sample_weight)
         check_rows(self, rows, at_least=2 if first else 1)
@@ -566,8 +569,9 @@ default='code'
             In the dtype of X; see `output` for what it holds.
         """
         check_is_fitted(self)
+        output = check_output(self)
         raw = self._read(X).raw
-        values = self._values(OUTPUTS[self.output].values, raw)
+        values = self._values(output.values, raw)
         if self.output == "reconstruction":
             return self._as_container(values, X, raw.dtype)
         return values.astype(raw.dtype, copy=False)
@@ -613,7 +617,7 @@ default='code'
             If `output` keeps no code, or X does not have its width.
         """
         check_is_fitted(self)
-        code = OUTPUTS[self.output].code
+        code = check_output(self).code
         if code is None:
             raise ValueError(
                 f"output={self.output!r} holds no code and cannot be inverted; set "
@@ -718,18 +722,20 @@ default='code'
         inputs = _check_feature_names_in(self, input_features)
         widths = [len(layer.bias) for layer in self.network_.encoder]
         prefix = type(self).__name__.lower()
-        names = OUTPUTS[self.output].names(prefix, widths, inputs)
+        names = check_output(self).names(prefix, widths, inputs)
         return np.asarray(names, dtype=object)
 
     @property
     def coefs_(self):
         """Weights of the layers, encoder first, each (n_inputs, n_outputs)."""
+        check_is_fitted(self)
         network = self.network_
         return [layer.weight for layer in (*network.encoder, *network.decoder)]
 
     @property
     def intercepts_(self):
         """Biases of the layers, encoder first."""
+        check_is_fitted(self)
         network = self.network_
         return [layer.bias for layer in (*network.encoder, *network.decoder)]
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _check_sample_weight
 
+MOST_REPEATS = 10  # larger weights are shares, not counts: amounts in kWh, say
+
 
 def check_widths(hidden_layer_sizes: Any) -> tuple[int, ...]:
     """Return hidden widths as a tuple of ints; one int is one layer."""
@@ -104,8 +106,9 @@ class TrainingRows:
 def training_rows(X: np.ndarray, sample_weight: Any) -> TrainingRows:
     """Return the rows to learn from and their weights.
 
-    Whole weights are repetitions; others are scaled to a mean of one. Rows of weight
-    0 and rows without a single value are left out.
+    Whole weights are repetitions, as long as they make at most `MOST_REPEATS` rows of
+    each on average; others are scaled to a mean of one. Rows of weight 0 and rows
+    without a single value are left out.
     """
     weights = check_weights(sample_weight, X)
     order, groups = canonical_order(X, weights)
@@ -122,6 +125,7 @@ def training_rows(X: np.ndarray, sample_weight: Any) -> TrainingRows:
         groups = np.arange(len(groups))
     if weights is not None:
         weights = weights[order]
-        if np.any(weights != np.floor(weights)):
-            weights = weights / weights.mean()
+        mean = weights.mean()
+        if mean > MOST_REPEATS or np.any(weights != np.floor(weights)):
+            weights = weights / mean
     return TrainingRows(order, groups, weights)

@@ -44,6 +44,10 @@ def test_a_sample_has_so_many_different_rows(sizes, n_rows):
     starts = np.cumsum([0, *sizes])
     rows = np.arange(starts[-1], dtype=float)[:, None]
     batches = [rows[a:b] for a, b in zip(starts, starts[1:], strict=False)]
+    if len(rows) == 0:
+        with pytest.raises(ValueError, match="no rows"):
+            sample_rows(batches, n_rows, np.random.default_rng(0))
+        return
     sample, total = sample_rows(batches, n_rows, np.random.default_rng(0))
     assert total == len(rows)
     assert len(sample) == min(n_rows, len(rows))
@@ -224,6 +228,9 @@ def test_rows_without_a_value_and_empty_batches_take_no_part():
     ("batches", "options", "message"),
     [
         ([FRAME], {"sample_size": 0}, "sample_size=0"),
+        ("plant.parquet", {}, "is a path.*ParquetBatches"),
+        ([(FRAME, None)], {}, "leave the targets out"),
+        ([FRAME, FRAME.iloc[:, :3]], {}, "have 8 and 3"),
         ([FRAME], {"sample_size": None}, "sample_size=None"),
         (FRAME, {}, "pass it to fit"),
         (FRAME.to_numpy(), {}, "pass it to fit"),
@@ -233,3 +240,24 @@ def test_rows_without_a_value_and_empty_batches_take_no_part():
 def test_batches_that_are_none(batches, options, message):
     with pytest.raises(ValueError, match=message):
         make().fit_stream(batches, **options)
+
+
+def test_files_of_other_orders_and_types_are_read_as_one(tmp_path):
+    pytest.importorskip("pyarrow")
+    whole = pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5]})
+    other = pd.DataFrame({"b": [2.5, 3.5], "a": [0.25, 4.0]})
+    whole.to_parquet(tmp_path / "1.parquet")
+    other.to_parquet(tmp_path / "2.parquet")
+    (rows,) = list(ParquetBatches(tmp_path))
+    assert list(rows.columns) == ["a", "b"]
+    assert sorted(rows["a"]) == [0.25, 1, 2, 4]
+
+
+def test_a_file_that_is_no_parquet(tmp_path):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "table.csv"
+    path.write_text("a;b\n1;2\n")
+    with pytest.raises(ValueError, match="no Parquet file"):
+        ParquetBatches(path)
+    with pytest.raises(ValueError, match="does not exist"):
+        ParquetBatches(tmp_path / "nowhere.parquet")

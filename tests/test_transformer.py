@@ -1049,3 +1049,71 @@ def test_columns_of_the_same_name_are_refused():
     table = pandas.DataFrame(X[:, :2], columns=["a", "a"])
     with pytest.raises(ValueError, match=r"same name: \['a'\]; rename"):
         small().fit(table)
+
+
+@pytest.mark.parametrize("constant", [5.0, 1e-6, 0.0, -3e5])
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile", None])
+def test_a_constant_is_rebuilt_as_the_constant(constant, scaling):
+    table = X.copy()
+    table[:, 1] = constant
+    fitted = small(scaling=scaling).fit(table)
+    gaps = table.copy()
+    gaps[::2, 1] = np.nan
+    np.testing.assert_allclose(fitted.reconstruct(gaps)[:, 1], constant, rtol=1e-12)
+    changed = table.copy()
+    changed[:, 1] = 2 * constant if constant else 1.0
+    errors = small(scaling=scaling, output="error").fit(table).transform(changed)
+    np.testing.assert_allclose(np.abs(errors[:, 1]), 1)
+
+
+def test_large_whole_weights_are_shares():
+    """Amounts in kWh do not repeat a row a thousand times."""
+    plain = small().fit(X)
+    weighted = small().fit(X, sample_weight=np.full(len(X), 1e6))
+    np.testing.assert_array_equal(plain.transform(X), weighted.transform(X))
+
+
+@pytest.mark.parametrize("kind", ["pandas", "array", "polars"])
+def test_dates_are_not_numbers(kind):
+    pandas = pytest.importorskip("pandas")
+    dates = pandas.date_range("2026-01-01", periods=len(X), freq="h")
+    table = pandas.DataFrame({"when": dates, "also": dates})
+    if kind == "polars":
+        table = pytest.importorskip("polars").DataFrame(
+            {"x": X[:, 0], "when": dates.to_numpy()}
+        )
+    if kind == "array":
+        table = table.to_numpy()
+    with pytest.raises(ValueError, match="dates or durations.*hours since"):
+        small().fit(table)
+    with pytest.raises(ValueError, match="dates or durations"):
+        small().fit(X[:, :2]).transform(table)
+
+
+def test_a_lazy_frame_is_to_be_collected():
+    polars = pytest.importorskip("polars")
+    with pytest.raises(ValueError, match=r"X\.collect\(\)"):
+        small().fit(polars.LazyFrame(X))
+
+
+def test_values_too_large_to_be_squared_are_refused():
+    with pytest.raises(ValueError, match="too large"):
+        small().fit(X * 1e300)
+
+
+def test_an_output_set_after_the_fit_is_checked():
+    fitted = small().fit(X).set_params(output="layer")
+    with pytest.raises(ValueError, match="output='layer' must be one of"):
+        fitted.transform(X)
+
+
+def test_weights_of_an_unfitted_network():
+    assert not hasattr(small(), "coefs_")
+    with pytest.raises(NotFittedError):
+        small().coefs_  # noqa: B018
+
+
+def test_another_schedule_in_a_stream_is_refused():
+    streamed = small().partial_fit(X)
+    with pytest.raises(ValueError, match="schedule='stacked'.* must stay"):
+        streamed.set_params(schedule="stacked").partial_fit(X)

@@ -64,11 +64,13 @@ class ParquetBatches:
         random_state: int | None = None,
     ) -> None:
         parquet = _import_parquet()
-        if n_mixed < 1:
+        if not isinstance(n_mixed, int) or n_mixed < 1:
             raise ValueError(
-                f"n_mixed={n_mixed!r} must be at least 1, the row groups mixed at once."
+                f"n_mixed={n_mixed!r} must be an int of at least 1, the row groups "
+                "mixed at once."
             )
         self.paths = _files(path)
+        columns = [columns] if isinstance(columns, str) else columns
         self.columns = None if columns is None else list(columns)
         self.n_mixed = n_mixed
         self.random_state = random_state
@@ -76,12 +78,13 @@ class ParquetBatches:
         self._groups: list[tuple[int, int]] = []  # file, row group
         self.n_rows = 0
         for number, file in enumerate(self.paths):
-            metadata = parquet.read_metadata(file)
+            metadata = _metadata(parquet, file)
             names = metadata.schema.to_arrow_schema().names
+            self.columns = names if self.columns is None else self.columns
             lacking = [name for name in self.columns or [] if name not in names]
             if lacking:
                 raise ValueError(
-                    f"columns={lacking} are not in {os.fspath(file)!r}, which has "
+                    f"The columns {lacking} are not in {file!r}, which has "
                     f"{names}; name columns that every file has."
                 )
             self.n_rows += metadata.num_rows
@@ -117,8 +120,9 @@ class ParquetBatches:
             number, group = self._groups[place]
             with parquet.ParquetFile(self.paths[number]) as file:
                 tables.append(file.read_row_group(group, columns=self.columns))
-        frame = pyarrow.concat_tables(tables).to_pandas()
-        return frame if self.columns is None else frame[self.columns]
+        # a column of whole numbers in one file may have fractions in another
+        table = pyarrow.concat_tables(tables, promote_options="permissive")
+        return table.to_pandas()[self.columns]
 
 
 def _import_parquet() -> Any:
@@ -131,6 +135,18 @@ def _import_parquet() -> Any:
             "'skdae[parquet]'."
         ) from error
     return parquet
+
+
+def _metadata(parquet: Any, file: str) -> Any:
+    """Return the metadata of a file, which must be a Parquet file."""
+    if not os.path.exists(file):
+        raise ValueError(f"path={file!r} does not exist; name Parquet files.")
+    try:
+        return parquet.read_metadata(file)
+    except Exception as error:
+        raise ValueError(
+            f"{file!r} is no Parquet file ({error}); write it with to_parquet."
+        ) from error
 
 
 def _files(path: Any) -> list[str]:
