@@ -103,17 +103,23 @@ def check_output(estimator: Any) -> Output:
     return OUTPUTS[estimator.output]
 
 
-def check_rows(estimator: Any, rows: TrainingRows, *, at_least: int) -> None:
-    """Enough rows to learn from, and to hold some out."""
+def check_rows(rows: TrainingRows, *, at_least: int) -> None:
+    """Enough rows to learn from."""
     n_rows = len(rows.repeated[0])
     if n_rows < at_least:
         raise ValueError(
             f"X has n_samples={n_rows} with a value and a weight above 0, and "
             f"training needs at least {at_least}; add rows."
         )
+
+
+def check_held_out(estimator: Any, rows: TrainingRows) -> None:
+    """Enough different rows to hold some out and train on others."""
+    if not estimator.early_stopping:
+        return
     n_different = len(np.unique(rows.groups))
     held_out = max(1, round(estimator.validation_fraction * n_different))
-    if estimator.early_stopping and held_out >= n_different:
+    if held_out >= n_different:
         raise ValueError(
             f"validation_fraction={estimator.validation_fraction} of {n_different} "
             "different rows leaves none to train on; lower it or set "

@@ -25,6 +25,7 @@ from skdae._design import (
     check_batches,
     check_continues,
     check_design,
+    check_held_out,
     check_output,
     check_rows,
     check_stream,
@@ -389,7 +390,8 @@ default='code'
         design = check_design(self)
         table = self._read(X) if going_on else self._read_training(X, sample_weight)
         rows = training_rows(table.raw, sample_weight)
-        check_rows(self, rows, at_least=2)
+        check_rows(rows, at_least=2)
+        check_held_out(self, rows)
         if going_on:
             plan, columns = joint(len(design.widths), self.max_iter), self.columns_
         else:
@@ -458,7 +460,7 @@ default='code'
         sample, n_rows = sample_rows(batches, sample_size, streams.split)
         table = self._read_training(sample, None)
         rows = training_rows(table.raw, None)
-        check_rows(self, rows, at_least=2)
+        check_rows(rows, at_least=2)
         columns = self._learn_columns(table, rows.index, None)
         shape = network_shape(self, design, columns)
         learned = self._learned(table, columns, shape)
@@ -521,7 +523,7 @@ default='code'
         check_stream(self, design, None if first else self._stream)
         table = self._read_training(X, sample_weight) if first else self._read(X)
         rows = training_rows(table.raw, sample_weight)
-        check_rows(self, rows, at_least=2 if first else 1)
+        check_rows(rows, at_least=2 if first else 1)
         if first:
             columns = self._learn_columns(table, *rows.repeated)
         else:

@@ -190,3 +190,8 @@ def test_cuda_trains_the_same_network():
     np.testing.assert_allclose(there.transform(X), here.transform(X), atol=1e-3)
     streamed = small(device="cuda").partial_fit(X).partial_fit(X)
     assert pickle.loads(pickle.dumps(streamed)).partial_fit(X).n_iter_ == 3
+
+
+def test_a_stream_of_single_rows_needs_no_held_out_rows():
+    model = small(early_stopping=True).partial_fit(X)
+    assert model.partial_fit(X[:1]).n_iter_ == 2
