@@ -1,6 +1,6 @@
 """The demonstration on the user's own table."""
 
-import csv
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,16 @@ import numpy as np
 import pandas as pd
 from _demo_data import TEST_SHARE, Settings
 from _demo_experiments import LOST, dae
-from _demo_report import heading, say
+from _demo_report import TIE, heading, say, standing
+from _demo_table import (
+    MOST_CATEGORIES,
+    Table,
+    TableError,
+    fill_cells,
+    read_sheet,
+    usable,
+    write_cells,
+)
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -16,131 +25,11 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-LEAST_ROWS = 20
-MOST_ROWS = 20_000
-MOST_CATEGORIES = 50  # a text column with more different values is left out
 MOST_CLASSES = 20  # a whole-number target with more different values is a quantity
 N_STRANGE = 5
-
-
-class TableError(Exception):
-    """What is wrong with the user's table, and what to do."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """The usable part of the user's table."""
-
-    frame: pd.DataFrame  # numbers as float64, texts as str, None where missing
-    numbers: list[str]
-    texts: list[str]
-    target: pd.Series | None
-
-
-# --- reading ------------------------------------------------------------------
-
-
-def read_frame(path: Path) -> pd.DataFrame:
-    """The file as a table; the separator and a decimal comma are recognised."""
-    if path.is_dir():
-        raise TableError(f"{path} is a folder; name one CSV file in it.")
-    if not path.exists():
-        raise TableError(f"there is no file {path}; check the name and the folder.")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            sample = file.read(65536)
-        separator = find_separator(sample)
-        frame = pd.read_csv(path, sep=separator, encoding="utf-8-sig")
-        if separator != ",":
-            other = pd.read_csv(path, sep=separator, decimal=",", encoding="utf-8-sig")
-            frame = max(frame, other, key=lambda f: f.select_dtypes("number").shape[1])
-    except UnicodeDecodeError:
-        raise TableError(
-            f"{path} is not text in UTF-8; save it as 'CSV UTF-8' (a spreadsheet has "
-            "that among its formats)."
-        ) from None
-    except pd.errors.EmptyDataError:
-        raise TableError(
-            f"{path} is empty; the first line must name the columns."
-        ) from None
-    except pd.errors.ParserError as error:
-        raise TableError(
-            f"{path} cannot be read as a table ({str(error).strip()}); every line must "
-            "have as many cells as the first, which names the columns."
-        ) from None
-    except OSError as error:
-        raise TableError(f"{path} cannot be opened ({error.strerror}).") from None
-    return frame
-
-
-def find_separator(sample: str) -> str:
-    """Comma, semicolon, tab or bar."""
-    try:
-        return csv.Sniffer().sniff(sample, delimiters=",;\t|").delimiter
-    except csv.Error:  # one column
-        return ","
-
-
-def usable(frame: pd.DataFrame, target: str | None) -> Table:
-    """Columns the network can learn from; says what is left out, and why."""
-    if len(frame) < LEAST_ROWS:
-        raise TableError(
-            f"the table has {len(frame)} rows, and at least {LEAST_ROWS} are needed "
-            "to learn from some and test on others."
-        )
-    labels = None
-    if target is not None:
-        if target not in frame.columns:
-            known = ", ".join(map(str, frame.columns[:12]))
-            raise TableError(f"there is no column {target!r}; there are: {known}.")
-        frame = frame[frame[target].notna()]
-        if len(frame) < LEAST_ROWS:
-            raise TableError(
-                f"only {len(frame)} rows have a value in {target!r}, and at least "
-                f"{LEAST_ROWS} are needed; choose another target."
-            )
-        labels = frame[target]
-        frame = frame.drop(columns=target)
-    if len(frame) > MOST_ROWS:
-        say(f"{len(frame)} rows are many for a demo: {MOST_ROWS} are drawn at random.")
-        frame = frame.sample(MOST_ROWS, random_state=0).sort_index()
-        labels = None if labels is None else labels.loc[frame.index]
-    return convert(frame, labels)
-
-
-def convert(frame: pd.DataFrame, labels: pd.Series | None) -> Table:
-    """Numbers to float, texts to categories; the rest is named and left out."""
-    columns: dict[str, pd.Series] = {}
-    numbers, texts, left_out = [], [], []
-    for name, values in frame.items():
-        is_number = pd.api.types.is_numeric_dtype(values)
-        if values.isna().all():
-            left_out.append(f"{name} (empty)")
-        elif values.nunique() == 1:
-            left_out.append(f"{name} (always the same)")
-        elif is_number and not pd.api.types.is_bool_dtype(values):
-            number = values.astype(float)
-            columns[name] = number.where(np.isfinite(number))
-            numbers.append(name)
-        elif values.nunique() <= MOST_CATEGORIES:
-            text = values.astype(object).where(values.notna(), None)
-            columns[name] = text.map(str, na_action="ignore").astype(object)
-            texts.append(name)
-        else:
-            left_out.append(f"{name} (text with {values.nunique()} different values)")
-    if left_out:
-        say(f"Left out: {', '.join(map(str, left_out))}.")
-    if not columns:
-        raise TableError(
-            "no column is left to learn from; the table needs numbers, or texts of at "
-            f"most {MOST_CATEGORIES} different values."
-        )
-    if len(columns) < 2:
-        raise TableError(
-            f"only the column {next(iter(columns))!r} is left, and one sensor cannot "
-            "be rebuilt from others; give a table with more columns."
-        )
-    return Table(pd.DataFrame(columns), numbers, texts, labels)
+N_REASONS = 2  # cells shown of a strange row
+PICTURE = "your_table.png"  # the tour's is another
+FILLED = "filled.csv"
 
 
 # --- experiments --------------------------------------------------------------
@@ -222,30 +111,51 @@ def print_filled(results: list[Filled]) -> None:
             print(f"{row.column!s:{wide}s}{row.simple:14.3f}{row.ours:9.3f}{note}")
 
 
-def print_strange(
-    table: Table, train: pd.DataFrame, test: pd.DataFrame, settings: Settings
-) -> pd.DataFrame:
-    """The strangest test rows and what is strange; returns the filled table."""
-    model = transformer(table, settings).fit(known(train))
+def print_strange(model, test: pd.DataFrame) -> None:
+    """The strangest test rows, and what is strange about them."""
     score = -model.score_samples(test)
     rebuilt = model.reconstruct(test)
-    residual = model.set_params(output="error").transform(test)
-    limit = -np.sort(-score)[min(N_STRANGE, len(score)) - 1]
+    residual = error_model(model).transform(test).to_numpy()
     typical = float(np.median(score))
     print()
-    for i in np.flatnonzero(score >= limit)[np.argsort(-score[score >= limit])]:
+    printed = 0
+    for i in np.argsort(-score, kind="stable"):
+        reasons = strange_cells(test.iloc[i], rebuilt.iloc[i], residual[i])
+        if not reasons:
+            continue
         line = int(test.index[i]) + 2  # the header is line 1
-        times = score[i] / typical if typical > 0 else np.inf
-        print(f"line {line}: {times:.1f} times the typical distance")
-        worst = np.argsort(-np.abs(residual.to_numpy()[i]))[:2]
-        for j in worst:
-            name = test.columns[j]
+        times = f"{score[i] / typical:.1f}" if typical > 0 else "many"
+        print(f"line {line}: {times} times the typical distance")
+        for name, recorded, expected in reasons:
             print(
-                f"    {name}: recorded {show(test.iloc[i, j])}, "
-                f"from the others one expects {show(rebuilt.iloc[i, j])}"
+                f"    {name}: recorded {recorded}, "
+                f"from the others one expects {expected}"
             )
-    whole = model.set_params(output="code").reconstruct(table.frame)
-    return table.frame.where(table.frame.notna(), whole)
+        printed += 1
+        if printed == N_STRANGE:
+            return
+    if not printed:
+        say("None: every recorded value is what one expects.")
+
+
+def error_model(model):
+    """The same fitted network, giving residuals."""
+    return copy(model).set_params(output="error")
+
+
+def strange_cells(
+    row: pd.Series, rebuilt: pd.Series, residual: np.ndarray
+) -> list[tuple[str, str, str]]:
+    """Column, recorded and expected of the worst cells that differ as they are shown.
+
+    A text can have a residual and be the likeliest one all the same.
+    """
+    found = []
+    for j in np.argsort(-np.abs(residual), kind="stable"):
+        recorded, expected = show(row.iloc[j]), show(rebuilt.iloc[j])
+        if residual[j] and pd.notna(row.iloc[j]) and recorded != expected:
+            found.append((str(row.index[j]), recorded, expected))
+    return found[:N_REASONS]
 
 
 def show(value: object) -> str:
@@ -267,43 +177,81 @@ def predictors(table: Table, settings: Settings, model) -> dict[str, Pipeline]:
     }
 
 
-def predict(table: Table, settings: Settings) -> None:
-    """The target from raw columns and from codes."""
-    labels = table.target
-    heading(f"Predicting {labels.name}")
+@dataclass(frozen=True)
+class Task:
+    """What is predicted, with which model, and what its score must exceed."""
+
+    labels: pd.Series
+    model: object
+    measure: str
+    simple: str  # what knows nothing of the other columns
+    chance: float  # its score
+    is_class: bool
+
+
+def make_task(labels: pd.Series) -> Task:
+    """Classes or a quantity."""
     is_number = pd.api.types.is_numeric_dtype(labels)
     whole = is_number and (labels.astype(float) % 1 == 0).all()
     if is_number and not (whole and labels.nunique() <= MOST_CLASSES):
-        model, measure, stratify = Ridge(), "share of the variance explained", None
         labels = labels.astype(float)
-    else:
-        labels = labels.astype(str)
-        if labels.nunique() < 2 or labels.value_counts().min() < 2:
-            raise TableError(
-                f"the target {labels.name!r} must have at least 2 different values "
-                f"with 2 rows each, and has {labels.value_counts().to_dict()}."
-            )
-        if labels.nunique() > MOST_CATEGORIES:
-            raise TableError(
-                f"the target {labels.name!r} has {labels.nunique()} different texts, "
-                f"and at most {MOST_CATEGORIES} are taken as classes."
-            )
-        model = LogisticRegression(max_iter=2000)
-        share = labels.value_counts(normalize=True).max()
-        measure = f"share right; always the most frequent one: {share:.3f}"
-        stratify = labels
-    train, test = train_test_split(
-        np.arange(len(labels)), test_size=TEST_SHARE, stratify=stratify, random_state=0
-    )
-    scores = {}
-    for name, pipeline in predictors(table, settings, model).items():
-        pipeline.fit(table.frame.iloc[train], labels.iloc[train])
-        scores[name] = pipeline.score(table.frame.iloc[test], labels.iloc[test])
+        measure = "share of the variance explained"
+        return Task(labels, Ridge(), measure, "the mean", 0.0, False)
+    labels = labels.astype(str)
+    if labels.nunique() < 2 or labels.value_counts().min() < 2:
+        raise TableError(
+            f"the target {labels.name!r} must have at least 2 different values "
+            f"with 2 rows each, and has {labels.value_counts().to_dict()}."
+        )
+    if labels.nunique() > MOST_CATEGORIES:
+        raise TableError(
+            f"the target {labels.name!r} has {labels.nunique()} different texts, "
+            f"and at most {MOST_CATEGORIES} are taken as classes."
+        )
+    model = LogisticRegression(max_iter=2000)
+    chance = float(labels.value_counts(normalize=True).max())
+    return Task(labels, model, "share right", "the most frequent class", chance, True)
+
+
+def predict(table: Table, settings: Settings) -> None:
+    """The target from raw columns and from codes."""
+    task = make_task(table.target)
+    heading(f"Predicting {task.labels.name}")
+    scores: dict[str, list[float]] = {}
+    for seed in range(settings.repeats):
+        train, test = train_test_split(
+            np.arange(len(task.labels)),
+            test_size=TEST_SHARE,
+            stratify=task.labels if task.is_class else None,
+            random_state=seed,
+        )
+        for name, pipeline in predictors(table, settings, task.model).items():
+            pipeline.fit(table.frame.iloc[train], task.labels.iloc[train])
+            score = pipeline.score(table.frame.iloc[test], task.labels.iloc[test])
+            scores.setdefault(name, []).append(score)
     print()
-    for name, score in scores.items():
-        print(f"{name:14s}{score:8.3f}")
-    print(f"({measure})")
-    say(f"Here the better features are the {max(scores, key=scores.get)}.")
+    print(f"{task.simple:24s}{task.chance:8.3f}")
+    for name, found in scores.items():
+        spread = f"   +- {np.std(found, ddof=1):.3f}" if len(found) > 1 else ""
+        print(f"{name:24s}{np.mean(found):8.3f}{spread}")
+    print(f"({task.measure}; number of random splits: {settings.repeats})")
+    say(features_verdict(scores, task.simple, task.chance))
+
+
+def features_verdict(scores: dict[str, list[float]], simple: str, chance: float) -> str:
+    """Which features are better, if the splits can tell."""
+    first, second = scores
+    if all(standing(np.subtract(s, chance)) != "ahead of" for s in scores.values()):
+        return f"Nothing here beats {simple} by more than chance."
+    where = standing(np.subtract(scores[first], scores[second]))
+    if where == "level with":
+        return (
+            f"Here {first} and {second} are level: they differ by no more than the "
+            f"spread of the splits, or {TIE:g}."
+        )
+    return (
+        f"Here the better features are the {first if where == 'ahead of' else second}."
+    )
 
 
 def draw(path: Path, results: list[Filled], title: str) -> None:
@@ -342,7 +290,13 @@ def draw(path: Path, results: list[Filled], title: str) -> None:
 def run_csv(path: Path, target: str | None, out: Path, settings: Settings) -> Path:
     """All of it on one file; the path of the picture."""
     heading(f"Your table: {path.name}")
-    table = usable(read_frame(path), target)
+    sheet = read_sheet(path)
+    if (out / FILLED).resolve() == path.resolve():
+        raise TableError(
+            f"{path} is where the filled table would go; name another folder with "
+            "--out, or rename your file."
+        )
+    table = usable(sheet.frame, target)
     frame = table.frame
     gaps = frame.isna().to_numpy().mean()
     say(
@@ -362,12 +316,13 @@ def run_csv(path: Path, target: str | None, out: Path, settings: Settings) -> Pa
     print_filled(results)
     heading("The strangest of the test rows")
     say("Line 1 of your file names the columns.")
-    filled = print_strange(table, train, test, settings)
+    model = transformer(table, settings).fit(known(train))
+    print_strange(model, test)
     if table.target is not None:
         predict(table, settings)
-    out.mkdir(parents=True, exist_ok=True)
-    filled.to_csv(out / "filled.csv", index=False)
-    print(f"\nYour table with its gaps filled: {out / 'filled.csv'}")
-    picture = out / "demo.png"
+    filled = fill_cells(sheet, table, model.reconstruct)
+    write_cells(out / FILLED, filled, sheet.format)
+    print(f"\nYour whole table with its gaps filled: {out / FILLED}")
+    picture = out / PICTURE
     draw(picture, results, f"Filling hidden cells of {path.name}")
     return picture

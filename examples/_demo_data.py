@@ -18,14 +18,14 @@ LEAST_MOVES = 0.05  # a sensor that moves in fewer of the rows is left out
 class Settings:
     """How much of everything; the quick ones only show that it runs."""
 
-    epochs: int = 100  # half of the default: the demo is to take about a minute
+    epochs: int = 150  # below the default: the demo is to take about a minute
     repeats: int = 3
     plants: int = 4
     plant_rows: int = 3000
     n_jobs: int = 2
     sizes: tuple[tuple[int, ...], ...] = ((64, 32), (128, 32))
     noise_rates: tuple[float, ...] = (0.1, 0.25, 0.4)
-    search_epochs: int = 50
+    search_epochs: int = 40
     turns: tuple[int, ...] = (1, 20)  # of PCA's filling
     rounds: int = 5  # of the linear regressions
     trees: int = 200

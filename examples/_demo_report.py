@@ -11,6 +11,7 @@ WIDTH = 88
 CELL = 10  # width of a column in a table
 OURS = "skdae, gradual"
 STANDINGS = ("ahead of", "level with", "behind")
+TIE = 0.01  # a smaller difference between two scores is none
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,18 @@ class Comparison:
         if (gain > 0).all():
             return "ahead of"
         return "behind" if (gain < 0).all() else "level with"
+
+
+def standing(gain: Sequence[float]) -> str:
+    """Where one score stands beside another, by its gain in each split.
+
+    It is level when the mean gain is within the spread of the gains, or a tie.
+    """
+    spread = float(np.std(gain, ddof=1)) if len(gain) > 1 else 0.0
+    mean = float(np.mean(gain))
+    if abs(mean) <= max(TIE, spread):
+        return "level with"
+    return "ahead of" if mean > 0 else "behind"
 
 
 def heading(text: str) -> None:

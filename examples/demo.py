@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-from _demo_csv import TableError, run_csv
+from _demo_csv import run_csv
 from _demo_data import (
     QUICK,
     Settings,
@@ -46,6 +46,9 @@ from _demo_report import (
     print_verdicts,
     say,
 )
+from _demo_table import TableError
+
+from skdae import GradualDAETransformer
 
 OUT = Path(__file__).resolve().parent.parent / "out"
 
@@ -64,7 +67,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def show_data(tables: Sequence[Source], process: dict | None, data: str | None) -> None:
+def show_data(
+    tables: Sequence[Source],
+    process: dict | None,
+    data: str | None,
+    settings: Settings,
+) -> None:
     """What is used, and where the rest would come from."""
     heading("The data")
     for source in tables:
@@ -77,7 +85,10 @@ def show_data(tables: Sequence[Source], process: dict | None, data: str | None) 
         )
     say(
         "Sensors that move in fewer than 5 % of the rows are left out. Nothing below "
-        "is measured on rows that were trained on."
+        f"is measured on rows that were trained on. Figures are means over "
+        f"{settings.repeats} splits (faults: {settings.plants} plants). To be short, "
+        f"skdae is trained for {settings.epochs} epochs; its default is "
+        f"{GradualDAETransformer().max_iter}."
     )
 
 
@@ -226,7 +237,7 @@ def run_tour(data: str | None, out: Path, settings: Settings) -> Path:
 
     process = find_process(data)
     tables = sources(settings, process)
-    show_data(tables, process, data)
+    show_data(tables, process, data, settings)
     lost = show_filling(tables, settings)
     noisy = show_denoising(tables, settings)
     schedules = show_schedules([tables[0], tables[2]], settings)
