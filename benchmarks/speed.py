@@ -7,6 +7,7 @@ products of one training step, written into buffers. Ours also corrupts its inpu
 learns its scaling; the others do neither.
 
     python benchmarks/speed.py [--work S,tiny,M,M-sgd] [--rounds 5] [--peers a,b]
+                               [--workers]
 """
 
 from __future__ import annotations
@@ -257,10 +258,33 @@ def report(name: str, work: Work, seconds: dict[str, list[float]]) -> None:
         )
 
 
+def workers(rounds: int) -> None:
+    """Four fits one after the other, and by two processes: half the time is ideal."""
+    from joblib import Parallel, delayed
+
+    work = replace(WORKS["S"], n_rows=5_000, epochs=30)
+    X = work.rows()
+    ratios = []
+    with Parallel(n_jobs=2) as parallel:
+        parallel(delayed(ours)(work, X) for _ in range(2))  # warm-up
+        for _ in range(rounds):
+            started = time.perf_counter()
+            for _ in range(4):
+                ours(work, X)
+            middle = time.perf_counter()
+            parallel(delayed(ours)(work, X) for _ in range(4))
+            ratios.append((time.perf_counter() - middle) / (middle - started))
+    print(
+        "\n### Four fits by two workers, time over that of one: "
+        f"{statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", default="S,tiny", help="of " + ",".join(WORKS))
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--workers", action="store_true", help="two processes, too")
     parser.add_argument("--peers", help="some of " + ",".join(CONTESTANTS))
     options = parser.parse_args()
     names = options.peers.split(",") if options.peers else list(CONTESTANTS)
@@ -269,6 +293,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     print(f"torch {torch.__version__}, numpy {np.__version__}, {options.rounds} rounds")
+    if options.workers:
+        workers(options.rounds)
     for name in options.work.split(","):
         report(name, WORKS[name], compare(WORKS[name], names, options.rounds))
 
