@@ -6,7 +6,7 @@ printed, tested and costed before the first weight moves.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 
@@ -28,8 +28,9 @@ __all__ = [
 
 def _is_count(value: object) -> bool:
     """Whether a value is an int of at least 1."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    return whole and int(value) >= 1  # type: ignore[call-overload]
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        return False
+    return value >= 1
 
 
 @dataclass(frozen=True)
