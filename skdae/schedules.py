@@ -30,7 +30,7 @@ def _is_count(value: object) -> bool:
     """Whether a value is an int of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         return False
-    return value >= 1
+    return bool(value >= 1)
 
 
 @dataclass(frozen=True)
