@@ -229,11 +229,10 @@ class Columns:
 
     def _one_hot(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One-hot groups and where their column is missing."""
-        offset = len(self.numeric)
-        hot = np.zeros((len(raw), self.layout.n_features - offset), dtype=raw.dtype)
+        hot = np.zeros((len(raw), sum(self.n_categories)), dtype=raw.dtype)
         unknown = np.zeros(hot.shape, dtype=bool)
-        for column, group in zip(self.categorical, self.groups, strict=True):
-            place = slice(group.start - offset, group.stop - offset)
+        places = _groups(0, self.n_categories)
+        for column, place in zip(self.categorical, places, strict=True):
             category = raw[:, column]
             seen = np.flatnonzero(~np.isnan(category))
             hot[seen, place.start + category[seen].astype(np.intp)] = 1
@@ -276,11 +275,13 @@ class Columns:
         # a constant is rebuilt as the constant, which is 0 here
         rebuilt = np.where(self.constant[self.numeric], 0, rebuilt)
         errors[:, self.numeric] = self.metric.forward(numbers) - rebuilt
-        one_hot, _ = self.encode(raw)
-        for j, (column, group) in enumerate(
-            zip(self.categorical, self.groups, strict=True)
+        if len(self.categorical):
+            hot, _ = self._one_hot(raw)
+            wrong = (hot - Z[:, len(self.numeric) :]) ** 2
+        for j, (column, place) in enumerate(
+            zip(self.categorical, _groups(0, self.n_categories), strict=True)
         ):
-            brier = ((one_hot[:, group] - Z[:, group]) ** 2).sum(axis=1)
+            brier = wrong[:, place].sum(axis=1)
             brier[np.isnan(raw[:, column])] = np.nan
             errors[:, column] = np.sqrt(brier / self.impurity[j])
         errors[:, ~self.known] = np.nan

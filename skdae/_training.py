@@ -15,11 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from skdae._kernels import (
-    Parameters,
-    Stepper,
-    torch_threads,
-)
+from skdae._kernels import Parameters, Stepper, torch_threads
 from skdae._network import ROLES, Head, Network, Place, Shape
 from skdae._progress import Epoch, Monitor, PhaseRecord, StreamState
 from skdae._random import Streams
