@@ -103,6 +103,13 @@ def check_output(estimator: Any) -> Output:
     return OUTPUTS[estimator.output]
 
 
+def batch_rows(batch_size: Any, n_rows: int) -> int:
+    """Rows per step; 'auto' is the power of two nearest to n_rows / 64, in limits."""
+    if batch_size == "auto":
+        batch_size = np.clip(2 ** np.round(np.log2(n_rows / 64)), 32, 256)
+    return int(min(batch_size, n_rows))
+
+
 def check_rows(rows: TrainingRows, *, at_least: int) -> None:
     """Enough rows to learn from."""
     n_rows = len(rows.repeated[0])

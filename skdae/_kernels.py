@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ import torch.nn.functional as F
 
 from skdae._network import ROLES, Head, Layer, Network, Place, Shape
 from skdae._progress import SolverState
+from skdae._random import bernoulli
+from skdae.schedules import Phase
 
 Tensor = torch.Tensor
 
@@ -202,7 +205,8 @@ class Parameters:
         """Take over the weights of a fitted network."""
         depth = len(network.encoder)
         places = [("encoder", k) for k in range(1, depth + 1)]
-        places += self.shape.decoder_places(depth)
+        if network.decoder:  # an encoder alone starts a network of another head
+            places += self.shape.decoder_places(depth)
         layers = (*network.encoder, *network.decoder)
         for place, layer in zip(places, layers, strict=True):
             if place not in self.blocks:  # the output layer of fewer layers
@@ -256,6 +260,13 @@ class Buffers:
         self.share = 1 / m
 
 
+class Dropped(NamedTuple):
+    """Hidden units left out in one step (dropout)."""
+
+    kept: list[Tensor]  # of each hidden layer, (m, width) bool
+    gain: float  # what the units kept are multiplied by
+
+
 class Chain:
     """The layers of one phase as a single net, with its buffers.
 
@@ -289,31 +300,50 @@ class Chain:
             self._buffers[m] = Buffers(self._outputs, self._deltas, m)
         return self._buffers[m]
 
-    def _forward(self, X: Tensor, outputs: list[Tensor]) -> None:
+    def _forward(
+        self, X: Tensor, outputs: list[Tensor], dropped: Dropped | None = None
+    ) -> None:
         """Fill the outputs of all layers; the last one before its activation."""
-        H = X  # (m, n_inputs)
-        for block, A in zip(self.blocks, outputs, strict=True):
-            if H is not X:
+        H, gain = X, 1.0  # (m, n_inputs)
+        for i, (block, A) in enumerate(zip(self.blocks, outputs, strict=True)):
+            if i:
                 self.activation.forward(H)
-            torch.addmm(block.bias, H, block.weight, out=A)
+                if dropped is not None:
+                    # the units kept stand for all of them by the gain of the product,
+                    # so that H stays what the derivative is a function of
+                    H.mul_(dropped.kept[i - 1])
+                    gain = dropped.gain
+            torch.addmm(block.bias, H, block.weight, alpha=gain, out=A)
             H = A
 
-    def loss(self, X: Tensor, T: Tensor, weight: Tensor | None) -> Tensor:
+    def loss(
+        self,
+        X: Tensor,
+        T: Tensor,
+        weight: Tensor | None,
+        dropped: Dropped | None = None,
+    ) -> Tensor:
         """Summed loss of rebuilding `T` from `X`, without a gradient."""
         views = self.buffers(X.shape[0])
-        self._forward(X, views.outputs)
+        self._forward(X, views.outputs, dropped)
         return output_delta(self.head, views.outputs[-1], T, weight, views.deltas[-1])
 
     def loss_and_gradient(
-        self, X: Tensor, T: Tensor, weight: Tensor | None, keep: float = 0.0
+        self,
+        X: Tensor,
+        T: Tensor,
+        weight: Tensor | None,
+        keep: float = 0.0,
+        dropped: Dropped | None = None,
     ) -> Tensor:
         """Summed loss; the gradient of its mean over rows goes to the blocks.
 
         `keep` times what a block's gradient held before is added to it: the momentum,
         so that the gradient buffer is the velocity and costs no pass of its own.
         """
-        loss = self.loss(X, T, weight)
+        loss = self.loss(X, T, weight, dropped)
         views = self.buffers(X.shape[0])
+        gain = 1.0 if dropped is None else dropped.gain
         deltas, outputs = views.deltas, views.outputs  # deltas of the sum, not the mean
         for i in range(len(self.blocks) - 1, self.lowest - 1, -1):
             block, delta = self.blocks[i], deltas[i]
@@ -322,10 +352,16 @@ class Chain:
                 # the decoder comes first on the way back; an encoder that shares its
                 # weights adds to what the decoder wrote
                 beta = 1.0 if block.shared else keep
-                block.weight_grad.addmm_(below_t, delta, beta=beta, alpha=views.share)
+                share = views.share * gain if i else views.share
+                block.weight_grad.addmm_(below_t, delta, beta=beta, alpha=share)
                 block.bias_grad.addmv_(views.deltas_t[i], views.mean, beta=keep)
             if i > self.lowest:
-                torch.mm(delta, self._weights_t[i], out=deltas[i - 1])
+                below = deltas[i - 1]
+                torch.addmm(
+                    below, delta, self._weights_t[i], beta=0, alpha=gain, out=below
+                )
+                if dropped is not None:
+                    below.mul_(dropped.kept[i - 1])
                 self.activation.backward(deltas[i - 1], outputs[i - 1])
         return loss
 
@@ -412,26 +448,27 @@ class Stepper:
     def __init__(
         self,
         parameters: Parameters,
+        phase: Phase,
         *,
-        depth: int,
-        corrupt: str,
-        rates: Sequence[float],
         batch_size: int,
         solver: str,
         learning_rate_init: float,
         momentum: float,
         alpha: float,
+        dropout: float = 0.0,
+        generator: np.random.Generator | None = None,
     ) -> None:
         shape = parameters.shape
-        places = shape.chain_places(depth, corrupt)
-        # a layer's rate is its decoder's too; the output layer goes with the newest
-        learns = [rates[k - 1] > 0 for _, k in places]
+        places = shape.chain_places(phase.depth, phase.corrupt)
+        rates = {place: phase.rate_of(*place) for place in places}
+        learns = [rates[place] > 0 for place in places]
         blocks = [parameters.blocks[place] for place in places]
         head = shape.head
-        if corrupt == "code":
-            head = shape.code_head(depth)
+        if phase.corrupt == "code":
+            head = shape.code_head(phase.depth)
         self.chain = Chain(blocks, shape.activation, head, learns, batch_size)
         self.alpha = alpha
+        self.dropout, self.generator = dropout, generator
         self.decayed = [
             block
             for block, learn in zip(blocks, learns, strict=True)
@@ -439,8 +476,8 @@ class Stepper:
         ]
         self.keep = momentum if solver == "sgd" else 0.0
         self.updates: list[Adam | SGD] = []
-        for rate in sorted({rates[k - 1] for _, k in places} - {0}):
-            equal = [place for place in places if rates[place[1] - 1] == rate]
+        for rate in sorted(set(rates.values()) - {0}):
+            equal = [place for place in places if rates[place] == rate]
             for start, end in parameters.spans(equal):
                 weights, grad = parameters.flat[start:end], parameters.grad[start:end]
                 step_size = rate * learning_rate_init
@@ -448,12 +485,27 @@ class Stepper:
 
     def step(self, X: Tensor, T: Tensor, weight: Tensor | None) -> Tensor:
         """Learn to rebuild `T` from `X` by one update; the summed loss before it."""
-        loss = self.chain.loss_and_gradient(X, T, weight, self.keep)
+        dropped = self._drop(X)
+        loss = self.chain.loss_and_gradient(X, T, weight, self.keep, dropped)
         for block in self.decayed:
             block.weight_grad.add_(block.weight, alpha=self.alpha)
         for optimiser in self.updates:
             optimiser.step()
         return loss
+
+    def _drop(self, X: Tensor) -> Dropped | None:
+        """Draw the hidden units that sit this step out, each row its own."""
+        if self.dropout == 0 or self.generator is None:
+            return None
+        widths = [block.bias.shape[0] for block in self.chain.blocks[:-1]]
+        kept = [
+            bernoulli(self.generator, 1 - self.dropout, (X.shape[0], width))
+            for width in widths
+        ]
+        return Dropped(
+            [torch.from_numpy(mask).to(X.device) for mask in kept],
+            1 / (1 - self.dropout),
+        )
 
     def state(self) -> SolverState:
         """The optimisers' memory as numpy arrays."""

@@ -59,7 +59,11 @@ ROLES = ("encoder", "decoder", "output")  # in the order of the flat vector
 
 @dataclass(frozen=True)
 class Shape:
-    """Widths and wiring of a network."""
+    """Widths and wiring of a network.
+
+    With a 'direct' decoder the head may be of any width: features to rebuild, or the
+    targets of a classifier or regressor.
+    """
 
     widths: tuple[int, ...]  # features, then hidden layers
     decoder: str
@@ -78,7 +82,7 @@ class Shape:
         below, width = self.widths[depth - 1], self.widths[depth]
         if role == "encoder":
             return below, width
-        return width, (below if role == "decoder" else self.widths[0])
+        return width, (below if role == "decoder" else self.head.n_features)
 
     def decoder_places(self, depth: int) -> list[Place]:
         """Decoder layers from the code of `depth` to the input, in order."""
@@ -140,12 +144,16 @@ class Network:
         """The top code, (n, hidden[-1])."""
         return self.codes(Z)[-1]
 
-    def decode(self, H: np.ndarray) -> np.ndarray:
-        """From the top code to features, (n, n_features)."""
+    def raw_outputs(self, H: np.ndarray) -> np.ndarray:
+        """From the top code to the outputs before their activation."""
         activate = ACTIVATIONS[self.activation]
         for layer in self.decoder[:-1]:
             H = activate(layer(H))
-        Z = self.decoder[-1](H)
+        return self.decoder[-1](H)
+
+    def decode(self, H: np.ndarray) -> np.ndarray:
+        """From the top code to the outputs, (n, n_features)."""
+        Z = self.raw_outputs(H)
         numeric = Z[:, : self.head.n_numeric]
         numeric[:] = ACTIVATIONS[self.head.activation](numeric)
         for group in self.head.groups:

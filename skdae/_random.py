@@ -34,6 +34,8 @@ class Streams:
         Draws the noise on the input.
     split : numpy.random.Generator
         Draws which rows are held out for validation.
+    dropout : numpy.random.Generator
+        Draws which hidden units are left out in a step.
     """
 
     # The order is part of what a seed means: append new streams, never insert.
@@ -41,6 +43,7 @@ class Streams:
     shuffle: np.random.Generator
     corruption: np.random.Generator
     split: np.random.Generator
+    dropout: np.random.Generator
 
 
 def spawn_streams(random_state: RandomState = None) -> Streams:

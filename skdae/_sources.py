@@ -17,11 +17,17 @@ class Block(NamedTuple):
 
     values: np.ndarray  # (m, n_features) float32, 0 where nothing is observed
     observed: np.ndarray | None  # (m, n_features) bool; None: everything
+    target: np.ndarray | None = None  # (m, n_outputs) float32; None: the values
+    weight: np.ndarray | None = None  # (m,) of each row in the loss; None: 1
 
     def part(self, rows: Any) -> "Block":
         """Rows of the block."""
-        observed = None if self.observed is None else self.observed[rows]
-        return Block(self.values[rows], observed)
+        return Block(
+            self.values[rows],
+            None if self.observed is None else self.observed[rows],
+            None if self.target is None else self.target[rows],
+            None if self.weight is None else self.weight[rows],
+        )
 
 
 class HeldOut(NamedTuple):
@@ -115,6 +121,30 @@ class TableRows:
         return encoded_block(self.columns, self.raw.take(self.index[index], axis=0))
 
 
+@dataclass(frozen=True)
+class TargetRows:
+    """Rows with a target that is to be predicted from them."""
+
+    rows: TableRows
+    target: np.ndarray  # (n_rows, n_outputs) float32
+    weight: np.ndarray | None = None  # (n_rows,) float32, in the loss
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.rows.n_rows
+
+    @property
+    def layout(self) -> Layout:
+        """Columns of the encoded features."""
+        return self.rows.layout
+
+    def take(self, index: np.ndarray) -> Block:
+        """Copies of the rows at `index`, with their targets."""
+        weight = None if self.weight is None else self.weight[index]
+        return self.rows.take(index)._replace(target=self.target[index], weight=weight)
+
+
 def encoded_block(columns: Columns, raw: np.ndarray) -> Block:
     """Raw rows as the network sees them."""
     Z, observed = columns.encode(raw)
@@ -144,6 +174,7 @@ class TableSource:
     index: np.ndarray  # rows to train on
     weights: np.ndarray | None = None  # of all rows
     held_out_index: np.ndarray | None = None
+    held_out_rows: HeldOut | None = None  # given beside the table
 
     @classmethod
     def split(
@@ -168,6 +199,13 @@ class TableSource:
         return cls(rows, index[~is_held_out], weights, index[is_held_out])
 
     @property
+    def n_drawn(self) -> int:
+        """Rows of an epoch, on average."""
+        if self.weights is None:
+            return len(self.index)
+        return round(self.weights[self.index].sum())
+
+    @property
     def layout(self) -> Layout:
         """What the noise knows of the features."""
         return self.rows.layout
@@ -177,7 +215,7 @@ class TableSource:
         """Rows that are not trained on, as often as whole weights say."""
         index = self.held_out_index
         if index is None:
-            return None
+            return self.held_out_rows
         if self.weights is None:
             return HeldOut(self.rows.take(index), np.ones(len(index)))
         weights = self.weights[index]

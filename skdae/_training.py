@@ -41,6 +41,8 @@ class Settings:
     tol: float
     device: str
     n_threads: int | None
+    dropout: float = 0.0
+    averaging: float = 0.0  # share of a phase's last epochs whose weights are averaged
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,11 @@ class Training:
 
 
 class Batch(NamedTuple):
-    """Rows of one step, each of shape (m, n_features)."""
+    """Rows of one step."""
 
-    corrupted: torch.Tensor
-    clean: torch.Tensor
-    weight: torch.Tensor | None  # of each cell in the loss; None: 1 everywhere
+    corrupted: torch.Tensor  # (m, n_features)
+    target: torch.Tensor  # (m, n_outputs): the clean rows, or what is predicted
+    weight: torch.Tensor | None  # of each target cell in the loss; None: 1 everywhere
 
 
 def _cell_weights(
@@ -73,29 +75,44 @@ def _cell_weights(
     return weight if observed is None else weight * observed
 
 
+def _spoil(
+    block: Block, layout: Layout, noise: Noise, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Corrupted rows and where; a missing cell enters as a masked one."""
+    if block.observed is None:
+        return noise.apply(block.values, generator, layout)
+    # a donor with nothing in the column has nothing to give
+    known = np.where(block.observed, block.values, np.nan)
+    corrupted, mask = noise.apply(known, generator, layout)
+    empty = np.isnan(corrupted)
+    corrupted[empty] = block.values[empty]
+    mask &= ~empty
+    corrupted[~block.observed] = 0
+    return corrupted, mask
+
+
 def _corrupt(
     block: Block,
     layout: Layout,
-    noise: Noise,
+    noise: Noise | None,
     generator: np.random.Generator,
     settings: Settings,
 ) -> Batch:
-    """Corrupt rows; a missing cell enters as a masked one."""
-    if block.observed is None:
-        corrupted, mask = noise.apply(block.values, generator, layout)
+    """Corrupted rows (clean ones without a noise) and what the network must say."""
+    corrupted, mask = block.values, np.zeros(block.values.shape, dtype=bool)
+    if noise is not None:
+        corrupted, mask = _spoil(block, layout, noise, generator)
+    if block.target is None:
+        target = block.values
+        weight = _cell_weights(mask, block.observed, settings.emphasis)
     else:
-        # a donor with nothing in the column has nothing to give
-        known = np.where(block.observed, block.values, np.nan)
-        corrupted, mask = noise.apply(known, generator, layout)
-        empty = np.isnan(corrupted)
-        corrupted[empty] = block.values[empty]
-        mask &= ~empty
-        corrupted[~block.observed] = 0
-    weight = _cell_weights(mask, block.observed, settings.emphasis)
+        target, weight = block.target, block.weight
+        if weight is not None:
+            weight = np.repeat(weight[:, None], target.shape[1], axis=1)
     device = settings.device
     return Batch(
         torch.from_numpy(corrupted).to(device),
-        torch.from_numpy(block.values).to(device),
+        torch.from_numpy(target).to(device),
         None if weight is None else torch.from_numpy(weight).to(device),
     )
 
@@ -104,8 +121,8 @@ def _weighted(batch: Batch, weights: np.ndarray) -> Batch:
     """The batch with a weight for each row."""
     if np.all(weights == 1):
         return batch
-    rows = torch.from_numpy(weights.astype(np.float32)).to(batch.clean.device)[:, None]
-    cells = torch.ones_like(batch.clean) if batch.weight is None else batch.weight
+    rows = torch.from_numpy(weights.astype(np.float32)).to(batch.target.device)[:, None]
+    cells = torch.ones_like(batch.target) if batch.weight is None else batch.weight
     return batch._replace(weight=cells * rows)
 
 
@@ -122,9 +139,9 @@ def _check_range(block: Block, head: Head) -> None:
 
 def _split(batch: Batch, size: int) -> Iterator[Batch]:
     """Consecutive parts of at most `size` rows; the last may be shorter."""
-    parts = zip(batch.corrupted.split(size), batch.clean.split(size), strict=True)
+    parts = zip(batch.corrupted.split(size), batch.target.split(size), strict=True)
     if batch.weight is None:
-        return (Batch(corrupted, clean, None) for corrupted, clean in parts)
+        return (Batch(*pair, None) for pair in parts)
     weights = batch.weight.split(size)
     return (Batch(*pair, w) for pair, w in zip(parts, weights, strict=True))
 
@@ -155,7 +172,7 @@ class Trainer:
     """The state of a training run: weights, random streams and settings."""
 
     parameters: Parameters
-    noise: Noise
+    noise: Noise | None
     streams: Streams
     settings: Settings
     validation_seed: int = 0
@@ -165,14 +182,14 @@ class Trainer:
         settings = self.settings
         return Stepper(
             self.parameters,
-            depth=phase.depth,
-            corrupt=phase.corrupt,
-            rates=phase.rates,
+            phase,
             batch_size=settings.batch_size,
             solver=settings.solver,
             learning_rate_init=settings.learning_rate_init,
             momentum=settings.momentum,
             alpha=settings.alpha,
+            dropout=settings.dropout,
+            generator=self.streams.dropout,
         )
 
     def trained_network(self, depth: int) -> Network:
@@ -185,20 +202,19 @@ class Trainer:
             )
         return network
 
-    def phase_source(self, source: Source, phase: Phase) -> tuple[Source, Noise]:
+    def phase_source(self, source: Source, phase: Phase) -> tuple[Source, Noise | None]:
         """What a phase rebuilds: the rows, or their codes below its top layer."""
-        if phase.corrupt == "input":
+        if phase.corrupt == "input" or self.noise is None:
             return source, self.noise
         below = self.parameters.encoder(phase.depth - 1)
         return source.encoded(below), self.noise.for_codes()
 
     def epoch(
-        self, stepper: Stepper, source: Source, noise: Noise, layout: Layout
+        self, stepper: Stepper, source: Source, noise: Noise | None, layout: Layout
     ) -> tuple[float, int]:
         """One pass over the rows: the mean loss and the steps made."""
         size = self.settings.batch_size
-        n_features = stepper.chain.head.n_features
-        block_rows = size * max(1, BLOCK_CELLS // (size * n_features))
+        block_rows = size * max(1, BLOCK_CELLS // (size * layout.n_features))
         loss = torch.zeros((), dtype=torch.float64, device=self.settings.device)
         n_rows = n_steps = 0
         for block in source.epoch(self.streams.shuffle, block_rows):
@@ -240,7 +256,9 @@ class Trainer:
         if held_out is not None:
             # the same seed in every phase: one corruption, drawn once
             fixed = np.random.default_rng(self.validation_seed)
-            validation = _corrupt(held_out.block, layout, noise, fixed, settings)
+            # a target is predicted from rows as they are
+            spoil = noise if held_out.block.target is None else None
+            validation = _corrupt(held_out.block, layout, spoil, fixed, settings)
             validation = _weighted(validation, held_out.weights)
         stopper = _Stopper(settings.n_iter_no_change, settings.tol)
         snapshot = partial(self.parameters.network, phase.depth)
@@ -248,6 +266,8 @@ class Trainer:
         validation_curve: list[float] = []
         steps = 0
         best = stop = None
+        mean, n_averaged = torch.zeros_like(flat), 0
+        first_averaged = phase.epochs - round(phase.epochs * settings.averaging)
         for epoch in range(phase.epochs):
             monitor.epoch_begin()
             loss, n_steps = self.epoch(stepper, source, noise, layout)
@@ -255,6 +275,9 @@ class Trainer:
                 self.check_finite(loss)
             curve.append(loss)
             steps += n_steps
+            if epoch >= first_averaged:
+                n_averaged += 1
+                mean.lerp_(flat, 1 / n_averaged)
             if held_out is not None:
                 validation_curve.append(
                     self.validation_loss(stepper, validation, held_out.weights.sum())
@@ -266,6 +289,8 @@ class Trainer:
                 break
         if best is not None:
             flat.copy_(best)
+        elif n_averaged:
+            flat.copy_(mean)
         record = PhaseRecord(
             kind=phase.kind,
             depth=phase.depth,
@@ -313,7 +338,7 @@ def _torch_state(shape: Shape, settings: Settings) -> Iterator[Settings]:
 def make_trainer(
     shape: Shape,
     plan: Sequence[Phase],
-    noise: Noise,
+    noise: Noise | None,
     streams: Streams,
     settings: Settings,
     *,
@@ -347,7 +372,7 @@ def train(
     plan: Sequence[Phase],
     shape: Shape,
     *,
-    noise: Noise,
+    noise: Noise | None,
     streams: Streams,
     settings: Settings,
     initial: Network | None = None,
@@ -385,7 +410,7 @@ def train_on_batch(
     shape: Shape,
     state: StreamState | None,
     *,
-    noise: Noise,
+    noise: Noise | None,
     streams: Streams,
     settings: Settings,
     initial: Network | None = None,

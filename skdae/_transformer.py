@@ -22,6 +22,7 @@ from skdae._callbacks import (
 from skdae._columns import SCALINGS, Columns, fit_columns
 from skdae._design import (
     DEFAULT_NOISE_RATE,
+    batch_rows,
     check_batches,
     check_continues,
     check_design,
@@ -53,7 +54,7 @@ from skdae.noise import NOISES, Noise
 from skdae.schedules import SCHEDULES, Phase, joint
 
 
-def _results(training: Any) -> dict[str, Any]:
+def training_results(training: Any) -> dict[str, Any]:
     """Return the fitted attributes that come of a training run."""
     return {
         "network_": training.network,
@@ -419,7 +420,7 @@ default='code'
             initial=self.network_ if going_on else None,
             monitor=monitor,
         )
-        self.__dict__.update(learned | _results(result))
+        self.__dict__.update(learned | training_results(result))
         monitor.fit_end(result.network)
         return self
 
@@ -485,7 +486,7 @@ default='code'
             settings=self._settings(n_rows),
             monitor=monitor,
         )
-        self.__dict__.update(learned | _results(result))
+        self.__dict__.update(learned | training_results(result))
         monitor.fit_end(result.network)
         return self
 
@@ -805,15 +806,12 @@ default='code'
         """Return how to optimise."""
         from skdae._training import Settings
 
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            batch_size = np.clip(2 ** np.round(np.log2(n_rows / 64)), 32, 256)
         return Settings(
             solver=self.solver,
             learning_rate_init=self.learning_rate_init,
             momentum=self.momentum,
             alpha=self.alpha,
-            batch_size=int(min(batch_size, n_rows)),
+            batch_size=batch_rows(self.batch_size, n_rows),
             emphasis=check_emphasis(self.emphasis),
             n_iter_no_change=self.n_iter_no_change,
             tol=self.tol,

@@ -56,19 +56,21 @@ def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
 
 
 def canonical_order(
-    X: np.ndarray, weights: np.ndarray | None = None
+    X: np.ndarray, further: Sequence[np.ndarray] = ()
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sort the rows by their values, column after column, and last by weight.
+    """Sort the rows by their values, column after column, then by `further` keys.
 
     The same rows in any order give the same sequence, so a model does not hang on
     the order its rows came in. Rows that are alike keep their order. Returns the
-    order and, for each place in it, a number that rows share which are alike.
+    order and, for each place in it, a number that rows share which are alike in X.
     """
     order = np.arange(len(X))
     group = np.zeros(len(X), dtype=np.intp)  # where the rows alike so far begin
+    alike = group
     tied = np.arange(len(X))  # places whose row is not alone in its group yet
-    keys = [*X.T] if weights is None else [*X.T, weights]
-    for number, key in enumerate(keys):
+    for number, key in enumerate([*X.T, *further]):
+        if number == X.shape[1]:  # what follows sorts rows, but tells none apart
+            alike, group = group, group.copy()
         if len(tied) == 0:
             break
         values = key[order[tied]]
@@ -78,13 +80,11 @@ def canonical_order(
         differs = (values[1:] != values[:-1]) & ~(nan[1:] & nan[:-1])
         starts = np.ones(len(tied), dtype=bool)
         starts[1:] = (np.diff(group[tied]) != 0) | differs
-        if number == X.shape[1]:  # weights sort rows, but do not tell them apart
-            break
         first = np.maximum.accumulate(np.where(starts, np.arange(len(tied)), 0))
         group[tied] = tied[first]
         alone = starts & np.append(starts[1:], True)
         tied = tied[~alone]
-    return order, group
+    return order, alike
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,23 @@ class TrainingRows:
         return np.repeat(self.index, self.weights.astype(np.intp)), None
 
 
-def training_rows(X: np.ndarray, sample_weight: Any) -> TrainingRows:
+def training_rows(
+    X: np.ndarray, sample_weight: Any, target: np.ndarray | None = None
+) -> TrainingRows:
     """Return the rows to learn from and their weights.
 
     Whole weights are repetitions, as long as they make at most `MOST_REPEATS` rows of
-    each on average; others are scaled to a mean of one. Rows of weight 0 and rows
-    without a single value are left out.
+    each on average; others are scaled to a mean of one. Rows of weight 0 are left
+    out, and so are rows without a single value unless they have a `target`.
     """
     weights = check_weights(sample_weight, X)
-    order, groups = canonical_order(X, weights)
-    kept = ~np.isnan(X).all(axis=1)[order]
+    further = [] if target is None else [*target.T]
+    order, groups = canonical_order(
+        X, further if weights is None else [*further, weights]
+    )
+    kept = np.ones(len(X), dtype=bool)
+    if target is None:
+        kept = ~np.isnan(X).all(axis=1)[order]
     if weights is not None:
         kept &= weights[order] > 0
         if not kept.any():

@@ -15,6 +15,7 @@ __all__ = [
     "Phase",
     "at_equal_updates",
     "describe",
+    "fine_tuning",
     "frozen",
     "gradual",
     "hybrid",
@@ -49,6 +50,9 @@ class Phase:
     corrupt : {'input', 'code'}, default='input'
         Where the noise goes in and what is rebuilt: the input row, or the code of
         the layer below the top one. With 'code' only the top layer learns.
+    output_rate : float or None, default=None
+        Learning-rate factor of an output layer that stands on the top code alone (a
+        'direct' decoder, or what predicts a target); None is the top layer's.
     kind : str, default='custom'
         A label for people ('gradual', 'stacked', 'tuning', ...); it changes nothing.
 
@@ -64,6 +68,7 @@ class Phase:
     epochs: int
     rates: tuple[float, ...]
     corrupt: str = "input"
+    output_rate: float | None = None
     kind: str = field(default="custom", compare=False)
 
     def __post_init__(self) -> None:
@@ -85,7 +90,15 @@ class Phase:
                 f"rates={self.rates!r} of a Phase must lie in [0, 1]; scale "
                 "learning_rate_init to train faster."
             )
-        if not any(self.rates):
+        output_rate = self.output_rate
+        if output_rate is not None and not (
+            isinstance(output_rate, Real) and 0 <= output_rate <= 1
+        ):
+            raise ValueError(
+                f"output_rate={output_rate!r} of a Phase must be None or lie in "
+                "[0, 1]; scale learning_rate_init to train faster."
+            )
+        if not any(self.rates) and not output_rate:
             raise ValueError(
                 f"rates={self.rates!r} of a Phase train nothing; give at least one "
                 "layer a factor above 0."
@@ -105,10 +118,33 @@ class Phase:
                 "the top layer: the code that is rebuilt stands still."
             )
 
+    def rate_of(self, role: str, depth: int) -> float:
+        """Learning-rate factor of a layer of the network.
+
+        Parameters
+        ----------
+        role : {'encoder', 'decoder', 'output'}
+            What the layer does. A decoder layer learns as its encoder layer does.
+        depth : int
+            Number of the encoder layer that it is, undoes, or stands on.
+
+        Returns
+        -------
+        float
+            0 for a layer that stands still.
+        """
+        if role == "output" and self.output_rate is not None:
+            return self.output_rate
+        return self.rates[depth - 1]
+
     @property
     def n_updated(self) -> int:
-        """Number of layers whose weights change."""
-        return sum(rate > 0 for rate in self.rates)
+        """Number of layers whose weights change.
+
+        An encoder layer counts with its decoder, an output layer with a rate of its
+        own by itself.
+        """
+        return sum(rate > 0 for rate in (*self.rates, self.output_rate or 0))
 
     @property
     def cost(self) -> int:
@@ -494,6 +530,68 @@ def joint(
     training, tuning = _budget(n_layers, max_iter, 1, tuning_fraction)
     return _joint_phase(n_layers, training, "joint") + _joint_phase(
         n_layers, tuning, "tuning"
+    )
+
+
+def _unfreezing(n_layers: int, encoder_rate: float) -> list[tuple[float, ...]]:
+    """Rates of the phases that let layer after layer learn, from the top down."""
+    return [
+        (0.0,) * (n_layers - n_free) + (float(encoder_rate),) * n_free
+        for n_free in range(n_layers + 1)
+    ]
+
+
+def fine_tuning(
+    n_layers: int,
+    max_iter: int,
+    *,
+    encoder_rate: float = 1.0,
+    unfreezing: str = "joint",
+) -> tuple[Phase, ...]:
+    """Train a new output layer on labels, and the pretrained encoder with it.
+
+    Parameters
+    ----------
+    n_layers : int
+        Number of hidden layers.
+    max_iter : int
+        Epochs in total, over all phases.
+    encoder_rate : float in [0, 1], default=1.0
+        Learning-rate factor of the encoder's layers. 0 leaves them as they are: the
+        output layer is a linear model of the code.
+    unfreezing : {'joint', 'gradual'}, default='joint'
+        'joint': all layers learn from the start. 'gradual', the mirror of gradual
+        training: first the output layer alone, then the layers below join it one by
+        one from the top down, each for an equal share of the epochs.
+
+    Returns
+    -------
+    tuple of Phase
+        The plan, in the order it is run.
+
+    References
+    ----------
+    J. Howard and S. Ruder, "Universal language model fine-tuning for text
+    classification", 2018 (gradual unfreezing).
+
+    Examples
+    --------
+    >>> from skdae.schedules import fine_tuning
+    >>> [phase.rates for phase in fine_tuning(2, 60, unfreezing="gradual")]
+    [(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
+    """
+    if not isinstance(encoder_rate, Real) or not 0 <= float(encoder_rate) <= 1:
+        raise ValueError(f"encoder_rate={encoder_rate!r} must be a number in [0, 1].")
+    if unfreezing not in ("joint", "gradual"):
+        raise ValueError(f"unfreezing={unfreezing!r} must be 'joint' or 'gradual'.")
+    stages = _unfreezing(n_layers, encoder_rate)
+    if unfreezing == "joint" or encoder_rate == 0:
+        stages = stages[-1:]
+    _budget(n_layers, max_iter, len(stages), 0)
+    epochs = _allocate(max_iter, _shares("equal", len(stages)))
+    return tuple(
+        Phase(n_layers, n, rates, output_rate=1.0, kind="fine-tuning")
+        for n, rates in zip(epochs, stages, strict=True)
     )
 
 

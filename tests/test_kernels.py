@@ -17,6 +17,7 @@ from skdae._kernels import (
     torch_threads,
 )
 from skdae._network import ACTIVATIONS, Head
+from skdae.schedules import Phase
 
 WIDTHS = (7, 4, 3)  # of the hidden layers
 BUFFER_ROWS = 8
@@ -81,9 +82,7 @@ def make_stepper(parameters, phase, *, solver="sgd", alpha=0.0, momentum=0.0):
     depth, corrupt, rates = phase
     return Stepper(
         parameters,
-        depth=depth,
-        corrupt=corrupt,
-        rates=rates,
+        Phase(depth, 1, rates, corrupt),
         batch_size=BUFFER_ROWS,
         solver=solver,
         learning_rate_init=0.05,
@@ -299,6 +298,78 @@ def test_extreme_outputs_stay_finite():
     loss = make_stepper(parameters, PHASES[2]).step(X, T, None)
     assert torch.isfinite(loss)
     assert torch.isfinite(parameters.grad).all()
+
+
+# --- dropout ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    "phase", [phase for phase in PHASES if phase[1] == "input"], ids=str
+)
+def test_gradient_with_dropout_equals_autograd(activation, phase):
+    """Of the units kept, each multiplied by the inverse of the share that is kept."""
+    shape = make_shape(HEADS["mixed"], activation=activation, decoder="direct")
+    parameters = make_parameters(shape)
+    X, T, weight = make_batch(shape.head, "missing", 6)
+    stepper = make_stepper(parameters, phase)
+    stepper.dropout, stepper.generator = 0.4, np.random.default_rng(3)
+    dropped = stepper._drop(X)
+    assert all((~kept).any() and kept.any() for kept in dropped.kept)
+    flat = parameters.flat.clone().requires_grad_()
+    places = shape.chain_places(*phase[:2])
+    learns = torch.zeros(len(flat), dtype=torch.bool)
+    H = X
+    for i, place in enumerate(places):
+        block = parameters.blocks[place]
+        learns[slice(*block.span)] = phase[2][place[1] - 1] > 0
+        W, b = (
+            flat.as_strided(view.size(), view.stride(), view.storage_offset())
+            for view in (block.weight, block.bias)
+        )
+        H = H @ W + b
+        if i < len(places) - 1:
+            H = ORACLE_ACTIVATIONS[activation](H) * dropped.kept[i] / 0.6
+    n = shape.head.n_numeric
+    loss = (weight[:, :n] * (H[:, :n] - T[:, :n]) ** 2 / 2).sum()
+    for group in shape.head.groups:
+        log_p = F.log_softmax(H[:, group], dim=1)
+        loss = loss - (weight[:, group] * T[:, group] * log_p).sum()
+    (loss / len(X)).backward()
+    stepper.generator = np.random.default_rng(3)
+    found = stepper.step(X, T, weight)
+    assert relative_error(found, loss.detach()) <= 1e-12
+    assert relative_error(parameters.grad, torch.where(learns, flat.grad, 0)) <= 1e-12
+
+
+def test_an_output_layer_may_learn_at_a_rate_of_its_own():
+    """And alone: what lies below stays as it is."""
+    for rates, learners in (((0.0, 0.0, 0.0), 1), ((0.0, 0.0, 0.1), 2)):
+        shape = make_shape(HEADS["mixed"], decoder="direct")
+        parameters = make_parameters(shape)
+        before = parameters.flat.clone()
+        phase = Phase(3, 1, rates, output_rate=1.0)
+        stepper = Stepper(
+            parameters,
+            phase,
+            batch_size=BUFFER_ROWS,
+            solver="sgd",
+            learning_rate_init=0.05,
+            momentum=0.0,
+            alpha=0.0,
+        )
+        stepper.step(*make_batch(shape.head, "none", 6))
+        moved = {
+            place
+            for place, block in parameters.blocks.items()
+            if not torch.equal(
+                before[slice(*block.span)], parameters.flat[slice(*block.span)]
+            )
+        }
+        assert moved == {("output", 3), ("encoder", 3)} - (
+            {("encoder", 3)} if learners == 1 else set()
+        )
+        assert phase.n_updated == learners
 
 
 # --- optimisers ---------------------------------------------------------------------

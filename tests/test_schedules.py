@@ -12,6 +12,7 @@ from skdae.schedules import (
     Phase,
     at_equal_updates,
     describe,
+    fine_tuning,
     frozen,
     gradual,
     hybrid,
@@ -394,3 +395,49 @@ def test_updates_of_a_joint_reference_are_shared_out(name, n_layers):
 def test_shares_are_checked_where_they_have_no_part():
     with pytest.raises(ValueError, match="epoch_allocation"):
         make_schedule("joint", 2, 10, epoch_allocation=(1, 2, 3))
+
+
+# --- fine-tuning ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_layers", [1, 2, 4])
+@pytest.mark.parametrize("unfreezing", ["joint", "gradual"])
+def test_fine_tuning_spends_its_epochs_and_ends_with_all_layers(n_layers, unfreezing):
+    plan = fine_tuning(n_layers, 23, encoder_rate=0.5, unfreezing=unfreezing)
+    assert total_epochs(plan) == 23
+    assert plan[-1].rates == (0.5,) * n_layers
+    assert all(phase.rate_of("output", n_layers) == 1 for phase in plan)
+    assert all(phase.depth == n_layers for phase in plan)
+    free = [phase.n_updated for phase in plan]
+    assert free == (
+        [n_layers + 1] if unfreezing == "joint" else [*range(1, n_layers + 2)]
+    )
+    for phase in plan:  # from the top down
+        assert list(phase.rates) == sorted(phase.rates)
+
+
+def test_an_encoder_that_stands_still_is_one_phase():
+    assert fine_tuning(2, 9, encoder_rate=0, unfreezing="gradual") == (
+        Phase(2, 9, (0, 0), output_rate=1.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"encoder_rate": 2}, "encoder_rate=2 must be a number"),
+        ({"encoder_rate": "all"}, "encoder_rate='all' must be a number"),
+        ({"unfreezing": "slow"}, "unfreezing='slow' must be"),
+        ({"unfreezing": "gradual", "max_iter": 2}, "max_iter=2 must be at least"),
+    ],
+)
+def test_fine_tuning_says_what_is_wrong(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        fine_tuning(2, **({"max_iter": 10} | arguments))
+
+
+def test_an_output_rate_is_checked():
+    with pytest.raises(ValueError, match=r"output_rate=1\.5 of a Phase"):
+        Phase(1, 1, (1.0,), output_rate=1.5)
+    with pytest.raises(ValueError, match="train nothing"):
+        Phase(1, 1, (0.0,), output_rate=0.0)

@@ -183,7 +183,7 @@ def test_every_epoch_has_an_order_of_its_own():
 def test_rows_taken_are_copies(missing):
     rows = make_rows(missing=missing)
     index = np.array([3, 3, 0])
-    values, observed = rows.take(index)
+    values, observed, *_ = rows.take(index)
     np.testing.assert_array_equal(values, rows.values[index])
     assert rows.n_rows == 50
     assert (observed is None) == (missing == 0)
@@ -456,6 +456,19 @@ def test_the_best_weights_are_restored(name):
     assert same(result.network, monitor.networks[best])
     assert not same(result.network, monitor.networks[epochs[-1]])
     assert result.phases[-1].validation_loss == min(losses)
+
+
+@pytest.mark.parametrize(("averaging", "n_averaged"), [(0.0, 1), (0.5, 4), (1.0, 8)])
+def test_the_weights_of_the_last_epochs_are_averaged(averaging, n_averaged):
+    monitor = RecordingMonitor()
+    result = run(gradual(2, 16)[-1:], averaging=averaging, monitor=monitor)
+    assert len(monitor.networks) == 8
+    for i, layer in enumerate(layers(result.network)):
+        ends = [layers(network)[i].weight for network in monitor.networks]
+        mean = np.mean(ends[-n_averaged:], axis=0)
+        np.testing.assert_allclose(layer.weight, mean, rtol=1e-5, atol=1e-6)
+        if n_averaged > 1:
+            assert not np.array_equal(layer.weight, ends[-1])
 
 
 def test_the_next_phase_starts_from_the_best_weights():
