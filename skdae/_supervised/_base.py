@@ -1,0 +1,618 @@
+"""Fine-tuning: a new output layer on a pretrained encoder, trained on labels.
+
+What the classifier and the regressor share; they differ in what they predict.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+    clone,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_consistent_length, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skdae import _outputs
+from skdae._callbacks import PrintMonitor
+from skdae._columns import Columns
+from skdae._design import batch_rows
+from skdae._network import Network, Shape, chunks
+from skdae._progress import PhaseRecord
+from skdae._random import Streams, spawn_streams
+from skdae._sources import HeldOut, TableRows, TableSource, TargetRows, encoded_block
+from skdae._supervised._targets import Target, is_unlabeled, sort_keys
+from skdae._transformer import GradualDAETransformer, training_results
+from skdae._validation import check_weights, training_rows
+from skdae.noise import NOISES, Noise, SwapNoise, make_noise
+from skdae.schedules import Phase, fine_tuning
+
+# what transformer=None stands for: benchmarks/README.md says how it was chosen
+DEFAULT_TRANSFORMER: dict[str, Any] = {
+    "hidden_layer_sizes": (256, 128),
+    "noise": "swap",
+    "max_iter": 50,
+}
+
+STUDENT_NOISE = SwapNoise(0.1)  # what noise='auto' is where unlabelled rows take part
+
+
+class Labels(NamedTuple):
+    """Which rows have a label, and what it is."""
+
+    y: np.ndarray  # (n_labelled,) or (n_labelled, n_outputs), checked
+    labelled: np.ndarray  # (n_labelled,) rows of X that have one
+    missing: np.ndarray  # (n_unlabelled,) the other rows
+
+
+class Unlabelled(NamedTuple):
+    """Rows without a label."""
+
+    rows: TableRows
+    weights: np.ndarray | None  # how often each row is drawn
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Rows with their targets, in an order that the order of X has no part in."""
+
+    rows: TargetRows
+    target: Target
+    weights: np.ndarray | None  # how often each row is drawn
+    groups: np.ndarray  # rows that are alike share a number
+
+
+class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base of the estimators that train a pretrained encoder on labels."""
+
+    transformer_: GradualDAETransformer
+    network_: Network
+    loss_curve_: list[float]
+    phases_: tuple[PhaseRecord, ...]
+    _target: Target
+    _stream: Any
+
+    _parameter_constraints: dict[str, Any] = {
+        "transformer": [GradualDAETransformer, FrozenEstimator, None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "encoder_rate": [Interval(Real, 0, 1, closed="both")],
+        "unfreezing": [StrOptions({"joint", "gradual"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "noise": [StrOptions({"auto", *NOISES}), Noise, None],
+        "noise_rate": [Interval(Real, 0, None, closed="left"), "array-like"],
+        "average": [Interval(Real, 0, 1, closed="both")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "unlabeled": "no_validation",
+        "unlabeled_weight": [Interval(Real, 0, None, closed="left")],
+        "n_teachers": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state", HasMethods("integers")],
+        "verbose": ["verbose"],
+    }
+
+    # --- what an estimator says of its targets ---------------------------------------
+
+    @abstractmethod
+    def _check_y(self, y: np.ndarray) -> np.ndarray:
+        """Labels as they are learned from, checked."""
+
+    @abstractmethod
+    def _learn_target(self, y: np.ndarray, weights: np.ndarray | None) -> Target:
+        """What the labels of the rows ask the network to say."""
+
+    def _trained_on(self, T: np.ndarray) -> np.ndarray:
+        """Targets as the loss sees them."""
+        return T
+
+    def _loss_weights(
+        self, target: Any, T: np.ndarray, weights: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Weight of each row in the loss; None for equal ones."""
+        return None
+
+    def _holds_out(self) -> bool:
+        """Whether some rows are not trained on."""
+        return self.early_stopping
+
+    # --- scikit-learn's conventions --------------------------------------------------
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        inner = self.transformer
+        tags.input_tags = get_tags(
+            GradualDAETransformer() if inner is None else inner
+        ).input_tags
+        tags.target_tags.required = True
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "network_")
+
+    def set_params(self, **params):
+        """Set parameters, also those of the transformer.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name. ``transformer__noise_rate`` reaches into the transformer;
+            where that is None it becomes the default one first.
+
+        Returns
+        -------
+        self : object
+            This estimator.
+        """
+        inside = any(name.startswith("transformer__") for name in params)
+        if inside and params.get("transformer", self.transformer) is None:
+            params["transformer"] = GradualDAETransformer(**DEFAULT_TRANSFORMER)
+        return super().set_params(**params)
+
+    @property
+    def _n_features_out(self):
+        """Width of the code."""
+        return len(self.network_.encoder[-1].bias)
+
+    # --- fit -------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+        """Pretrain the encoder on X, then train it and an output layer on y.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Training table, in the user's units; NaN where nothing was measured.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            What is to be predicted; `unlabeled` marks rows where it is not known.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Whole weights of at most 10 on average count as repetitions of the row;
+            others are scaled to a mean of one and say how often a row is drawn.
+        X_val : array-like or DataFrame of shape (n_val, n_features), default=None
+            Rows that are held out in place of a share of X, for early stopping or
+            for the temperature. Pipelines pass them on by metadata routing, with
+            ``set_fit_request(X_val=True, y_val=True)``.
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Their labels.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range or does not fit the data; the message
+            names the parameter, the rule, the value and the remedy.
+        """
+        streams = spawn_streams(self.random_state)
+        labels = self._read_labels(X, y)
+        self._check_validation(X_val, y_val)
+        transformer = self._pretrained(X, sample_weight, streams)
+        raw = transformer._read(X).raw
+        lesson = self._lesson(transformer, raw, labels, sample_weight)
+        source = self._source(transformer, lesson, X_val, y_val, streams)
+        if self.unlabeled_weight and len(labels.missing):
+            others = _unlabelled(transformer, raw, labels, sample_weight)
+            result = self._train_student(transformer, lesson, source, others, streams)
+        else:
+            result = self._train(transformer, lesson.target, source, streams)
+        self._describe(transformer, lesson.target)
+        self.__dict__.update(training_results(result))
+        self._finish(lesson.target, source.held_out)
+        return self
+
+    def _learn_batch(self, X: Any, y: Any, sample_weight: Any, target: Target | None):
+        """Train on one batch of a stream, pretraining on it when it is the first."""
+        from skdae._training import train_on_batch
+
+        first = not hasattr(self, "network_")
+        self._validate_params()  # scikit-learn checks them in the first call alone
+        streams = spawn_streams(self.random_state)
+        labels = self._read_labels(X, y)
+        transformer = (
+            self._pretrained(X, sample_weight, streams) if first else self.transformer_
+        )
+        raw = transformer._read(X).raw
+        lesson = self._lesson(transformer, raw, labels, sample_weight, target)
+        source = TableSource(lesson.rows, np.arange(lesson.rows.n_rows), lesson.weights)
+        plan = self._plan(transformer)
+        finished = not first and self._stream is None  # fit was here before
+        network, loss, state = train_on_batch(
+            source,
+            plan[-1:] if finished else plan,
+            _shape(transformer, lesson.target),
+            None if first else self._stream,
+            noise=self._noise(transformer),
+            streams=streams,
+            settings=self._settings(transformer, source.n_drawn),
+            initial=self.network_ if finished else _encoder(transformer),
+        )
+        if first:
+            self._describe(transformer, lesson.target)
+            self.validation_loss_curve_, self.phases_ = None, ()
+            self._finish(lesson.target, None)
+        self.network_, self._stream = network, state
+        self.loss_curve_ = [loss] if first else [*self.loss_curve_, loss]
+        self.n_iter_ = len(self.loss_curve_)
+        return self
+
+    def _finish(self, target: Any, held_out: HeldOut | None) -> None:
+        """Learn what else there is, from the rows held out (None: nothing is)."""
+
+    def _describe(self, transformer: GradualDAETransformer, target: Target) -> None:
+        """Keep what describes the table and the target."""
+        self.transformer_, self._target = transformer, target
+        self.n_features_in_ = transformer.n_features_in_
+        if hasattr(transformer, "feature_names_in_"):
+            self.feature_names_in_ = transformer.feature_names_in_
+
+    # --- predictions -----------------------------------------------------------------
+
+    def transform(self, X):
+        """Return the codes of the rows after fine-tuning.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`, in the user's units.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_codes)
+            The top code, in the dtype of X.
+        """
+        check_is_fitted(self)
+        raw = self.transformer_._read(X).raw
+        codes = self._values(_outputs.code, raw)
+        return codes.astype(raw.dtype, copy=False)
+
+    def _values(self, values: _outputs.Values, raw: np.ndarray) -> np.ndarray:
+        """Return what the fine-tuned network says of the rows."""
+        return _outputs.by_chunk(values, self.transformer_.columns_, self.network_, raw)
+
+    def _raw_outputs(self, X: Any) -> np.ndarray:
+        """Return the outputs before the head's activation, (n, n_outputs) float64."""
+        check_is_fitted(self)
+        raw = self.transformer_._read(X).raw
+        return self._values(_raw_outputs, raw).astype(np.float64)
+
+    # --- training --------------------------------------------------------------------
+
+    def _train(
+        self,
+        transformer: GradualDAETransformer,
+        target: Target,
+        source: TableSource,
+        streams: Streams,
+        noise: Noise | None = None,
+    ) -> Any:
+        """Return a network trained from the pretrained encoder on the rows."""
+        from skdae._training import train
+
+        plan = self._plan(transformer)
+        return train(
+            source if self.early_stopping else _without_held_out(source),
+            plan,
+            _shape(transformer, target),
+            noise=self._noise(transformer, noise),
+            streams=streams,
+            settings=self._settings(transformer, source.n_drawn),
+            initial=_encoder(transformer),
+            monitor=PrintMonitor(plan, int(self.verbose)) if self.verbose else None,
+        )
+
+    def _train_student(
+        self,
+        transformer: GradualDAETransformer,
+        lesson: Lesson,
+        source: TableSource,
+        others: Unlabelled,
+        streams: Streams,
+    ) -> Any:
+        """Return a network trained on labels, and on what others say of other rows.
+
+        The teachers are trained on labels alone, from the same encoder. The mean of
+        what they say of the unlabelled rows, seen clean, is what the student is to
+        say of them from corrupted rows.
+        """
+        target = lesson.target
+        seeds = streams.init.integers(2**32, size=(self.n_teachers,))
+        teachers = [
+            self._train(transformer, target, source, spawn_streams(seed)).network
+            for seed in seeds.tolist()
+        ]
+        n_others = others.rows.n_rows
+        pseudo = np.zeros((n_others, target.head.n_features), np.float32)
+        for part in chunks(n_others):
+            Z = others.rows.take(np.arange(n_others)[part]).values
+            for teacher in teachers:
+                pseudo[part] += teacher.decode(teacher.encode(Z)) / len(teachers)
+        both = _beside(source, lesson.rows, others, pseudo, self.unlabeled_weight)
+        return self._train(transformer, target, both, streams, STUDENT_NOISE)
+
+    # --- parts of fit ----------------------------------------------------------------
+
+    def _read_labels(self, X: Any, y: Any) -> Labels:
+        """Return the labels and which rows have them."""
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is "
+                "None; pass the labels, with unlabeled=... for rows without one."
+            )
+        check_consistent_length(X, y)
+        y = np.asarray(y)
+        missing = is_unlabeled(y, self.unlabeled)
+        index = np.flatnonzero(~missing)
+        if len(y) and len(index) == 0:
+            raise ValueError(
+                f"unlabeled={self.unlabeled!r} marks every row of y; give some of them "
+                "a label."
+            )
+        return Labels(self._check_y(y[index]), index, np.flatnonzero(missing))
+
+    def _check_validation(self, X_val: Any, y_val: Any) -> None:
+        """Rows held out are given whole, and for a purpose."""
+        if (X_val is None) != (y_val is None):
+            given, other = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
+            raise ValueError(f"{given} is given without {other}; pass both or none.")
+        if X_val is not None and not self._holds_out():
+            raise ValueError(
+                "X_val and y_val are given, but nothing uses them; set "
+                "early_stopping=True, or leave them out."
+            )
+
+    def _pretrained(
+        self, X: Any, sample_weight: Any, streams: Streams
+    ) -> GradualDAETransformer:
+        """Return the transformer fitted on all rows, or the frozen one as it is."""
+        if isinstance(self.transformer, FrozenEstimator):
+            frozen = self.transformer.estimator
+            if not isinstance(frozen, GradualDAETransformer):
+                raise ValueError(
+                    f"transformer={self.transformer!r} must freeze a fitted "
+                    "GradualDAETransformer."
+                )
+            check_is_fitted(frozen)
+            return frozen
+        transformer = (
+            GradualDAETransformer(**DEFAULT_TRANSFORMER)
+            if self.transformer is None
+            else clone(self.transformer)
+        )
+        if transformer.random_state is None:
+            transformer.set_params(random_state=int(streams.init.integers(2**32)))
+        return transformer.fit(X, sample_weight=sample_weight)
+
+    def _plan(self, transformer: GradualDAETransformer) -> tuple[Phase, ...]:
+        """Return the phases of fine-tuning."""
+        return fine_tuning(
+            len(transformer.network_.encoder),
+            self.max_iter,
+            encoder_rate=self.encoder_rate,
+            unfreezing=self.unfreezing,
+        )
+
+    def _noise(
+        self, transformer: GradualDAETransformer, auto: Noise | None = None
+    ) -> Noise | None:
+        """Return the noise on the input while fine-tuning, checked."""
+        if self.noise is None:
+            return None
+        if self.noise == "auto":
+            return auto
+        noise = make_noise(self.noise, self.noise_rate)
+        noise.check(transformer.columns_.n_columns)
+        return noise
+
+    def _settings(self, transformer: GradualDAETransformer, n_rows: int) -> Any:
+        """Return how to optimise, on the device of the transformer."""
+        return replace(
+            transformer._settings(n_rows),
+            solver="adam",
+            learning_rate_init=self.learning_rate_init,
+            alpha=self.alpha,
+            batch_size=batch_rows(self.batch_size, n_rows),
+            emphasis=None,
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
+            dropout=self.dropout,
+            averaging=self.average,
+        )
+
+    def _lesson(
+        self,
+        transformer: GradualDAETransformer,
+        raw: np.ndarray,
+        labels: Labels,
+        sample_weight: Any,
+        target: Target | None = None,
+    ) -> Lesson:
+        """Return the rows that have a label, and what the network must say of them.
+
+        The target is learned from them unless it is known.
+        """
+        weights = check_weights(sample_weight, raw)
+        if weights is not None:
+            weights = weights[labels.labelled]
+        labelled = raw[labels.labelled] if len(labels.missing) else raw
+        rows = training_rows(labelled, weights, sort_keys(labels.y))
+        if target is None:
+            repeated, shares = rows.repeated
+            target = self._learn_target(labels.y[repeated], shares)
+        T = target.encode(labels.y[rows.index])
+        return Lesson(
+            TargetRows(
+                TableRows(transformer.columns_, raw, labels.labelled[rows.index]),
+                self._trained_on(T),
+                self._loss_weights(target, T, rows.weights),
+            ),
+            target,
+            rows.weights,
+            rows.groups,
+        )
+
+    def _source(
+        self,
+        transformer: GradualDAETransformer,
+        lesson: Lesson,
+        X_val: Any,
+        y_val: Any,
+        streams: Streams,
+    ) -> TableSource:
+        """Return the rows to train on, and those that are held out."""
+        everything = np.arange(lesson.rows.n_rows)
+        source = TableSource(lesson.rows, everything, lesson.weights)
+        if X_val is not None:
+            return replace(
+                source, held_out_rows=self._given(transformer, lesson, X_val, y_val)
+            )
+        if not self._holds_out():
+            return source
+        held_out = _stratified(
+            lesson, self.validation_fraction, streams.split, self._strata(lesson)
+        )
+        return replace(
+            source, index=everything[~held_out], held_out_index=everything[held_out]
+        )
+
+    def _strata(self, lesson: Lesson) -> np.ndarray:
+        """Return the stratum of each row, of which equal shares are held out."""
+        return np.zeros(lesson.rows.n_rows, dtype=int)
+
+    def _given(
+        self,
+        transformer: GradualDAETransformer,
+        lesson: Lesson,
+        X_val: Any,
+        y_val: Any,
+    ) -> HeldOut:
+        """Return the rows that are given to be held out."""
+        check_consistent_length(X_val, y_val)
+        T = lesson.target.encode(self._check_y(np.asarray(y_val)))
+        block = encoded_block(transformer.columns_, transformer._read(X_val).raw)
+        return HeldOut(block._replace(target=self._trained_on(T)), np.ones(len(T)))
+
+
+# --- pieces ---------------------------------------------------------------------------
+
+
+def _raw_outputs(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    """Return the outputs before the head's activation."""
+    return network.raw_outputs(_outputs.code(columns, network, raw))
+
+
+def _encoder(transformer: GradualDAETransformer) -> Network:
+    """Return the pretrained encoder alone, to start from."""
+    return replace(transformer.network_, decoder=())
+
+
+def _shape(transformer: GradualDAETransformer, target: Target) -> Shape:
+    """Return the encoder's shape with an output layer for the target."""
+    network = transformer.network_
+    widths = transformer._fitted_shape.widths[: len(network.encoder) + 1]
+    return Shape(widths, "direct", False, network.activation, target.head)
+
+
+def _without_held_out(source: TableSource) -> TableSource:
+    """Return the rows to train on alone."""
+    return replace(source, held_out_index=None, held_out_rows=None)
+
+
+def _unlabelled(
+    transformer: GradualDAETransformer,
+    raw: np.ndarray,
+    labels: Labels,
+    sample_weight: Any,
+) -> Unlabelled:
+    """Return the rows without a label."""
+    weights = check_weights(sample_weight, raw)
+    rows = training_rows(
+        raw[labels.missing], None if weights is None else weights[labels.missing]
+    )
+    table = TableRows(transformer.columns_, raw, labels.missing[rows.index])
+    return Unlabelled(table, rows.weights)
+
+
+def _joined(
+    first: np.ndarray | None, n: int, second: np.ndarray | None, m: int
+) -> np.ndarray | None:
+    """Return the weights of n and of m rows in one array; None: 1 everywhere."""
+    if first is None and second is None:
+        return None
+    return np.append(
+        np.ones(n) if first is None else first, np.ones(m) if second is None else second
+    )
+
+
+def _beside(
+    source: TableSource,
+    labelled: TargetRows,
+    others: Unlabelled,
+    pseudo: np.ndarray,
+    weight: float,
+) -> TableSource:
+    """Return labelled rows and others with pseudo-labels of a weight as one source."""
+    n, m = labelled.n_rows, others.rows.n_rows
+    shares = None if weight == 1 else np.full(m, np.float32(weight))
+    table = replace(
+        labelled.rows, index=np.append(labelled.rows.index, others.rows.index)
+    )
+    rows = TargetRows(
+        table,
+        np.vstack([labelled.target, pseudo]),
+        _joined(labelled.weight, n, shares, m),
+    )
+    return replace(
+        source,
+        rows=rows,
+        index=np.append(source.index, np.arange(n, n + m)),
+        weights=_joined(source.weights, n, others.weights, m),
+    )
+
+
+def _stratified(
+    lesson: Lesson,
+    fraction: float,
+    generator: np.random.Generator,
+    strata: np.ndarray,
+) -> np.ndarray:
+    """Return which rows to hold out, (n_rows,) bool: a share of each stratum.
+
+    Rows that are alike stay on one side.
+    """
+    found, first, group = np.unique(
+        lesson.groups, return_index=True, return_inverse=True
+    )
+    if len(found) < 2:
+        raise ValueError(
+            f"validation_fraction={fraction} of {len(found)} different row with a "
+            "label leaves none to train on; add rows, pass X_val and y_val, or hold "
+            "nothing out."
+        )
+    order = generator.permutation(len(found))
+    stratum = strata[first][order]
+    place = np.empty(len(order))  # within the stratum, as a share of it
+    for each in np.unique(stratum):
+        own = np.flatnonzero(stratum == each)
+        place[own] = (np.arange(len(own)) + 0.5) / len(own)
+    n_held_out = min(max(1, round(fraction * len(found))), len(found) - 1)
+    held_out = np.zeros(len(found), dtype=bool)
+    held_out[order[np.argsort(place, kind="stable")[:n_held_out]]] = True
+    return held_out[group]

@@ -1,0 +1,641 @@
+"""The classifier and the regressor: what they learn from, what they leave alone."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
+from skdae._supervised._targets import fitting_temperature
+from skdae.datasets import make_sensor_data
+
+IRIS, SPECIES = load_iris(return_X_y=True)
+GENERATOR = np.random.default_rng(0)
+X = GENERATOR.normal(size=(150, 2)) @ GENERATOR.normal(size=(2, 6))
+X += 0.1 * GENERATOR.normal(size=X.shape)
+Y = np.column_stack([X[:, 0] * X[:, 1], X[:, 2]])
+CLASSES = np.digitize(X[:, 0], np.quantile(X[:, 0], [0.3, 0.6]))
+ESTIMATORS = {
+    "classifier": (GradualDAEClassifier, CLASSES),
+    "regressor": (GradualDAERegressor, Y[:, 0]),
+    "two outputs": (GradualDAERegressor, Y),
+}
+BOTH = pytest.mark.parametrize(("make", "y"), ESTIMATORS.values(), ids=list(ESTIMATORS))
+
+
+def small(**parameters):
+    defaults = {"hidden_layer_sizes": (8, 4), "max_iter": 4, "random_state": 0}
+    return GradualDAETransformer(**(defaults | parameters))
+
+
+def quick(make, transformer=None, **parameters):
+    transformer = small() if transformer is None else transformer
+    return make(transformer, **({"max_iter": 5, "random_state": 0} | parameters))
+
+
+def outputs(model, X):
+    """Probabilities, or numbers."""
+    return getattr(model, "predict_proba", model.predict)(X)
+
+
+def layers(network):
+    return [array for layer in network.encoder for array in (layer.weight, layer.bias)]
+
+
+# --- it learns ------------------------------------------------------------------------
+
+
+def test_the_classifier_learns():
+    """As well as a logistic regression on a table that one suits."""
+    train, test = np.arange(0, 150, 2), np.arange(1, 150, 2)
+    model = GradualDAEClassifier(random_state=0).fit(IRIS[train], SPECIES[train])
+    linear = make_pipeline(StandardScaler(), LogisticRegression())
+    linear.fit(IRIS[train], SPECIES[train])
+    wanted = linear.score(IRIS[test], SPECIES[test])
+    assert model.score(IRIS[test], SPECIES[test]) >= wanted - 0.03
+
+
+def test_the_regressor_learns_what_a_linear_one_cannot():
+    train, test = slice(0, 100), slice(100, 150)
+    model = GradualDAERegressor(random_state=0).fit(X[train], Y[train])
+    linear = Ridge().fit(X[train], Y[train])
+    assert model.score(X[test], Y[test]) > linear.score(X[test], Y[test]) + 0.1
+
+
+def test_pretraining_helps_where_labels_are_few():
+    """The reason for all of this; many seeds, so that it is no accident."""
+    digits, y = load_digits(return_X_y=True)
+    pretrained = GradualDAETransformer((128, 64), noise="swap", max_iter=60)
+    untrained = GradualDAETransformer((128, 64), max_iter=2, learning_rate_init=1e-9)
+    scores = np.empty((2, 4))
+    order = np.random.default_rng(0).permutation(len(y))
+    test, rest = order[:600], order[600:]
+    for i, transformer in enumerate((pretrained, untrained)):
+        transformer.set_params(random_state=0).fit(digits[rest])
+        for seed in range(4):
+            few = np.random.default_rng(seed).choice(rest, 60, replace=False)
+            model = GradualDAEClassifier(
+                FrozenEstimator(transformer), max_iter=60, random_state=seed
+            )
+            scores[i, seed] = model.fit(digits[few], y[few]).score(
+                digits[test], y[test]
+            )
+    assert scores[0].mean() > scores[1].mean() + 0.02
+
+
+# --- what is trained, and what stands still -------------------------------------------
+
+
+@BOTH
+def test_an_encoder_rate_of_0_leaves_the_encoder_as_it_was(make, y):
+    model = quick(make, encoder_rate=0.0).fit(X, y)
+    for before, after in zip(
+        layers(model.transformer_.network_), layers(model.network_), strict=True
+    ):
+        np.testing.assert_array_equal(before, after)
+    np.testing.assert_allclose(
+        model.transform(X), model.transformer_.transform(X), rtol=1e-5, atol=1e-6
+    )
+
+
+@BOTH
+def test_the_whole_network_learns_by_default(make, y):
+    model = quick(make).fit(X, y)
+    for before, after in zip(
+        layers(model.transformer_.network_), layers(model.network_), strict=True
+    ):
+        assert not np.array_equal(before, after)
+
+
+@BOTH
+def test_the_transformer_given_is_not_touched(make, y):
+    transformer = small()
+    model = quick(make, transformer).fit(X, y)
+    assert not hasattr(transformer, "network_")
+    assert model.transformer_ is not transformer
+    for before, after in zip(
+        layers(small().fit(X).network_),
+        layers(model.transformer_.network_),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(before, after)
+
+
+@BOTH
+def test_a_frozen_transformer_is_used_as_it_is(make, y):
+    frozen = small().fit(X[::2])
+    before = pickle.dumps(frozen.network_)
+    model = quick(make, FrozenEstimator(frozen)).fit(X, y)
+    assert model.transformer_ is frozen
+    assert pickle.dumps(frozen.network_) == before
+
+
+def test_gradual_unfreezing_goes_from_the_top_down():
+    model = quick(
+        GradualDAEClassifier, unfreezing="gradual", max_iter=6, encoder_rate=0.5
+    ).fit(X, CLASSES)
+    assert [phase.rates for phase in model.phases_] == [(0, 0), (0, 0.5), (0.5, 0.5)]
+    assert [phase.epochs for phase in model.phases_] == [2, 2, 2]
+    assert model.n_iter_ == len(model.loss_curve_) == 6
+
+
+# --- rows without a label -------------------------------------------------------------
+
+MARKERS = {
+    "classifier, -1": (GradualDAEClassifier, CLASSES, -1),
+    "classifier, text": (GradualDAEClassifier, CLASSES.astype(str), "unknown"),
+    "classifier, NaN": (GradualDAEClassifier, CLASSES.astype(float), np.nan),
+    "classifier, None among objects": (
+        GradualDAEClassifier,
+        np.array(["low", "mid", "high"], dtype=object)[CLASSES],
+        "?",
+    ),
+    "regressor, NaN": (GradualDAERegressor, Y[:, 0], np.nan),
+    "two outputs, NaN": (GradualDAERegressor, Y, np.nan),
+    "regressor, a number": (GradualDAERegressor, Y[:, 0], -999.0),
+}
+MARKED = pytest.mark.parametrize(
+    ("make", "y", "marker"), MARKERS.values(), ids=list(MARKERS)
+)
+
+
+def hidden(y, marker):
+    """Labels with every second one replaced by the marker."""
+    y = y.astype(object) if isinstance(marker, str) else y.copy()
+    y[1::2] = marker
+    return y
+
+
+@MARKED
+def test_rows_without_a_label_are_only_pretrained_on(make, y, marker):
+    frozen = FrozenEstimator(small().fit(X))
+    model = quick(make, frozen, unlabeled=marker).fit(X, hidden(y, marker))
+    alone = quick(make, frozen).fit(X[::2], y[::2])
+    np.testing.assert_array_equal(outputs(model, X), outputs(alone, X))
+    # and the pretraining sees them all
+    model = quick(make, unlabeled=marker).fit(X, hidden(y, marker))
+    for before, after in zip(
+        layers(small().fit(X).network_),
+        layers(model.transformer_.network_),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(before, after)
+
+
+@MARKED
+def test_rows_without_a_label_take_part_when_asked(make, y, marker):
+    frozen = FrozenEstimator(small().fit(X))
+    parameters = {"unlabeled": marker, "noise": None, "n_teachers": 2}
+    without = quick(make, frozen, **parameters).fit(X, hidden(y, marker))
+    model = quick(make, frozen, unlabeled_weight=1.0, **parameters)
+    model.fit(X, hidden(y, marker))
+    assert not np.array_equal(outputs(model, X), outputs(without, X))
+    # with every label known there is nothing for it to do
+    np.testing.assert_array_equal(
+        outputs(model.fit(X, y), X), outputs(without.fit(X, y), X)
+    )
+
+
+def test_a_marker_is_a_label_unless_it_is_named():
+    y = np.where(CLASSES == 0, -1, 1)
+    assert quick(GradualDAEClassifier).fit(X, y).classes_.tolist() == [-1, 1]
+
+
+def test_a_student_learns_from_rows_of_no_label():
+    """Two clusters, a label each: what lies between the labels is told by the rows."""
+    generator = np.random.default_rng(0)
+    t = generator.uniform(0, np.pi, 400)
+    y = np.repeat([0, 1], 200)
+    moons = np.column_stack([np.cos(t), np.sin(t)]) + generator.normal(
+        0, 0.05, (400, 2)
+    )
+    moons[y == 1] = [1, 0.5] - moons[y == 1]
+    labels = np.full(400, -1)
+    known = np.concatenate([np.arange(8), 200 + np.arange(8)])
+    labels[known] = y[known]
+    scores = [
+        np.mean(
+            [
+                GradualDAEClassifier(
+                    GradualDAETransformer((32, 32), noise="gaussian", max_iter=20),
+                    unlabeled=-1,
+                    unlabeled_weight=weight,
+                    noise="gaussian",
+                    random_state=seed,
+                )
+                .fit(moons, labels)
+                .score(moons, y)
+                for seed in range(3)
+            ]
+        )
+        for weight in (0.0, 1.0)
+    ]
+    assert scores[1] >= scores[0]
+    assert scores[1] > 0.85
+
+
+# --- a fit is a function of its rows --------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_the_order_of_rows_does_not_matter(make, y, early_stopping):
+    order = np.random.default_rng(1).permutation(len(X))
+    repeated = np.concatenate([X, X[:20]])  # rows alike, with other labels
+    labels = np.concatenate([y, y[20:40]])
+    order = np.random.default_rng(1).permutation(len(repeated))
+    model = quick(make, early_stopping=early_stopping)
+    one = outputs(model.fit(repeated, labels), X)
+    other = outputs(clone(model).fit(repeated[order], labels[order]), X)
+    np.testing.assert_array_equal(one, other)
+
+
+@BOTH
+def test_a_refit_is_the_same_and_the_global_state_is_left_alone(make, y):
+    np.random.seed(3)
+    torch.manual_seed(3)
+    state = np.random.get_state()[1].copy(), torch.get_rng_state()
+    threads = torch.get_num_threads()
+    model = quick(make, dropout=0.5)
+    first = outputs(model.fit(X, y), X)
+    np.testing.assert_array_equal(outputs(model.fit(X, y), X), first)
+    np.testing.assert_array_equal(outputs(model, X), first)
+    np.testing.assert_array_equal(np.random.get_state()[1], state[0])
+    assert torch.equal(torch.get_rng_state(), state[1])
+    assert torch.get_num_threads() == threads
+    other = quick(make, dropout=0.5, random_state=1)
+    assert not np.array_equal(outputs(other.fit(X, y), X), first)
+
+
+@BOTH
+def test_one_row_is_told_as_in_a_batch(make, y):
+    model = quick(make).fit(X, y)
+    np.testing.assert_allclose(
+        np.concatenate([outputs(model, X[i : i + 1]) for i in range(5)]),
+        outputs(model, X)[:5],
+        rtol=1e-6,
+        atol=1e-9,
+    )
+
+
+@BOTH
+def test_a_pickled_model_serves_without_torch(make, y):
+    model = quick(make).fit(X, y)
+    code = (
+        "import pickle, sys\n"
+        "model = pickle.loads(sys.stdin.buffer.read())\n"
+        "model.predict([[0.0] * 6]); model.transform([[0.0] * 6])\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], input=pickle.dumps(model), check=True)
+
+
+# --- tables ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [GradualDAEClassifier, GradualDAERegressor])
+def test_missing_cells_and_categories_work_as_in_the_transformer(make):
+    plant = make_sensor_data(300, as_frame=True, random_state=0)
+    frame = plant.data.assign(
+        shift=pd.Categorical(np.array(["day", "night"])[np.arange(300) % 2])
+    )
+    frame.loc[::7, "shift"] = np.nan
+    frame.iloc[5] = np.nan  # a row of nothing still has its label
+    y = plant.regime if make is GradualDAEClassifier else np.arange(300.0)
+    model = quick(make, small(categorical_features="from_dtype")).fit(frame, y)
+    assert model.n_features_in_ == frame.shape[1]
+    assert list(model.feature_names_in_) == list(frame.columns)
+    assert np.isfinite(outputs(model, frame)).all()
+    assert model.predict(frame).shape == (300,)
+    codes = model.set_output(transform="pandas").transform(frame)
+    assert list(codes.columns[:2]) == [f"{make.__name__.lower()}{i}" for i in (0, 1)]
+    assert codes.shape == (300, 4)
+
+
+# --- weights --------------------------------------------------------------------------
+
+
+def test_class_weights_pull_towards_a_class():
+    shares = [
+        quick(GradualDAEClassifier, max_iter=20, class_weight={0: weight})
+        .fit(X, CLASSES)
+        .predict_proba(X)[:, 0]
+        .mean()
+        for weight in (0.1, 1.0, 10.0)
+    ]
+    assert shares[0] < shares[1] < shares[2]
+
+
+def test_balanced_weights_are_those_of_scikit_learn():
+    y = (np.arange(len(X)) % 5 == 0).astype(int)
+    dictionary = {0: len(y) / (2 * (y == 0).sum()), 1: len(y) / (2 * (y == 1).sum())}
+    one, other = (
+        quick(GradualDAEClassifier, class_weight=given).fit(X, y).predict_proba(X)
+        for given in ("balanced", dictionary)
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-4)
+
+
+@BOTH
+def test_a_weight_of_2_is_a_row_twice(make, y):
+    weights = np.where(np.arange(len(X)) < 50, 2, 1)
+    model = quick(make).fit(X, y, sample_weight=weights)
+    repeated = np.repeat(np.arange(len(X)), weights)
+    other = quick(make).fit(X[repeated], y[repeated])
+    np.testing.assert_array_equal(outputs(model, X), outputs(other, X))
+
+
+# --- early stopping, given rows, temperature ------------------------------------------
+
+
+@BOTH
+def test_early_stopping_keeps_the_best_weights(make, y):
+    noisy = np.random.default_rng(0).permutation(y)  # nothing to learn but by heart
+    model = quick(
+        make,
+        early_stopping=True,
+        max_iter=300,
+        learning_rate_init=0.01,
+        validation_fraction=0.3,
+    ).fit(X, noisy)
+    curve = model.validation_loss_curve_
+    assert model.n_iter_ == len(curve) < 300
+    assert curve[-1] > min(curve)
+    assert model.phases_[-1].validation_loss == min(curve)
+
+
+@BOTH
+def test_a_given_validation_set_takes_the_place_of_a_share(make, y):
+    model = quick(make, early_stopping=True, max_iter=8)
+    model.fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
+    # all of the 100 rows are trained on, as without early stopping
+    alone = quick(make, max_iter=8, average=0).fit(X[:100], y[:100])
+    np.testing.assert_allclose(model.loss_curve_, alone.loss_curve_, rtol=1e-6)
+    assert len(model.validation_loss_curve_) == model.n_iter_
+    assert alone.validation_loss_curve_ is None
+
+
+def test_a_given_validation_set_comes_through_a_pipeline():
+    import sklearn
+
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = quick(GradualDAEClassifier, early_stopping=True)
+        model.set_fit_request(X_val=True, y_val=True)
+        pipeline = make_pipeline(StandardScaler(), model, transform_input=["X_val"])
+        pipeline.fit(X[:100], CLASSES[:100], X_val=X[100:], y_val=CLASSES[100:])
+    scaled = StandardScaler().fit(X[:100]).transform(X)
+    direct = quick(GradualDAEClassifier, early_stopping=True).fit(
+        scaled[:100], CLASSES[:100], X_val=scaled[100:], y_val=CLASSES[100:]
+    )
+    np.testing.assert_allclose(
+        pipeline[-1].validation_loss_curve_, direct.validation_loss_curve_
+    )
+
+
+def test_every_class_is_held_out_by_its_share():
+    """And rows that are alike stay on one side: their loss would be known."""
+    y = (np.arange(150) % 10 == 0).astype(int)
+    model = quick(GradualDAEClassifier, early_stopping=True, validation_fraction=0.2)
+    from skdae._random import spawn_streams
+    from skdae._supervised._base import Labels
+
+    transformer = small().fit(X)
+    doubled, labels = np.concatenate([X, X]), np.concatenate([y, y])
+    lesson = model._lesson(
+        transformer, doubled, Labels(labels, np.arange(300), np.arange(0)), None
+    )
+    source = model._source(transformer, lesson, None, None, spawn_streams(0))
+    held_out = lesson.rows.take(source.held_out_index)
+    trained = lesson.rows.take(source.index)
+    assert held_out.target.sum(axis=0).tolist() == [54, 6]
+    assert trained.target.sum(axis=0).tolist() == [216, 24]
+    seen = {row.tobytes() for row in trained.values}
+    assert not seen & {row.tobytes() for row in held_out.values}
+
+
+def test_a_temperature_makes_probabilities_honest_and_changes_no_prediction():
+    digits, y = load_digits(return_X_y=True)
+    generator = np.random.default_rng(0)
+    y = np.where(generator.random(len(y)) < 0.3, generator.integers(10, size=len(y)), y)
+    train, test = np.arange(0, 1000), np.arange(1000, len(y))
+    parameters = {"max_iter": 150, "dropout": 0.0, "average": 0.0}
+    model = quick(GradualDAEClassifier, temperature_scaling=True, **parameters)
+    model.fit(digits[train], y[train])
+    assert model.temperature_ > 1.2  # a network that has learned errors by heart
+    calibrated = model.predict_proba(digits[test])
+    predicted, temperature = model.predict(digits[test]), model.temperature_
+    model.temperature_ = 1.0
+    assert log_loss(y[test], calibrated) < log_loss(
+        y[test], model.predict_proba(digits[test])
+    )
+    np.testing.assert_array_equal(model.predict(digits[test]), predicted)
+    model.temperature_ = temperature
+
+
+def test_the_temperature_found_is_the_one_that_was_put_in():
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (20_000, 3))
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    classes = (p.cumsum(axis=1) < generator.random((20_000, 1))).sum(axis=1)
+    found = fitting_temperature(logits * 3, classes, np.ones(20_000))
+    assert found == pytest.approx(3, rel=0.05)
+
+
+def test_few_rows_that_are_all_right_do_not_make_sure_of_everything():
+    logits = np.array([[1.0, 0.0], [0.0, 1.0]] * 5)
+    assert fitting_temperature(logits, np.array([0, 1] * 5), np.ones(10)) > 0.1
+
+
+# --- outputs --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("y", [CLASSES, CLASSES > 0], ids=["three", "two"])
+def test_what_is_said_of_classes_agrees(y):
+    model = quick(GradualDAEClassifier).fit(X, y)
+    p, decision = model.predict_proba(X), model.decision_function(X)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    np.testing.assert_allclose(np.log(p), model.predict_log_proba(X))
+    best = (decision > 0).astype(int) if decision.ndim == 1 else decision.argmax(axis=1)
+    np.testing.assert_array_equal(model.classes_[best], model.predict(X))
+    np.testing.assert_array_equal(p.argmax(axis=1), best)
+    if decision.ndim == 1:
+        np.testing.assert_allclose(decision, np.log(p[:, 1] / p[:, 0]))
+
+
+def test_label_smoothing_makes_less_sure():
+    sure = [
+        quick(
+            GradualDAEClassifier,
+            max_iter=60,
+            learning_rate_init=0.01,
+            label_smoothing=smoothing,
+        )
+        .fit(X, CLASSES)
+        .predict_proba(X)
+        .max(axis=1)
+        .mean()
+        for smoothing in (0.0, 0.3)
+    ]
+    assert sure[1] < sure[0] - 0.05
+
+
+def test_the_unit_of_the_target_does_not_matter():
+    model = quick(GradualDAERegressor)
+    plain = model.fit(X, Y).predict(X)
+    scaled = clone(model).fit(X, Y * [1e6, 1e-6] + [5e6, 0]).predict(X)
+    np.testing.assert_allclose(
+        (scaled - [5e6, 0]) / [1e6, 1e-6], plain, rtol=1e-3, atol=1e-4
+    )
+
+
+def test_a_constant_target_is_predicted_as_it_is():
+    y = np.full(len(X), 7.25)
+    np.testing.assert_allclose(
+        quick(GradualDAERegressor, max_iter=100).fit(X, y).predict(X), y, atol=0.1
+    )
+
+
+# --- batch by batch -------------------------------------------------------------------
+
+
+@BOTH
+def test_batches_learn(make, y):
+    classes = {"classes": np.unique(y)} if make is GradualDAEClassifier else {}
+    model = quick(make, max_iter=40, learning_rate_init=0.01, dropout=0.0)
+    model.partial_fit(X, y, **classes)
+    for _ in range(60):
+        model.partial_fit(X, y)
+    assert model.n_iter_ == len(model.loss_curve_) == 61
+    assert model.loss_curve_[-1] < 0.7 * model.loss_curve_[0]
+    assert model.score(X, y) > 0.5
+
+
+@BOTH
+def test_batches_go_on_after_fit_and_after_a_pickle(make, y):
+    model = quick(make).fit(X, y)
+    before = outputs(model, X)
+    saved = pickle.dumps(model.partial_fit(X, y))
+    assert not np.array_equal(outputs(model, X), before)
+    again = pickle.loads(saved).partial_fit(X, y)
+    np.testing.assert_array_equal(
+        outputs(again, X), outputs(model.partial_fit(X, y), X)
+    )
+
+
+def test_the_classes_of_a_stream_are_told_at_its_start():
+    model = quick(GradualDAEClassifier)
+    with pytest.raises(ValueError, match="classes must be passed"):
+        model.partial_fit(X, CLASSES)
+    model.partial_fit(X, np.zeros(len(X), int), classes=[0, 1])  # one of them for now
+    assert model.classes_.tolist() == [0, 1]
+    with pytest.raises(ValueError, match=r"y holds \[2\]"):
+        model.partial_fit(X, CLASSES)
+    with pytest.raises(ValueError, match="classes=.*must stay"):
+        model.partial_fit(X, np.zeros(len(X), int), classes=[0, 1, 2])
+
+
+# --- searches -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "y"), [(GradualDAEClassifier, CLASSES), (GradualDAERegressor, Y)]
+)
+def test_a_search_reaches_into_the_default_transformer(make, y):
+    grid = {"transformer__noise_rate": [0.1, 0.4]}
+    model = make(max_iter=2, random_state=0)
+    model.set_params(transformer__max_iter=2, transformer__hidden_layer_sizes=(4,))
+    search = GridSearchCV(model, grid, cv=2).fit(X, y)
+    found = search.best_estimator_.transformer_
+    assert found.noise_rate == search.best_params_["transformer__noise_rate"]
+    fresh = make().set_params(transformer__noise_rate=0.3)
+    assert fresh.transformer.noise_rate == 0.3
+    assert fresh.transformer.noise == "swap"
+
+
+# --- errors ---------------------------------------------------------------------------
+
+ERRORS = {
+    "no y": (GradualDAEClassifier, {}, {"y": None}, "requires y"),
+    "one class": (GradualDAEClassifier, {}, {"y": np.zeros(150)}, "y has one class"),
+    "classes of numbers": (GradualDAEClassifier, {}, {"y": Y[:, 0]}, "Unknown label"),
+    "all marked": (
+        GradualDAEClassifier,
+        {"unlabeled": -1},
+        {"y": np.full(150, -1)},
+        "unlabeled=-1 marks every row",
+    ),
+    "X_val alone": (
+        GradualDAEClassifier,
+        {"early_stopping": True},
+        {"X_val": X},
+        "X_val is given without y_val",
+    ),
+    "X_val for nothing": (
+        GradualDAERegressor,
+        {},
+        {"X_val": X, "y_val": CLASSES},
+        "nothing uses them; set early_stopping=True",
+    ),
+    "y_val of other classes": (
+        GradualDAEClassifier,
+        {"early_stopping": True},
+        {"X_val": X, "y_val": CLASSES + 1},
+        r"y holds \[3\], not among the classes",
+    ),
+    "y_val of other outputs": (
+        GradualDAERegressor,
+        {"early_stopping": True},
+        {"y": Y, "X_val": X, "y_val": Y[:, 0]},
+        "y has 1 outputs and must have 2",
+    ),
+    "another transformer": (
+        GradualDAEClassifier,
+        {"transformer": FrozenEstimator(StandardScaler())},
+        {},
+        "must freeze a fitted GradualDAETransformer",
+    ),
+    "few epochs": (
+        GradualDAEClassifier,
+        {"unfreezing": "gradual", "max_iter": 2},
+        {},
+        "max_iter=2 must be at least the number of phases",
+    ),
+    "noise of another table": (
+        GradualDAERegressor,
+        {"noise": "masking", "noise_rate": [0.1, 0.2]},
+        {},
+        "rate=.* has 2 entries",
+    ),
+    "huge target": (
+        GradualDAERegressor,
+        {},
+        {"y": np.linspace(0, 1e300, 150)},
+        "too large to be squared",
+    ),
+    "too large a rate": (
+        GradualDAEClassifier,
+        {"encoder_rate": 1.5},
+        {},
+        "'encoder_rate' parameter",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors_say_what_is_wrong(case):
+    make, parameters, data, message = ERRORS[case]
+    arguments = {"y": CLASSES} | data
+    with pytest.raises(ValueError, match=message):
+        quick(make, **parameters).fit(X, **arguments)
