@@ -87,7 +87,7 @@ BUNDLED: dict[str, Callable[[], Table]] = {
 # --- sets of a folder ----------------------------------------------------------------
 
 
-def _npz(path: Path) -> dict[str, np.ndarray]:
+def npz(path: Path) -> dict[str, np.ndarray]:
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     if "X" in arrays:
@@ -96,30 +96,30 @@ def _npz(path: Path) -> dict[str, np.ndarray]:
 
 
 def _plain(path: Path) -> Table:
-    X = _npz(path)["X"]
+    X = npz(path)["X"]
     return Table(X, repeats(X))
 
 
 def _in_order(path: Path) -> Table:
-    X = _npz(path)["X"]
+    X = npz(path)["X"]
     return Table(X, blocks(len(X)))
 
 
 def _gas_drift(path: Path) -> Table:
     """Batches of measurements over three years: the last two are tested."""
-    data = _npz(path)
+    data = npz(path)
     return Table(data["X"], data["batch"], test=data["batch"] >= 8)
 
 
 def _gas_turbine(path: Path) -> Table:
     """Hours of five years: the last two are tested."""
-    data = _npz(path)
+    data = npz(path)
     return Table(data["X"], data["year"], test=data["year"] >= 2014)
 
 
 def _occupancy(path: Path) -> Table:
     """Minutes of three periods: the last two are tested."""
-    data = _npz(path)
+    data = npz(path)
     X = data["X"]
     return Table(X, blocks(len(X), 50), test=data["file_id"] > 0)
 
@@ -130,20 +130,20 @@ def _isolet(path: Path) -> Table:
     That order is not documented; in the data, the deviations from a letter's mean
     correlate with 0.46 within these pairs and with -0.02 between them.
     """
-    X = _npz(path)["X"]
+    X = npz(path)["X"]
     return Table(X, np.arange(len(X)) % 60 // 2)
 
 
 def _pendigits(path: Path) -> Table:
     """Digits of 44 writers: the last 14 are tested."""
-    data = _npz(path)
+    data = npz(path)
     X = data["X"]
     return Table(X, repeats(X), test=np.arange(len(X)) >= data["n_train"])
 
 
 def _tennessee_eastman(path: Path) -> Table:
     """Two runs without a fault: the second is tested."""
-    data = _npz(path)
+    data = npz(path)
     runs = data["train_normal"], data["test"][0]
     X = np.vstack(runs).astype(np.float64)
     groups = np.concatenate(

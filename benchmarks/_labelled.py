@@ -5,11 +5,12 @@ columns that give it away are left out.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from _data import STORED, Table, _npz, blocks, repeats
+from _data import STORED, Table, blocks, npz, repeats
+from sklearn.datasets import load_breast_cancer, load_digits
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Labelled:
 
 def _target(place: Path, load: Callable[[Path], Table]) -> Labelled:
     """Classes stored beside the table as `y`."""
-    return Labelled(load(place), _npz(place)["y"].astype(int), "classification")
+    return Labelled(load(place), npz(place)["y"].astype(int), "classification")
 
 
 def _column(
@@ -60,7 +61,7 @@ def _column(
 
 def _hydraulic(path: Path, load: Callable[[Path], Table]) -> Labelled:
     """The state of the cooler's valve, from temperatures."""
-    data = _npz(path)
+    data = npz(path)
     names = list(data["targets"])
     y = np.unique(data["y"][:, names.index("valve")], return_inverse=True)[1]
     return Labelled(load(path), y.ravel(), "classification")
@@ -68,17 +69,17 @@ def _hydraulic(path: Path, load: Callable[[Path], Table]) -> Labelled:
 
 def _concentration(path: Path, load: Callable[[Path], Table]) -> Labelled:
     """How much of the gas there is, in decades of ppmv."""
-    return Labelled(load(path), np.log10(_npz(path)["concentration"]), "regression")
+    return Labelled(load(path), np.log10(npz(path)["concentration"]), "regression")
 
 
 def _emissions(path: Path, load: Callable[[Path], Table]) -> Labelled:
     """CO and NOx of a gas turbine."""
-    return Labelled(load(path), _npz(path)["y"], "regression")
+    return Labelled(load(path), npz(path)["y"], "regression")
 
 
 def _quality(path: Path, load: Callable[[Path], Table]) -> Labelled:
     """The grade of a wine."""
-    return Labelled(load(path), _npz(path)["y"].astype(float), "regression")
+    return Labelled(load(path), npz(path)["y"].astype(float), "regression")
 
 
 def _carbon_monoxide(path: Path, load: Callable[[Path], Table]) -> Labelled:
@@ -91,6 +92,33 @@ def _carbon_monoxide(path: Path, load: Callable[[Path], Table]) -> Labelled:
     X = frame[cheap].to_numpy(dtype=np.float64)
     table = Table(X, blocks(len(X), 50))
     return Labelled(table, frame["CO(GT)"].to_numpy(dtype=float), "regression")
+
+
+def labelled_tables(folder: Path | None) -> dict[str, Callable[[], Labelled]]:
+    """Loaders by name: what scikit-learn brings along, and what a folder holds."""
+    found: dict[str, Callable[[], Labelled]] = {
+        "digits": lambda: _bundled(load_digits),
+        "breast_cancer": lambda: _bundled(load_breast_cancer),
+    }
+    if folder is None:
+        return found
+    stored = {}
+    for name, (table, load) in LABELLED.items():
+        place, read = STORED[table]
+        path = folder / place
+        if path.is_file():
+            stored[name] = lambda load=load, read=read, path=path: load(path, read)
+    if not stored:
+        raise ValueError(
+            f"--data {folder} holds none of the files known here, such as "
+            f"{STORED['letter'][0]}; give the folder that holds tabular/ and series/."
+        )
+    return stored
+
+
+def _bundled(load: Callable) -> Labelled:
+    X, y = load(return_X_y=True)
+    return Labelled(Table(X, repeats(X)), y, "classification")
 
 
 # name: the table of `_data.STORED` it is made of, and how

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from _data import VALIDATION_SHARE, Table, available
+from _report import markdown, ranks, unique
 from sklearn.covariance import LedoitWolf
 from sklearn.impute import KNNImputer
 
@@ -500,16 +501,6 @@ def _by(runs: list[Run], set_name: str, method: str) -> np.ndarray:
     )
 
 
-def _unique(values: Any) -> list[str]:
-    return list(dict.fromkeys(values))
-
-
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    """A table with numbers to the right."""
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [header, rule, *rows])
-
-
 def _cells(values: np.ndarray) -> list[str]:
     """Mean and spread of each method; the best one is bold."""
     means, spreads = values.mean(axis=1), values.std(axis=1)
@@ -522,16 +513,9 @@ def _cells(values: np.ndarray) -> list[str]:
     return texts
 
 
-def _ranks(means: np.ndarray) -> np.ndarray:
-    """Rank of each method in each set, ties averaged; (n_sets, n_methods)."""
-    from scipy.stats import rankdata
-
-    return rankdata(np.round(means, 4), axis=1)
-
-
 def report(runs: list[Run]) -> str:
     """Errors by set and method, then wins, ranks and seconds."""
-    sets, methods = _unique(r.set for r in runs), _unique(r.method for r in runs)
+    sets, methods = unique(r.set for r in runs), unique(r.method for r in runs)
     values = np.array(
         [[_by(runs, name, method).T for method in methods] for name in sets]
     )  # (n_sets, n_methods, 3, n_seeds)
@@ -548,11 +532,11 @@ def report(runs: list[Run]) -> str:
         parts.append(f"## {title}")
         rows = [[sets[i], *_cells(values[i, :, k])] for i in there]
         means = values[there][:, :, k].mean(axis=-1)
-        ranks = _ranks(means)
+        placed = ranks(means)
         geometric = np.exp(np.log(np.maximum(means, 1e-12)).mean(axis=0))
         rows.append(["geometric mean", *(f"{g:.3f}" for g in geometric)])
-        rows.append(["average rank", *(f"{r:.1f}" for r in ranks.mean(axis=0))])
-        wins = (ranks == ranks.min(axis=1, keepdims=True)).sum(axis=0)
+        rows.append(["average rank", *(f"{r:.1f}" for r in placed.mean(axis=0))])
+        wins = (placed == placed.min(axis=1, keepdims=True)).sum(axis=0)
         rows.append([f"wins of {len(there)}", *(str(w) for w in wins)])
         parts.append(markdown(["set", *methods], rows))
     seconds = values[:, :, 2].mean(axis=(0, 2))
@@ -565,7 +549,7 @@ def report(runs: list[Run]) -> str:
 
 def report_candidates(runs: list[Run]) -> str:
     """Each candidate's error over that of the defaults, and its time."""
-    sets, names = _unique(r.set for r in runs), _unique(r.method for r in runs)
+    sets, names = unique(r.set for r in runs), unique(r.method for r in runs)
     means = np.array(
         [[_by(runs, s, name).mean(axis=0) for name in names] for s in sets]
     )  # (n_sets, n_candidates, 3)

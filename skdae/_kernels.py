@@ -205,8 +205,7 @@ class Parameters:
         """Take over the weights of a fitted network."""
         depth = len(network.encoder)
         places = [("encoder", k) for k in range(1, depth + 1)]
-        if network.decoder:  # an encoder alone starts a network of another head
-            places += self.shape.decoder_places(depth)
+        places += self.shape.decoder_places(depth)
         layers = (*network.encoder, *network.decoder)
         for place, layer in zip(places, layers, strict=True):
             if place not in self.blocks:  # the output layer of fewer layers

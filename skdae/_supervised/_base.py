@@ -5,6 +5,7 @@ What the classifier and the regressor share; they differ in what they predict.
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from math import ceil
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ from skdae import _outputs
 from skdae._callbacks import PrintMonitor
 from skdae._columns import Columns
 from skdae._design import batch_rows
-from skdae._network import Network, Shape, chunks
+from skdae._network import Layer, Network, Shape, chunks
 from skdae._progress import PhaseRecord
 from skdae._random import Streams, spawn_streams
 from skdae._sources import HeldOut, TableRows, TableSource, TargetRows, encoded_block
@@ -39,9 +40,9 @@ from skdae.schedules import Phase, fine_tuning
 DEFAULT_TRANSFORMER: dict[str, Any] = {
     "hidden_layer_sizes": (256, 128),
     "noise": "swap",
-    "max_iter": 50,
 }
 
+AUTO_STEPS, MIN_EPOCHS = 2_000, 20  # what max_iter='auto' comes to
 STUDENT_NOISE = SwapNoise(0.1)  # what noise='auto' is where unlabelled rows take part
 
 
@@ -82,7 +83,7 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     _parameter_constraints: dict[str, Any] = {
         "transformer": [GradualDAETransformer, FrozenEstimator, None],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "encoder_rate": [Interval(Real, 0, 1, closed="both")],
         "unfreezing": [StrOptions({"joint", "gradual"})],
@@ -232,7 +233,7 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         raw = transformer._read(X).raw
         lesson = self._lesson(transformer, raw, labels, sample_weight, target)
         source = TableSource(lesson.rows, np.arange(lesson.rows.n_rows), lesson.weights)
-        plan = self._plan(transformer)
+        plan = self._plan(transformer, source.n_drawn)
         finished = not first and self._stream is None  # fit was here before
         network, loss, state = train_on_batch(
             source,
@@ -242,7 +243,7 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             noise=self._noise(transformer),
             streams=streams,
             settings=self._settings(transformer, source.n_drawn),
-            initial=self.network_ if finished else _encoder(transformer),
+            initial=self.network_ if finished else _start(transformer, lesson.target),
         )
         if first:
             self._describe(transformer, lesson.target)
@@ -301,20 +302,21 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         target: Target,
         source: TableSource,
         streams: Streams,
-        noise: Noise | None = None,
+        *,
+        is_student: bool = False,
     ) -> Any:
         """Return a network trained from the pretrained encoder on the rows."""
         from skdae._training import train
 
-        plan = self._plan(transformer)
+        plan = self._plan(transformer, source.n_drawn, is_student)
         return train(
             source if self.early_stopping else _without_held_out(source),
             plan,
             _shape(transformer, target),
-            noise=self._noise(transformer, noise),
+            noise=self._noise(transformer, is_student),
             streams=streams,
             settings=self._settings(transformer, source.n_drawn),
-            initial=_encoder(transformer),
+            initial=_start(transformer, target),
             monitor=PrintMonitor(plan, int(self.verbose)) if self.verbose else None,
         )
 
@@ -345,7 +347,7 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             for teacher in teachers:
                 pseudo[part] += teacher.decode(teacher.encode(Z)) / len(teachers)
         both = _beside(source, lesson.rows, others, pseudo, self.unlabeled_weight)
-        return self._train(transformer, target, both, streams, STUDENT_NOISE)
+        return self._train(transformer, target, both, streams, is_student=True)
 
     # --- parts of fit ----------------------------------------------------------------
 
@@ -400,23 +402,36 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             transformer.set_params(random_state=int(streams.init.integers(2**32)))
         return transformer.fit(X, sample_weight=sample_weight)
 
-    def _plan(self, transformer: GradualDAETransformer) -> tuple[Phase, ...]:
-        """Return the phases of fine-tuning."""
+    def _plan(
+        self, transformer: GradualDAETransformer, n_rows: int, is_student: bool = False
+    ) -> tuple[Phase, ...]:
+        """Return the phases of fine-tuning.
+
+        A student has many rows: its layers learn at the full rate from the start,
+        unless they are to stand still.
+        """
+        max_iter = self.max_iter
+        if max_iter == "auto":
+            n_steps = ceil(n_rows / batch_rows(self.batch_size, n_rows))
+            max_iter = max(MIN_EPOCHS, round(AUTO_STEPS / n_steps))
+        n_layers = len(transformer.network_.encoder)
+        if is_student and self.encoder_rate > 0:
+            return fine_tuning(n_layers, max_iter)
         return fine_tuning(
-            len(transformer.network_.encoder),
-            self.max_iter,
+            n_layers,
+            max_iter,
             encoder_rate=self.encoder_rate,
             unfreezing=self.unfreezing,
         )
 
     def _noise(
-        self, transformer: GradualDAETransformer, auto: Noise | None = None
+        self, transformer: GradualDAETransformer, is_student: bool = False
     ) -> Noise | None:
         """Return the noise on the input while fine-tuning, checked."""
         if self.noise is None:
             return None
         if self.noise == "auto":
-            return auto
+            return STUDENT_NOISE if is_student else None
         noise = make_noise(self.noise, self.noise_rate)
         noise.check(transformer.columns_.n_columns)
         return noise
@@ -518,9 +533,15 @@ def _raw_outputs(columns: Columns, network: Network, raw: np.ndarray) -> np.ndar
     return network.raw_outputs(_outputs.code(columns, network, raw))
 
 
-def _encoder(transformer: GradualDAETransformer) -> Network:
-    """Return the pretrained encoder alone, to start from."""
-    return replace(transformer.network_, decoder=())
+def _start(transformer: GradualDAETransformer, target: Target) -> Network:
+    """Return the pretrained encoder under an output layer of zeros.
+
+    What it says at first is the mean, or that all classes are equally likely, so that
+    no random layer pulls the encoder away from what it has learned.
+    """
+    size = len(transformer.network_.encoder[-1].bias), target.head.n_features
+    output = Layer(np.zeros(size, np.float32), np.zeros(size[1], np.float32))
+    return replace(transformer.network_, decoder=(output,))
 
 
 def _shape(transformer: GradualDAETransformer, target: Target) -> Shape:
