@@ -405,7 +405,7 @@ class Results:
 
     def is_classification(self, cell: tuple[str, int]) -> bool:
         method = next(m for m in self.methods if (*cell, m) in self.by_key)
-        return not np.isnan(self.by_key[*cell, method][0].log_loss)
+        return not np.isnan(self.by_key[(*cell, method)][0].log_loss)
 
     def ratios(self, method: str, base: str, n_labels: Iterable[int]) -> dict:
         """Mean error over that of another method, by cell."""
@@ -417,7 +417,7 @@ class Results:
         return found
 
     def p_value(self, cell: tuple[str, int], method: str, base: str) -> float:
-        run = self.by_key[*cell, method][0]
+        run = self.by_key[(*cell, method)][0]
         differences = self.errors(cell, method) - self.errors(cell, base)
         return corrected_t(differences, run.n_train, run.n_test)
 
@@ -475,17 +475,20 @@ PAIRS = [
 ]
 
 
-def means_by_count(results: Results, wanted: list[str], what: str, sign: bool) -> str:
-    """Means over the sets with classes (or with numbers), by method and count."""
+def means_by_count(
+    results: Results, methods: list[str], what: str, of_classes: bool | None
+) -> str:
+    """Means over the sets with classes, with numbers, or all, by method and count."""
     counts = results.counts()
     rows = []
-    for method in wanted:
+    cells = [
+        cell
+        for cell in results.cells
+        if of_classes in (None, results.is_classification(cell))
+    ]
+    for method in methods:
         values = [
-            [
-                results.mean(cell, method, what)
-                for cell in results.cells
-                if cell[1] == n and results.is_classification(cell) == sign
-            ]
+            [results.mean(cell, method, what) for cell in cells if cell[1] == n]
             for n in counts
         ]
         rows.append(
@@ -524,16 +527,6 @@ def report(results: Results) -> str:
     few_header = ["error / error", *map(label, few), *header[-4:]]
     neural = average_ranks(results, [m for m in methods if m in NEURAL], few)
     everyone = average_ranks(results, methods, few)
-    seconds = [
-        [
-            method,
-            *(
-                f"{np.nanmean([results.mean(c, method, 'seconds') for c in results.cells if c[1] == n] or [np.nan]):.1f}"
-                for n in counts
-            ),
-        ]
-        for method in methods
-    ]
     parts = [
         f"## Up to {FEW:,} labels: error over the error of another",
         markdown(few_header, [row for row in upto if row]),
@@ -556,7 +549,7 @@ def report(results: Results) -> str:
         "## Expected calibration error, the same",
         means_by_count(results, methods, "calibration_error", True),
         "## Seconds to fit, without pretraining, mean over the sets",
-        markdown(["", *map(label, counts)], seconds),
+        means_by_count(results, methods, "seconds", None),
         "## By set: mean and standard deviation over the seeds",
         by_set(results),
     ]
@@ -582,33 +575,31 @@ def by_set(results: Results) -> str:
 def report_candidates(results: Results) -> str:
     """Each candidate's error over that of the defaults."""
     counts = results.counts()
-    header = [
-        "candidate",
-        *map(label, counts),
-        "all counts",
-        "better / worse",
-        "log-loss",
-        "seconds",
-    ]
+    header = ["candidate", *map(label, counts), "all counts", "better / worse"]
     rows = []
     for method in results.methods:
         ratios = results.ratios(method, results.methods[0], counts)
+        by_count = [
+            geometric(ratio for cell, ratio in ratios.items() if cell[1] == n)
+            for n in counts
+        ]
+        better = sum(ratio < 0.995 for ratio in ratios.values())
+        worse = sum(ratio > 1.005 for ratio in ratios.values())
+        log_losses = [results.mean(cell, method, "log_loss") for cell in results.cells]
+        seconds = [results.mean(cell, method, "seconds") for cell in results.cells]
         rows.append(
             [
                 method,
-                *(
-                    f"{geometric(r for c, r in ratios.items() if c[1] == n):.3f}"
-                    for n in counts
-                ),
+                *(f"{ratio:.3f}" for ratio in by_count),
                 f"{geometric(ratios.values()):.3f}",
-                f"{sum(r < 0.995 for r in ratios.values())} / "
-                f"{sum(r > 1.005 for r in ratios.values())}",
-                f"{np.nanmean([results.mean(c, method, 'log_loss') for c in results.cells]):.3f}",
-                f"{np.mean([results.mean(c, method, 'seconds') for c in results.cells]):.1f}",
+                f"{better} / {worse}",
+                f"{np.nanmean(log_losses):.3f}",
+                f"{np.mean(seconds):.1f}",
             ]
         )
     title = "## Candidates: error on validation rows over that of the defaults"
-    return f"{title}\n\n{markdown(header, rows)}\n"
+    table = markdown([*header, "log-loss", "seconds"], rows)
+    return f"{title}\n\n{table}\n"
 
 
 # --- the command ----------------------------------------------------------------------

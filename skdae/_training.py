@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 import torch
@@ -245,9 +245,18 @@ class Trainer:
             )
 
     def run_phase(
-        self, number: int, phase: Phase, source: Source, monitor: Monitor
+        self,
+        number: int,
+        phase: Phase,
+        source: Source,
+        monitor: Monitor,
+        before: PhaseRecord | None = None,
     ) -> tuple[PhaseRecord, list[float], list[float]]:
-        """Train one phase to its end or until it stops improving."""
+        """Train one phase to its end or until it stops improving.
+
+        Where it goes on with the network of the phase `before`, it does not end with
+        weights that are worse on the rows held out than those it began with.
+        """
         started = perf_counter()
         settings, flat = self.settings, self.parameters.flat
         stepper = self.stepper(phase)
@@ -266,6 +275,8 @@ class Trainer:
         validation_curve: list[float] = []
         steps = 0
         best = stop = None
+        if _goes_on(before, phase) and before.validation_loss is not None:
+            stopper.best, best = before.validation_loss, flat.clone()
         mean, n_averaged = torch.zeros_like(flat), 0
         first_averaged = phase.epochs - round(phase.epochs * settings.averaging)
         for epoch in range(phase.epochs):
@@ -303,6 +314,13 @@ class Trainer:
             validation_loss=stopper.best if held_out is not None else None,
         )
         return record, curve, validation_curve
+
+
+def _goes_on(before: PhaseRecord | None, phase: Phase) -> TypeGuard[PhaseRecord]:
+    """Whether a phase trains the network of the one before, on the same rows."""
+    return before is not None and (
+        (before.depth, before.corrupt) == (phase.depth, phase.corrupt)
+    )
 
 
 def _resolve_device(device: str) -> str:
@@ -389,7 +407,7 @@ def train(
         for number, phase in enumerate(plan):
             monitor.phase_begin(number, phase)
             record, losses, validation_losses = trainer.run_phase(
-                number, phase, source, monitor
+                number, phase, source, monitor, records[-1] if records else None
             )
             records.append(record)
             curve += losses

@@ -42,7 +42,8 @@ def small(**parameters):
 
 def quick(make, transformer=None, **parameters):
     transformer = small() if transformer is None else transformer
-    return make(transformer, **({"max_iter": 5, "random_state": 0} | parameters))
+    defaults = {"max_iter": 6, "encoder_rate": 1.0, "random_state": 0}
+    return make(transformer, **(defaults | parameters))
 
 
 def outputs(model, X):
@@ -143,9 +144,7 @@ def test_a_frozen_transformer_is_used_as_it_is(make, y):
 
 
 def test_gradual_unfreezing_goes_from_the_top_down():
-    model = quick(
-        GradualDAEClassifier, unfreezing="gradual", max_iter=6, encoder_rate=0.5
-    ).fit(X, CLASSES)
+    model = quick(GradualDAEClassifier, encoder_rate=0.5).fit(X, CLASSES)
     assert [phase.rates for phase in model.phases_] == [(0, 0), (0, 0.5), (0.5, 0.5)]
     assert [phase.epochs for phase in model.phases_] == [2, 2, 2]
     assert model.n_iter_ == len(model.loss_curve_) == 6
@@ -214,36 +213,26 @@ def test_a_marker_is_a_label_unless_it_is_named():
 
 
 def test_a_student_learns_from_rows_of_no_label():
-    """Two clusters, a label each: what lies between the labels is told by the rows."""
-    generator = np.random.default_rng(0)
-    t = generator.uniform(0, np.pi, 400)
-    y = np.repeat([0, 1], 200)
-    moons = np.column_stack([np.cos(t), np.sin(t)]) + generator.normal(
-        0, 0.05, (400, 2)
-    )
-    moons[y == 1] = [1, 0.5] - moons[y == 1]
-    labels = np.full(400, -1)
-    known = np.concatenate([np.arange(8), 200 + np.arange(8)])
-    labels[known] = y[known]
-    scores = [
-        np.mean(
-            [
-                GradualDAEClassifier(
-                    GradualDAETransformer((32, 32), noise="gaussian", max_iter=20),
-                    unlabeled=-1,
-                    unlabeled_weight=weight,
-                    noise="gaussian",
-                    random_state=seed,
-                )
-                .fit(moons, labels)
-                .score(moons, y)
-                for seed in range(3)
-            ]
-        )
-        for weight in (0.0, 1.0)
-    ]
-    assert scores[1] >= scores[0]
-    assert scores[1] > 0.85
+    digits, y = load_digits(return_X_y=True)
+    test, rest = np.arange(0, len(y), 3), np.arange(1, len(y), 3)
+    dae = GradualDAETransformer((64, 32), noise="swap", max_iter=30, random_state=0)
+    frozen = FrozenEstimator(dae.fit(digits[rest]))
+    scores = np.empty((2, 3))
+    for seed in range(3):
+        known = np.random.default_rng(seed).permutation(rest)[:60]
+        labels = np.full(len(y), -1)
+        labels[known] = y[known]
+        for i, weight in enumerate((0.0, 1.0)):
+            model = GradualDAEClassifier(
+                frozen,
+                max_iter=60,
+                unlabeled=-1,
+                unlabeled_weight=weight,
+                random_state=seed,
+            )
+            model.fit(digits[rest], labels[rest])
+            scores[i, seed] = model.score(digits[test], y[test])
+    assert scores[1].mean() > scores[0].mean() + 0.005
 
 
 # --- a fit is a function of its rows --------------------------------------------------
@@ -409,7 +398,7 @@ def test_every_class_is_held_out_by_its_share():
     y = (np.arange(150) % 10 == 0).astype(int)
     model = quick(GradualDAEClassifier, early_stopping=True, validation_fraction=0.2)
     from skdae._random import spawn_streams
-    from skdae._supervised._base import Labels
+    from skdae._supervised._lessons import Labels
 
     transformer = small().fit(X)
     doubled, labels = np.concatenate([X, X]), np.concatenate([y, y])
@@ -430,8 +419,13 @@ def test_a_temperature_makes_probabilities_honest_and_changes_no_prediction():
     generator = np.random.default_rng(0)
     y = np.where(generator.random(len(y)) < 0.3, generator.integers(10, size=len(y)), y)
     train, test = np.arange(0, 1000), np.arange(1000, len(y))
-    parameters = {"max_iter": 150, "dropout": 0.0, "average": 0.0}
-    model = quick(GradualDAEClassifier, temperature_scaling=True, **parameters)
+    parameters = {"max_iter": 100, "dropout": 0.0, "average": 0.0}
+    model = quick(
+        GradualDAEClassifier,
+        small(hidden_layer_sizes=(64,)),
+        temperature_scaling=True,
+        **parameters,
+    )
     model.fit(digits[train], y[train])
     assert model.temperature_ > 1.2  # a network that has learned errors by heart
     calibrated = model.predict_proba(digits[test])

@@ -471,6 +471,19 @@ def test_the_weights_of_the_last_epochs_are_averaged(averaging, n_averaged):
             assert not np.array_equal(layer.weight, ends[-1])
 
 
+def test_a_phase_on_the_same_network_does_not_end_worse_than_it_began():
+    """At this rate the second phase only harms; the first one's weights stay."""
+    plan = (Phase(2, 40, (1.0, 1.0)), Phase(2, 1, (1.0, 1.0)))
+    monitor = RecordingMonitor()
+    result = run(plan, validation_fraction=0.2, learning_rate_init=0.1, monitor=monitor)
+    first, second = result.phases
+    losses = [e.validation_loss for e in monitor.epochs if e.phase == 1]
+    assert min(losses) > first.validation_loss  # or it would have something to keep
+    assert second.validation_loss == first.validation_loss
+    best = int(np.argmin([e.validation_loss for e in monitor.epochs]))
+    assert same(result.network, monitor.networks[best])
+
+
 def test_the_next_phase_starts_from_the_best_weights():
     monitor = RecordingMonitor()
     result = run(

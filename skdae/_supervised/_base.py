@@ -4,10 +4,10 @@ What the classifier and the regressor share; they differ in what they predict.
 """
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.base import (
@@ -30,6 +30,15 @@ from skdae._network import Layer, Network, Shape, chunks
 from skdae._progress import PhaseRecord
 from skdae._random import Streams, spawn_streams
 from skdae._sources import HeldOut, TableRows, TableSource, TargetRows, encoded_block
+from skdae._supervised._lessons import (
+    Labels,
+    Lesson,
+    Unlabelled,
+    beside,
+    stratified,
+    unlabelled_rows,
+    without_held_out,
+)
 from skdae._supervised._targets import Target, is_unlabeled, sort_keys
 from skdae._transformer import GradualDAETransformer, training_results
 from skdae._validation import check_weights, training_rows
@@ -44,31 +53,6 @@ DEFAULT_TRANSFORMER: dict[str, Any] = {
 
 AUTO_STEPS, MIN_EPOCHS = 2_000, 20  # what max_iter='auto' comes to
 STUDENT_NOISE = SwapNoise(0.1)  # what noise='auto' is where unlabelled rows take part
-
-
-class Labels(NamedTuple):
-    """Which rows have a label, and what it is."""
-
-    y: np.ndarray  # (n_labelled,) or (n_labelled, n_outputs), checked
-    labelled: np.ndarray  # (n_labelled,) rows of X that have one
-    missing: np.ndarray  # (n_unlabelled,) the other rows
-
-
-class Unlabelled(NamedTuple):
-    """Rows without a label."""
-
-    rows: TableRows
-    weights: np.ndarray | None  # how often each row is drawn
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """Rows with their targets, in an order that the order of X has no part in."""
-
-    rows: TargetRows
-    target: Target
-    weights: np.ndarray | None  # how often each row is drawn
-    groups: np.ndarray  # rows that are alike share a number
 
 
 class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -210,7 +194,7 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         lesson = self._lesson(transformer, raw, labels, sample_weight)
         source = self._source(transformer, lesson, X_val, y_val, streams)
         if self.unlabeled_weight and len(labels.missing):
-            others = _unlabelled(transformer, raw, labels, sample_weight)
+            others = unlabelled_rows(transformer, raw, labels, sample_weight)
             result = self._train_student(transformer, lesson, source, others, streams)
         else:
             result = self._train(transformer, lesson.target, source, streams)
@@ -310,7 +294,7 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
         plan = self._plan(transformer, source.n_drawn, is_student)
         return train(
-            source if self.early_stopping else _without_held_out(source),
+            source if self.early_stopping else without_held_out(source),
             plan,
             _shape(transformer, target),
             noise=self._noise(transformer, is_student),
@@ -346,7 +330,7 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             Z = others.rows.take(np.arange(n_others)[part]).values
             for teacher in teachers:
                 pseudo[part] += teacher.decode(teacher.encode(Z)) / len(teachers)
-        both = _beside(source, lesson.rows, others, pseudo, self.unlabeled_weight)
+        both = beside(source, lesson.rows, others, pseudo, self.unlabeled_weight)
         return self._train(transformer, target, both, streams, is_student=True)
 
     # --- parts of fit ----------------------------------------------------------------
@@ -500,7 +484,7 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             )
         if not self._holds_out():
             return source
-        held_out = _stratified(
+        held_out = stratified(
             lesson, self.validation_fraction, streams.split, self._strata(lesson)
         )
         return replace(
@@ -549,91 +533,3 @@ def _shape(transformer: GradualDAETransformer, target: Target) -> Shape:
     network = transformer.network_
     widths = transformer._fitted_shape.widths[: len(network.encoder) + 1]
     return Shape(widths, "direct", False, network.activation, target.head)
-
-
-def _without_held_out(source: TableSource) -> TableSource:
-    """Return the rows to train on alone."""
-    return replace(source, held_out_index=None, held_out_rows=None)
-
-
-def _unlabelled(
-    transformer: GradualDAETransformer,
-    raw: np.ndarray,
-    labels: Labels,
-    sample_weight: Any,
-) -> Unlabelled:
-    """Return the rows without a label."""
-    weights = check_weights(sample_weight, raw)
-    rows = training_rows(
-        raw[labels.missing], None if weights is None else weights[labels.missing]
-    )
-    table = TableRows(transformer.columns_, raw, labels.missing[rows.index])
-    return Unlabelled(table, rows.weights)
-
-
-def _joined(
-    first: np.ndarray | None, n: int, second: np.ndarray | None, m: int
-) -> np.ndarray | None:
-    """Return the weights of n and of m rows in one array; None: 1 everywhere."""
-    if first is None and second is None:
-        return None
-    return np.append(
-        np.ones(n) if first is None else first, np.ones(m) if second is None else second
-    )
-
-
-def _beside(
-    source: TableSource,
-    labelled: TargetRows,
-    others: Unlabelled,
-    pseudo: np.ndarray,
-    weight: float,
-) -> TableSource:
-    """Return labelled rows and others with pseudo-labels of a weight as one source."""
-    n, m = labelled.n_rows, others.rows.n_rows
-    shares = None if weight == 1 else np.full(m, np.float32(weight))
-    table = replace(
-        labelled.rows, index=np.append(labelled.rows.index, others.rows.index)
-    )
-    rows = TargetRows(
-        table,
-        np.vstack([labelled.target, pseudo]),
-        _joined(labelled.weight, n, shares, m),
-    )
-    return replace(
-        source,
-        rows=rows,
-        index=np.append(source.index, np.arange(n, n + m)),
-        weights=_joined(source.weights, n, others.weights, m),
-    )
-
-
-def _stratified(
-    lesson: Lesson,
-    fraction: float,
-    generator: np.random.Generator,
-    strata: np.ndarray,
-) -> np.ndarray:
-    """Return which rows to hold out, (n_rows,) bool: a share of each stratum.
-
-    Rows that are alike stay on one side.
-    """
-    found, first, group = np.unique(
-        lesson.groups, return_index=True, return_inverse=True
-    )
-    if len(found) < 2:
-        raise ValueError(
-            f"validation_fraction={fraction} of {len(found)} different row with a "
-            "label leaves none to train on; add rows, pass X_val and y_val, or hold "
-            "nothing out."
-        )
-    order = generator.permutation(len(found))
-    stratum = strata[first][order]
-    place = np.empty(len(order))  # within the stratum, as a share of it
-    for each in np.unique(stratum):
-        own = np.flatnonzero(stratum == each)
-        place[own] = (np.arange(len(own)) + 0.5) / len(own)
-    n_held_out = min(max(1, round(fraction * len(found))), len(found) - 1)
-    held_out = np.zeros(len(found), dtype=bool)
-    held_out[order[np.argsort(place, kind="stable")[:n_held_out]]] = True
-    return held_out[group]

@@ -13,7 +13,120 @@ from skdae._supervised._targets import NumberTarget
 class GradualDAERegressor(RegressorMixin, FineTuned):
     """Regressor started from the encoder of a gradually trained autoencoder.
 
-    X
+    Labels are dear and rows are cheap. The encoder of a
+    :class:`GradualDAETransformer` is trained on all rows; then an output layer is put
+    on its code, and the whole network is trained on the rows that have a label [1]_.
+    The targets are scaled to mean 0 and standard deviation 1 inside, and the loss is
+    half the squared error, summed over the outputs.
+
+    Parameters
+    ----------
+    transformer : GradualDAETransformer, FrozenEstimator or None, default=None
+        What pretrains the encoder: a transformer, cloned and fitted on all rows of X,
+        or one fitted before inside scikit-learn's ``FrozenEstimator``, used as it is.
+        None is ``GradualDAETransformer((256, 128), noise='swap')``. Its parameters are
+        searched as ``transformer__noise_rate``, also where it is None. It also says
+        how the table is read (categories, missing cells, scaling) and where training
+        runs (`device`, `n_threads`).
+    max_iter : int or 'auto', default='auto'
+        Epochs of fine-tuning, over all its phases. 'auto' is as many as make 2,000
+        steps, and at least 20.
+    learning_rate_init : float, default=1e-3
+        Step size of Adam at the output layer.
+    encoder_rate : float in [0, 1], default=0.3
+        Learning-rate factor of the pretrained layers. 0 leaves them as they are: the
+        output layer is a linear model of the code.
+    unfreezing : {'gradual', 'joint'}, default='gradual'
+        'gradual', the mirror of gradual training: first the output layer learns
+        alone, then the layers below join it one by one from the top down, each for
+        an equal share of the epochs [2]_. 'joint': all layers learn from the start.
+    alpha : float, default=0.0
+        L2 penalty: ``alpha / 2 * sum(W ** 2)`` is added to the mean loss of a row.
+    dropout : float in [0, 1), default=0.25
+        Share of the units of each hidden layer that sit a step out, drawn anew for
+        each row.
+    noise : str, Noise, 'auto' or None, default='auto'
+        Corruption of the input while fine-tuning: a name of
+        :data:`skdae.noise.NOISES`, an object, or None for rows as they are. 'auto'
+        is swap noise of 0.1 where unlabelled rows take part, and None otherwise.
+    noise_rate : float or array-like of shape (n_features,), default=0.1
+        Rate of a noise given by name.
+    average : float in [0, 1], default=0.5
+        Share of a phase's last epochs whose weights are averaged at its end. With
+        `early_stopping` the best weights are kept instead.
+    batch_size : int or 'auto', default='auto'
+        Rows per step. 'auto' is the power of two nearest to n_labelled / 64, between
+        32 and 256. A last, shorter batch is trained on too.
+    early_stopping : bool, default=False
+        Whether to hold labelled rows out and end a phase when their loss no longer
+        improves; the best weights are restored.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the labelled rows held out, unless `fit` is given `X_val`.
+    n_iter_no_change : int, default=10
+        Epochs without an improvement of `tol` after which a phase is ended.
+    tol : float, default=1e-4
+        The least improvement of the validation loss that counts.
+    unlabeled : object, default=None
+        Value of `y` that marks a row without a label, such as NaN. None: every
+        value is a label. Such rows are always pretrained on.
+    unlabeled_weight : float, default=0.0
+        Weight of a row without a label in fine-tuning, relative to one with a label.
+        Above 0, `n_teachers` networks are trained on the labels first; what they say
+        of the other rows on average is what the final network, the student, learns
+        of them from corrupted rows, at the full rate in all layers.
+    n_teachers : int, default=3
+        Networks that make these labels.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of everything drawn, and of the transformer where it has none of its own.
+        With the same seed, the same rows in any order give the same model.
+    verbose : bool or int, default=False
+        Whether to print the progress of fine-tuning; above 1 for every epoch.
+
+    Attributes
+    ----------
+    transformer_ : GradualDAETransformer
+        The pretrained transformer, before fine-tuning.
+    network_ : Network
+        The fine-tuned encoder and the output layer, in numpy.
+    phases_ : tuple of PhaseRecord
+        The phases of fine-tuning as they were run.
+    loss_curve_ : list of float
+        Mean training loss of each epoch of fine-tuning.
+    validation_loss_curve_ : list of float or None
+        Loss of the held-out rows; None without early stopping.
+    n_iter_ : int
+        Epochs of fine-tuning that were run.
+    n_features_in_ : int
+        Columns seen in `fit`.
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
+        Their names, when X has names.
+
+    See Also
+    --------
+    GradualDAEClassifier : The same for classes.
+    GradualDAETransformer : The pretraining alone, as a transformer.
+
+    Notes
+    -----
+    The output layer starts at zero, so that it pulls the encoder nowhere before it
+    has learned something itself.
+
+    References
+    ----------
+    .. [1] A. Kalmanovich and G. Chechik, "Gradual training of deep denoising auto
+       encoders", 2014.
+    .. [2] J. Howard and S. Ruder, "Universal language model fine-tuning for text
+       classification", 2018.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skdae import GradualDAERegressor, GradualDAETransformer
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> dae = GradualDAETransformer((32, 16), noise="swap", max_iter=20)
+    >>> model = GradualDAERegressor(dae, random_state=0).fit(X[:300], y[:300])
+    >>> model.score(X[300:], y[300:]) > 0.3
+    True
     """
 
     _target: NumberTarget
