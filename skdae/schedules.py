@@ -755,12 +755,14 @@ def describe(phases: Sequence[Phase]) -> str:
         2  stacked       2       5  0 1      code            5
     total                       10                          10
     """
-    lines = ["phase  kind      depth  epochs  rates    noise on  updates"]
+    width = max(8, *(len(phase.kind) for phase in phases))
+    lines = [f"phase  {'kind':{width}}  depth  epochs  rates    noise on  updates"]
     for number, phase in enumerate(phases, 1):
         rates = " ".join(f"{rate:g}" for rate in phase.rates)
         lines.append(
-            f"{number:5d}  {phase.kind:8s}  {phase.depth:5d}  {phase.epochs:6d}  "
+            f"{number:5d}  {phase.kind:{width}}  {phase.depth:5d}  {phase.epochs:6d}  "
             f"{rates:7s}  {phase.corrupt:8s}  {phase.cost:7d}"
         )
-    lines.append(f"total{total_epochs(phases):25d}{total_cost(phases):28d}")
+    epochs = f"{total_epochs(phases):{width + 17}d}"
+    lines.append(f"total{epochs}{total_cost(phases):28d}")
     return "\n".join(lines)

@@ -2,7 +2,9 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdae import GradualDAETransformer
+from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
+
+SMALL = GradualDAETransformer((8,), max_iter=5)
 
 
 @parametrize_with_checks(
@@ -12,6 +14,14 @@ from skdae import GradualDAETransformer
         GradualDAETransformer((6, 4), activation="logistic", scaling="minmax"),
         GradualDAETransformer(
             (6, 4), decoder="direct", early_stopping=True, solver="sgd"
+        ),
+        GradualDAEClassifier(GradualDAETransformer((16, 8), max_iter=20)),
+        GradualDAEClassifier(
+            SMALL, early_stopping=True, temperature_scaling=True, unfreezing="joint"
+        ),
+        GradualDAERegressor(GradualDAETransformer((16, 8), max_iter=20)),
+        GradualDAERegressor(
+            SMALL, encoder_rate=0, learning_rate_init=0.01, max_iter=200
         ),
     ]
 )
