@@ -755,7 +755,7 @@ def describe(phases: Sequence[Phase]) -> str:
         2  stacked       2       5  0 1      code            5
     total                       10                          10
     """
-    width = max(8, *(len(phase.kind) for phase in phases))
+    width = max([8, *(len(phase.kind) for phase in phases)])
     lines = [f"phase  {'kind':{width}}  depth  epochs  rates    noise on  updates"]
     for number, phase in enumerate(phases, 1):
         rates = " ".join(f"{rate:g}" for rate in phase.rates)

@@ -21,7 +21,7 @@ SMALL = GradualDAETransformer((8,), max_iter=5)
         ),
         GradualDAERegressor(GradualDAETransformer((16, 8), max_iter=20)),
         GradualDAERegressor(
-            SMALL, encoder_rate=0, learning_rate_init=0.01, max_iter=200
+            SMALL, encoder_rate=1.0, unfreezing="joint", max_iter=200
         ),
     ]
 )
