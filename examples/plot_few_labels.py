@@ -2,10 +2,11 @@
 300 labels, 20,000 rows without
 ===============================
 
-A plant's history is long, and somebody who knows the plant has looked at 300 rows of it
-and said in which mode it ran. The encoder is trained on every row; then the labels train
-the whole network. If asked, the rows without a label take part once more: networks
-trained on the labels say what they take them for, and one more network learns from that.
+A plant's history is long, and somebody who knows the plant has looked at 300 rows of
+it and said in which mode it ran. The encoder is trained on every row; then the labels
+train the whole network. If asked, the rows without a label take part once more:
+networks trained on the labels say what they take them for, and one more network learns
+from that.
 """
 
 # %%

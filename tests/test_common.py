@@ -20,9 +20,7 @@ SMALL = GradualDAETransformer((8,), max_iter=5)
             SMALL, early_stopping=True, temperature_scaling=True, unfreezing="joint"
         ),
         GradualDAERegressor(GradualDAETransformer((16, 8), max_iter=20)),
-        GradualDAERegressor(
-            SMALL, encoder_rate=1.0, unfreezing="joint", max_iter=200
-        ),
+        GradualDAERegressor(SMALL, encoder_rate=1.0, unfreezing="joint", max_iter=200),
     ]
 )
 def test_scikit_learn_checks(estimator, check):

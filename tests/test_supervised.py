@@ -405,7 +405,7 @@ def test_every_class_is_held_out_by_its_share():
     lesson = model._lesson(
         transformer, doubled, Labels(labels, np.arange(300), np.arange(0)), None
     )
-    source = model._source(transformer, lesson, None, None, spawn_streams(0))
+    source = model._source(lesson, None, None, spawn_streams(0))
     held_out = lesson.rows.take(source.held_out_index)
     trained = lesson.rows.take(source.index)
     assert held_out.target.sum(axis=0).tolist() == [54, 6]
@@ -526,6 +526,16 @@ def test_batches_go_on_after_fit_and_after_a_pickle(make, y):
     np.testing.assert_array_equal(
         outputs(again, X), outputs(model.partial_fit(X, y), X)
     )
+
+
+def test_a_batch_without_a_label_changes_nothing_but_the_first_needs_one():
+    unknown = np.full(len(X), np.nan)
+    with pytest.raises(ValueError, match="unlabeled=nan marks every row"):
+        quick(GradualDAERegressor, unlabeled=np.nan).partial_fit(X, unknown)
+    model = quick(GradualDAERegressor, unlabeled=np.nan).partial_fit(X, Y[:, 0])
+    before = model.predict(X)
+    model.partial_fit(X, unknown)
+    np.testing.assert_array_equal(model.predict(X), before)
 
 
 def test_the_classes_of_a_stream_are_told_at_its_start():

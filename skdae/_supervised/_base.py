@@ -26,7 +26,7 @@ from skdae import _outputs
 from skdae._callbacks import PrintMonitor
 from skdae._columns import Columns
 from skdae._design import batch_rows
-from skdae._network import Layer, Network, Shape, chunks
+from skdae._network import Network, chunks
 from skdae._progress import PhaseRecord
 from skdae._random import Streams, spawn_streams
 from skdae._sources import HeldOut, TableRows, TableSource, TargetRows, encoded_block
@@ -192,13 +192,13 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         transformer = self._pretrained(X, sample_weight, streams)
         raw = transformer._read(X).raw
         lesson = self._lesson(transformer, raw, labels, sample_weight)
-        source = self._source(transformer, lesson, X_val, y_val, streams)
+        source = self._source(lesson, X_val, y_val, streams)
         if self.unlabeled_weight and len(labels.missing):
             others = unlabelled_rows(transformer, raw, labels, sample_weight)
-            result = self._train_student(transformer, lesson, source, others, streams)
+            result = self._train_student(lesson, source, others, streams)
         else:
-            result = self._train(transformer, lesson.target, source, streams)
-        self._describe(transformer, lesson.target)
+            result = self._train(lesson, source, streams)
+        self._describe(lesson)
         self.__dict__.update(training_results(result))
         self._finish(lesson.target, source.held_out)
         return self
@@ -210,7 +210,9 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         first = not hasattr(self, "network_")
         self._validate_params()  # scikit-learn checks them in the first call alone
         streams = spawn_streams(self.random_state)
-        labels = self._read_labels(X, y)
+        labels = self._read_labels(X, y, at_least=1 if first else 0)
+        if len(labels.known) == 0:
+            return self
         transformer = (
             self._pretrained(X, sample_weight, streams) if first else self.transformer_
         )
@@ -222,15 +224,15 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         network, loss, state = train_on_batch(
             source,
             plan[-1:] if finished else plan,
-            _shape(transformer, lesson.target),
+            lesson.shape,
             None if first else self._stream,
             noise=self._noise(transformer),
             streams=streams,
             settings=self._settings(transformer, source.n_drawn),
-            initial=self.network_ if finished else _start(transformer, lesson.target),
+            initial=self.network_ if finished else lesson.start,
         )
         if first:
-            self._describe(transformer, lesson.target)
+            self._describe(lesson)
             self.validation_loss_curve_, self.phases_ = None, ()
             self._finish(lesson.target, None)
         self.network_, self._stream = network, state
@@ -241,9 +243,10 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     def _finish(self, target: Any, held_out: HeldOut | None) -> None:
         """Learn what else there is, from the rows held out (None: nothing is)."""
 
-    def _describe(self, transformer: GradualDAETransformer, target: Target) -> None:
+    def _describe(self, lesson: Lesson) -> None:
         """Keep what describes the table and the target."""
-        self.transformer_, self._target = transformer, target
+        transformer = lesson.transformer
+        self.transformer_, self._target = transformer, lesson.target
         self.n_features_in_ = transformer.n_features_in_
         if hasattr(transformer, "feature_names_in_"):
             self.feature_names_in_ = transformer.feature_names_in_
@@ -282,8 +285,7 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _train(
         self,
-        transformer: GradualDAETransformer,
-        target: Target,
+        lesson: Lesson,
         source: TableSource,
         streams: Streams,
         *,
@@ -292,21 +294,20 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Return a network trained from the pretrained encoder on the rows."""
         from skdae._training import train
 
-        plan = self._plan(transformer, source.n_drawn, is_student)
+        plan = self._plan(lesson.transformer, source.n_drawn, is_student)
         return train(
             source if self.early_stopping else without_held_out(source),
             plan,
-            _shape(transformer, target),
-            noise=self._noise(transformer, is_student),
+            lesson.shape,
+            noise=self._noise(lesson.transformer, is_student),
             streams=streams,
-            settings=self._settings(transformer, source.n_drawn),
-            initial=_start(transformer, target),
+            settings=self._settings(lesson.transformer, source.n_drawn),
+            initial=lesson.start,
             monitor=PrintMonitor(plan, int(self.verbose)) if self.verbose else None,
         )
 
     def _train_student(
         self,
-        transformer: GradualDAETransformer,
         lesson: Lesson,
         source: TableSource,
         others: Unlabelled,
@@ -318,24 +319,23 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         what they say of the unlabelled rows, seen clean, is what the student is to
         say of them from corrupted rows.
         """
-        target = lesson.target
         seeds = streams.init.integers(2**32, size=(self.n_teachers,))
         teachers = [
-            self._train(transformer, target, source, spawn_streams(seed)).network
+            self._train(lesson, source, spawn_streams(seed)).network
             for seed in seeds.tolist()
         ]
         n_others = others.rows.n_rows
-        pseudo = np.zeros((n_others, target.head.n_features), np.float32)
+        pseudo = np.zeros((n_others, lesson.target.head.n_features), np.float32)
         for part in chunks(n_others):
             Z = others.rows.take(np.arange(n_others)[part]).values
             for teacher in teachers:
                 pseudo[part] += teacher.decode(teacher.encode(Z)) / len(teachers)
         both = beside(source, lesson.rows, others, pseudo, self.unlabeled_weight)
-        return self._train(transformer, target, both, streams, is_student=True)
+        return self._train(lesson, both, streams, is_student=True)
 
     # --- parts of fit ----------------------------------------------------------------
 
-    def _read_labels(self, X: Any, y: Any) -> Labels:
+    def _read_labels(self, X: Any, y: Any, at_least: int = 1) -> Labels:
         """Return the labels and which rows have them."""
         if y is None:
             raise ValueError(
@@ -345,13 +345,14 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         check_consistent_length(X, y)
         y = np.asarray(y)
         missing = is_unlabeled(y, self.unlabeled)
-        index = np.flatnonzero(~missing)
-        if len(y) and len(index) == 0:
+        known = np.flatnonzero(~missing)
+        if len(known) < min(at_least, len(y)):
             raise ValueError(
                 f"unlabeled={self.unlabeled!r} marks every row of y; give some of them "
                 "a label."
             )
-        return Labels(self._check_y(y[index]), index, np.flatnonzero(missing))
+        labels = self._check_y(y[known]) if len(known) else y[known]
+        return Labels(labels, known, np.flatnonzero(missing))
 
     def _check_validation(self, X_val: Any, y_val: Any) -> None:
         """Rows held out are given whole, and for a purpose."""
@@ -449,16 +450,17 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         weights = check_weights(sample_weight, raw)
         if weights is not None:
-            weights = weights[labels.labelled]
-        labelled = raw[labels.labelled] if len(labels.missing) else raw
+            weights = weights[labels.known]
+        labelled = raw[labels.known] if len(labels.missing) else raw
         rows = training_rows(labelled, weights, sort_keys(labels.y))
         if target is None:
             repeated, shares = rows.repeated
             target = self._learn_target(labels.y[repeated], shares)
         T = target.encode(labels.y[rows.index])
         return Lesson(
+            transformer,
             TargetRows(
-                TableRows(transformer.columns_, raw, labels.labelled[rows.index]),
+                TableRows(transformer.columns_, raw, labels.known[rows.index]),
                 self._trained_on(T),
                 self._loss_weights(target, T, rows.weights),
             ),
@@ -468,20 +470,13 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         )
 
     def _source(
-        self,
-        transformer: GradualDAETransformer,
-        lesson: Lesson,
-        X_val: Any,
-        y_val: Any,
-        streams: Streams,
+        self, lesson: Lesson, X_val: Any, y_val: Any, streams: Streams
     ) -> TableSource:
         """Return the rows to train on, and those that are held out."""
         everything = np.arange(lesson.rows.n_rows)
         source = TableSource(lesson.rows, everything, lesson.weights)
         if X_val is not None:
-            return replace(
-                source, held_out_rows=self._given(transformer, lesson, X_val, y_val)
-            )
+            return replace(source, held_out_rows=self._given(lesson, X_val, y_val))
         if not self._holds_out():
             return source
         held_out = stratified(
@@ -495,41 +490,15 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Return the stratum of each row, of which equal shares are held out."""
         return np.zeros(lesson.rows.n_rows, dtype=int)
 
-    def _given(
-        self,
-        transformer: GradualDAETransformer,
-        lesson: Lesson,
-        X_val: Any,
-        y_val: Any,
-    ) -> HeldOut:
+    def _given(self, lesson: Lesson, X_val: Any, y_val: Any) -> HeldOut:
         """Return the rows that are given to be held out."""
         check_consistent_length(X_val, y_val)
         T = lesson.target.encode(self._check_y(np.asarray(y_val)))
+        transformer = lesson.transformer
         block = encoded_block(transformer.columns_, transformer._read(X_val).raw)
         return HeldOut(block._replace(target=self._trained_on(T)), np.ones(len(T)))
-
-
-# --- pieces ---------------------------------------------------------------------------
 
 
 def _raw_outputs(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
     """Return the outputs before the head's activation."""
     return network.raw_outputs(_outputs.code(columns, network, raw))
-
-
-def _start(transformer: GradualDAETransformer, target: Target) -> Network:
-    """Return the pretrained encoder under an output layer of zeros.
-
-    What it says at first is the mean, or that all classes are equally likely, so that
-    no random layer pulls the encoder away from what it has learned.
-    """
-    size = len(transformer.network_.encoder[-1].bias), target.head.n_features
-    output = Layer(np.zeros(size, np.float32), np.zeros(size[1], np.float32))
-    return replace(transformer.network_, decoder=(output,))
-
-
-def _shape(transformer: GradualDAETransformer, target: Target) -> Shape:
-    """Return the encoder's shape with an output layer for the target."""
-    network = transformer.network_
-    widths = transformer._fitted_shape.widths[: len(network.encoder) + 1]
-    return Shape(widths, "direct", False, network.activation, target.head)

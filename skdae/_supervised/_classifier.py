@@ -215,7 +215,7 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         """Learn from one batch of a stream.
 
         The first batch pretrains the encoder (unless the transformer is frozen), so
-        it should have some hundred typical rows, with or without labels. Each call
+        it should have some hundred typical rows, a few of them with a label. Each call
         then makes one pass over its labelled rows, and the phases of `fit` count
         passes as epochs; the last phase goes on for as long as batches come. After
         `fit`, batches go on training in its last phase. Nothing is held out, nothing

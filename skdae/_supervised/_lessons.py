@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skdae._network import Layer, Network, Shape
 from skdae._sources import TableRows, TableSource, TargetRows
 from skdae._supervised._targets import Target
 from skdae._transformer import GradualDAETransformer
@@ -15,7 +16,7 @@ class Labels(NamedTuple):
     """Which rows have a label, and what it is."""
 
     y: np.ndarray  # (n_labelled,) or (n_labelled, n_outputs), checked
-    labelled: np.ndarray  # (n_labelled,) rows of X that have one
+    known: np.ndarray  # (n_labelled,) rows of X that have one
     missing: np.ndarray  # (n_unlabelled,) the other rows
 
 
@@ -30,10 +31,30 @@ class Unlabelled(NamedTuple):
 class Lesson:
     """Rows with their targets, in an order that the order of X has no part in."""
 
+    transformer: GradualDAETransformer  # pretrained
     rows: TargetRows
     target: Target
     weights: np.ndarray | None  # how often each row is drawn
     groups: np.ndarray  # rows that are alike share a number
+
+    @property
+    def shape(self) -> Shape:
+        """The encoder's shape with an output layer for the target."""
+        network = self.transformer.network_
+        widths = self.transformer._fitted_shape.widths[: len(network.encoder) + 1]
+        return Shape(widths, "direct", False, network.activation, self.target.head)
+
+    @property
+    def start(self) -> Network:
+        """The pretrained encoder under an output layer of zeros.
+
+        What it says at first is the mean, or that all classes are equally likely, so
+        that no random layer pulls the encoder away from what it has learned.
+        """
+        network = self.transformer.network_
+        size = len(network.encoder[-1].bias), self.target.head.n_features
+        output = Layer(np.zeros(size, np.float32), np.zeros(size[1], np.float32))
+        return replace(network, decoder=(output,))
 
 
 def without_held_out(source: TableSource) -> TableSource:
