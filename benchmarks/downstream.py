@@ -42,7 +42,8 @@ from skdae._supervised._base import DEFAULT_TRANSFORMER
 from skdae.schedules import at_equal_updates, gradual
 
 ALL = 10**9  # labels: those of every training row
-FEW = 1_000  # up to here all methods run with all seeds
+FEW = 1_000  # labels: up to here all methods run, with all seeds
+LARGE = 10_000  # training rows: from here on fewer seeds, whatever the labels
 ECE_BINS = 15
 WIDTHS = DEFAULT_TRANSFORMER["hidden_layer_sizes"]
 REFERENCE = gradual(len(WIDTHS), GradualDAETransformer().max_iter)
@@ -614,7 +615,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder with tabular/ and series/")
     parser.add_argument("--seeds", type=int, default=5, help="up to 1,000 labels (5)")
     parser.add_argument(
-        "--seeds-many", type=int, default=2, help="for more labels (default 2)"
+        "--seeds-many",
+        type=int,
+        default=2,
+        help="for more labels, and for tables of more than 10,000 rows (default 2)",
     )
     parser.add_argument("--sets", help="names, separated by commas (default: all)")
     parser.add_argument(
@@ -649,9 +653,11 @@ def run_kept(
         wanted = list(dict.fromkeys(["defaults", *args.candidates.split(";")]))
         runs = run_candidates(name, load(), seed, counts, wanted)
     else:
+        data = load()
         if seed >= args.seeds_many:
-            counts = [n for n in counts if n <= FEW]
-        runs = run_split(name, load(), seed, counts, METHODS)
+            is_large = len(data.split(seed)[0]) > LARGE
+            counts = [] if is_large else [n for n in counts if n <= FEW]
+        runs = run_split(name, data, seed, counts, METHODS)
     print(f"{name}, seed {seed}: {perf_counter() - started:.0f} s", file=sys.stderr)
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
