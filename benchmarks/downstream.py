@@ -42,8 +42,8 @@ from skdae._supervised._base import DEFAULT_TRANSFORMER
 from skdae.schedules import at_equal_updates, gradual
 
 ALL = 10**9  # labels: those of every training row
-FEW = 1_000  # labels: up to here all methods run, with all seeds
-LARGE = 10_000  # training rows: from here on fewer seeds, whatever the labels
+FEW = 1_000  # labels: more of them are tried with the first seed alone
+LARGE = 10_000  # training rows: larger tables have `--seeds-large` seeds
 ECE_BINS = 15
 WIDTHS = DEFAULT_TRANSFORMER["hidden_layer_sizes"]
 REFERENCE = gradual(len(WIDTHS), GradualDAETransformer().max_iter)
@@ -236,8 +236,18 @@ OTHERS: dict[str, Method] = {
     "gradient boosting": lambda case, made: boosting(case),
 }
 METHODS = NEURAL | STUDENTS | OTHERS
-# what more labels than FEW are left to: the schedules need no more seeds by then
-MANY = ("DAE gradual", SCRATCH, "sklearn MLP", *OTHERS)
+CONTROLS = ("DAE stacked", "DAE frozen", "DAE joint", f"{SCRATCH} + unlabelled")
+
+
+def runs_on(
+    method: str, n_labels: int, seed: int, n_seeds: int, is_large: bool
+) -> bool:
+    """Whether a method is run; what takes long and decides little is run less often."""
+    if n_labels > FEW:  # the schedules and unlabelled rows are about fewer labels
+        slow = method == "sklearn MLP" and n_labels == ALL and is_large
+        return seed == 0 and method not in (*CONTROLS, *STUDENTS) and not slow
+    return method not in CONTROLS or seed < (n_seeds + 1) // 2
+
 
 # --- measures -------------------------------------------------------------------------
 
@@ -279,11 +289,20 @@ def run_split(
     data: Labelled,
     seed: int,
     counts: Iterable[int],
-    methods: dict[str, Method],
+    n_seeds: int,
+    n_seeds_large: int,
 ) -> list[Run]:
     """All label counts and methods on one split of one table."""
     train, test = data.split(seed)
-    return run_rows(name, data, seed, counts, methods, train, test)
+    is_large = len(train) > LARGE
+    n_seeds = min(n_seeds, n_seeds_large) if is_large else n_seeds
+    if seed >= n_seeds:
+        return []
+
+    def wanted(method: str, n_labels: int) -> bool:
+        return runs_on(method, n_labels, seed, n_seeds, is_large)
+
+    return run_rows(name, data, seed, counts, METHODS, train, test, wanted)
 
 
 def run_rows(
@@ -294,6 +313,7 @@ def run_rows(
     methods: dict[str, Method],
     train: np.ndarray,
     test: np.ndarray,
+    wanted: Callable[[str, int], bool] = lambda method, n_labels: True,
 ) -> list[Run]:
     """The same on rows that are given."""
     runs = []
@@ -305,9 +325,7 @@ def run_rows(
         case = Case(data, train, test, known, seed)
         made = Pretrained(case) if made is None else made
         for method, fit in methods.items():
-            if n_labels > FEW and method not in MANY:
-                continue
-            if n_labels == ALL and method in STUDENTS:  # no row is without a label
+            if not wanted(method, n_labels):
                 continue
             started, pretraining = perf_counter(), sum(made.seconds.values())
             with warnings.catch_warnings():
@@ -412,19 +430,32 @@ class Results:
         method = next(m for m in self.methods if (*cell, m) in self.by_key)
         return not np.isnan(self.by_key[(*cell, method)][0].log_loss)
 
+    def paired(self, cell: tuple[str, int], method: str, base: str) -> np.ndarray:
+        """Errors of two methods with the seeds that both have, (2, n_seeds)."""
+        one, other = (
+            {run.seed: run.error for run in self.by_key.get((*cell, name), [])}
+            for name in (method, base)
+        )
+        both = sorted(one.keys() & other.keys())
+        return np.array([[each[seed] for seed in both] for each in (one, other)])
+
     def ratios(self, method: str, base: str, n_labels: Iterable[int]) -> dict:
         """Mean error over that of another method, by cell."""
         found = {}
         for cell in self.cells:
-            pair = self.mean(cell, method), self.mean(cell, base)
-            if cell[1] in n_labels and not np.isnan(pair).any():
-                found[cell] = max(pair[0], 1e-4) / max(pair[1], 1e-4)
+            pair = self.paired(cell, method, base)
+            if cell[1] in n_labels and pair.size:
+                error, reference = np.maximum(pair.mean(axis=1), 1e-4)
+                found[cell] = error / reference
         return found
 
     def p_value(self, cell: tuple[str, int], method: str, base: str) -> float:
+        """Of the paired differences; 1 where there are too few of them."""
+        pair = self.paired(cell, method, base)
         run = self.by_key[(*cell, method)][0]
-        differences = self.errors(cell, method) - self.errors(cell, base)
-        return corrected_t(differences, run.n_train, run.n_test)
+        if pair.shape[1] < 2:
+            return 1.0
+        return corrected_t(pair[0] - pair[1], run.n_train, run.n_test)
 
 
 def geometric(values: Iterable[float]) -> float:
@@ -450,8 +481,7 @@ def comparison(
     sure = [
         np.sign(ratio - 1)
         for cell, ratio in ratios.items()
-        if len(results.errors(cell, method)) > 1
-        and results.p_value(cell, method, base) < 0.05
+        if results.p_value(cell, method, base) < 0.05
     ]
     won = sum(ratio < 1 for ratio in ratios.values())
     return [
@@ -613,12 +643,12 @@ def report_candidates(results: Results) -> str:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with tabular/ and series/")
-    parser.add_argument("--seeds", type=int, default=5, help="up to 1,000 labels (5)")
+    parser.add_argument("--seeds", type=int, default=5, help="repetitions (default 5)")
     parser.add_argument(
-        "--seeds-many",
+        "--seeds-large",
         type=int,
-        default=2,
-        help="for more labels, and for tables of more than 10,000 rows (default 2)",
+        default=1,
+        help="of tables with more than 10,000 training rows (default 1)",
     )
     parser.add_argument("--sets", help="names, separated by commas (default: all)")
     parser.add_argument(
@@ -653,11 +683,7 @@ def run_kept(
         wanted = list(dict.fromkeys(["defaults", *args.candidates.split(";")]))
         runs = run_candidates(name, load(), seed, counts, wanted)
     else:
-        data = load()
-        if seed >= args.seeds_many:
-            is_large = len(data.split(seed)[0]) > LARGE
-            counts = [] if is_large else [n for n in counts if n <= FEW]
-        runs = run_split(name, data, seed, counts, METHODS)
+        runs = run_split(name, load(), seed, counts, args.seeds, args.seeds_large)
     print(f"{name}, seed {seed}: {perf_counter() - started:.0f} s", file=sys.stderr)
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
