@@ -3,6 +3,7 @@
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdae import GradualDAETransformer
+from skdae.timeseries import SlidingWindow
 
 
 @parametrize_with_checks(
@@ -13,6 +14,8 @@ from skdae import GradualDAETransformer
         GradualDAETransformer(
             (6, 4), decoder="direct", early_stopping=True, solver="sgd"
         ),
+        SlidingWindow(),
+        SlidingWindow(1),  # every row by itself: all checks apply
     ]
 )
 def test_scikit_learn_checks(estimator, check):
