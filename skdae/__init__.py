@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 from skdae._version import __version__
 
 if TYPE_CHECKING:
+    from skdae._outlier import GradualDAEOutlierDetector
     from skdae._transformer import GradualDAETransformer
 
-__all__ = ["GradualDAETransformer", "__version__"]
+__all__ = ["GradualDAEOutlierDetector", "GradualDAETransformer", "__version__"]
 
 # public name: the module it lives in, imported when the name is asked for
-_HOMES = {"GradualDAETransformer": "skdae._transformer"}
+_HOMES = {
+    "GradualDAEOutlierDetector": "skdae._outlier",
+    "GradualDAETransformer": "skdae._transformer",
+}
 
 
 def __getattr__(name: str) -> Any:

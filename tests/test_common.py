@@ -1,8 +1,9 @@
 """scikit-learn's own checks, with no expected failure."""
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdae import GradualDAETransformer
+from skdae import GradualDAEOutlierDetector, GradualDAETransformer
 from skdae.timeseries import SlidingWindow
 
 
@@ -20,4 +21,21 @@ from skdae.timeseries import SlidingWindow
 )
 def test_scikit_learn_checks(estimator, check):
     """The estimator behaves as scikit-learn asks of every estimator."""
+    check(estimator)
+
+
+SMALL = GradualDAETransformer((8, 4), max_iter=4)
+
+
+# the checks have too few rows for a rate of 1 %, and that is warned of
+@pytest.mark.filterwarnings("ignore:false_alarm_rate:UserWarning")
+@parametrize_with_checks(
+    [
+        GradualDAEOutlierDetector(),
+        GradualDAEOutlierDetector(SMALL, scores="whitened_error", n_estimators=2),
+        GradualDAEOutlierDetector(SMALL, contamination=0.2, calibration="blocked"),
+    ]
+)
+def test_scikit_learn_checks_of_the_detector(estimator, check):
+    """The detector behaves as scikit-learn asks of every outlier detector."""
     check(estimator)
