@@ -58,7 +58,7 @@ class GradualDAEOutlierDetector(OutlierMixin, BaseEstimator):
         'whitened_hidden_error'. On codes: 'code_distance' (Mahalanobis) and
         'code_neighbors'. On the table itself: 'distance' and 'neighbors'. Several
         names are combined, each in units of what is usual, by a soft maximum. 'auto'
-        is ('whitened_error', 'code_neighbors', 'neighbors').
+        is ('whitened_error', 'error_neighbors', 'code_neighbors', 'neighbors').
     contamination : 'auto' or float in (0, 0.5], default='auto'
         'auto': the training rows are presumed normal, and the threshold meets
         `false_alarm_rate`. A number: the share of outliers among the training rows;
@@ -228,13 +228,14 @@ class GradualDAEOutlierDetector(OutlierMixin, BaseEstimator):
             strangeness, found = judge(fits, names, usual, n_neighbors)
             held_out += strangeness / self.n_estimators
             members += found
-        calibrated = usual & ~np.isnan(held_out).any(axis=1)
-        scale = Scale.learn(held_out[calibrated])
-        scores = -combine(scale, held_out)
+        known = ~np.isnan(held_out).any(axis=1)
+        scale = Scale.learn(held_out[usual & known])
+        scores = np.full(len(raw), np.nan)
+        scores[known] = -combine(scale, held_out[known])
         self.is_categorical_, self.category_encoder_ = table.categorical, table.encoder
         self.score_names_, self.members_, self._scale = names, members, scale
         self.calibration_scores_ = scores
-        self.offset_ = self._threshold(scores[calibrated], raw)
+        self.offset_ = self._threshold(scores[usual & known], raw)
         return self
 
     # --- scores ----------------------------------------------------------------------

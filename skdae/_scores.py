@@ -183,7 +183,7 @@ SCORES = {
 
 
 #: The scores that 'auto' stands for.
-COMBINATION = ("whitened_error", "code_neighbors", "neighbors")
+COMBINATION = ("whitened_error", "error_neighbors", "code_neighbors", "neighbors")
 
 
 def check_scores(scores: Any) -> tuple[str, ...]:
