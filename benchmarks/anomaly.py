@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from skdae import GradualDAEOutlierDetector, GradualDAETransformer
+from skdae._calibration import conformal_threshold
 from skdae.datasets import make_sensor_data
 
 SETTINGS = ("one-class", "contaminated")
@@ -56,6 +58,13 @@ class Problem(NamedTuple):
 
 
 Method = Callable[[Problem], np.ndarray]  # strangeness of the test rows
+
+
+class Found(NamedTuple):
+    """What a method says of the test rows, and of rows it has held out."""
+
+    strangeness: np.ndarray
+    calibration: np.ndarray | None = None
 
 
 # --- methods -------------------------------------------------------------------------
@@ -122,13 +131,12 @@ def autoencoder(problem: Problem) -> np.ndarray:
     )
 
 
-def detector(problem: Problem, **parameters: Any) -> np.ndarray:
+def detector(problem: Problem) -> Found:
     model = GradualDAEOutlierDetector(
         contamination=CONTAMINATION if problem.contaminated else "auto",
         random_state=problem.seed,
-        **parameters,
-    )
-    return -model.fit(problem.X).score_samples(problem.X_test)
+    ).fit(problem.X)
+    return Found(-model.score_samples(problem.X_test), -model.calibration_scores_)
 
 
 def before(problem: Problem, method: Method) -> np.ndarray:
@@ -167,13 +175,16 @@ PIPELINES: dict[str, Method] = {
     "codes, EllipticEnvelope": partial(before, method=envelope),
 }
 # the detector and the transformer scale for themselves
-METHODS: dict[str, Method] = {
+METHODS: dict[str, Callable[[Problem], Found]] = {
     OURS: detector,
     **{
-        name: lambda problem, method=method: method(problem.scaled())
+        name: lambda problem, method=method: Found(method(problem.scaled()))
         for name, method in RIVALS.items()
     },
-    **PIPELINES,
+    **{
+        name: lambda problem, method=method: Found(method(problem))
+        for name, method in PIPELINES.items()
+    },
 }
 
 
@@ -181,8 +192,9 @@ METHODS: dict[str, Method] = {
 
 
 def _plant() -> tuple[np.ndarray, np.ndarray]:
-    plant = make_sensor_data(3000, missing_rate=0, random_state=0)
-    return np.nan_to_num(np.asarray(plant.data)), np.asarray(plant.target)
+    faults = ("bias", "drift", "stuck", "spike", "dropout")
+    plant = make_sensor_data(3000, faults=faults, random_state=0)
+    return plant.data, plant.target
 
 
 def _breast_cancer() -> tuple[np.ndarray, np.ndarray]:
@@ -236,6 +248,8 @@ class Run(NamedTuple):
     auroc: float
     precision: float  # average precision
     seconds: float
+    # shares of fresh normal rows above the thresholds of `RATES`
+    alarms: tuple[float, ...] | None = None
 
 
 def run(name: str, load: Load, setting: str, seed: int, method: str) -> Run:
@@ -245,40 +259,15 @@ def run(name: str, load: Load, setting: str, seed: int, method: str) -> Run:
     started = perf_counter()
     found = METHODS[method](Problem(X_train, X_test, contaminated, seed))
     seconds = perf_counter() - started
-    return Run(
-        setting,
-        name,
-        method,
-        seed,
-        float(roc_auc_score(truth, found)),
-        float(average_precision_score(truth, found)),
-        seconds,
-    )
-
-
-class Alarms(NamedTuple):
-    """False alarms on fresh normal rows."""
-
-    set: str
-    seed: int
-    rates: tuple[float, ...]
-
-
-def alarms(name: str, load: Load, seed: int) -> Alarms | None:
-    """Share of fresh normal rows alarmed, with thresholds from the training rows."""
-    X, y = load()
-    if (y == 0).sum() < MANY_NORMAL:
-        return None
-    X_train, X_test, truth = one_class(X, y, seed)
-    model = GradualDAEOutlierDetector(random_state=seed).fit(X_train)
-    fresh = model.score_samples(X_test[truth == 0])
-    known = -model.calibration_scores_
-    from skdae._calibration import conformal_threshold
-
-    rates = tuple(
-        float((-fresh > conformal_threshold(known, rate)).mean()) for rate in RATES
-    )
-    return Alarms(name, seed, rates)
+    alarms = None
+    if found.calibration is not None and not contaminated:
+        fresh = found.strangeness[truth == 0]
+        thresholds = [conformal_threshold(found.calibration, rate) for rate in RATES]
+        if (y == 0).sum() >= MANY_NORMAL:
+            alarms = tuple(float((fresh > limit).mean()) for limit in thresholds)
+    auroc = float(roc_auc_score(truth, found.strangeness))
+    precision = float(average_precision_score(truth, found.strangeness))
+    return Run(setting, name, method, seed, auroc, precision, seconds, alarms)
 
 
 # --- tables --------------------------------------------------------------------------
@@ -295,12 +284,12 @@ def means(runs: list[Run], setting: str) -> tuple[list[str], list[str], np.ndarr
     values = np.full((len(sets), len(methods), 3), np.nan)
     for i, name in enumerate(sets):
         for j, method in enumerate(methods):
-            found = [r[4:] for r in runs if r.set == name and r.method == method]
+            found = [r[4:7] for r in runs if r.set == name and r.method == method]
             values[i, j] = np.mean(found, axis=0)
     return sets, methods, values
 
 
-def report(runs: list[Run], found: list[Alarms]) -> str:
+def report(runs: list[Run]) -> str:
     parts = []
     for setting in _unique(run.setting for run in runs):
         sets, methods, values = means(runs, setting)
@@ -328,15 +317,14 @@ def report(runs: list[Run], found: list[Alarms]) -> str:
                 for i, name in enumerate(sets)
             ]
             parts.append(markdown(["set", *methods], rows))
+    found = [run for run in runs if run.alarms is not None]
     if found:
         parts.append("## False alarms on fresh normal rows")
-        rates = np.array([each.rates for each in found])
-        rows = [
-            [each.set, str(each.seed), *(f"{100 * rate:.2f} %" for rate in each.rates)]
-            for each in found
-        ]
-        rows.append(["mean", "", *(f"{100 * r:.2f} %" for r in rates.mean(axis=0))])
-        header = ["set", "seed", *(f"nominal {100 * rate:g} %" for rate in RATES)]
+        rows = []
+        for name in [*_unique(run.set for run in found), "mean"]:
+            rates = [run.alarms for run in found if name in (run.set, "mean")]
+            rows.append([name, *(f"{100 * r:.2f} %" for r in np.mean(rates, axis=0))])
+        header = ["set", *(f"nominal {100 * rate:g} %" for rate in RATES)]
         parts.append(markdown(header, rows))
     return "\n\n".join(parts) + "\n"
 
@@ -351,18 +339,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--sets", help="names, separated by commas (default: all)")
     parser.add_argument("--methods", help="names, separated by commas (default: all)")
     parser.add_argument("--settings", default=",".join(SETTINGS))
-    parser.add_argument("--no-alarms", action="store_true", help="no false alarm rates")
     parser.add_argument("--store", type=Path, help="file that keeps runs to go on from")
     parser.add_argument("--output", type=Path, help="also write the tables here")
     return parser.parse_args()
 
 
-def restore(path: Path | None) -> tuple[list[Run], list[Alarms]]:
+def restore(path: Path | None) -> list[Run]:
     """Runs of an earlier call."""
     if path is None or not path.is_file():
-        return [], []
-    kept = json.loads(path.read_text(encoding="utf-8"))
-    return [Run(*r) for r in kept["runs"]], [Alarms(*a) for a in kept["alarms"]]
+        return []
+    return [Run(*fields) for fields in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def main() -> None:
@@ -382,29 +368,20 @@ def main() -> None:
     GradualDAETransformer(2, max_iter=1).fit(np.eye(2))
     # some sets have fewer rows than a false alarm rate of 1 % needs
     warnings.filterwarnings("ignore", "false_alarm_rate")
-    runs, found = restore(args.store)
-
-    def keep() -> None:
+    runs = restore(args.store)
+    done = {r[:4] for r in runs}
+    for seed, setting, name in product(range(args.seeds), settings, chosen):
+        started = perf_counter()
+        for method in methods:
+            if (setting, name, method, seed) not in done:
+                runs.append(run(name, loaders[name], setting, seed, method))
         if args.store is not None:
-            args.store.write_text(json.dumps({"runs": runs, "alarms": found}))
-
-    for seed in range(args.seeds):
-        for setting in settings:
-            for name in chosen:
-                done = {r[:4] for r in runs}
-                for method in methods:
-                    if (setting, name, method, seed) not in done:
-                        runs.append(run(name, loaders[name], setting, seed, method))
-                keep()
-                print(f"{setting}, {name}, seed {seed}", file=sys.stderr)
-        for name in [] if args.no_alarms else chosen:
-            if (name, seed) not in {each[:2] for each in found}:
-                rates = alarms(name, loaders[name], seed)
-                found += [] if rates is None else [rates]
-                keep()
-    order = {method: i for i, method in enumerate(METHODS)}
-    runs.sort(key=lambda r: (r.seed, order[r.method]))
-    text = report(runs, found)
+            args.store.write_text(json.dumps(runs), encoding="utf-8")
+        seconds = perf_counter() - started
+        print(f"{setting}, {name}, seed {seed}: {seconds:.0f} s", file=sys.stderr)
+    places = {method: place for place, method in enumerate(METHODS)}
+    runs.sort(key=lambda r: (SETTINGS.index(r.setting), r.seed, places[r.method]))
+    text = report(runs)
     print(text)
     if args.output is not None:
         args.output.write_text(text, encoding="utf-8")

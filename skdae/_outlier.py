@@ -14,6 +14,7 @@ from skdae._random import spawn_streams
 from skdae._scores import SCORES, Scale, check_scores, combine, views_needed
 from skdae._tables import Table, read, read_training
 from skdae._transformer import GradualDAETransformer
+from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, PerRowNoise
 
 DEFAULT_STEPS = 4_000  # of training, about, where no transformer is given
 DEFAULT_EPOCHS = (20, 100)
@@ -26,9 +27,9 @@ def default_transformer(n_rows: int) -> GradualDAETransformer:
     """Return the network of a detector that was given none: as many steps as pay."""
     steps_per_epoch = n_rows / np.clip(n_rows / 64, 32, 256)
     epochs = int(np.clip(DEFAULT_STEPS / steps_per_epoch, *DEFAULT_EPOCHS))
-    return GradualDAETransformer(
-        (256, 128), noise="random_masking", noise_rate=1.0, max_iter=epochs
-    )
+    lost, imprecise = PerRowNoise(MaskingNoise(0.9)), PerRowNoise(GaussianNoise(0.5))
+    noise = ComposedNoise([("masking", lost), ("gaussian", imprecise)])
+    return GradualDAETransformer(noise=noise, max_iter=epochs)
 
 
 class GradualDAEOutlierDetector(OutlierMixin, BaseEstimator):
@@ -46,9 +47,9 @@ class GradualDAEOutlierDetector(OutlierMixin, BaseEstimator):
         The network to train, cloned for every fold; its parameters are searched as
         ``transformer__noise_rate``, and it says which columns are categorical and
         whether values may be missing. Its `output` is not used and its `random_state`
-        is replaced. None is a network of 256 and 128 units against masking with a rate
-        of its own for each row, trained for 20 to 100 epochs, fewer where there are
-        many rows.
+        is replaced. None is one with its defaults but for noise and epochs: lost cells
+        and Gaussian errors, with a rate and a scale of its own for each row, and 20 to
+        100 epochs, fewer where there are many rows.
     scores : str or sequence of str, default='auto'
         How strangeness is measured. On the residuals of a row: 'squared_error', their
         mean square; 'scaled_error', each over its spread on rows not trained on;
@@ -75,7 +76,7 @@ class GradualDAEOutlierDetector(OutlierMixin, BaseEstimator):
         given `groups`. 'blocked': consecutive rows, for rows in the order of time,
         whose neighbours are nearly copies. A splitter of scikit-learn must hold each
         row out at most once.
-    n_splits : int, default=5
+    n_splits : int, default=3
         Number of parts, each left out by one network. Not used with a splitter.
     n_neighbors : int or 'auto', default='auto'
         Rows that the scores of neighbours look at. 'auto' is 5 where the training rows
@@ -161,7 +162,7 @@ class GradualDAEOutlierDetector(OutlierMixin, BaseEstimator):
         false_alarm_rate=0.01,
         n_estimators=1,
         calibration="random",
-        n_splits=5,
+        n_splits=3,
         n_neighbors="auto",
         trim="auto",
         random_state=None,
