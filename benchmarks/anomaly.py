@@ -159,7 +159,7 @@ def envelope(problem: Problem) -> np.ndarray:
 
 RIVALS: dict[str, Method] = {
     "k-nearest neighbours": partial(neighbors, average=False),
-    "kNN, mean distance": partial(neighbors, average=True),
+    "kNN (mean distance)": partial(neighbors, average=True),
     "LOF": outlier_factor,
     "isolation forest": forest,
     "one-class SVM": svm,
@@ -170,9 +170,9 @@ RIVALS: dict[str, Method] = {
     "PyOD AutoEncoder": autoencoder,
 }
 PIPELINES: dict[str, Method] = {
-    "codes, isolation forest": partial(before, method=forest),
-    "codes, LOF": partial(before, method=outlier_factor),
-    "codes, EllipticEnvelope": partial(before, method=envelope),
+    "codes + isolation forest": partial(before, method=forest),
+    "codes + LOF": partial(before, method=outlier_factor),
+    "codes + EllipticEnvelope": partial(before, method=envelope),
 }
 # the detector and the transformer scale for themselves
 METHODS: dict[str, Callable[[Problem], Found]] = {
