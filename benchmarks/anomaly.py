@@ -296,7 +296,7 @@ def report(runs: list[Run]) -> str:
         ranks = rankdata(-np.round(values[:, :, 0], 4), axis=1)
         wins = (ranks == ranks.min(axis=1, keepdims=True)).sum(axis=0)
         seeds = len({run.seed for run in runs})
-        parts.append(f"## {setting.capitalize()}: {len(sets)} sets, {seeds} seeds")
+        parts.append(f"## {setting.capitalize()}: {len(sets)} sets, {seeds} seed(s)")
         rows = [
             [
                 method,
@@ -309,6 +309,8 @@ def report(runs: list[Run]) -> str:
             for j, method in enumerate(methods)
         ]
         header = ["method", "AUROC", "AP", "average rank", "first on", "seconds"]
+        if len(methods) == 1:  # nobody to be ranked with
+            rows, header = [rows[0][:3] + rows[0][5:]], header[:3] + header[5:]
         parts.append(markdown(header, rows))
         for k, measure in enumerate(("AUROC", "Average precision")):
             parts.append(f"### {setting.capitalize()}: {measure} by set")

@@ -168,9 +168,8 @@ def usual_rows(
 ) -> np.ndarray:
     """Return which rows are left when the strangest `share` of them is left out.
 
-    By their distance from a centre that is found among the rows near the medians, and
-    anew without the strangest, or by that from their neighbours; no network is
-    trained for it.
+    By their distance from the centre, measured anew without the strangest, or by that
+    from their neighbours; no network is trained for it.
     """
     kept = np.ones(len(table.raw), dtype=bool)
     if share == 0:
@@ -178,10 +177,9 @@ def usual_rows(
     index = training_rows(table.raw, None).index
     columns = transformer._learn_columns(table, index, None)
     inputs = columns.encode(table.raw)[0].astype(np.float64)
-    distances = ((inputs - np.median(inputs, axis=0)) ** 2).sum(axis=1)
     for _ in range(TRIM_ROUNDS):
-        kept = distances <= np.quantile(distances, 1 - share)
         distances = SCORES["distance"].learn(inputs[kept], 0).strangeness(inputs)
+        kept = distances <= np.quantile(distances, 1 - share)
     near = SCORES["neighbors"].learn(inputs, n_neighbors).strangeness(inputs)
     ranks = np.maximum(rankdata(distances), rankdata(near))
     return ranks <= np.quantile(ranks, 1 - share)
