@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 from skdae._version import __version__
 
 if TYPE_CHECKING:
+    from skdae._outlier import GradualDAEOutlierDetector
     from skdae._supervised import GradualDAEClassifier, GradualDAERegressor
     from skdae._transformer import GradualDAETransformer
 
 __all__ = [
     "GradualDAEClassifier",
+    "GradualDAEOutlierDetector",
     "GradualDAERegressor",
     "GradualDAETransformer",
     "__version__",
@@ -19,6 +21,7 @@ __all__ = [
 # public name: the module it lives in, imported when the name is asked for
 _HOMES = {
     "GradualDAEClassifier": "skdae._supervised",
+    "GradualDAEOutlierDetector": "skdae._outlier",
     "GradualDAERegressor": "skdae._supervised",
     "GradualDAETransformer": "skdae._transformer",
 }

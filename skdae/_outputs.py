@@ -10,6 +10,7 @@ from skdae._network import Network, chunks
 
 HIDDEN_PARTS = 4  # each cell is hidden in one of so many passes
 HIDDEN_SEED = 0  # which one is the same for every model
+HIDDEN_REPEATS = 2  # times that the columns are dealt out to the passes
 
 Values = Callable[[Columns, Network, np.ndarray], np.ndarray]
 
@@ -90,6 +91,26 @@ def hidden_cell_score(columns: Columns, network: Network, raw: np.ndarray) -> fl
     if not scored.any():
         return 0.0
     return float(1 - np.mean(total[scored] / n_cells[scored]))
+
+
+def hidden_residuals(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    """Return the residuals of cells hidden from the network, NaN where missing.
+
+    The columns are dealt out to `HIDDEN_PARTS` passes, each of which hides its columns
+    and rebuilds them from the others; averaged over `HIDDEN_REPEATS` such deals. Which
+    columns go together is the same for all rows and models.
+    """
+    generator = np.random.default_rng(HIDDEN_SEED)
+    total = np.zeros(raw.shape)
+    for _ in range(HIDDEN_REPEATS):
+        part_of = generator.permutation(raw.shape[1]) % HIDDEN_PARTS
+        for part in np.unique(part_of):
+            shown = raw.copy()
+            shown[:, part_of == part] = np.nan
+            rebuilt = network.decode(code(columns, network, shown))
+            errors = columns.residuals(raw, rebuilt)
+            total[:, part_of == part] += errors[:, part_of == part]
+    return total / HIDDEN_REPEATS
 
 
 # --- the outputs of transform -------------------------------------------------------

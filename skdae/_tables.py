@@ -1,6 +1,6 @@
 """Users' tables as float matrices, and back: containers, names and categories."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +76,36 @@ def read(
     return Table(raw, categorical, None)
 
 
+@dataclass(frozen=True)
+class Beside:
+    """A table of numbers and one column that stands beside them."""
+
+    cells: np.ndarray  # (n_samples, n_features or one less), float32 or float64
+    column: Any  # (n_samples,), as it came; None without one
+    place: int | None  # its index
+
+
+def read_beside(
+    estimator: Any, X: Any, chosen: int | str | None, *, parameter: str, reset: bool
+) -> Beside:
+    """Read a table of numbers, NaN allowed, in which one column may be anything."""
+    _refuse(X)
+    if chosen is None:
+        cells = _numeric(estimator, X, reset=reset, allow_nan=True, min_rows=1)
+        return Beside(cells, None, None)
+    X = _container(estimator, X, reset=reset, min_rows=1)
+    names = getattr(estimator, "feature_names_in_", None)
+    mask = categorical_mask(X, [chosen], names, parameter)
+    if mask.all():
+        raise ValueError(
+            f"{parameter}={chosen!r} is the only column of X; add the measurements."
+        )
+    part = _safe_indexing(X, np.flatnonzero(~mask), axis=1)
+    place = int(np.flatnonzero(mask)[0])
+    column = _safe_indexing(X, place, axis=1)
+    return Beside(_numbers(estimator, part, part, True, 1), column, place)
+
+
 def category_lists(encoder: OrdinalEncoder) -> list[np.ndarray]:
     """Return the categories of each column without the missing value."""
     return [
@@ -109,7 +139,7 @@ def as_container(
     if container == "default":
         return np.column_stack([column.astype(object) for column in columns])
     names = _check_feature_names_in(estimator)
-    return _data_frame(container, names, columns, getattr(X, "index", None))
+    return data_frame(container, names, columns, getattr(X, "index", None))
 
 
 def sample_rows(
@@ -153,7 +183,7 @@ def sample_rows(
             "batches hold no rows (0 samples); an iterable that can be read only once "
             "is empty the second time."
         )
-    return _concatenate([rows for rows, _ in _below(kept, limit)]), total
+    return concatenate([rows for rows, _ in _below(kept, limit)]), total
 
 
 def _below(
@@ -167,7 +197,7 @@ def _below(
     ]
 
 
-def _concatenate(parts: list[Any]) -> Any:
+def concatenate(parts: list[Any]) -> Any:
     """Return tables of one kind as one table."""
     if not is_dataframe(parts[0]):
         return np.concatenate(parts)
@@ -229,7 +259,7 @@ def _numeric(
     if cells is not X:  # the names first, then the numbers
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         return _numbers(estimator, cells, X, allow_nan, min_rows)
-    with _explained(X, allow_nan):
+    with _explained(estimator, X, allow_nan):
         return validate_data(
             estimator,
             X,
@@ -244,7 +274,7 @@ def _numbers(
     estimator: Any, cells: Any, X: Any, allow_nan: bool, min_rows: int
 ) -> np.ndarray:
     """Return cells as floats; errors speak of the columns of X."""
-    with _explained(X, allow_nan):
+    with _explained(estimator, X, allow_nan):
         return check_array(
             cells,
             dtype=[np.float64, np.float32],
@@ -325,18 +355,18 @@ def _name(X: Any, column: Any) -> str:
 
 
 @contextmanager
-def _explained(X: Any, allow_nan: bool) -> Iterator[None]:
+def _explained(estimator: Any, X: Any, allow_nan: bool) -> Iterator[None]:
     """Say of which columns of X an error of scikit-learn speaks, and the remedy."""
     try:
         yield
     except (TypeError, ValueError) as error:
-        remedy = _remedy(str(error), X, allow_nan)
+        remedy = _remedy(str(error), estimator, X, allow_nan)
         if remedy is None:
             raise
         raise ValueError(f"{error}\n{remedy}") from error
 
 
-def _remedy(message: str, X: Any, allow_nan: bool) -> str | None:
+def _remedy(message: str, estimator: Any, X: Any, allow_nan: bool) -> str | None:
     """Return what helps against an error about the cells of X, None if unknown."""
     if "contains NaN" in message and not allow_nan:
         return (
@@ -357,18 +387,26 @@ def _remedy(message: str, X: Any, allow_nan: bool) -> str | None:
         ]
     if text or "could not convert string" in message:
         which = f" in the columns {text}" if text else ""
+        encode = "encode categories"
+        if hasattr(estimator, "categorical_features"):
+            encode = (
+                "name categories in categorical_features (names, indices, or "
+                "'from_dtype' for columns of a categorical dtype)"
+            )
         return (
-            f"X holds text or dates{which}: name categories in categorical_features "
-            "(names, indices, or 'from_dtype' for columns of a categorical dtype), "
-            "turn dates into numbers, or drop the columns."
+            f"X holds text or dates{which}: {encode}, turn dates into numbers, or "
+            "drop the columns."
         )
     return None
 
 
 def categorical_mask(
-    X: Any, categorical_features: Any, feature_names: np.ndarray | None
+    X: Any,
+    categorical_features: Any,
+    feature_names: np.ndarray | None,
+    parameter: str = "categorical_features",
 ) -> np.ndarray:
-    """Return which columns are categorical, (n_features,) bool."""
+    """Return which columns a parameter names, (n_features,) bool."""
     n_features = X.shape[1]
     mask = np.zeros(n_features, dtype=bool)
     if isinstance(categorical_features, str):  # 'from_dtype'
@@ -382,46 +420,48 @@ def categorical_mask(
     if chosen.ndim == 1 and chosen.dtype == bool:
         if len(chosen) != n_features:
             raise ValueError(
-                f"categorical_features is a mask of length {len(chosen)} and must "
+                f"{parameter} is a mask of length {len(chosen)} and must "
                 f"have one entry per column of X ({n_features}); or name the columns."
             )
         return chosen.copy()
     if chosen.ndim == 1 and chosen.dtype.kind in "iu":
         if chosen.min() < 0 or chosen.max() >= n_features:
             raise ValueError(
-                f"categorical_features={categorical_features!r} must be indices in "
+                f"{parameter}={categorical_features!r} must be indices in "
                 f"[0, {n_features - 1}], the columns of X."
             )
         mask[chosen] = True
         return mask
     if chosen.ndim == 1 and all(isinstance(name, str) for name in chosen):
-        mask[_positions(chosen, feature_names)] = True
+        mask[_positions(chosen, feature_names, parameter)] = True
         return mask
     raise ValueError(
-        f"categorical_features={categorical_features!r} must be None, 'from_dtype', a "
+        f"{parameter}={categorical_features!r} must be None, 'from_dtype', a "
         "bool mask, or indices or names of columns."
     )
 
 
-def _positions(chosen: Iterable[str], feature_names: np.ndarray | None) -> list[int]:
+def _positions(
+    chosen: Iterable[str], feature_names: np.ndarray | None, parameter: str
+) -> list[int]:
     """Return where the named columns stand."""
     if feature_names is None:
         raise ValueError(
-            f"categorical_features={list(chosen)} names columns, but X has no column "
+            f"{parameter}={list(chosen)} names columns, but X has no column "
             "names; pass a DataFrame or use indices."
         )
     known = list(feature_names)
-    unknown = [name for name in chosen if name not in known]
+    unknown = [str(name) for name in chosen if name not in known]
     if unknown:
         raise ValueError(
-            f"categorical_features names {unknown}, not among the columns of X "
+            f"{parameter} names {unknown}, not among the columns of X "
             f"({known}); correct the names."
         )
     return [known.index(name) for name in chosen]
 
 
-def _data_frame(
-    container: str, names: np.ndarray, columns: list[np.ndarray], index: Any
+def data_frame(
+    container: str, names: Sequence[str], columns: list[np.ndarray], index: Any
 ) -> Any:
     """Return a pandas or polars DataFrame of columns."""
     if container == "polars":

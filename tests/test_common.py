@@ -1,10 +1,18 @@
 """scikit-learn's own checks, with no expected failure."""
 
+import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
+from skdae import (
+    GradualDAEClassifier,
+    GradualDAEImputer,
+    GradualDAEOutlierDetector,
+    GradualDAERegressor,
+    GradualDAETransformer,
+)
+from skdae.timeseries import SlidingWindow
 
-SMALL = GradualDAETransformer((8,), max_iter=5)
+SMALL = GradualDAETransformer((8, 4), max_iter=4)
 
 
 @parametrize_with_checks(
@@ -21,8 +29,26 @@ SMALL = GradualDAETransformer((8,), max_iter=5)
         ),
         GradualDAERegressor(GradualDAETransformer((16, 8), max_iter=20)),
         GradualDAERegressor(SMALL, encoder_rate=1.0, unfreezing="joint", max_iter=200),
+        GradualDAEImputer(),
+        GradualDAEImputer(SMALL, add_indicator=True, sample_posterior=True),
+        SlidingWindow(),
+        SlidingWindow(1),  # every row by itself: all checks apply
     ]
 )
 def test_scikit_learn_checks(estimator, check):
     """The estimator behaves as scikit-learn asks of every estimator."""
+    check(estimator)
+
+
+# the checks have too few rows for a rate of 1 %, and that is warned of
+@pytest.mark.filterwarnings("ignore:false_alarm_rate:UserWarning")
+@parametrize_with_checks(
+    [
+        GradualDAEOutlierDetector(),
+        GradualDAEOutlierDetector(SMALL, scores="whitened_error", n_estimators=2),
+        GradualDAEOutlierDetector(SMALL, contamination=0.2, calibration="blocked"),
+    ]
+)
+def test_scikit_learn_checks_of_the_detector(estimator, check):
+    """The detector behaves as scikit-learn asks of every outlier detector."""
     check(estimator)

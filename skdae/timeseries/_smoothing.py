@@ -1,0 +1,247 @@
+"""Scores of rows smoothed over time, one row after the other."""
+
+from collections.abc import Hashable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Interval
+
+from skdae.timeseries._groups import group_codes
+
+
+class Smoothing(BaseEstimator):
+    """Base of all smoothings of scores: one step for one score.
+
+    A fault that lasts shows in many rows, noise in single ones: a smoothed score
+    finds the same faults with fewer false alarms. A threshold must be calibrated on
+    scores that were smoothed the same way, because smoothing narrows their spread.
+
+    To add a smoothing, derive from this class, store the parameters in ``__init__``
+    and write :meth:`step`. As an estimator without ``fit`` it can be cloned, printed
+    and searched over (``smoothing__weight``).
+
+    Examples
+    --------
+    >>> from skdae.timeseries import EWMA, Smoothing
+    >>> isinstance(EWMA(0.5), Smoothing)
+    True
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {}
+
+    def check(self) -> None:
+        """Raise if a parameter is out of its range.
+
+        Raises
+        ------
+        ValueError
+            Names the parameter, its value and the rule.
+        """
+        self._validate_params()
+
+    def step(self, score: float, state: Any = None) -> tuple[float, Any]:
+        """Return the smoothed score of the next row, and the state after it.
+
+        Parameters
+        ----------
+        score : float
+            Score of the row, not NaN.
+        state : object, default=None
+            What the last call returned; None at the first row of a group.
+
+        Returns
+        -------
+        smoothed : float
+            The smoothed score.
+        state : object
+            To be handed to the next call; never changed in place.
+        """
+        raise NotImplementedError
+
+    def smooth(
+        self, scores: ArrayLike, groups: ArrayLike | None = None
+    ) -> NDArray[np.floating]:
+        """Return the smoothed scores of rows in time order.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_samples,)
+            Score of each row. NaN leaves the smoothed score as it was (NaN before the
+            first score of a group).
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row (unit, file, run), each smoothed by itself; None is one
+            group.
+
+        Returns
+        -------
+        ndarray of float64 of shape (n_samples,)
+            Smoothed scores, with the sign of the scores.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range, or a score is infinite.
+        """
+        self.check()
+        values = check_array(
+            scores,
+            dtype=np.float64,
+            ensure_2d=False,
+            ensure_all_finite="allow-nan",
+            ensure_min_samples=0,
+            input_name="scores",
+        )
+        if values.ndim != 1:
+            raise ValueError(
+                f"scores has the shape {values.shape} and must be one score per row; "
+                "pass what score_samples returns."
+            )
+        states: dict[Hashable, tuple[float, Any]] = {}
+        smoothed = np.empty(len(values))
+        codes = group_codes(groups, len(values)).tolist()
+        for i, (score, group) in enumerate(zip(values.tolist(), codes, strict=True)):
+            states[group] = self.advance(score, states.get(group))
+            smoothed[i] = states[group][0]
+        return smoothed
+
+    def advance(
+        self, score: float, last: tuple[float, Any] | None
+    ) -> tuple[float, Any]:
+        """Return `step` of a score that may be NaN.
+
+        Parameters
+        ----------
+        score : float
+            Score of the next row, NaN where there is none.
+        last : tuple of (float, object) or None
+            What the last call returned; None at the first row of a group.
+
+        Returns
+        -------
+        smoothed : float
+            The smoothed score.
+        state : object
+            The state after the row.
+        """
+        last = (np.nan, None) if last is None else last
+        return last if score != score else self.step(score, last[1])
+
+
+class EWMA(Smoothing):
+    """Exponentially weighted moving average of the scores.
+
+    The newest score weighs `weight`, each one before by a factor of 1 - `weight` less;
+    at the start the weights of the scores so far are scaled to a sum of 1.
+
+    Parameters
+    ----------
+    weight : float in (0, 1], default=0.2
+        Weight of the newest score. A small one finds small, lasting changes, and
+        later; 1 smooths nothing. About ``2 / weight - 1`` rows are averaged.
+
+    Examples
+    --------
+    >>> from skdae.timeseries import EWMA
+    >>> EWMA(0.5).smooth([0.0, 3.0, 0.0, 0.0, 0.0]).round(2).tolist()
+    [0.0, 2.0, 0.86, 0.4, 0.19]
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "weight": [Interval(Real, 0, 1, closed="right")]
+    }
+
+    def __init__(self, weight=0.2):
+        self.weight = weight
+
+    def step(self, score, state=None):
+        """Return the average after the next score, and the state after it.
+
+        Parameters
+        ----------
+        score : float
+            Score of the next row, not NaN.
+        state : tuple of (float, float) or None, default=None
+            The average so far and the sum of its weights.
+
+        Returns
+        -------
+        smoothed : float
+            The average.
+        state : tuple of (float, float)
+            For the next call.
+        """
+        average, total = (score, 0.0) if state is None else state
+        total = (1 - self.weight) * total + self.weight
+        average += (self.weight / total) * (score - average)
+        return average, (average, total)
+
+
+class KOfN(Smoothing):
+    """The k-th lowest of the last n scores: below a threshold when k of n rows are.
+
+    An alarm when at least k of the last n rows are alarms, written as a score, so that
+    its threshold can be calibrated like any other. Scores are lower the stranger
+    the row, as those of scikit-learn are.
+
+    Parameters
+    ----------
+    k : int, default=3
+        Rows that must be alarms.
+    n : int, default=5
+        Rows that are looked at, `k` or more. At the start of a group there are fewer,
+        and then k of those there, or all of them.
+
+    Examples
+    --------
+    >>> from skdae.timeseries import KOfN
+    >>> KOfN(2, n=3).smooth([9, 0, 9, 9, 0, 0, 9]).tolist()
+    [9.0, 9.0, 9.0, 9.0, 9.0, 0.0, 0.0]
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "k": [Interval(Integral, 1, None, closed="left")],
+        "n": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, k=3, *, n=5):
+        self.k = k
+        self.n = n
+
+    def check(self):
+        """Raise if a parameter is out of its range.
+
+        Raises
+        ------
+        ValueError
+            Names the parameter, its value, the rule and the remedy.
+        """
+        super().check()
+        if self.k > self.n:
+            raise ValueError(
+                f"k={self.k} of KOfN must be at most n={self.n}, the rows that are "
+                "looked at; lower k or raise n."
+            )
+
+    def step(self, score, state=None):
+        """Return the k-th lowest of the last scores, and the state after it.
+
+        Parameters
+        ----------
+        score : float
+            Score of the next row, not NaN.
+        state : tuple of float or None, default=None
+            The last scores, at most `n`, the oldest first.
+
+        Returns
+        -------
+        smoothed : float
+            The k-th lowest, or the highest of fewer than k.
+        state : tuple of float
+            For the next call.
+        """
+        last = (*(state or ()), score)[-self.n :]
+        return sorted(last)[min(self.k, len(last)) - 1], last

@@ -1,0 +1,100 @@
+"""Rows scored as they come, with a state of a few rows."""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skdae._tables import concatenate
+from skdae.timeseries._smoothing import Smoothing
+
+
+@dataclass
+class StreamScorer:
+    """Scores of rows that come one at a time.
+
+    What is kept of each group are its last `width` rows and the state of the
+    smoothing; the scores are those that the whole table would give.
+
+    Parameters
+    ----------
+    score : callable
+        Scores of a table, ``pipeline.score_samples`` say; called with at most `width`
+        rows, of which the last is asked for.
+    width : int, default=1
+        Rows that a score hangs on: the `width` of a
+        :class:`~skdae.timeseries.SlidingWindow` ahead of the model, 1 without one.
+    smoothing : Smoothing or None, default=None
+        Smoothing of the scores.
+    state : dict or None, default=None
+        By group, the last rows and the state of the smoothing. It can be stored and
+        handed over to go on; None begins anew.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.ensemble import IsolationForest
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skdae.timeseries import EWMA, SlidingWindow, StreamScorer
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> window, forest = SlidingWindow(4), IsolationForest(random_state=0)
+    >>> pipeline = make_pipeline(window, forest).fit(X)
+    >>> stream = StreamScorer(pipeline.score_samples, width=4, smoothing=EWMA())
+    >>> scores = [stream.push(row) for row in X[:20]]
+    >>> bool(np.allclose(scores, EWMA().smooth(pipeline.score_samples(X[:20]))))
+    True
+    """
+
+    score: Callable[[Any], Any]
+    width: int = 1
+    smoothing: Smoothing | None = None
+    state: dict[Hashable, tuple[tuple[Any, ...], Any]] | None = None
+
+    def push(self, row: Any, group: Hashable = None) -> float:
+        """Return the score of the next row, and remember the row.
+
+        Parameters
+        ----------
+        row : array-like of shape (n_features,) or table of one row
+            The row; a DataFrame where the model was fitted on one.
+        group : hashable, default=None
+            The unit or the file that the row belongs to.
+
+        Returns
+        -------
+        float
+            The score, smoothed where `smoothing` is given.
+
+        Raises
+        ------
+        ValueError
+            If `row` holds another number of rows than one, or a parameter is out of
+            its range.
+        """
+        self._check()
+        table = row if hasattr(row, "columns") else np.atleast_2d(np.asarray(row))
+        if len(table) != 1:
+            raise ValueError(
+                f"row has the shape {table.shape} and must be a single row; call push "
+                "once for each."
+            )
+        self.state = {} if self.state is None else self.state
+        rows, last = self.state.get(group, ((), None))
+        rows = (*rows, table)[-self.width :]
+        score = float(np.asarray(self.score(concatenate(list(rows))))[-1])
+        if self.smoothing is not None:
+            last = self.smoothing.advance(score, last)
+            score = last[0]
+        self.state[group] = rows, last
+        return score
+
+    def _check(self) -> None:
+        """Check the parameters, which may be set at any time."""
+        if not isinstance(self.width, int | np.integer) or self.width < 1:
+            raise ValueError(
+                f"width={self.width!r} must be an int of at least 1; pass the width of "
+                "the SlidingWindow, or 1 without one."
+            )
+        if self.smoothing is not None:
+            self.smoothing.check()

@@ -1,0 +1,369 @@
+"""Windows of neighbouring rows as a table, and back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from skdae._tables import data_frame, plain_cells, read_beside
+from skdae.timeseries._groups import group_codes, group_starts
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The rows of a table that each window holds, the oldest first."""
+
+    rows: np.ndarray  # (n_windows, width); before a group begins, its first row
+    inside: np.ndarray  # (n_windows, width) bool: False before a group begins
+
+
+def _as_they_are(cells: np.ndarray, windows: Windows) -> np.ndarray:
+    """Return the cells; before a group begins they are those of its first row."""
+    return cells
+
+
+def _missing(cells: np.ndarray, windows: Windows) -> np.ndarray:
+    """Return the cells with NaN before a group begins."""
+    cells[~windows.inside] = np.nan
+    return cells
+
+
+# name: what to make of the cells before a group begins, (n_windows, width, n_features)
+EDGES: dict[str, Callable[[np.ndarray, Windows], np.ndarray]] = {
+    "repeat": _as_they_are,
+    "missing": _missing,
+    "drop": _as_they_are,  # there are none
+}
+
+
+def find_windows(codes: np.ndarray, width: int, step: int, *, whole: bool) -> Windows:
+    """Return the windows of each group, in the order of the rows that they end at.
+
+    The first one ends `step` rows into its group, or with `whole` as soon as it is
+    full; the next ones `step` rows later; and one at the last row of the group.
+    """
+    order = np.argsort(codes, kind="stable")
+    first = group_starts(codes[order])
+    age = np.arange(len(order)) - first  # rows of the group before this one
+    is_last = np.append(first[1:] != first[:-1], True)
+    ends = (age + 1) % step == 0
+    if whole:
+        ends = (age >= width - 1) & ((age - (width - 1)) % step == 0)
+        is_last &= age >= width - 1
+    end = np.flatnonzero(ends | is_last)
+    places = end[:, None] - np.arange(width - 1, -1, -1)
+    inside = places >= first[end, None]
+    rows = order[np.maximum(places, first[end, None])]
+    ranks = np.argsort(rows[:, -1])
+    return Windows(rows[ranks], inside[ranks])
+
+
+class SlidingWindow(TransformerMixin, BaseEstimator):
+    """Rows in time order as windows of rows, and back.
+
+    A row by itself does not tell a slow drift or an oscillation; the row and those
+    before it do. Each output row holds `width` rows side by side, the oldest first and
+    the row itself last, so nothing of the future is used. With `step=1` there is one
+    output row per input row, and the window can stand in a pipeline before any
+    estimator. No window holds rows of two groups (units, files, runs).
+
+    Parameters
+    ----------
+    width : int, default=5
+        Rows in a window. 1 leaves the table as it is.
+    step : int, default=1
+        Rows from the end of one window to the end of the next. A group of n rows has
+        n / step windows, rounded up: the last one ends at its last row.
+    edges : {'repeat', 'missing', 'drop'}, default='repeat'
+        What stands in a window for the rows before a group begins: its first row
+        again, or NaN. 'drop' leaves these windows out (and with them groups shorter
+        than `width`), so that there are fewer output rows than input rows; `end_rows`
+        says which rows are left.
+    group_column : int, str or None, default=None
+        Column of X that says which group a row belongs to, by index or by name. It
+        reaches `transform` through any pipeline or search and is no part of the
+        windows. None: `groups` is passed to the methods, in a pipeline by
+        scikit-learn's metadata routing (which its ``score_samples`` lacks), or all
+        rows are one group.
+
+    Attributes
+    ----------
+    group_column_ : int or None
+        Index of the group column.
+    n_features_in_ : int
+        Columns seen in `fit`, the group column included.
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
+        Their names, when X has names.
+
+    See Also
+    --------
+    EWMA : Smooths the scores of rows in time.
+    StreamScorer : Scores rows as they come.
+
+    Notes
+    -----
+    Rows of a group must be in time order; groups may be interleaved. The output for a
+    row hangs on the rows before it in the same call: to go on where a table ended,
+    pass its last ``width - 1`` rows again, or use :class:`StreamScorer`. This is why
+    the estimator is tagged as not deterministic where `width` is above 1: by that tag
+    scikit-learn's checks know that rows must not be shuffled or passed one by one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdae.timeseries import SlidingWindow
+    >>> X = np.arange(4.0).reshape(-1, 1)
+    >>> SlidingWindow(3).fit_transform(X)
+    array([[0., 0., 0.],
+           [0., 0., 1.],
+           [0., 1., 2.],
+           [1., 2., 3.]])
+    >>> SlidingWindow(2, edges="missing").fit_transform(X, groups=[1, 1, 2, 2])
+    array([[nan,  0.],
+           [ 0.,  1.],
+           [nan,  2.],
+           [ 2.,  3.]])
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "width": [Interval(Integral, 1, None, closed="left")],
+        "step": [Interval(Integral, 1, None, closed="left")],
+        "edges": [StrOptions(set(EDGES))],
+        "group_column": [Integral, str, None],
+    }
+
+    def __init__(self, width=5, *, step=1, edges="repeat", group_column=None):
+        self.width = width
+        self.step = step
+        self.edges = edges
+        self.group_column = group_column
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        # the tag by which scikit-learn's checks leave the order of rows alone
+        tags.non_deterministic = self.width != 1
+        return tags
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the columns.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows in time order; NaN where nothing was measured.
+        y : None
+            Ignored, there for pipelines.
+
+        Returns
+        -------
+        self : SlidingWindow
+            The fitted window.
+        """
+        table = read_beside(
+            self, X, self.group_column, parameter="group_column", reset=True
+        )
+        self.group_column_ = table.place
+        return self
+
+    def fit_transform(self, X, y=None, groups=None):
+        """Learn the columns and return the windows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows in time order.
+        y : None
+            Ignored, there for pipelines.
+        groups : array-like of shape (n_samples,), default=None
+            As in `transform`.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_windows, width * n_features)
+            As in `transform`.
+        """
+        return self.fit(X, y).transform(X, groups)
+
+    def transform(self, X, groups=None):
+        """Return the windows, one row each.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`, in time order.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row. In a pipeline it comes by metadata routing, after
+            ``set_transform_request(groups=True)``.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_windows, width * n_features)
+            In the dtype of X, in the order of the rows that the windows end at. A
+            pandas DataFrame has the index of these rows.
+
+        Raises
+        ------
+        ValueError
+            If no group is as long as a window and `edges='drop'`.
+        """
+        cells, windows = self._find(X, groups)
+        table = cells[windows.rows]  # (n_windows, width, n_features)
+        table = EDGES[self.edges](table, windows).reshape(len(table), -1)
+        container = _get_output_config("transform", self)["dense"]
+        if container == "pandas" and hasattr(X, "iloc"):
+            import pandas
+
+            return pandas.DataFrame(table, index=X.index[windows.rows[:, -1]])
+        return table
+
+    def end_rows(self, X, groups=None):
+        """Return the row that each window ends at, to pick the labels that go with it.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`, in time order.
+        groups : array-like of shape (n_samples,), default=None
+            As in `transform`.
+
+        Returns
+        -------
+        ndarray of int of shape (n_windows,)
+            Indices of rows of X, ascending: ``y[window.end_rows(X)]``.
+        """
+        return self._find(X, groups)[1].rows[:, -1]
+
+    def inverse_transform(self, X, groups=None):
+        """Return the rows that windows hold; what several windows hold is averaged.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_windows, width * n_features)
+            Windows as `transform` returns them, or as a model rebuilds them. NaN
+            takes no part in an average.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each of the rows to return. None is one group; with `step` above
+            1 it is taken to end with a whole step.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_features)
+            The rows, without the group column; NaN in a row that no window holds. A
+            DataFrame when `set_output` asks for one.
+
+        Raises
+        ------
+        ValueError
+            If X does not have the width or the number of windows that `groups` asks.
+        """
+        check_is_fitted(self)
+        self._validate_params()
+        names = self._names(None)
+        table = check_array(
+            plain_cells(X),
+            dtype=[np.float64, np.float32],
+            ensure_all_finite="allow-nan",
+            input_name="X",
+        )
+        if table.shape[1] != self.width * len(names):
+            raise ValueError(
+                f"X has {table.shape[1]} columns and must have width * n_features = "
+                f"{self.width} * {len(names)}; pass what transform returned."
+            )
+        n_rows = self._n_rows(len(table)) if groups is None else len(groups)
+        windows = self._windows(group_codes(groups, n_rows))
+        if len(windows.rows) != len(table):
+            raise ValueError(
+                f"X has {len(table)} windows, and groups of {n_rows} rows make "
+                f"{len(windows.rows)}; pass the groups that transform was given."
+            )
+        rows = _overlapped(
+            table.reshape(len(table), self.width, -1), windows, n_rows
+        ).astype(table.dtype, copy=False)
+        container = _get_output_config("transform", self)["dense"]
+        return (
+            rows
+            if container == "default"
+            else data_frame(container, names, list(rows.T), None)
+        )
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns of a window.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the columns of X; None takes those seen in `fit`.
+
+        Returns
+        -------
+        ndarray of str objects of shape (width * n_features,)
+            ``<name>_lag<k>`` for the value k rows before.
+        """
+        check_is_fitted(self)
+        names = self._names(input_features)
+        lags = range(self.width - 1, -1, -1)
+        return np.array([f"{n}_lag{lag}" for lag in lags for n in names], dtype=object)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "group_column_")
+
+    def _names(self, input_features: Any) -> list[str]:
+        """Return the names of the columns that windows are made of."""
+        names = _check_feature_names_in(self, input_features)
+        return [n for j, n in enumerate(names) if j != self.group_column_]
+
+    def _find(self, X: Any, groups: Any) -> tuple[np.ndarray, Windows]:
+        """Return the cells without the group column, and the windows of their rows."""
+        check_is_fitted(self)
+        self._validate_params()
+        table = read_beside(
+            self, X, self.group_column_, parameter="group_column", reset=False
+        )
+        if table.column is not None:
+            if groups is not None:
+                raise ValueError(
+                    f"groups must be None where group_column={self.group_column!r} "
+                    "names them; pass one of the two."
+                )
+            groups = table.column
+        windows = self._windows(group_codes(groups, len(table.cells)))
+        if len(windows.rows) == 0:
+            raise ValueError(
+                f"width={self.width} must be at most the length of the longest group "
+                "with edges='drop'; lower it or set edges='repeat'."
+            )
+        return table.cells, windows
+
+    def _windows(self, codes: np.ndarray) -> Windows:
+        return find_windows(codes, self.width, self.step, whole=self.edges == "drop")
+
+    def _n_rows(self, n_windows: int) -> int:
+        """Return the rows of one group with so many windows and whole steps."""
+        first = self.width if self.edges == "drop" else self.step
+        return first + (n_windows - 1) * self.step
+
+
+def _overlapped(table: np.ndarray, windows: Windows, n_rows: int) -> np.ndarray:
+    """Return the mean over the windows that hold a row, float64; NaN where none."""
+    n_windows, width, n_features = table.shape
+    total, count = np.zeros((n_rows, n_features)), np.zeros((n_rows, n_features))
+    for k in range(width):  # at one place of the windows no row stands twice
+        inside = windows.inside[:, k]
+        values = table[inside, k]
+        known = ~np.isnan(values)
+        rows = windows.rows[inside, k]
+        total[rows] += np.where(known, values, 0)
+        count[rows] += known
+    total[count == 0] = np.nan
+    return total / np.maximum(count, 1)

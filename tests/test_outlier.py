@@ -1,0 +1,420 @@
+"""The detector: honest thresholds, scores that add up, rows it has not seen."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.covariance import LedoitWolf
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    KFold,
+    PredefinedSplit,
+    ShuffleSplit,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdae import GradualDAEOutlierDetector, GradualDAETransformer
+from skdae._calibration import conformal_threshold, make_folds, rows_needed
+from skdae._cross_fitting import fingerprints, say
+from skdae._scores import COMBINATION, SCORES, Scale, column_parts
+
+NETWORK = GradualDAETransformer((12, 3), noise_rate=0.3, max_iter=15)
+
+
+def factors(n_rows, seed, n_columns=8):
+    """Noisy sensors that see two hidden quantities, in units of their own."""
+    rng = np.random.default_rng(seed)
+    loadings = np.random.default_rng(99).normal(size=(2, n_columns))
+    X = rng.normal(size=(n_rows, 2)) @ loadings
+    X += 0.2 * rng.normal(size=X.shape)
+    return X * np.logspace(-2, 2, n_columns) + 5
+
+
+def small(transformer=NETWORK, *, random_state=0, n_splits=3, **parameters):
+    return GradualDAEOutlierDetector(
+        transformer, random_state=random_state, n_splits=n_splits, **parameters
+    )
+
+
+X = factors(200, 0)
+FRESH = factors(300, 1)
+SCALE = X.std(axis=0)
+
+
+def broken(rows, column):
+    """Rows with one sensor far from what the others say."""
+    rows = rows.copy()
+    rows[:, column] += 8 * SCALE[column]
+    return rows
+
+
+FITTED = small().fit(X)
+
+
+# --- thresholds -----------------------------------------------------------------------
+
+
+def test_false_alarms_on_fresh_rows_are_those_asked_for():
+    """Also where the network fits its own rows so well that their residuals mislead."""
+    wide = GradualDAETransformer((64, 32), noise="gaussian", noise_rate=0.1)
+    rows, fresh = factors(300, 2, 20), factors(4000, 3, 20)
+    detector = GradualDAEOutlierDetector(
+        wide, scores="whitened_error", false_alarm_rate=0.05, random_state=0
+    ).fit(rows)
+    assert 0.02 < (detector.predict(fresh) == -1).mean() < 0.08
+    network = detector.members_[0].transformer
+    seen = -network.score_samples(rows)
+    misled = (-network.score_samples(fresh) > np.quantile(seen, 0.95)).mean()
+    assert misled > 0.08
+
+
+@pytest.mark.parametrize(("rate", "needed"), [(0.01, 99), (0.05, 19), (0.3, 3)])
+def test_too_few_rows_for_a_rate_are_counted(rate, needed):
+    """The number in the warning is the least that gives none."""
+    assert rows_needed(rate) == needed
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        conformal_threshold(np.arange(needed), rate)
+    with pytest.warns(UserWarning, match=f"at least {needed} rows .* there are"):
+        assert conformal_threshold(np.arange(needed - 1.0), rate) == needed - 2
+    with pytest.warns(UserWarning, match="raise false_alarm_rate to 0.0476"):
+        small(false_alarm_rate=0.01).fit(X[:20])
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.05, 0.25])
+@pytest.mark.parametrize("n_rows", [99, 100, 137])
+def test_a_conformal_threshold_keeps_its_promise(rate, n_rows):
+    """Of n + 1 rows that could as well come in any order, the last one is alarmed
+    at most as often as asked, and no rarer than one part in n + 1 below that."""
+    values = np.random.default_rng(0).normal(size=n_rows + 1)
+    alarmed = [
+        values[i] > conformal_threshold(np.delete(values, i), rate)
+        for i in range(n_rows + 1)
+    ]
+    assert rate - 1 / (n_rows + 1) < np.mean(alarmed) <= rate
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25])
+def test_a_number_is_the_share_of_outliers_in_training(share):
+    detector = small(contamination=share)
+    assert (detector.fit_predict(X) == -1).mean() == share
+    np.testing.assert_array_equal(
+        detector.predict(X), np.where(detector.decision_function(X) < 0, -1, 1)
+    )
+    np.testing.assert_allclose(
+        detector.decision_function(FRESH),
+        detector.score_samples(FRESH) - detector.offset_,
+    )
+
+
+def test_broken_rows_are_found():
+    """And in the order of scikit-learn's signs."""
+    for column in (0, 3, 7):
+        assert (FITTED.predict(broken(FRESH, column)) == -1).mean() > 0.9
+    assert (FITTED.predict(FRESH) == 1).mean() > 0.95
+
+
+# --- rows not seen --------------------------------------------------------------------
+
+
+def test_training_rows_are_scored_by_networks_that_have_not_seen_them():
+    """score_samples says of them what calibration has found."""
+    np.testing.assert_allclose(FITTED.score_samples(X), FITTED.calibration_scores_)
+    weights = say(FITTED.members_, np.vstack([X, FRESH]))
+    assert ((weights[: len(X)] > 0).sum(axis=1) == 1).all()
+    np.testing.assert_allclose(weights[len(X) :], 1 / 3)
+
+
+def test_fingerprints_tell_rows_apart():
+    table = np.array([[0.0, 1.0], [-0.0, 1.0], [1.0, 0.0], [np.nan, 1], [0, 1 + 1e-15]])
+    prints = fingerprints(table)
+    assert prints[0] == prints[1]
+    assert len(set(prints.tolist())) == 4
+    big = np.random.default_rng(0).integers(0, 3, (5000, 12)).astype(float)
+    assert len(np.unique(fingerprints(big))) == len(np.unique(big, axis=0))
+    np.testing.assert_array_equal(
+        fingerprints(np.asfortranarray(big)), fingerprints(big)
+    )
+
+
+def test_groups_are_held_out_as_a_whole():
+    groups = np.repeat(np.arange(10), 20)
+    detector = small().fit(X, groups=groups)
+    prints = fingerprints(X)
+    for member in detector.members_:
+        trained = np.isin(prints, member.seen).reshape(10, 20)
+        assert (trained.all(axis=1) | ~trained.any(axis=1)).all()
+    with pytest.raises(ValueError, match="groups has the shape"):
+        small().fit(X, groups=groups[:-1])
+    with pytest.raises(ValueError, match="takes no groups; set calibration='random'"):
+        small(calibration="blocked").fit(X, groups=groups)
+    with pytest.raises(ValueError, match="number of groups, and n_samples leaves 2"):
+        small().fit(X, groups=np.repeat([0, 1], 100))
+
+
+def test_blocks_are_consecutive_rows():
+    folds = make_folds("blocked", 10, 3, None, 0)
+    for _, held_out in folds:
+        assert (np.diff(held_out) == 1).all()
+    assert sorted(np.concatenate([held for _, held in folds])) == list(range(10))
+
+
+def test_a_splitter_may_leave_rows_in_training():
+    fold = np.repeat([-1, 0, 1], [60, 70, 70])
+    detector = small(calibration=PredefinedSplit(fold), false_alarm_rate=0.05).fit(X)
+    assert np.isnan(detector.calibration_scores_[:60]).all()
+    assert np.isfinite(detector.calibration_scores_[60:]).all()
+    assert np.isfinite(detector.score_samples(X)).all()
+    with pytest.raises(ValueError, match="must do so once; use a splitter such as"):
+        small(calibration=ShuffleSplit(5, random_state=0)).fit(X)
+    same = small(calibration=KFold(3)).fit(X).score_samples(FRESH)
+    np.testing.assert_array_equal(
+        same, small(calibration="blocked").fit(X).score_samples(FRESH)
+    )
+
+
+# --- scores ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scores", [*SCORES, "auto", ("squared_error", "neighbors")])
+def test_contributions_add_up_to_the_score(scores):
+    """And name the broken sensor."""
+    detector = small(scores=scores, false_alarm_rate=0.05).fit(X)
+    rows = broken(FRESH[:50], 4)
+    parts = detector.contributions(rows)
+    assert parts.shape == rows.shape
+    np.testing.assert_allclose(parts.sum(axis=1), -detector.score_samples(rows))
+    assert np.median(np.argmax(parts, axis=1)) == 4
+    assert (detector.score_samples(rows) <= 0).all()
+
+
+def test_contributions_have_names():
+    names = [f"s{i}" for i in range(8)]
+    frame = pd.DataFrame(FRESH, columns=names, index=np.arange(len(FRESH)) + 7)
+    detector = small().fit(pd.DataFrame(X, columns=names))
+    named = detector.contributions(frame, as_frame=True)
+    assert list(named.columns) == names
+    assert list(named.index) == list(frame.index)
+    np.testing.assert_array_equal(named.to_numpy(), detector.contributions(frame))
+
+
+def test_a_mean_of_squares_is_that_of_the_transformer():
+    detector = small(scores="squared_error").fit(X)
+    by_network = [m.transformer.score_samples(FRESH) for m in detector.members_]
+    np.testing.assert_allclose(
+        detector.score_samples(FRESH), np.mean(by_network, axis=0)
+    )
+
+
+@pytest.mark.parametrize("view", ["code", "inputs"])
+def test_distances_are_those_of_mahalanobis(view):
+    """With the covariance of the rows that the network was trained on."""
+    name = {"code": "code_distance", "inputs": "distance"}[view]
+    detector = small(scores=name).fit(X)
+    member = detector.members_[0]
+    trained = X[np.isin(fingerprints(X), member.seen)]
+    network = member.transformer
+    values = {
+        "code": network.transform,
+        "inputs": lambda rows: network.columns_.encode(rows)[0],
+    }[view]
+    expected = LedoitWolf().fit(values(trained)).mahalanobis(values(FRESH))
+    np.testing.assert_allclose(
+        member.strangeness((name,), FRESH)[:, 0], expected / values(FRESH).shape[1]
+    )
+
+
+def test_a_row_is_no_neighbour_of_itself():
+    model = SCORES["neighbors"].learn(X, 2)
+    distances = np.sqrt(((X[:, None] - X) ** 2).sum(axis=2))
+    nearest = np.sort(distances, axis=1)
+    np.testing.assert_allclose(
+        model.strangeness(X), (nearest[:, 1:3] ** 2).mean(axis=1)
+    )
+    distances = ((FRESH[:, None] - X) ** 2).sum(axis=2)
+    np.testing.assert_allclose(
+        model.strangeness(FRESH), np.sort(distances, axis=1)[:, :2].mean(axis=1)
+    )
+
+
+def test_a_combination_is_a_soft_maximum():
+    """No lower where one of its scores is higher; near the highest far out."""
+    rng = np.random.default_rng(0)
+    scale = Scale.learn(np.exp(rng.normal(size=(500, 3))))
+    usual = np.exp(rng.normal(size=(50, 3)))
+    higher = usual * [1, 5, 1]
+    assert (scale.combined(higher) > scale.combined(usual)).all()
+    far = usual * [1, 1e9, 1]
+    np.testing.assert_allclose(
+        scale.combined(far), scale.marks(far)[:, 1] - np.log(3) / 3, rtol=1e-6
+    )
+    assert (scale.combined(usual) >= 0).all()
+
+
+def test_hidden_cells_are_judged_without_themselves():
+    """What a network says of a hidden cell does not hang on the cell."""
+    from skdae import _outputs
+
+    network = FITTED.members_[0].transformer
+    moved = broken(FRESH, 2)
+    shift = moved[:, 2] - FRESH[:, 2]
+
+    def rebuilt(rows):
+        errors = network._values(_outputs.hidden_residuals, rows)[:, 2]
+        return network.columns_.metric.forward(rows)[:, 2] - errors
+
+    np.testing.assert_allclose(rebuilt(moved), rebuilt(FRESH), atol=1e-5)
+    assert (shift != 0).all()
+
+
+@pytest.mark.parametrize(
+    "scores", ["entropy", (), ("neighbors", "neighbors"), ("neighbors", "x")]
+)
+def test_unknown_scores_are_refused(scores):
+    with pytest.raises(ValueError, match="scores"):
+        small(scores=scores).fit(X)
+
+
+# --- outliers in training -------------------------------------------------------------
+
+
+def test_outliers_in_training_are_left_out():
+    """A cluster of them does not vouch for itself."""
+    jitter = np.random.default_rng(5).normal(size=(12, 8)) * 0.1 * SCALE
+    cluster = broken(broken(X[:1], 2), 6) + jitter
+    rows = np.vstack([X, cluster])
+    truth = np.repeat([0, 1], [len(X), len(cluster)])
+    found = {
+        trim: roc_auc_score(
+            truth,
+            -small(contamination=0.05, trim=trim, n_neighbors=5)
+            .fit(rows)
+            .score_samples(rows),
+        )
+        for trim in (0.0, "auto")
+    }
+    assert found["auto"] > found[0.0]
+    assert found["auto"] > 0.95
+    prints = fingerprints(cluster)
+    for member in small(contamination=0.05).fit(rows).members_:
+        assert np.isin(prints, member.seen).mean() < 0.1
+
+
+# --- tables ---------------------------------------------------------------------------
+
+
+def test_missing_and_categorical_cells():
+    """As in the transformer: nothing has to be filled or encoded before."""
+    table = pd.DataFrame(X, columns=[f"s{i}" for i in range(8)])
+    table["state"] = np.where(X[:, 0] > np.median(X[:, 0]), "run", "idle")
+    table.iloc[::7, 1] = np.nan
+    table.iloc[::11, 8] = None
+    network = clone(NETWORK).set_params(categorical_features=["state"])
+    detector = small(network, scores=tuple(SCORES)).fit(table)
+    assert np.isfinite(detector.score_samples(table)).all()
+    parts = detector.contributions(table)
+    assert parts.shape == table.shape
+    np.testing.assert_allclose(parts.sum(axis=1), -detector.score_samples(table))
+    wrong = table.dropna().copy()
+    right = detector.contributions(wrong)[:, 8].mean()
+    wrong["state"] = wrong["state"].map({"run": "idle", "idle": "run"})
+    assert detector.contributions(wrong)[:, 8].mean() > 2 * right
+    unknown = table.assign(state="never seen")
+    assert np.isfinite(detector.score_samples(unknown)).all()
+    with pytest.raises(ValueError, match="NaN|missing"):
+        small(clone(NETWORK).set_params(missing_values="error")).fit(table.iloc[:, :8])
+
+
+def test_parts_of_one_hot_groups_belong_to_their_column():
+    network = GradualDAETransformer((4,), max_iter=1, categorical_features=[0])
+    columns = network.fit([[0, 1.0], [1, 2.0], [2, 3.0]]).columns_
+    parts = np.arange(8.0).reshape(2, 4)  # the number, then three categories
+    np.testing.assert_array_equal(
+        column_parts(parts, "inputs", columns), [[1 + 2 + 3, 0], [5 + 6 + 7, 4]]
+    )
+
+
+def test_a_row_has_the_same_score_in_any_batch():
+    together = FITTED.score_samples(FRESH)
+    alone = [FITTED.score_samples(row[None])[0] for row in FRESH[:20]]
+    np.testing.assert_allclose(alone, together[:20], rtol=1e-5)
+    order = np.random.default_rng(0).permutation(len(FRESH))
+    np.testing.assert_allclose(
+        FITTED.score_samples(FRESH[order]), together[order], rtol=1e-5
+    )
+
+
+# --- scikit-learn ---------------------------------------------------------------------
+
+
+def test_a_refit_is_the_same_to_the_bit():
+    first = FITTED.score_samples(FRESH)
+    np.testing.assert_array_equal(small().fit(X).score_samples(FRESH), first)
+    again = clone(FITTED).fit(X)
+    np.testing.assert_array_equal(again.score_samples(FRESH), first)
+    assert again.offset_ == FITTED.offset_
+    other = clone(FITTED).set_params(random_state=1).fit(X)
+    assert (other.score_samples(FRESH) != first).all()
+
+
+def test_rounds_are_averaged():
+    detector = small(n_estimators=2).fit(X)
+    assert len(detector.members_) == 6
+    seen = say(detector.members_, X) > 0
+    assert (seen.sum(axis=1) == 2).all()
+    np.testing.assert_allclose(detector.score_samples(X), detector.calibration_scores_)
+
+
+def test_a_pickled_detector_says_the_same():
+    copy = pickle.loads(pickle.dumps(FITTED))
+    np.testing.assert_array_equal(copy.predict(FRESH), FITTED.predict(FRESH))
+    np.testing.assert_array_equal(
+        copy.contributions(FRESH), FITTED.contributions(FRESH)
+    )
+
+
+def test_the_transformer_is_cloned_and_searched():
+    network = clone(NETWORK)
+    detector = small(network).fit(X)
+    assert not hasattr(network, "network_")
+    assert network.random_state is None
+    assert detector.members_[0].transformer is not network
+    search = GridSearchCV(
+        small(false_alarm_rate=0.05),
+        {"transformer__hidden_layer_sizes": [(4,), (12, 3)]},
+        scoring=lambda model, rows, y: roc_auc_score(y, -model.score_samples(rows)),
+        cv=2,
+    )
+    rows = np.vstack([X, broken(X, 1)])
+    order = np.random.default_rng(0).permutation(len(rows))
+    truth = np.repeat([0, 1], len(X))
+    search.fit(rows[order], truth[order])
+    chosen = search.best_estimator_.members_[0].transformer.hidden_layer_sizes
+    assert chosen == search.best_params_["transformer__hidden_layer_sizes"]
+
+
+def test_in_a_pipeline():
+    pipeline = make_pipeline(StandardScaler(), small()).fit(X)
+    assert (pipeline.predict(broken(FRESH, 3)) == -1).mean() > 0.9
+
+
+def test_the_default_network_trains_fewer_epochs_on_more_rows():
+    from skdae._outlier import DEFAULT_EPOCHS, default_transformer
+
+    epochs = [default_transformer(n).max_iter for n in (50, 1000, 10_000, 100_000)]
+    assert epochs == sorted(epochs, reverse=True)
+    assert epochs[0] == DEFAULT_EPOCHS[1]
+    assert epochs[-1] == DEFAULT_EPOCHS[0]
+    assert small().fit(X).score_names_ == COMBINATION
+
+
+def test_too_few_rows_are_refused():
+    with pytest.raises(ValueError, match="n_splits=3 must be at most"):
+        small().fit(X[:2])
+    with pytest.raises(ValueError, match="leaves 1 of them to train on"):
+        small(n_splits=2).fit(X[:3])
