@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 from skdae._version import __version__
 
 if TYPE_CHECKING:
+    from skdae._imputer import GradualDAEImputer
     from skdae._transformer import GradualDAETransformer
 
-__all__ = ["GradualDAETransformer", "__version__"]
+__all__ = ["GradualDAEImputer", "GradualDAETransformer", "__version__"]
 
 # public name: the module it lives in, imported when the name is asked for
-_HOMES = {"GradualDAETransformer": "skdae._transformer"}
+_HOMES = {
+    "GradualDAEImputer": "skdae._imputer",
+    "GradualDAETransformer": "skdae._transformer",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skdae import GradualDAETransformer
+from skdae import GradualDAEImputer, GradualDAETransformer
 from skdae.timeseries import SlidingWindow
 
 
@@ -13,6 +13,13 @@ from skdae.timeseries import SlidingWindow
         GradualDAETransformer((6, 4), activation="logistic", scaling="minmax"),
         GradualDAETransformer(
             (6, 4), decoder="direct", early_stopping=True, solver="sgd"
+        ),
+        GradualDAEImputer(),
+        GradualDAEImputer(
+            GradualDAETransformer((6,), max_iter=4),
+            n_refinements=1,
+            add_indicator=True,
+            sample_posterior=True,
         ),
         SlidingWindow(),
         SlidingWindow(1),  # every row by itself: all checks apply
