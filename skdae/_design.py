@@ -176,7 +176,7 @@ def check_stream(estimator: Any, design: Design, state: StreamState | None) -> N
         )
 
 
-def _check_noise(estimator: Any, noise: Noise, columns: Columns) -> None:
+def check_noise(estimator: Any, noise: Noise, columns: Columns) -> None:
     """Parameters of the noise that fit the table."""
     try:
         noise.check(columns.n_columns)
@@ -235,7 +235,7 @@ def _loss_of(estimator: Any, columns: Columns) -> str:
 
 def network_shape(estimator: Any, design: Design, columns: Columns) -> Shape:
     """Return widths and wiring of the network for these columns."""
-    _check_noise(estimator, design.noise, columns)
+    check_noise(estimator, design.noise, columns)
     head = columns.head(_loss_of(estimator, columns))
     widths = (head.n_features, *design.widths)
     return Shape(

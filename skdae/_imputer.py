@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdae._columns import Columns, fit_columns
+from skdae._design import DEFAULT_NOISE_RATE, check_noise
 from skdae._normal import Normal, fit_normal
 from skdae._random import Streams, spawn_streams
 from skdae._tables import (
@@ -26,7 +27,8 @@ from skdae._transformer import GradualDAETransformer
 from skdae._validation import training_rows
 from skdae.noise import Layout, MaskingNoise, Noise, make_noise
 
-HELD_OUT = 0.2  # of the rows, on which each refinement is judged
+N_BLOCKS = 20  # of neighbouring rows, of which some are held out
+HELD_OUT = 0.2  # of the blocks, on which each refinement is judged
 MOST_HELD_OUT = 2_000
 N_MASKS = 10  # different sets of hidden cells that a network is trained on
 MASK_CELLS = 20_000_000  # of all of them; large tables have fewer
@@ -75,24 +77,6 @@ class _HiddenErrors(Noise):
         return MaskingNoise()
 
 
-class _Masks:
-    """The training table of a refinement, other cells hidden in each pass over it."""
-
-    def __init__(self, truth: np.ndarray, known: np.ndarray, scale: np.ndarray) -> None:
-        self.truth, self.known, self.scale = truth, known, scale
-        self.filled: list[np.ndarray] = []  # one table for each set of hidden cells
-        self.missing: list[np.ndarray] = []
-        self.n_passes = 0
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        turn = self.n_passes % len(self.filled)
-        self.n_passes += 1
-        filled, missing = self.filled[turn], self.missing[turn]
-        errors = np.where(missing, self.truth - filled, 0) / self.scale
-        errors[~self.known] = np.nan
-        yield np.hstack([errors, filled, missing]).astype(np.float32)
-
-
 @dataclass(frozen=True)
 class _Gaps:
     """Encoded rows with cells hidden, and the cells that are known all the same."""
@@ -105,6 +89,24 @@ class _Gaps:
     def scored(self) -> np.ndarray:
         """Hidden and known."""
         return self.missing & self.known
+
+
+class _Passes:
+    """The training table of a refinement; each pass over it has other cells hidden."""
+
+    def __init__(
+        self, parts: list[_Gaps], filled: list[np.ndarray], scale: np.ndarray
+    ) -> None:
+        self.parts, self.filled, self.scale = parts, filled, scale
+        self.n_passes = 0
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        turn = self.n_passes % len(self.parts)
+        self.n_passes += 1
+        part, filled = self.parts[turn], self.filled[turn]
+        errors = np.where(part.missing, part.truth - filled, 0) / self.scale
+        errors[~part.known] = np.nan
+        yield np.hstack([errors, filled, part.missing]).astype(np.float32)
 
 
 class GradualDAEImputer(TransformerMixin, BaseEstimator):
@@ -123,11 +125,11 @@ class GradualDAEImputer(TransformerMixin, BaseEstimator):
         together), its `scaling` and `categorical_features` how the table is read;
         `loss`, `emphasis`, `missing_values`, `output` and `warm_start` are set here.
         None: widths of 128 and 64, 100 epochs, and a random share of each row hidden,
-        up to 80 % of it.
-    n_refinements : int, default=2
+        up to 60 % of it.
+    n_refinements : int, default=1
         Networks that correct what is filled, each what the one before it left. 0 is
-        the linear estimate. A further one costs its time but no accuracy: where it
-        does not help on held-out rows, its step is 0.
+        the linear estimate. A further one costs its time and helps little, but does
+        no harm: where it does not help on held-out rows, its step is 0.
     n_imputations : int, default=1
         Tables that `sample_imputations` returns.
     add_indicator : bool, default=False
@@ -149,8 +151,8 @@ class GradualDAEImputer(TransformerMixin, BaseEstimator):
     columns_ : Columns
         Learned encoding of the table.
     residual_scale_ : ndarray of shape (n_features_encoded,)
-        Spread of what is left of the errors on held-out rows, over that of the linear
-        estimate.
+        Spread of the errors that are left on held-out rows, over the one that the
+        linear estimate expects.
     is_categorical_ : ndarray of bool of shape (`n_features_in_`,)
         Which columns are categorical.
     category_encoder_ : OrdinalEncoder or None
@@ -202,7 +204,7 @@ class GradualDAEImputer(TransformerMixin, BaseEstimator):
         self,
         transformer=None,
         *,
-        n_refinements=2,
+        n_refinements=1,
         n_imputations=1,
         add_indicator=False,
         sample_posterior=False,
@@ -259,7 +261,14 @@ class GradualDAEImputer(TransformerMixin, BaseEstimator):
         truth, known = _encoded(columns, table.raw[index])
         normal = _linear(truth, known, streams)
         learned = _refine(
-            transformer, self.n_refinements, columns, normal, truth, known, streams
+            transformer,
+            self.n_refinements,
+            columns,
+            normal,
+            truth,
+            known,
+            index.argsort().argsort(),
+            streams,
         )
         self.refinements_, self.residual_scale_ = learned
         self.normal_, self.columns_ = normal, columns
@@ -337,7 +346,7 @@ class GradualDAEImputer(TransformerMixin, BaseEstimator):
         if self.transformer is not None:
             return self.transformer
         return GradualDAETransformer(
-            (128, 64), noise="random_masking", noise_rate=0.8, max_iter=100
+            (128, 64), noise="random_masking", noise_rate=0.6, max_iter=100
         )
 
     def _filled(self, X: Any, generator: np.random.Generator | None) -> Any:
@@ -418,6 +427,33 @@ def _linear(truth: np.ndarray, known: np.ndarray, streams: Streams) -> Normal:
     return fit_normal(truth[rows], ~known[rows])
 
 
+def _hidden_parts(
+    noise: Noise,
+    layout: Layout,
+    truth: np.ndarray,
+    known: np.ndarray,
+    time: np.ndarray,
+    streams: Streams,
+) -> tuple[_Gaps, list[_Gaps]]:
+    """Return held-out rows and, several times over, the others, with cells hidden.
+
+    Held out are blocks of rows that are neighbours in `time`, their order in the table:
+    a network may seem to know a row that it has only seen the neighbours of.
+    """
+    block = time * N_BLOCKS // len(truth)
+    chosen = streams.split.permutation(N_BLOCKS)[: round(HELD_OUT * N_BLOCKS)]
+    is_held_out = np.isin(block, chosen)
+
+    def hide(rows: np.ndarray) -> _Gaps:
+        _, acted = noise.apply(truth[rows], streams.corruption, layout)
+        return _Gaps(truth[rows], known[rows], acted | ~known[rows])
+
+    n_masks = max(2, min(N_MASKS, MASK_CELLS // truth.size))
+    held_out, train = np.flatnonzero(is_held_out), np.flatnonzero(~is_held_out)
+    held_out = held_out[:: 1 + len(held_out) // MOST_HELD_OUT]
+    return hide(held_out), [hide(train) for _ in range(n_masks)]
+
+
 def _refine(
     transformer: GradualDAETransformer,
     n_refinements: int,
@@ -425,63 +461,37 @@ def _refine(
     normal: Normal,
     truth: np.ndarray,
     known: np.ndarray,
+    time: np.ndarray,
     streams: Streams,
 ) -> tuple[tuple[Refinement, ...], np.ndarray]:
-    """Train the networks one after the other; return them and what they leave.
-
-    What is left is the spread of the errors on held-out rows over that of the linear
-    estimate, by feature.
-    """
+    """Train the networks one after the other; return them and what they leave."""
     noise = make_noise(transformer.noise, transformer.noise_rate)
-    noise.check(columns.n_columns)
-    n_held_out = int(min(HELD_OUT * len(truth), MOST_HELD_OUT))
-    if len(truth) < LEAST_ROWS:
-        n_held_out, n_refinements = 0, 0
-    order = streams.split.permutation(len(truth))
-    held_out, train = order[:n_held_out], np.sort(order[n_held_out:])
-
-    def gaps(rows: np.ndarray) -> _Gaps:
-        return _hide(noise, columns.layout, truth[rows], known[rows], streams)
-
-    judged = gaps(held_out)
+    check_noise(transformer, noise, columns)
+    judged, parts = _hidden_parts(noise, columns.layout, truth, known, time, streams)
     filled = normal.fill(judged.truth, judged.missing)
-    parts = [
-        gaps(train)
-        for _ in range(n_refinements and max(2, min(N_MASKS, MASK_CELLS // truth.size)))
-    ]
-    masks = [normal.fill(part.truth, part.missing) for part in parts]
+    if n_refinements == 0 or len(truth) < LEAST_ROWS:
+        return (), _left(judged, filled, normal)
+    filled_parts = [normal.fill(part.truth, part.missing) for part in parts]
     refinements = []
     for _ in range(n_refinements):
-        seed = int(streams.init.integers(2**31))
-        refinement = _train(_network(transformer, seed), parts, masks)
+        network = _network(transformer, int(streams.init.integers(2**31)))
+        refinement = _train(network, parts, filled_parts)
         step = _step(judged, filled, refinement.correction(filled, judged.missing))
-        refinement = Refinement(refinement.transformer, refinement.scale, step)
+        refinement = replace(refinement, step=step)
         refinements.append(refinement)
         filled = refinement(filled, judged.missing)
-        masks = [
-            refinement(mask, part.missing)
-            for mask, part in zip(masks, parts, strict=True)
+        filled_parts = [
+            refinement(each, part.missing)
+            for each, part in zip(filled_parts, parts, strict=True)
         ]
     return tuple(refinements), _left(judged, filled, normal)
-
-
-def _hide(
-    noise: Noise,
-    layout: Layout,
-    truth: np.ndarray,
-    known: np.ndarray,
-    streams: Streams,
-) -> _Gaps:
-    """Hide the cells that the noise acts on."""
-    _, acted = noise.apply(truth, streams.corruption, layout)
-    return _Gaps(truth, known, acted | ~known)
 
 
 def _network(transformer: GradualDAETransformer, seed: int) -> GradualDAETransformer:
     """Return a network for the table of a refinement."""
     network = clone(transformer).set_params(
         noise=_HiddenErrors(),
-        noise_rate=GradualDAETransformer().noise_rate,
+        noise_rate=DEFAULT_NOISE_RATE,
         emphasis=(1, 0),
         loss="squared_error",
         scaling=None,
@@ -497,22 +507,18 @@ def _network(transformer: GradualDAETransformer, seed: int) -> GradualDAETransfo
 
 
 def _train(
-    network: GradualDAETransformer, parts: list[_Gaps], masks: list[np.ndarray]
+    network: GradualDAETransformer, parts: list[_Gaps], filled: list[np.ndarray]
 ) -> Refinement:
-    """Train a network on what the filled tables get wrong."""
-    first = parts[0]
-    scored = sum(part.scored.sum(axis=0) for part in parts)
-    squares = sum(
-        np.where(part.scored, (part.truth - mask) ** 2, 0).sum(axis=0)
-        for part, mask in zip(parts, masks, strict=True)
-    )
-    scale = np.sqrt(squares / np.maximum(scored, 1))
+    """Train a network on what is wrong with the filled rows."""
+    n_scored, squares = np.zeros((2, filled[0].shape[1]))
+    for part, each in zip(parts, filled, strict=True):
+        n_scored += part.scored.sum(axis=0)
+        squares += np.where(part.scored, (part.truth - each) ** 2, 0).sum(axis=0)
+    scale = np.sqrt(squares / np.maximum(n_scored, 1))
     scale[scale == 0] = 1
-    table = _Masks(first.truth, first.known, scale)
-    table.filled, table.missing = masks, [part.missing for part in parts]
     with warnings.catch_warnings():  # of a column without a value we warn ourselves
         warnings.filterwarnings("ignore", "Columns .* hold no value", UserWarning)
-        network.fit_stream(table)
+        network.fit_stream(_Passes(parts, filled, scale))
     return Refinement(network, scale, np.ones(len(scale)))
 
 

@@ -170,13 +170,14 @@ def test_four_refinements_do_not_diverge():
         assert ((refinement.step >= 0) & (refinement.step <= 1)).all()
 
 
-def test_a_refinement_that_learned_nothing_makes_no_step():
-    """A column of pure noise is best filled with its mean."""
-    noise = np.random.default_rng(0).normal(size=(600, 4))
-    fitted = small(max_iter=30).fit(holes(noise))
-    assert (fitted.refinements_[0].step < 0.5).all()
-    filled = fitted.transform(holes(noise, seed=1))[np.isnan(holes(noise, seed=1))]
-    assert np.abs(filled).max() < 1
+def test_where_nothing_can_be_known_the_mean_is_hardly_lost():
+    """Columns of pure noise: a network must not add its own."""
+    rng = np.random.default_rng(0)
+    fitted = small(n_refinements=2, max_iter=30).fit(holes(rng.normal(size=(600, 4))))
+    test = rng.normal(size=(600, 4))
+    gone = np.isnan(holes(test, seed=1))
+    filled = fitted.transform(np.where(gone, np.nan, test))
+    assert np.mean((filled - test)[gone] ** 2) < 1.1 * np.mean(test[gone] ** 2)
 
 
 def test_a_silent_block_of_sensors_is_filled():
@@ -203,13 +204,21 @@ def test_categories_are_filled_by_what_goes_with_them():
 
 
 def test_rows_are_filled_by_themselves():
-    """Whatever rows come along; and the order of the training rows does not matter."""
+    """Whatever other rows come along."""
     gaps = holes(factors(30, 3), 0.4, seed=4)
     together = FITTED.transform(gaps)
     alone = np.vstack([FITTED.transform(row[None]) for row in gaps])
     np.testing.assert_allclose(alone, together, rtol=1e-5, atol=1e-8)
-    shuffled = small().fit(X[np.random.default_rng(0).permutation(400)])
-    np.testing.assert_allclose(shuffled.transform(gaps), together, rtol=1e-9)
+
+
+def test_a_network_that_only_knows_its_time_is_not_trusted():
+    """Held out are blocks of rows: what drifts apart is left to the linear estimate."""
+    rng = np.random.default_rng(0)
+    time = np.repeat(np.arange(20.0), 50)
+    mark = np.sin(7 * time)  # tells the block, and nothing of the others
+    table = np.column_stack([time, mark, rng.permutation(20)[time.astype(int)]])
+    fitted = small(max_iter=60, learning_rate_init=5e-3).fit(holes(table))
+    assert fitted.refinements_[0].step[2] < 0.3
 
 
 def test_empty_rows_and_columns():
@@ -246,9 +255,10 @@ def test_draws_have_the_spread_of_the_errors():
     for table in tables:
         np.testing.assert_array_equal(table[~gone], gaps[~gone])
     below = np.mean([table < test for table in tables], axis=0)
+    inside = (below > 0.04) & (below < 0.96)  # 0.9 of a truth that is drawn like them
+    assert 0.75 < inside[gone].mean() < 0.97
     for j in range(7):
-        inside = ((below[:, j] > 0.04) & (below[:, j] < 0.96))[gone[:, j]]
-        assert 0.75 < inside.mean() < 0.99  # 0.9 of a truth that is drawn like them
+        assert 0.6 < inside[gone[:, j], j].mean()
 
 
 def test_draws_differ_and_repeat():
@@ -354,7 +364,7 @@ def test_errors_say_what_to_do():
         small(n_refinements=-1).fit(X)
     with pytest.raises(ValueError, match="name categories in categorical_features"):
         small().fit(GAPS)
-    with pytest.raises(ValueError, match="noise_rate=2 does not suit"):
+    with pytest.raises(ValueError, match="noise_rate=2.0 does not suit"):
         small(noise_rate=2.0).fit(X)
 
 
