@@ -120,10 +120,11 @@ def check_held_out(estimator: Any, rows: TrainingRows) -> None:
     n_different = len(np.unique(rows.groups))
     held_out = max(1, round(estimator.validation_fraction * n_different))
     if held_out >= n_different:
+        in_blocks = getattr(estimator, "validation_blocks", None) is not None
         raise ValueError(
             f"validation_fraction={estimator.validation_fraction} of {n_different} "
-            "different rows leaves none to train on; lower it or set "
-            "early_stopping=False."
+            f"different {'blocks of rows' if in_blocks else 'rows'} leaves none to "
+            "train on; lower it or set early_stopping=False."
         )
 
 

@@ -162,6 +162,10 @@ default='code'
         corruption, no longer improves; the best weights are restored.
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows held out for early stopping.
+    validation_blocks : int or None, default=None
+        Number of blocks of consecutive rows, of which whole ones are held out: for
+        rows in time order, whose neighbours are nearly repetitions. The result then
+        hangs on the order of the rows. None holds rows out at random.
     n_iter_no_change : int, default=10
         Epochs without an improvement of `tol` after which a phase is ended.
     tol : float, default=1e-4
@@ -269,6 +273,7 @@ default='code'
         "tuning_fraction": [Interval(Real, 0, 1, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_blocks": [Interval(Integral, 2, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
@@ -306,6 +311,7 @@ default='code'
         tuning_fraction=0.0,
         early_stopping=False,
         validation_fraction=0.1,
+        validation_blocks=None,
         n_iter_no_change=10,
         tol=1e-4,
         warm_start=False,
@@ -339,6 +345,7 @@ default='code'
         self.tuning_fraction = tuning_fraction
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.validation_blocks = validation_blocks
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.warm_start = warm_start
@@ -391,6 +398,7 @@ default='code'
         table = self._read(X) if going_on else self._read_training(X, sample_weight)
         rows = training_rows(table.raw, sample_weight)
         check_rows(rows, at_least=2)
+        rows = rows.in_blocks(self.validation_blocks, len(table.raw))
         check_held_out(self, rows)
         if going_on:
             plan, columns = joint(len(design.widths), self.max_iter), self.columns_
