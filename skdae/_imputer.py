@@ -11,13 +11,11 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from skdae._columns import Columns, fit_columns
-from skdae._design import DEFAULT_NOISE_RATE, check_noise
+from skdae._columns import Columns
+from skdae._design import DEFAULT_NOISE_RATE, check_noise, learn_columns
 from skdae._normal import Normal, fit_normal
 from skdae._random import Streams, spawn_streams
 from skdae._tables import (
-    Table,
-    category_lists,
     fill_cells,
     missing_cells,
     read,
@@ -78,6 +76,15 @@ class _HiddenErrors(Noise):
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """Encoded rows."""
+
+    truth: np.ndarray  # (n, n_features), 0 where unknown
+    known: np.ndarray  # (n, n_features) bool
+    time: np.ndarray  # (n,) their order in the table
+
+
+@dataclass(frozen=True)
 class _Gaps:
     """Encoded rows with cells hidden, and the cells that are known all the same."""
 
@@ -123,7 +130,8 @@ class GradualDAEImputer(TransformerMixin, BaseEstimator):
         The network, cloned for each refinement. Its `noise` says which cells are
         hidden in training ('dropout' for groups of sensors that fall silent
         together), its `scaling` and `categorical_features` how the table is read;
-        `loss`, `emphasis`, `missing_values`, `output` and `warm_start` are set here.
+        `loss`, `emphasis`, `missing_values`, `output`, `early_stopping` and
+        `warm_start` are set here.
         None: widths of 128 and 64, 100 epochs, and a random share of each row hidden,
         up to 60 % of it.
     n_refinements : int, default=1
@@ -256,19 +264,12 @@ class GradualDAEImputer(TransformerMixin, BaseEstimator):
             allow_nan=True,
         )
         index = training_rows(table.raw, None).index
-        columns = _encoding(self, table, index, transformer.scaling)
+        columns = learn_columns(self, table, index, None, transformer.scaling)
         streams = spawn_streams(self.random_state)
-        truth, known = _encoded(columns, table.raw[index])
-        normal = _linear(truth, known, streams)
+        rows = _Rows(*_encoded(columns, table.raw[index]), index.argsort().argsort())
+        normal = _linear(rows, streams)
         learned = _refine(
-            transformer,
-            self.n_refinements,
-            columns,
-            normal,
-            truth,
-            known,
-            index.argsort().argsort(),
-            streams,
+            transformer, self.n_refinements, columns, normal, rows, streams
         )
         self.refinements_, self.residual_scale_ = learned
         self.normal_, self.columns_ = normal, columns
@@ -388,32 +389,6 @@ class GradualDAEImputer(TransformerMixin, BaseEstimator):
 # --- parts of fit --------------------------------------------------------------------
 
 
-def _encoding(
-    estimator: Any, table: Table, index: np.ndarray, scaling: str | None
-) -> Columns:
-    """Learn the encoding; warn of columns without a value."""
-    lists = [] if table.encoder is None else category_lists(table.encoder)
-    columns = fit_columns(
-        table.raw,
-        index,
-        None,
-        categorical=np.flatnonzero(table.categorical),
-        n_categories=tuple(max(1, len(found)) for found in lists),
-        scaling=scaling,
-    )
-    if not columns.known.all():
-        empty = np.flatnonzero(~columns.known)
-        names = getattr(estimator, "feature_names_in_", None)
-        which = [str(name) for name in (empty if names is None else names[empty])]
-        warnings.warn(
-            f"Columns {which} of X hold no value in the training rows and stay "
-            "missing. Drop them to be rid of this warning.",
-            UserWarning,
-            stacklevel=4,
-        )
-    return columns
-
-
 def _encoded(columns: Columns, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return encoded rows as float64, and which of their cells are known."""
     Z, observed = columns.encode(raw)
@@ -421,34 +396,30 @@ def _encoded(columns: Columns, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return Z.astype(np.float64), known
 
 
-def _linear(truth: np.ndarray, known: np.ndarray, streams: Streams) -> Normal:
+def _linear(rows: _Rows, streams: Streams) -> Normal:
     """Learn the normal distribution from at most `MOST_LINEAR_ROWS`."""
-    rows = streams.init.permutation(len(truth))[:MOST_LINEAR_ROWS]
-    return fit_normal(truth[rows], ~known[rows])
+    chosen = streams.init.permutation(len(rows.truth))[:MOST_LINEAR_ROWS]
+    return fit_normal(rows.truth[chosen], ~rows.known[chosen])
 
 
 def _hidden_parts(
-    noise: Noise,
-    layout: Layout,
-    truth: np.ndarray,
-    known: np.ndarray,
-    time: np.ndarray,
-    streams: Streams,
+    noise: Noise, layout: Layout, rows: _Rows, streams: Streams
 ) -> tuple[_Gaps, list[_Gaps]]:
     """Return held-out rows and, several times over, the others, with cells hidden.
 
-    Held out are blocks of rows that are neighbours in `time`, their order in the table:
+    Held out are blocks of rows that are neighbours in time, their order in the table:
     a network may seem to know a row that it has only seen the neighbours of.
     """
-    block = time * N_BLOCKS // len(truth)
+    block = rows.time * N_BLOCKS // len(rows.time)
     chosen = streams.split.permutation(N_BLOCKS)[: round(HELD_OUT * N_BLOCKS)]
     is_held_out = np.isin(block, chosen)
 
-    def hide(rows: np.ndarray) -> _Gaps:
-        _, acted = noise.apply(truth[rows], streams.corruption, layout)
-        return _Gaps(truth[rows], known[rows], acted | ~known[rows])
+    def hide(index: np.ndarray) -> _Gaps:
+        truth, known = rows.truth[index], rows.known[index]
+        _, acted = noise.apply(truth, streams.corruption, layout)
+        return _Gaps(truth, known, acted | ~known)
 
-    n_masks = max(2, min(N_MASKS, MASK_CELLS // truth.size))
+    n_masks = max(2, min(N_MASKS, MASK_CELLS // rows.truth.size))
     held_out, train = np.flatnonzero(is_held_out), np.flatnonzero(~is_held_out)
     held_out = held_out[:: 1 + len(held_out) // MOST_HELD_OUT]
     return hide(held_out), [hide(train) for _ in range(n_masks)]
@@ -459,17 +430,15 @@ def _refine(
     n_refinements: int,
     columns: Columns,
     normal: Normal,
-    truth: np.ndarray,
-    known: np.ndarray,
-    time: np.ndarray,
+    rows: _Rows,
     streams: Streams,
 ) -> tuple[tuple[Refinement, ...], np.ndarray]:
     """Train the networks one after the other; return them and what they leave."""
     noise = make_noise(transformer.noise, transformer.noise_rate)
     check_noise(transformer, noise, columns)
-    judged, parts = _hidden_parts(noise, columns.layout, truth, known, time, streams)
+    judged, parts = _hidden_parts(noise, columns.layout, rows, streams)
     filled = normal.fill(judged.truth, judged.missing)
-    if n_refinements == 0 or len(truth) < LEAST_ROWS:
+    if n_refinements == 0 or len(rows.truth) < LEAST_ROWS:
         return (), _left(judged, filled, normal)
     filled_parts = [normal.fill(part.truth, part.missing) for part in parts]
     refinements = []

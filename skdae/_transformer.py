@@ -1,6 +1,5 @@
 """The estimator: a table in, codes out, trained by a schedule of phases."""
 
-import warnings
 from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
@@ -19,7 +18,7 @@ from skdae._callbacks import (
     Monitors,
     PrintMonitor,
 )
-from skdae._columns import SCALINGS, Columns, fit_columns
+from skdae._columns import SCALINGS, Columns
 from skdae._design import (
     DEFAULT_NOISE_RATE,
     check_batches,
@@ -29,6 +28,7 @@ from skdae._design import (
     check_output,
     check_rows,
     check_stream,
+    learn_columns,
     network_shape,
 )
 from skdae._network import ACTIVATIONS, Network, Shape, chunks
@@ -39,7 +39,6 @@ from skdae._sources import StreamSource, TableRows, TableSource, encoded_block
 from skdae._tables import (
     Table,
     as_container,
-    category_lists,
     plain_cells,
     read,
     read_training,
@@ -403,7 +402,10 @@ default='code'
         if going_on:
             plan, columns = joint(len(design.widths), self.max_iter), self.columns_
         else:
-            plan, columns = design.plan, self._learn_columns(table, *rows.repeated)
+            plan, columns = (
+                design.plan,
+                learn_columns(self, table, *rows.repeated, self.scaling),
+            )
         shape = network_shape(self, design, columns)
         if going_on:
             check_continues(self, shape)
@@ -469,7 +471,7 @@ default='code'
         table = self._read_training(sample, None)
         rows = training_rows(table.raw, None)
         check_rows(rows, at_least=2)
-        columns = self._learn_columns(table, rows.index, None)
+        columns = learn_columns(self, table, rows.index, None, self.scaling)
         shape = network_shape(self, design, columns)
         learned = self._learned(table, columns, shape)
         monitor = self._monitor(design.plan, learned, {})
@@ -533,7 +535,7 @@ default='code'
         rows = training_rows(table.raw, sample_weight)
         check_rows(rows, at_least=2 if first else 1)
         if first:
-            columns = self._learn_columns(table, *rows.repeated)
+            columns = learn_columns(self, table, *rows.repeated, self.scaling)
         else:
             columns = self.columns_
         shape = network_shape(self, design, columns)
@@ -773,32 +775,6 @@ default='code'
             encoder=self.category_encoder_,
             allow_nan=self.missing_values == "allow",
         )
-
-    def _learn_columns(
-        self, table: Table, index: np.ndarray, weights: np.ndarray | None
-    ) -> Columns:
-        """Return the encoding of the training rows; warn of columns without a value."""
-        lists = [] if table.encoder is None else category_lists(table.encoder)
-        columns = fit_columns(
-            table.raw,
-            index,
-            weights,
-            categorical=np.flatnonzero(table.categorical),
-            n_categories=tuple(max(1, len(found)) for found in lists),
-            scaling=self.scaling,
-        )
-        if not columns.known.all():
-            empty = np.flatnonzero(~columns.known)
-            names = getattr(self, "feature_names_in_", None)
-            which = [str(name) for name in (empty if names is None else names[empty])]
-            warnings.warn(
-                f"Columns {which} of X hold no value in the training rows; they take "
-                "no part and stay missing in what is rebuilt. Drop them to be rid of "
-                "this warning.",
-                UserWarning,
-                stacklevel=4,
-            )
-        return columns
 
     def _learned(self, table: Table, columns: Columns, shape: Shape) -> dict[str, Any]:
         """Return the fitted attributes that describe table and network."""
