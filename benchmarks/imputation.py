@@ -186,13 +186,15 @@ def run(
     problem = Problem(shown, sample(train, MAX_TRAIN_ROWS, seed), seed)
     rows = sample(test, MAX_TEST_ROWS, seed)
     rows = rows[~np.isnan(shown.X[rows]).all(axis=1)]
+    X_train = table.X[problem.train]
+    X_train[:, np.isnan(problem.X).all(axis=0)] = np.nan  # nobody can fill these
     runs = []
     for method, learn in methods.items():
         started = perf_counter()
         X_filled = learn(problem)(shown.X[rows])
         seconds = perf_counter() - started
         found = errors(
-            table.X[problem.train],
+            X_train,
             table.X[rows],
             hidden[rows],
             X_filled,
