@@ -191,7 +191,7 @@ class GradualDAEImputer(TransformerMixin, BaseEstimator):
     --------
     >>> import numpy as np
     >>> from skdae import GradualDAEImputer
-    >>> t = np.linspace(0, 6, 300)
+    >>> t = np.linspace(0, 60, 300)
     >>> X = np.column_stack([np.sin(t), np.cos(t), np.sin(t) * np.cos(t)])
     >>> X[::7, 2] = np.nan
     >>> filled = GradualDAEImputer(random_state=0).fit_transform(X)
