@@ -110,8 +110,13 @@ def errors(
     hidden: np.ndarray,
     X_filled: np.ndarray,
     categorical: tuple[int, ...],
+    *,
+    root: bool = False,
 ) -> Errors:
-    """Squared errors over the training variance; wrong categories over majority's."""
+    """Squared errors over the training variance; wrong categories over majority's.
+
+    With `root`, that of each column: its error in standard deviations.
+    """
     numeric, wrong, majority_wrong = [], 0.0, 0.0
     for j in range(X.shape[1]):
         cells = hidden[:, j]
@@ -124,7 +129,8 @@ def errors(
             wrong += np.mean(truth != filled)
             majority_wrong += np.mean(truth != majority)
         else:
-            numeric.append(np.mean((truth - filled) ** 2) / known.var())
+            square = np.mean((truth - filled) ** 2) / known.var()
+            numeric.append(np.sqrt(square) if root else square)
     return Errors(
         float(np.mean(numeric)) if numeric else np.nan,
         wrong / majority_wrong if majority_wrong else np.nan,
@@ -513,19 +519,29 @@ def _cells(values: np.ndarray) -> list[str]:
     return texts
 
 
-def report(runs: list[Run]) -> str:
-    """Errors by set and method, then wins, ranks and seconds."""
+def geometric(values: np.ndarray) -> np.ndarray:
+    """Geometric mean over the sets."""
+    return np.exp(np.log(np.maximum(values, 1e-12)).mean(axis=0))
+
+
+TITLES = (
+    "Numeric columns: squared error / variance",
+    "Categorical columns: error rate / the majority's",
+)
+
+
+def report(
+    runs: list[Run],
+    titles: tuple[str, str] = TITLES,
+    average: tuple[str, Callable] = ("geometric mean", geometric),
+) -> str:
+    """Errors by set and method, then average, ranks, wins and seconds."""
     sets, methods = unique(r.set for r in runs), unique(r.method for r in runs)
     values = np.array(
         [[_by(runs, name, method).T for method in methods] for name in sets]
     )  # (n_sets, n_methods, 3, n_seeds)
     parts = []
-    for k, title in enumerate(
-        (
-            "Numeric columns: squared error / variance",
-            "Categorical columns: error rate / the majority's",
-        )
-    ):
+    for k, title in enumerate(titles):
         there = [i for i in range(len(sets)) if not np.isnan(values[i, :, k]).any()]
         if not there:
             continue
@@ -533,8 +549,7 @@ def report(runs: list[Run]) -> str:
         rows = [[sets[i], *_cells(values[i, :, k])] for i in there]
         means = values[there][:, :, k].mean(axis=-1)
         placed = ranks(means)
-        geometric = np.exp(np.log(np.maximum(means, 1e-12)).mean(axis=0))
-        rows.append(["geometric mean", *(f"{g:.3f}" for g in geometric)])
+        rows.append([average[0], *(f"{m:.3f}" for m in average[1](means))])
         rows.append(["average rank", *(f"{r:.1f}" for r in placed.mean(axis=0))])
         wins = (placed == placed.min(axis=1, keepdims=True)).sum(axis=0)
         rows.append([f"wins of {len(there)}", *(str(w) for w in wins)])

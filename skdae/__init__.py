@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 from skdae._version import __version__
 
 if TYPE_CHECKING:
+    from skdae._imputer import GradualDAEImputer
     from skdae._outlier import GradualDAEOutlierDetector
     from skdae._supervised import GradualDAEClassifier, GradualDAERegressor
     from skdae._transformer import GradualDAETransformer
 
 __all__ = [
     "GradualDAEClassifier",
+    "GradualDAEImputer",
     "GradualDAEOutlierDetector",
     "GradualDAERegressor",
     "GradualDAETransformer",
@@ -21,6 +23,7 @@ __all__ = [
 # public name: the module it lives in, imported when the name is asked for
 _HOMES = {
     "GradualDAEClassifier": "skdae._supervised",
+    "GradualDAEImputer": "skdae._imputer",
     "GradualDAEOutlierDetector": "skdae._outlier",
     "GradualDAERegressor": "skdae._supervised",
     "GradualDAETransformer": "skdae._transformer",

@@ -1,5 +1,6 @@
 """What an estimator's parameters ask for, checked against each other and the data."""
 
+import warnings
 from dataclasses import dataclass
 from numbers import Integral
 from os import PathLike
@@ -7,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from skdae._columns import Columns
+from skdae._columns import Columns, fit_columns
 from skdae._network import Shape
 from skdae._outputs import OUTPUTS, Output
 from skdae._progress import StreamState
-from skdae._tables import is_dataframe
+from skdae._tables import Table, category_lists, is_dataframe
 from skdae._validation import TrainingRows, check_emphasis, check_widths
 from skdae.noise import Noise, make_noise
 from skdae.schedules import SCHEDULES, Phase, make_schedule
@@ -127,10 +128,11 @@ def check_held_out(estimator: Any, rows: TrainingRows) -> None:
     n_different = len(np.unique(rows.groups))
     held_out = max(1, round(estimator.validation_fraction * n_different))
     if held_out >= n_different:
+        in_blocks = getattr(estimator, "validation_blocks", None) is not None
         raise ValueError(
             f"validation_fraction={estimator.validation_fraction} of {n_different} "
-            "different rows leaves none to train on; lower it or set "
-            "early_stopping=False."
+            f"different {'blocks of rows' if in_blocks else 'rows'} leaves none to "
+            "train on; lower it or set early_stopping=False."
         )
 
 
@@ -183,7 +185,7 @@ def check_stream(estimator: Any, design: Design, state: StreamState | None) -> N
         )
 
 
-def _check_noise(estimator: Any, noise: Noise, columns: Columns) -> None:
+def check_noise(estimator: Any, noise: Noise, columns: Columns) -> None:
     """Parameters of the noise that fit the table."""
     try:
         noise.check(columns.n_columns)
@@ -194,6 +196,40 @@ def _check_noise(estimator: Any, noise: Noise, columns: Columns) -> None:
             f"noise_rate={estimator.noise_rate!r} does not suit "
             f"noise={estimator.noise!r}: {error}"
         ) from error
+
+
+def learn_columns(
+    estimator: Any,
+    table: Table,
+    index: np.ndarray,
+    weights: np.ndarray | None,
+    scaling: str | None,
+) -> Columns:
+    """The encoding of the training rows; warns of columns without a value.
+
+    To be called by `fit` itself, so that the warning points at its caller.
+    """
+    lists = [] if table.encoder is None else category_lists(table.encoder)
+    columns = fit_columns(
+        table.raw,
+        index,
+        weights,
+        categorical=np.flatnonzero(table.categorical),
+        n_categories=tuple(max(1, len(found)) for found in lists),
+        scaling=scaling,
+    )
+    if not columns.known.all():
+        empty = np.flatnonzero(~columns.known)
+        names = getattr(estimator, "feature_names_in_", None)
+        which = [str(name) for name in (empty if names is None else names[empty])]
+        warnings.warn(
+            f"Columns {which} of X hold no value in the training rows; they take "
+            "no part and stay missing in what is rebuilt. Drop them to be rid of "
+            "this warning.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return columns
 
 
 def check_continues(estimator: Any, shape: Shape) -> None:
@@ -242,7 +278,7 @@ def _loss_of(estimator: Any, columns: Columns) -> str:
 
 def network_shape(estimator: Any, design: Design, columns: Columns) -> Shape:
     """Return widths and wiring of the network for these columns."""
-    _check_noise(estimator, design.noise, columns)
+    check_noise(estimator, design.noise, columns)
     head = columns.head(_loss_of(estimator, columns))
     widths = (head.n_features, *design.widths)
     return Shape(

@@ -128,18 +128,97 @@ def as_container(
     numbers = rebuilt.astype(dtype, copy=False)
     if encoder is None and container == "default":
         return numbers
-    columns = list(numbers.T)
-    if encoder is not None:
-        places = np.flatnonzero(categorical)
-        for place, found in zip(places, category_lists(encoder), strict=True):
-            values = np.full(len(rebuilt), np.nan, dtype=object)
-            seen = ~np.isnan(rebuilt[:, place])
-            values[seen] = found[rebuilt[seen, place].astype(np.intp)]
-            columns[place] = values
+    columns = _columns_of(numbers, encoder, categorical)
     if container == "default":
         return np.column_stack([column.astype(object) for column in columns])
     names = _check_feature_names_in(estimator)
     return data_frame(container, names, columns, getattr(X, "index", None))
+
+
+def _columns_of(
+    numbers: np.ndarray, encoder: OrdinalEncoder | None, categorical: np.ndarray
+) -> list[np.ndarray]:
+    """Return the columns of a table of numbers, ordinal codes as categories again."""
+    columns = list(numbers.T)
+    if encoder is None:
+        return columns
+    places = np.flatnonzero(categorical)
+    for place, found in zip(places, category_lists(encoder), strict=True):
+        values = np.full(len(numbers), np.nan, dtype=object)
+        seen = ~np.isnan(numbers[:, place])
+        values[seen] = found[numbers[seen, place].astype(np.intp)]
+        columns[place] = values
+    return columns
+
+
+def missing_cells(X: Any) -> np.ndarray:
+    """Return which cells of a user's table are missing, (n_samples, n_features) bool.
+
+    NaN, None, pandas.NA and polars' null, in columns of any kind.
+    """
+    import pandas
+
+    if not is_dataframe(X):
+        return np.asarray(pandas.isna(np.asarray(X)))
+    columns = (_safe_indexing(X, j, axis=1) for j in range(X.shape[1]))
+    return np.column_stack(
+        [pandas.isna(np.asarray(column, dtype=object)) for column in columns]
+    )
+
+
+def fill_cells(
+    estimator: Any,
+    X: Any,
+    raw: np.ndarray,
+    values: np.ndarray,
+    *,
+    encoder: OrdinalEncoder | None,
+    categorical: np.ndarray,
+    indicators: np.ndarray | None,
+) -> Any:
+    """Return X with its missing cells taken from a table of values.
+
+    `raw` is X as `read` returns it. Known cells stay as they are, to the bit, and a
+    DataFrame keeps its dtypes. Indicators, one column each, follow in X's dtype.
+    """
+    container = _get_output_config("transform", estimator)["dense"]
+    missing = missing_cells(X)
+    names = list(estimator.get_feature_names_out())
+    if container == "default" and encoder is None:
+        filled = np.where(missing, values, raw).astype(raw.dtype, copy=False)
+        return filled if indicators is None else np.hstack([filled, indicators])
+    of_categories = _columns_of(values, encoder, categorical)
+    columns = []
+    for j in range(missing.shape[1]):
+        column = _safe_indexing(X, j, axis=1)
+        if missing[:, j].any():
+            column = _filled_column(column, missing[:, j], of_categories[j])
+        columns.append(column)
+    if indicators is not None:
+        columns += list(indicators.astype(raw.dtype).T)
+    if container == "default":
+        return np.column_stack([np.asarray(c).astype(object) for c in columns])
+    return data_frame(container, names, columns, getattr(X, "index", None))
+
+
+def _filled_column(column: Any, missing: np.ndarray, values: np.ndarray) -> Any:
+    """Return a column with missing cells filled, in its dtype where that can hold."""
+    cells = np.array(column, dtype=object)
+    cells[missing] = values[missing]
+    if not hasattr(column, "dtype"):
+        return cells
+    kind = str(column.dtype).lower()
+    if hasattr(column, "to_frame") and not hasattr(column, "iloc"):  # polars
+        import polars
+
+        dtype = None if kind.startswith(("int", "uint")) else column.dtype
+        return polars.Series(column.name, cells.tolist(), dtype=dtype, strict=False)
+    if hasattr(column, "array"):
+        import pandas
+
+        dtype = "Float64" if kind.startswith(("int", "uint", "bool")) else column.dtype
+        return pandas.Series(cells, index=column.index).astype(dtype)
+    return cells if kind == "object" else cells.astype(column.dtype)
 
 
 def sample_rows(
@@ -388,7 +467,10 @@ def _remedy(message: str, estimator: Any, X: Any, allow_nan: bool) -> str | None
     if text or "could not convert string" in message:
         which = f" in the columns {text}" if text else ""
         encode = "encode categories"
-        if hasattr(estimator, "categorical_features"):
+        # an estimator's own parameter, or that of the transformer it is made of
+        if hasattr(estimator, "categorical_features") or hasattr(
+            estimator, "transformer"
+        ):
             encode = (
                 "name categories in categorical_features (names, indices, or "
                 "'from_dtype' for columns of a categorical dtype)"

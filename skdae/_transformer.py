@@ -1,6 +1,5 @@
 """The estimator: a table in, codes out, trained by a schedule of phases."""
 
-import warnings
 from collections.abc import Sequence
 from functools import partial
 from numbers import Integral, Real
@@ -19,7 +18,7 @@ from skdae._callbacks import (
     Monitors,
     PrintMonitor,
 )
-from skdae._columns import SCALINGS, Columns, fit_columns
+from skdae._columns import SCALINGS, Columns
 from skdae._design import (
     DEFAULT_NOISE_RATE,
     batch_rows,
@@ -30,6 +29,7 @@ from skdae._design import (
     check_output,
     check_rows,
     check_stream,
+    learn_columns,
     network_shape,
 )
 from skdae._network import ACTIVATIONS, Network, Shape, chunks
@@ -40,7 +40,6 @@ from skdae._sources import StreamSource, TableRows, TableSource, encoded_block
 from skdae._tables import (
     Table,
     as_container,
-    category_lists,
     plain_cells,
     read,
     read_training,
@@ -163,6 +162,10 @@ default='code'
         corruption, no longer improves; the best weights are restored.
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows held out for early stopping.
+    validation_blocks : int or None, default=None
+        Number of blocks of consecutive rows, of which whole ones are held out: for
+        rows in time order, whose neighbours are nearly repetitions. The result then
+        hangs on the order of the rows. None holds rows out at random.
     n_iter_no_change : int, default=10
         Epochs without an improvement of `tol` after which a phase is ended.
     tol : float, default=1e-4
@@ -270,6 +273,7 @@ default='code'
         "tuning_fraction": [Interval(Real, 0, 1, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_blocks": [Interval(Integral, 2, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
@@ -307,6 +311,7 @@ default='code'
         tuning_fraction=0.0,
         early_stopping=False,
         validation_fraction=0.1,
+        validation_blocks=None,
         n_iter_no_change=10,
         tol=1e-4,
         warm_start=False,
@@ -340,6 +345,7 @@ default='code'
         self.tuning_fraction = tuning_fraction
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.validation_blocks = validation_blocks
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.warm_start = warm_start
@@ -392,11 +398,15 @@ default='code'
         table = self._read(X) if going_on else self._read_training(X, sample_weight)
         rows = training_rows(table.raw, sample_weight)
         check_rows(rows, at_least=2)
+        rows = rows.in_blocks(self.validation_blocks, len(table.raw))
         check_held_out(self, rows)
         if going_on:
             plan, columns = joint(len(design.widths), self.max_iter), self.columns_
         else:
-            plan, columns = design.plan, self._learn_columns(table, *rows.repeated)
+            plan, columns = (
+                design.plan,
+                learn_columns(self, table, *rows.repeated, self.scaling),
+            )
         shape = network_shape(self, design, columns)
         if going_on:
             check_continues(self, shape)
@@ -462,7 +472,7 @@ default='code'
         table = self._read_training(sample, None)
         rows = training_rows(table.raw, None)
         check_rows(rows, at_least=2)
-        columns = self._learn_columns(table, rows.index, None)
+        columns = learn_columns(self, table, rows.index, None, self.scaling)
         shape = network_shape(self, design, columns)
         learned = self._learned(table, columns, shape)
         monitor = self._monitor(design.plan, learned, {})
@@ -526,7 +536,7 @@ default='code'
         rows = training_rows(table.raw, sample_weight)
         check_rows(rows, at_least=2 if first else 1)
         if first:
-            columns = self._learn_columns(table, *rows.repeated)
+            columns = learn_columns(self, table, *rows.repeated, self.scaling)
         else:
             columns = self.columns_
         shape = network_shape(self, design, columns)
@@ -766,32 +776,6 @@ default='code'
             encoder=self.category_encoder_,
             allow_nan=self.missing_values == "allow",
         )
-
-    def _learn_columns(
-        self, table: Table, index: np.ndarray, weights: np.ndarray | None
-    ) -> Columns:
-        """Return the encoding of the training rows; warn of columns without a value."""
-        lists = [] if table.encoder is None else category_lists(table.encoder)
-        columns = fit_columns(
-            table.raw,
-            index,
-            weights,
-            categorical=np.flatnonzero(table.categorical),
-            n_categories=tuple(max(1, len(found)) for found in lists),
-            scaling=self.scaling,
-        )
-        if not columns.known.all():
-            empty = np.flatnonzero(~columns.known)
-            names = getattr(self, "feature_names_in_", None)
-            which = [str(name) for name in (empty if names is None else names[empty])]
-            warnings.warn(
-                f"Columns {which} of X hold no value in the training rows; they take "
-                "no part and stay missing in what is rebuilt. Drop them to be rid of "
-                "this warning.",
-                UserWarning,
-                stacklevel=4,
-            )
-        return columns
 
     def _learned(self, table: Table, columns: Columns, shape: Shape) -> dict[str, Any]:
         """Return the fitted attributes that describe table and network."""

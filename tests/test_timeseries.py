@@ -17,6 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdae import GradualDAETransformer
+from skdae._sources import TableRows, TableSource
+from skdae._validation import training_rows
 from skdae.timeseries import EWMA, KOfN, SlidingWindow, Smoothing, StreamScorer
 
 SMOOTHINGS = [EWMA(0.3), EWMA(1.0), KOfN(2, n=4), KOfN(1, n=1)]
@@ -484,3 +486,46 @@ def test_errors_of_streams():
         StreamScorer(len, width=0).push([1.0])
     with pytest.raises(ValueError, match="k=3 of KOfN"):
         StreamScorer(len, smoothing=KOfN(3, n=2)).push([1.0])
+
+
+# --- what is held out ----------------------------------------------------------------
+
+
+def test_whole_blocks_of_time_are_held_out():
+    """Each of them on one side, whatever the order of the values."""
+    X = RNG.normal(size=(103, 2))
+    rows = training_rows(X, None).in_blocks(10, len(X))
+    sides = TableSource.split(
+        TableRows(None, X, rows.index), None, 0.3, np.random.default_rng(0), rows.groups
+    )
+    held_out = np.isin(np.arange(103), rows.index[sides.held_out_index])
+    block = np.arange(103) * 10 // 103
+    shares = [held_out[block == k].mean() for k in range(10)]
+    assert sorted(shares) == [0] * 7 + [1] * 3
+
+
+def test_blocks_hang_on_the_order_of_the_rows():
+    """Rows held out at random do not."""
+    X = RNG.normal(size=(60, 3))
+    shuffled = RNG.permutation(X)
+
+    def codes(rows, validation_blocks):
+        dae = GradualDAETransformer(
+            (3,),
+            max_iter=2,
+            early_stopping=True,
+            validation_blocks=validation_blocks,
+            random_state=0,
+        )
+        return dae.fit(rows).transform(X)
+
+    np.testing.assert_array_equal(codes(X, None), codes(shuffled, None))
+    assert (codes(X, 10) != codes(shuffled, 10)).any()
+
+
+def test_blocks_that_leave_no_row_are_refused():
+    dae = GradualDAETransformer(
+        (2,), early_stopping=True, validation_fraction=0.9, validation_blocks=2
+    )
+    with pytest.raises(ValueError, match="of 2 different blocks of rows leaves none"):
+        dae.fit(ROWS)

@@ -1,0 +1,111 @@
+"""A normal distribution of rows with gaps: what the other cells say of a missing one.
+
+The covariance is learned by expectation and maximisation: gaps are filled by their
+conditional means, and the spread that a filled cell has lost is added back.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+N_ROUNDS = 15  # of filling and estimating
+TOLERANCE = 2e-3  # change of a covariance of scaled columns that ends the rounds
+RIDGE = 1e-4  # added to the variances of scaled columns, so that they can be inverted
+BLOCK_CELLS = 2_000_000  # of the matrices that are solved at a time
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Mean and inverse covariance of encoded rows."""
+
+    mean: np.ndarray  # (n_features,)
+    precision: np.ndarray  # (n_features, n_features)
+
+    def fill(self, Z: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        """Return the rows, float64, with conditional means where they are missing."""
+        filled, _ = _expect(self, Z, missing)
+        return filled
+
+    def variances(self, missing: np.ndarray) -> np.ndarray:
+        """Return the conditional variances of missing cells, 0 elsewhere."""
+        spread = np.zeros(missing.shape)
+        for rows, cells in _by_count(missing):
+            inverse = np.linalg.inv(_blocks(self.precision, cells))
+            spread[rows[:, None], cells] = np.diagonal(inverse, axis1=1, axis2=2)
+        return spread
+
+    def deviations(
+        self, missing: np.ndarray, generator: np.random.Generator
+    ) -> np.ndarray:
+        """Draw how far missing cells lie from their conditional means, 0 elsewhere."""
+        drawn = generator.standard_normal(missing.shape)
+        deviation = np.zeros(missing.shape)
+        for rows, cells in _by_count(missing):
+            root = np.linalg.cholesky(_blocks(self.precision, cells))
+            white = np.take_along_axis(drawn[rows], cells, axis=1)
+            # the covariance of the solution is the inverse of root @ root.T
+            solution = np.linalg.solve(root.swapaxes(1, 2), white[:, :, None])
+            deviation[rows[:, None], cells] = solution[:, :, 0]
+        return deviation
+
+
+def fit_normal(Z: np.ndarray, missing: np.ndarray) -> Normal:
+    """Learn mean and covariance of the rows; values at missing cells are not read."""
+    n_known = np.maximum((~missing).sum(axis=0), 1)
+    mean = np.where(missing, 0, Z).sum(axis=0) / n_known
+    filled = np.where(missing, mean, Z)
+    covariance = _covariance(filled - mean)
+    for _ in range(N_ROUNDS if missing.any() else 0):
+        normal = Normal(mean, np.linalg.inv(covariance))
+        filled, lost = _expect(normal, filled, missing, with_spread=True)
+        mean = filled.mean(axis=0)
+        before, covariance = covariance, _covariance(filled - mean, lost)
+        if np.abs(covariance - before).max() < TOLERANCE:
+            break
+    return Normal(mean, np.linalg.inv(covariance))
+
+
+def _covariance(centred: np.ndarray, lost: np.ndarray | float = 0.0) -> np.ndarray:
+    total = centred.T @ centred + lost
+    return total / len(centred) + RIDGE * np.eye(centred.shape[1])
+
+
+def _expect(
+    normal: Normal, Z: np.ndarray, missing: np.ndarray, *, with_spread: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows filled by conditional means, and the summed conditional covariance.
+
+    With P the precision and m the missing cells of a row, their mean is
+    ``mean_m - inv(P_mm) @ P_mo @ (z_o - mean_o)`` and their covariance ``inv(P_mm)``.
+    """
+    centred = np.where(missing, 0, Z - normal.mean)
+    pull = centred @ normal.precision  # (n, n_features)
+    spread = np.zeros_like(normal.precision)
+    for rows, cells in _by_count(missing):
+        P = _blocks(normal.precision, cells)  # (n_rows, n_missing, n_missing)
+        b = np.take_along_axis(pull[rows], cells, axis=1)[:, :, None]
+        if with_spread:
+            inverse = np.linalg.inv(P)
+            np.add.at(spread, (cells[:, :, None], cells[:, None, :]), inverse)
+            solution = inverse @ b
+        else:
+            solution = np.linalg.solve(P, b)
+        centred[rows[:, None], cells] = -solution[:, :, 0]
+    return np.where(missing, centred + normal.mean, Z), spread
+
+
+def _blocks(matrix: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Return the part of a matrix that belongs to the cells of each row."""
+    return matrix[cells[:, :, None], cells[:, None, :]]
+
+
+def _by_count(missing: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield rows with the same number of missing cells, (n,), and these, (n, count)."""
+    counts = missing.sum(axis=1)
+    for count in np.unique(counts[counts > 0]):
+        rows = np.flatnonzero(counts == count)
+        n_at_once = max(1, BLOCK_CELLS // int(count) ** 2)
+        for a in range(0, len(rows), n_at_once):
+            part = rows[a : a + n_at_once]
+            yield part, np.nonzero(missing[part])[1].reshape(len(part), count)

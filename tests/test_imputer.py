@@ -1,0 +1,416 @@
+"""The imputer: what is known stays, what is missing is filled from the row's rest."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.impute import KNNImputer, MissingIndicator
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from skdae import GradualDAEImputer, GradualDAETransformer
+from skdae._normal import Normal, fit_normal
+
+
+def small(*, n_refinements=1, random_state=0, max_iter=4, **parameters):
+    """Return an imputer that is fitted in a moment; parameters are the network's."""
+    return GradualDAEImputer(
+        GradualDAETransformer((8,), max_iter=max_iter, **parameters),
+        n_refinements=n_refinements,
+        random_state=random_state,
+    )
+
+
+def factors(n_rows, seed):
+    """Six noisy sensors of two quantities, and the product of the two."""
+    rng = np.random.default_rng(seed)
+    loadings = np.random.default_rng(99).normal(size=(2, 6))
+    hidden = rng.normal(size=(n_rows, 2))
+    X = hidden @ loadings + 0.1 * rng.normal(size=(n_rows, 6))
+    return np.column_stack([X, hidden.prod(axis=1)]) * np.logspace(-2, 2, 7) + 5
+
+
+def holes(X, rate=0.2, seed=0):
+    return np.where(np.random.default_rng(seed).random(X.shape) < rate, np.nan, X)
+
+
+FULL = factors(400, 0)
+X = holes(FULL)
+FITTED = small().fit(X)
+
+
+def mixed(n_rows=200, seed=0):
+    """Numbers, text and categories of which each tells the others."""
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(3, size=n_rows)
+    frame = pd.DataFrame(
+        {
+            "a": (kind + 0.1 * rng.normal(size=n_rows)).astype(np.float32),
+            "text": np.array(["low", "mid", "high"])[kind],
+            "b": kind.astype(np.int64) * 10,
+            "grade": pd.Categorical(np.array(["x", "y", "z"])[kind]),
+        }
+    )
+    gone = rng.random((n_rows, 4)) < 0.2
+    gone[:, 2] = False
+    return frame, frame.mask(gone)
+
+
+FRAME, GAPS = mixed()
+CATEGORIES = ["text", "grade"]
+
+
+# --- what is known ------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    rate=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    n_rows=st.integers(1, 12),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_only_missing_cells_change(seed, rate, n_rows, dtype):
+    """Known cells to the bit, also outliers and negative zeros; X is not written on."""
+    rng = np.random.default_rng(seed)
+    table = (factors(n_rows, seed) * rng.choice([1, -1e6, -0.0], (n_rows, 7))).astype(
+        dtype
+    )
+    table[rng.random(table.shape) < rate] = np.nan
+    before = table.copy()
+    filled = FITTED.transform(table)
+    known = ~np.isnan(table)
+    assert filled.dtype == dtype
+    assert filled[known].tobytes() == table[known].tobytes()
+    assert np.isfinite(filled).all()
+    np.testing.assert_array_equal(table, before)
+    assert not np.shares_memory(filled, table)
+
+
+def test_a_frame_keeps_its_dtypes():
+    """Only missing cells differ, columns without one are the same to the bit."""
+    imputer = small(categorical_features=CATEGORIES).set_output(transform="pandas")
+    gaps = GAPS.set_axis(np.arange(200) * 3 + 1)
+    filled = imputer.fit_transform(gaps)
+    assert (filled.dtypes == gaps.dtypes).all()
+    assert filled.index.equals(gaps.index)
+    assert not filled.isna().any().any()
+    known = gaps.notna().to_numpy()
+    same = filled.astype(object).to_numpy() == gaps.astype(object).to_numpy()
+    assert same[known].all()
+
+
+def test_nullable_and_integer_columns():
+    """An integer column with gaps becomes one of floats, without them it stays."""
+    frame = pd.DataFrame({"a": X[:, 0], "b": np.arange(400), "c": np.arange(400) * 2})
+    frame["c"] = frame["c"].astype("Int64").mask(np.arange(400) % 5 == 0)
+    filled = small().set_output(transform="pandas").fit_transform(frame)
+    assert filled.dtypes.astype(str).tolist() == ["float64", "int64", "Float64"]
+    assert not filled.isna().any().any()
+    assert (filled["c"][1::5] == frame["c"][1::5]).all()
+
+
+def test_polars_frames():
+    polars = pytest.importorskip("polars")
+    gaps = polars.from_pandas(GAPS.astype({"grade": object}))
+    imputer = small(categorical_features=CATEGORIES).set_output(transform="polars")
+    filled = imputer.fit_transform(gaps)
+    assert filled.schema == gaps.schema
+    assert sum(filled.null_count().row(0)) == 0
+    known = GAPS.notna().to_numpy()
+    before, after = (np.array(t.rows(), dtype=object) for t in (gaps, filled))
+    assert (before[known] == after[known]).all()
+
+
+def test_an_unknown_category_is_kept():
+    """It is not missing: nothing is put in its place."""
+    imputer = small(categorical_features=CATEGORIES).fit(GAPS)
+    rows = FRAME[:3].astype({"grade": object})
+    rows.loc[0, "text"] = "unheard of"
+    rows.loc[1, "grade"] = None
+    filled = imputer.transform(rows)
+    assert filled[0, 1] == "unheard of"
+    assert filled[1, 3] in {"x", "y", "z"}
+
+
+# --- what is filled -----------------------------------------------------------------
+
+
+def error(imputer, rate=0.25):
+    """Return mean squared errors of fresh rows, in variances, by column."""
+    test = factors(500, 1)
+    gaps = holes(test, rate, seed=2)
+    filled = imputer.transform(gaps)
+    squares = np.where(np.isnan(gaps), (filled - test) ** 2, np.nan)
+    return np.nanmean(squares, axis=0) / FULL.var(axis=0)
+
+
+def test_a_refinement_finds_what_is_not_linear():
+    """The product of two quantities, which no covariance knows; and nothing is lost."""
+    linear = error(small(n_refinements=0).fit(X))
+    refined = error(small(max_iter=150, learning_rate_init=5e-3).fit(X))
+    assert linear[-1] > 0.9
+    assert refined[-1] < 0.7 * linear[-1]
+    assert (linear[:-1] < 0.3).all()
+    assert (refined < 1.05 * linear + 0.01).all()
+
+
+def test_four_refinements_do_not_diverge():
+    """What a network does not improve on held-out rows is left as it is."""
+    steps = small(n_refinements=4, max_iter=20).fit(X)
+    assert len(steps.refinements_) == 4
+    assert (error(steps) < 1.1 * error(small(n_refinements=0).fit(X)) + 0.02).all()
+    for refinement in steps.refinements_:
+        assert ((refinement.step >= 0) & (refinement.step <= 1)).all()
+
+
+def test_where_nothing_can_be_known_the_mean_is_hardly_lost():
+    """Columns of pure noise: a network must not add its own."""
+    rng = np.random.default_rng(0)
+    fitted = small(n_refinements=2, max_iter=30).fit(holes(rng.normal(size=(600, 4))))
+    test = rng.normal(size=(600, 4))
+    gone = np.isnan(holes(test, seed=1))
+    filled = fitted.transform(np.where(gone, np.nan, test))
+    assert np.mean((filled - test)[gone] ** 2) < 1.1 * np.mean(test[gone] ** 2)
+
+
+def test_a_silent_block_of_sensors_is_filled():
+    """Half of the sensors are gone for all rows asked for, and were at times before."""
+    history = FULL.copy()
+    history[100:140, :3] = np.nan
+    fitted = small(noise="dropout").fit(history)
+    test = factors(200, 1)
+    silent = test.copy()
+    silent[:, :3] = np.nan
+    squares = (fitted.transform(silent)[:, :3] - test[:, :3]) ** 2
+    assert (squares.mean(axis=0) / FULL.var(axis=0)[:3] < 0.2).all()
+
+
+def test_categories_are_filled_by_what_goes_with_them():
+    fitted = small(categorical_features=CATEGORIES, max_iter=30).fit(GAPS)
+    truth, gaps = mixed(seed=1)
+    filled = fitted.transform(gaps)
+    for j, name in enumerate(truth):
+        if name in CATEGORIES:
+            gone = gaps[name].isna().to_numpy()
+            assert gone.any()
+            assert (filled[gone, j] == truth[name][gone]).mean() > 0.9
+
+
+def test_rows_are_filled_by_themselves():
+    """Whatever other rows come along."""
+    gaps = holes(factors(30, 3), 0.4, seed=4)
+    together = FITTED.transform(gaps)
+    alone = np.vstack([FITTED.transform(row[None]) for row in gaps])
+    np.testing.assert_allclose(alone, together, rtol=1e-5, atol=1e-8)
+
+
+def test_a_network_that_only_knows_its_time_is_not_trusted():
+    """Held out are blocks of rows: what drifts apart is left to the linear estimate."""
+    rng = np.random.default_rng(0)
+    time = np.repeat(np.arange(20.0), 50)
+    mark = np.sin(7 * time)  # tells the block, and nothing of the others
+    table = np.column_stack([time, mark, rng.permutation(20)[time.astype(int)]])
+    fitted = small(max_iter=60, learning_rate_init=5e-3).fit(holes(table))
+    assert fitted.refinements_[0].step[2] < 0.3
+
+
+def test_empty_rows_and_columns():
+    """A row without a value gets the typical ones, a column without one stays empty."""
+    empty = FITTED.transform(np.full((1, 7), np.nan))[0]
+    assert (np.abs(empty - FULL.mean(axis=0)) < FULL.std(axis=0)).all()
+    dead = X.copy()
+    dead[:, 2] = np.nan
+    with pytest.warns(UserWarning, match=r"Columns \['2'\].*stay missing.*Drop them"):
+        filled = small().fit_transform(dead)
+    assert np.isnan(filled[:, 2]).all()
+    assert np.isfinite(np.delete(filled, 2, axis=1)).all()
+
+
+def test_constant_columns_and_few_rows():
+    table = np.column_stack([X, np.where(np.arange(400) % 3, 7.0, np.nan)])
+    assert (small().fit_transform(table)[:, -1] == 7).all()
+    few = small(n_refinements=2).fit(X[:5])
+    assert few.refinements_ == ()
+    assert np.isfinite(few.transform(X)).all()
+
+
+# --- draws --------------------------------------------------------------------------
+
+
+def test_draws_have_the_spread_of_the_errors():
+    """The truth lies among many draws as one of them, column by column."""
+    fitted = small(max_iter=100).fit(X).set_params(n_imputations=19)
+    test = factors(300, 5)
+    gaps = holes(test, 0.3, seed=6)
+    gone = np.isnan(gaps)
+    tables = fitted.sample_imputations(gaps)
+    assert len(tables) == 19
+    for table in tables:
+        np.testing.assert_array_equal(table[~gone], gaps[~gone])
+    below = np.mean([table < test for table in tables], axis=0)
+    inside = (below > 0.04) & (below < 0.96)  # 0.9 of a truth that is drawn like them
+    assert 0.75 < inside[gone].mean() < 0.97
+    for j in range(7):
+        assert inside[gone[:, j], j].mean() > 0.6
+
+
+def test_draws_differ_and_repeat():
+    """Between tables, and not between calls; transform draws the first."""
+    gaps = holes(factors(20, 7), 0.4)
+    fitted = small().set_params(n_imputations=2).fit(X)
+    first, second = fitted.sample_imputations(gaps)
+    gone = np.isnan(gaps)
+    assert (first[gone] != second[gone]).all()
+    np.testing.assert_array_equal(fitted.sample_imputations(gaps)[1], second)
+    drawing = clone(fitted).set_params(sample_posterior=True).fit(X)
+    np.testing.assert_array_equal(drawing.transform(gaps), first)
+    assert (drawing.transform(gaps)[gone] != fitted.transform(gaps)[gone]).all()
+
+
+def test_categories_are_drawn_by_their_shares():
+    """Where nothing else is known, as often as they are."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"n": rng.normal(size=2000), "c": rng.choice(["x", "y"], 2000, p=[0.8, 0.2])}
+    )
+    fitted = small(n_refinements=0, categorical_features=["c"]).fit(frame)
+    asked = frame.assign(c=None)
+    drawn = fitted.sample_imputations(asked)[0][:, 1]
+    assert abs((drawn == "y").mean() - (frame["c"] == "y").mean()) < 0.04
+    assert (fitted.transform(asked)[:, 1] == "x").all()
+
+
+# --- API ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("container", ["default", "pandas"])
+def test_indicators_are_those_of_scikit_learn(container):
+    gaps = pd.DataFrame(X, columns=list("abcdefg"))
+    gaps["c"] = FULL[:, 2]
+    imputer = small().set_params(add_indicator=True).set_output(transform=container)
+    filled = imputer.fit_transform(gaps)
+    names = KNNImputer(add_indicator=True).fit(gaps).get_feature_names_out()
+    assert list(imputer.get_feature_names_out()) == list(names)
+    expected = MissingIndicator().fit_transform(gaps)
+    np.testing.assert_array_equal(np.asarray(filled)[:, 7:], expected)
+    if container == "pandas":
+        assert list(filled.columns) == list(names)
+
+
+def test_the_transformer_is_composed_and_left_alone():
+    network = GradualDAETransformer((5,), max_iter=2, activation="tanh")
+    imputer = GradualDAEImputer(network, n_refinements=2, random_state=0).fit(X)
+    assert not hasattr(network, "network_")
+    assert network.noise == "masking"
+    first, second = imputer.refinements_
+    assert first.transformer.activation == "tanh"
+    assert first.transformer.network_.encoder[0].bias.shape == (5,)
+    assert first.transformer.random_state != second.transformer.random_state
+    assert clone(imputer).get_params()["transformer__max_iter"] == 2
+
+
+def test_a_search_reaches_the_network():
+    pipeline = make_pipeline(small(), Ridge())
+    grid = {
+        "gradualdaeimputer__transformer__hidden_layer_sizes": [(4,), (8,)],
+        "gradualdaeimputer__n_refinements": [0, 1],
+    }
+    search = GridSearchCV(pipeline, grid, cv=2, error_score="raise")
+    search.fit(X[:, :6], FULL[:, 0])
+    assert search.best_score_ > 0.5
+
+
+@pytest.mark.parametrize(
+    "schedule", ["gradual", "stacked", "hybrid", "frozen", "joint"]
+)
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile", None])
+def test_every_schedule_and_scaling(schedule, scaling):
+    network = GradualDAETransformer(
+        (6, 4), max_iter=4, schedule=schedule, scaling=scaling
+    )
+    fitted = GradualDAEImputer(network, n_refinements=1, random_state=0).fit(X)
+    assert np.isfinite(fitted.transform(X)).all()
+
+
+def test_a_refit_is_the_same_to_the_bit():
+    gaps = holes(factors(20, 8))
+    imputer = small()
+    first = imputer.fit(X).transform(gaps)
+    np.testing.assert_array_equal(imputer.fit(X).transform(gaps), first)
+    np.testing.assert_array_equal(
+        pickle.loads(pickle.dumps(imputer)).transform(gaps), first
+    )
+    other = small(random_state=1).fit(X).transform(gaps)
+    assert (other != first).any()
+
+
+def test_the_default_network_fills():
+    """transformer=None needs nothing to be set."""
+    filled = GradualDAEImputer(random_state=0).fit_transform(X[:100])
+    assert np.isfinite(filled).all()
+
+
+def test_errors_say_what_to_do():
+    with pytest.raises(NotFittedError):
+        small().transform(X)
+    with pytest.raises(ValueError, match="'n_refinements' parameter"):
+        small(n_refinements=-1).fit(X)
+    with pytest.raises(ValueError, match="name categories in categorical_features"):
+        small().fit(GAPS)
+    with pytest.raises(ValueError, match="noise_rate=2.0 does not suit"):
+        small(noise_rate=2.0).fit(X)
+
+
+# --- the normal distribution --------------------------------------------------------
+
+
+def test_conditional_means_are_those_of_the_textbook():
+    """mean_m + S_mo inv(S_oo) (z_o - mean_o), and the Schur complement as variance."""
+    rng = np.random.default_rng(0)
+    S = np.cov(rng.normal(size=(5, 20)))
+    mean = rng.normal(size=5)
+    normal = Normal(mean, np.linalg.inv(S))
+    Z = rng.normal(size=(40, 5))
+    missing = rng.random(Z.shape) < 0.4
+    filled, spread = normal.fill(Z, missing), normal.variances(missing)
+    for z, m, f, s in zip(Z, missing, filled, spread, strict=True):
+        gain = S[np.ix_(m, ~m)] @ np.linalg.inv(S[np.ix_(~m, ~m)])
+        np.testing.assert_allclose(f[m], mean[m] + gain @ (z - mean)[~m])
+        schur = S[np.ix_(m, m)] - gain @ S[np.ix_(~m, m)]
+        np.testing.assert_allclose(s[m], np.diag(schur))
+        np.testing.assert_array_equal(f[~m], z[~m])
+        assert (s[~m] == 0).all()
+
+
+def test_the_covariance_is_learned_from_rows_with_gaps():
+    """Far closer than that of rows filled with the mean; without gaps it is theirs."""
+    rng = np.random.default_rng(0)
+    A = rng.normal(size=(4, 4))
+    Z = rng.normal(size=(20_000, 4)) @ A
+    gone = rng.random(Z.shape) < 0.3
+    found = np.linalg.inv(fit_normal(Z, gone).precision)
+    naive = np.cov(np.where(gone, np.nanmean(Z, axis=0), Z).T)
+    truth = A.T @ A
+    assert np.abs(found - truth).max() < 0.25 * np.abs(naive - truth).max()
+    complete = fit_normal(Z, np.zeros_like(gone))
+    np.testing.assert_allclose(
+        np.linalg.inv(complete.precision), np.cov(Z.T, bias=True), atol=2e-4
+    )
+
+
+def test_draws_have_the_conditional_covariance():
+    rng = np.random.default_rng(0)
+    S = np.cov(rng.normal(size=(4, 10)))
+    normal = Normal(np.zeros(4), np.linalg.inv(S))
+    missing = np.tile([True, False, True, True], (50_000, 1))
+    drawn = normal.deviations(missing, rng)
+    expected = np.linalg.inv(normal.precision[np.ix_([0, 2, 3], [0, 2, 3])])
+    np.testing.assert_allclose(np.cov(drawn[:, [0, 2, 3]].T), expected, atol=0.05)
+    assert (drawn[:, 1] == 0).all()
