@@ -81,6 +81,11 @@ def _plan(estimator: Any, n_layers: int) -> tuple[Phase, ...]:
             f"schedule has phases of depth {depths} and must end with "
             f"{n_layers}, the number of hidden_layer_sizes; build it for them."
         )
+    if estimator.decoder == "mirror" and any(p.output_rate is not None for p in plan):
+        raise ValueError(
+            "schedule has a phase with an output_rate, and decoder='mirror' has no "
+            "output layer on the top code; leave it out or set decoder='direct'."
+        )
     trained: set[int] = set()
     for number, phase in enumerate(plan, 1):
         trained |= {k for k, rate in enumerate(phase.rates, 1) if rate > 0}

@@ -20,6 +20,11 @@ def code(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
     return network.encode(columns.encode(raw)[0])
 
 
+def raw_outputs(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    """Return the outputs of a network before the activation of its head."""
+    return network.raw_outputs(code(columns, network, raw))
+
+
 def layers(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
     """Return the codes of all layers side by side, from the bottom up."""
     return np.hstack(network.codes(columns.encode(raw)[0]))

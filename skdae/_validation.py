@@ -94,6 +94,7 @@ class TrainingRows:
     index: np.ndarray  # rows of the table
     groups: np.ndarray  # a number that rows share which are alike
     weights: np.ndarray | None  # whole ones count, others have a mean of one
+    unit: float = 1.0  # what the weights given were divided by
 
     @property
     def repeated(self) -> tuple[np.ndarray, np.ndarray | None]:
@@ -136,9 +137,10 @@ def training_rows(
     order, groups = order[kept], groups[kept]
     if len(np.unique(groups)) == 1:  # all alike: nothing to keep together
         groups = np.arange(len(groups))
+    unit = 1.0
     if weights is not None:
         weights = weights[order]
         mean = weights.mean()
         if mean > MOST_REPEATS or np.any(weights != np.floor(weights)):
-            weights = weights / mean
-    return TrainingRows(order, groups, weights)
+            weights, unit = weights / mean, float(mean)
+    return TrainingRows(order, groups, weights, unit)

@@ -98,6 +98,11 @@ class Phase:
                 f"output_rate={output_rate!r} of a Phase must be None or lie in "
                 "[0, 1]; scale learning_rate_init to train faster."
             )
+        if output_rate is not None and self.corrupt == "code":
+            raise ValueError(
+                f"output_rate={output_rate!r} of a Phase needs corrupt='input': a "
+                "phase on codes has no output layer; leave it out."
+            )
         if not any(self.rates) and not output_rate:
             raise ValueError(
                 f"rates={self.rates!r} of a Phase train nothing; give at least one "
@@ -541,6 +546,9 @@ def _unfreezing(n_layers: int, encoder_rate: float) -> list[tuple[float, ...]]:
     ]
 
 
+UNFREEZINGS = ("gradual", "joint")
+
+
 def fine_tuning(
     n_layers: int,
     max_iter: int,
@@ -581,9 +589,15 @@ def fine_tuning(
     [(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
     """
     if not isinstance(encoder_rate, Real) or not 0 <= float(encoder_rate) <= 1:
-        raise ValueError(f"encoder_rate={encoder_rate!r} must be a number in [0, 1].")
-    if unfreezing not in ("joint", "gradual"):
-        raise ValueError(f"unfreezing={unfreezing!r} must be 'joint' or 'gradual'.")
+        raise ValueError(
+            f"encoder_rate={encoder_rate!r} must be a number in [0, 1]; 0 leaves the "
+            "encoder as it is, 1 trains it like the output layer."
+        )
+    if unfreezing not in UNFREEZINGS:
+        raise ValueError(
+            f"unfreezing={unfreezing!r} must be one of {list(UNFREEZINGS)}; 'joint' "
+            "trains all layers from the start."
+        )
     stages = _unfreezing(n_layers, encoder_rate)
     if unfreezing == "joint" or encoder_rate == 0:
         stages = stages[-1:]
@@ -744,7 +758,8 @@ def describe(phases: Sequence[Phase]) -> str:
     Returns
     -------
     str
-        One line per phase and a total; updates are in layer-epochs.
+        One line per phase and a total; updates are in layer-epochs. The rate of an
+        output layer that has one of its own follows after a plus.
 
     Examples
     --------
@@ -759,6 +774,8 @@ def describe(phases: Sequence[Phase]) -> str:
     lines = [f"phase  {'kind':{width}}  depth  epochs  rates    noise on  updates"]
     for number, phase in enumerate(phases, 1):
         rates = " ".join(f"{rate:g}" for rate in phase.rates)
+        if phase.output_rate is not None:
+            rates += f" +{phase.output_rate:g}"
         lines.append(
             f"{number:5d}  {phase.kind:{width}}  {phase.depth:5d}  {phase.epochs:6d}  "
             f"{rates:7s}  {phase.corrupt:8s}  {phase.cost:7d}"

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skdae import GradualDAETransformer
 from skdae.schedules import (
     SCHEDULES,
     Phase,
@@ -441,3 +442,8 @@ def test_an_output_rate_is_checked():
         Phase(1, 1, (1.0,), output_rate=1.5)
     with pytest.raises(ValueError, match="train nothing"):
         Phase(1, 1, (0.0,), output_rate=0.0)
+    with pytest.raises(ValueError, match="output_rate=1.0 of a Phase needs corrupt"):
+        Phase(2, 1, (0.0, 1.0), corrupt="code", output_rate=1.0)
+    mirror = GradualDAETransformer((4,), schedule=(Phase(1, 1, (1.0,), output_rate=1),))
+    with pytest.raises(ValueError, match="decoder='mirror' has no output layer"):
+        mirror.fit(np.eye(5))

@@ -139,8 +139,11 @@ def test_a_frozen_transformer_is_used_as_it_is(make, y):
     frozen = small().fit(X[::2])
     before = pickle.dumps(frozen.network_)
     model = quick(make, FrozenEstimator(frozen)).fit(X, y)
-    assert model.transformer_ is frozen
+    assert model.transformer_.network_ is frozen.network_
     assert pickle.dumps(frozen.network_) == before
+    said = outputs(model, X)
+    frozen.fit(X * 3 + 1)  # a later fit of it does not reach the model
+    np.testing.assert_array_equal(outputs(model, X), said)
 
 
 def test_gradual_unfreezing_goes_from_the_top_down():
@@ -156,7 +159,7 @@ MARKERS = {
     "classifier, -1": (GradualDAEClassifier, CLASSES, -1),
     "classifier, text": (GradualDAEClassifier, CLASSES.astype(str), "unknown"),
     "classifier, NaN": (GradualDAEClassifier, CLASSES.astype(float), np.nan),
-    "classifier, None among objects": (
+    "classifier, text among objects": (
         GradualDAEClassifier,
         np.array(["low", "mid", "high"], dtype=object)[CLASSES],
         "?",
@@ -207,6 +210,84 @@ def test_rows_without_a_label_take_part_when_asked(make, y, marker):
     )
 
 
+@pytest.mark.parametrize("marker", [np.nan, pd.NA, None, -1, "?"])
+@pytest.mark.parametrize("kind", ["list", "object", "Series"])
+def test_every_kind_of_missing_label_is_seen(marker, kind):
+    text = np.array(["low", "mid", "high"], dtype=object)[CLASSES]
+    text[1::2] = marker
+    y = {"list": text.tolist(), "object": text, "Series": pd.Series(text)}[kind]
+    named = np.nan if marker is None else marker  # None is: no marker
+    frozen = FrozenEstimator(small().fit(X))
+    model = quick(GradualDAEClassifier, frozen, unlabeled=named).fit(X, y)
+    assert model.classes_.tolist() == ["high", "low", "mid"]
+    assert model.score(X, y) == model.score(X[::2], text[::2].tolist())
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "string"])
+def test_nullable_columns_are_labels(dtype):
+    values = {"Int64": CLASSES, "boolean": CLASSES > 0, "string": CLASSES.astype(str)}
+    y = pd.Series(values[dtype], dtype=dtype)
+    y[1::2] = pd.NA
+    frozen = FrozenEstimator(small().fit(X))
+    model = quick(GradualDAEClassifier, frozen, unlabeled=np.nan).fit(X, y)
+    alone = quick(GradualDAEClassifier, frozen).fit(X[::2], values[dtype][::2])
+    np.testing.assert_array_equal(model.classes_, alone.classes_)
+    np.testing.assert_array_equal(model.predict(X), alone.predict(X))
+
+
+@pytest.mark.parametrize(
+    ("change", "n_trained"),
+    [({}, 3), ({"n_teachers": 4}, 5), ({"unlabeled_weight": 0.0}, 1)],
+)
+def test_so_many_teachers_and_one_student_are_trained(change, n_trained, monkeypatch):
+    calls = []
+    train = GradualDAEClassifier._train
+
+    def count(self, lesson, source, streams, *, is_student=False):
+        plan = self._plan(lesson.transformer, source.n_drawn, is_student)
+        noise = self._noise(lesson.transformer, is_student)
+        calls.append((is_student, len(plan), noise is None, len(source.index)))
+        return train(self, lesson, source, streams, is_student=is_student)
+
+    monkeypatch.setattr(GradualDAEClassifier, "_train", count)
+    parameters = {"unlabeled_weight": 0.5, "n_teachers": 2} | change
+    quick(GradualDAEClassifier, unlabeled=-1, **parameters).fit(X, hidden(CLASSES, -1))
+    assert len(calls) == n_trained
+    assert all(each == (False, 3, True, 75) for each in calls[:-1])
+    if n_trained > 1:  # all layers at once, corrupted rows, the unlabelled ones too
+        assert calls[-1] == (True, 1, False, 150)
+
+
+@pytest.mark.parametrize(("make", "y"), [(GradualDAERegressor, Y[:, 0])])
+def test_unlabelled_rows_weigh_what_is_asked(make, y):
+    """A small weight is close to none, and a weight of rows is one in the loss."""
+    frozen = FrozenEstimator(small().fit(X))
+    parameters = {"unlabeled": np.nan, "noise": None, "n_teachers": 1, "dropout": 0.0}
+    y = hidden(y, np.nan)
+
+    def student(weight, sample_weight=None):
+        model = quick(make, frozen, unlabeled_weight=weight, **parameters)
+        return model.fit(X, y, sample_weight=sample_weight).predict(X)
+
+    assert not np.allclose(student(1.0), student(0.1))
+    fractions = np.where(np.isnan(y), 0.5, 1.5)
+    assert not np.allclose(student(1.0, fractions), student(1.0, 1.5 + 0 * fractions))
+    none = np.where(np.isnan(y), 0.0, 1.0)  # no unlabelled row is left
+    np.testing.assert_array_equal(
+        student(1.0, none), quick(make, frozen, **parameters).fit(X, y).predict(X)
+    )
+
+
+def test_scores_leave_out_rows_without_a_label():
+    y = hidden(CLASSES, -1)
+    model = quick(GradualDAEClassifier, unlabeled=-1).fit(X, y)
+    assert model.score(X, y) == model.score(X[::2], CLASSES[::2])
+    weights = np.arange(len(X)) + 1.0
+    assert model.score(X, y, weights) == pytest.approx(
+        np.average(model.predict(X[::2]) == CLASSES[::2], weights=weights[::2])
+    )
+
+
 def test_a_marker_is_a_label_unless_it_is_named():
     y = np.where(CLASSES == 0, -1, 1)
     assert quick(GradualDAEClassifier).fit(X, y).classes_.tolist() == [-1, 1]
@@ -241,7 +322,6 @@ def test_a_student_learns_from_rows_of_no_label():
 @BOTH
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_the_order_of_rows_does_not_matter(make, y, early_stopping):
-    order = np.random.default_rng(1).permutation(len(X))
     repeated = np.concatenate([X, X[:20]])  # rows alike, with other labels
     labels = np.concatenate([y, y[20:40]])
     order = np.random.default_rng(1).permutation(len(repeated))
@@ -362,7 +442,56 @@ def test_early_stopping_keeps_the_best_weights(make, y):
     curve = model.validation_loss_curve_
     assert model.n_iter_ == len(curve) < 300
     assert curve[-1] > min(curve)
-    assert model.phases_[-1].validation_loss == min(curve)
+
+
+def test_the_best_weights_are_those_of_the_model():
+    noisy = np.random.default_rng(0).permutation(CLASSES)
+    model = quick(
+        GradualDAEClassifier,
+        early_stopping=True,
+        max_iter=300,
+        learning_rate_init=0.01,
+    ).fit(X[:100], noisy[:100], X_val=X[100:], y_val=noisy[100:])
+    curve = model.validation_loss_curve_
+    assert curve[-1] > min(curve)
+    found = log_loss(noisy[100:], model.predict_proba(X[100:]))
+    assert found == pytest.approx(min(curve), rel=1e-5)
+
+
+def test_class_weights_count_in_a_given_validation_set_too():
+    losses = [
+        quick(
+            GradualDAEClassifier,
+            early_stopping=True,
+            encoder_rate=0.0,
+            learning_rate_init=1e-9,
+            class_weight={0: weight},
+        )
+        .fit(X[:100], CLASSES[:100], X_val=X[100:], y_val=CLASSES[100:])
+        .validation_loss_curve_[0]
+        for weight in (1.0, 50.0)
+    ]
+    assert losses[0] == pytest.approx(np.log(3), rel=1e-3)  # all equally likely
+    assert losses[1] != pytest.approx(np.log(3), rel=1e-3)
+
+
+@pytest.mark.parametrize("n_rows", [2, 3])
+def test_the_last_row_of_a_class_is_not_held_out(n_rows):
+    y = np.array([0, 1, 0])[:n_rows]
+    model = quick(GradualDAEClassifier, early_stopping=True, validation_fraction=0.6)
+    if n_rows == 2:
+        with pytest.raises(ValueError, match="leave one of each class to train on"):
+            model.fit(X[:2], y)
+    else:
+        model.fit(X[:3], y)
+        assert model.classes_.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("make", [GradualDAEClassifier, GradualDAERegressor])
+def test_the_automatic_number_of_epochs_makes_its_steps(make):
+    model = quick(make, max_iter="auto", encoder_rate=0.0).fit(X, CLASSES)
+    assert model.n_iter_ == round(2_000 / np.ceil(150 / 32))
+    assert model.phases_[0].weight_updates == model.n_iter_ * np.ceil(150 / 32)
 
 
 @BOTH
@@ -429,13 +558,12 @@ def test_a_temperature_makes_probabilities_honest_and_changes_no_prediction():
     model.fit(digits[train], y[train])
     assert model.temperature_ > 1.2  # a network that has learned errors by heart
     calibrated = model.predict_proba(digits[test])
-    predicted, temperature = model.predict(digits[test]), model.temperature_
+    predicted = model.predict(digits[test])
     model.temperature_ = 1.0
     assert log_loss(y[test], calibrated) < log_loss(
         y[test], model.predict_proba(digits[test])
     )
     np.testing.assert_array_equal(model.predict(digits[test]), predicted)
-    model.temperature_ = temperature
 
 
 def test_the_temperature_found_is_the_one_that_was_put_in():
@@ -538,6 +666,16 @@ def test_a_batch_without_a_label_changes_nothing_but_the_first_needs_one():
     np.testing.assert_array_equal(model.predict(X), before)
 
 
+def test_what_shapes_a_stream_stays_as_it_is():
+    model = quick(GradualDAERegressor).partial_fit(X, Y)
+    with pytest.raises(ValueError, match="must stay what they were at the first batch"):
+        model.set_params(encoder_rate=0.0).partial_fit(X, Y)
+    with pytest.raises(ValueError, match="3 features"):
+        quick(GradualDAERegressor, unlabeled=np.nan).partial_fit(X, Y).partial_fit(
+            X[:, :3], np.full((150, 2), np.nan)
+        )
+
+
 def test_the_classes_of_a_stream_are_told_at_its_start():
     model = quick(GradualDAEClassifier)
     with pytest.raises(ValueError, match="classes must be passed"):
@@ -596,13 +734,13 @@ ERRORS = {
         GradualDAEClassifier,
         {"early_stopping": True},
         {"X_val": X, "y_val": CLASSES + 1},
-        r"y holds \[3\], not among the classes",
+        r"y_val holds \[3\], not among the classes",
     ),
     "y_val of other outputs": (
         GradualDAERegressor,
         {"early_stopping": True},
         {"y": Y, "X_val": X, "y_val": Y[:, 0]},
-        "y has 1 outputs and must have 2",
+        "y_val has 1 outputs and must have 2",
     ),
     "another transformer": (
         GradualDAEClassifier,
@@ -620,7 +758,49 @@ ERRORS = {
         GradualDAERegressor,
         {"noise": "masking", "noise_rate": [0.1, 0.2]},
         {},
-        "rate=.* has 2 entries",
+        "noise_rate=.* does not suit noise='masking'",
+    ),
+    "missing labels": (
+        GradualDAERegressor,
+        {},
+        {"y": np.where(Y[:, 0] > 0, np.nan, 1.0)},
+        "Input y contains NaN, .* set unlabeled=np.nan",
+    ),
+    "one output missing": (
+        GradualDAERegressor,
+        {"unlabeled": np.nan},
+        {"y": np.where(Y > 1, np.nan, Y)},
+        "marks only some outputs",
+    ),
+    "a marker of another kind": (
+        GradualDAEClassifier,
+        {"unlabeled": np.nan},
+        {"y": CLASSES.astype(str)},
+        "cannot stand in y, an array of text",
+    ),
+    "a weight of nothing": (
+        GradualDAEClassifier,
+        {"unlabeled_weight": 1.0},
+        {},
+        "unlabeled_weight=1.0 needs unlabeled",
+    ),
+    "a rate of nothing": (
+        GradualDAEClassifier,
+        {"noise_rate": 0.3},
+        {},
+        "noise_rate=0.3 is for a noise given by name",
+    ),
+    "weights of other classes": (
+        GradualDAEClassifier,
+        {"class_weight": {7: 1.0}},
+        {},
+        "class_weight=.* to the classes of y",
+    ),
+    "weights of nothing": (
+        GradualDAEClassifier,
+        {"class_weight": dict.fromkeys(range(3), 0)},
+        {},
+        "class_weight=.* not all 0",
     ),
     "huge target": (
         GradualDAERegressor,
@@ -635,6 +815,21 @@ ERRORS = {
         "'encoder_rate' parameter",
     ),
 }
+
+
+AFTER_PRETRAINING = {"noise of another table", "another transformer"}
+
+
+@pytest.mark.parametrize("case", sorted(set(ERRORS) - AFTER_PRETRAINING))
+def test_errors_come_before_the_pretraining(case, monkeypatch):
+    make, parameters, data, message = ERRORS[case]
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("pretrained for nothing")
+
+    monkeypatch.setattr(GradualDAETransformer, "fit", refuse)
+    with pytest.raises(ValueError, match=message):
+        quick(make, **parameters).fit(X, **({"y": CLASSES} | data))
 
 
 @pytest.mark.parametrize("case", ERRORS)

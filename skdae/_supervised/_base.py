@@ -4,6 +4,7 @@ What the classifier and the regressor share; they differ in what they predict.
 """
 
 from abc import abstractmethod
+from copy import copy
 from dataclasses import replace
 from math import ceil
 from numbers import Integral, Real
@@ -18,14 +19,13 @@ from sklearn.base import (
     clone,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_consistent_length, get_tags
+from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skdae import _outputs
 from skdae._callbacks import PrintMonitor
-from skdae._columns import Columns
-from skdae._design import batch_rows
+from skdae._design import batch_rows, check_noise
 from skdae._network import Network, chunks
 from skdae._progress import PhaseRecord
 from skdae._random import Streams, spawn_streams
@@ -39,18 +39,19 @@ from skdae._supervised._lessons import (
     unlabelled_rows,
     without_held_out,
 )
-from skdae._supervised._targets import Target, is_unlabeled, sort_keys
+from skdae._supervised._targets import Target, read_labels, sort_keys
 from skdae._transformer import GradualDAETransformer, training_results
-from skdae._validation import check_weights, training_rows
+from skdae._validation import check_weights, check_widths, training_rows
 from skdae.noise import NOISES, Noise, SwapNoise, make_noise
-from skdae.schedules import Phase, fine_tuning
+from skdae.schedules import UNFREEZINGS, Phase, fine_tuning
 
-# what transformer=None stands for: benchmarks/README.md says how it was chosen
+# what transformer=None stands for: swap noise leaves features that classify better
 DEFAULT_TRANSFORMER: dict[str, Any] = {
     "hidden_layer_sizes": (256, 128),
     "noise": "swap",
 }
 
+DEFAULT_FINE_NOISE = 0.1  # rate of a noise given by name
 AUTO_STEPS, MIN_EPOCHS = 2_000, 20  # what max_iter='auto' comes to
 STUDENT_NOISE = SwapNoise(0.1)  # what noise='auto' is where unlabelled rows take part
 
@@ -70,7 +71,7 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "encoder_rate": [Interval(Real, 0, 1, closed="both")],
-        "unfreezing": [StrOptions({"joint", "gradual"})],
+        "unfreezing": [StrOptions(set(UNFREEZINGS))],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "noise": [StrOptions({"auto", *NOISES}), Noise, None],
@@ -105,10 +106,10 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Targets as the loss sees them."""
         return T
 
-    def _loss_weights(
+    def _class_weights(
         self, target: Any, T: np.ndarray, weights: np.ndarray | None
     ) -> np.ndarray | None:
-        """Weight of each row in the loss; None for equal ones."""
+        """Weight of each class in the loss; None for equal ones."""
         return None
 
     def _holds_out(self) -> bool:
@@ -145,7 +146,7 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         inside = any(name.startswith("transformer__") for name in params)
         if inside and params.get("transformer", self.transformer) is None:
-            params["transformer"] = GradualDAETransformer(**DEFAULT_TRANSFORMER)
+            params["transformer"] = _default()
         return super().set_params(**params)
 
     @property
@@ -188,19 +189,23 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """
         streams = spawn_streams(self.random_state)
         labels = self._read_labels(X, y)
-        self._check_validation(X_val, y_val)
+        self._check_early(labels, X_val, y_val)
         transformer = self._pretrained(X, sample_weight, streams)
         raw = transformer._read(X).raw
         lesson = self._lesson(transformer, raw, labels, sample_weight)
         source = self._source(lesson, X_val, y_val, streams)
-        if self.unlabeled_weight and len(labels.missing):
+        others = None
+        if self.unlabeled_weight > 0:
             others = unlabelled_rows(transformer, raw, labels, sample_weight)
-            result = self._train_student(lesson, source, others, streams)
-        else:
+        if others is None:
             result = self._train(lesson, source, streams)
-        self._describe(lesson)
-        self.__dict__.update(training_results(result))
-        self._finish(lesson.target, source.held_out)
+        else:
+            result = self._train_student(lesson, source, others, streams)
+        self.__dict__.update(
+            self._learned(lesson)
+            | training_results(result)
+            | self._calibrated(lesson.target, result.network, source)
+        )
         return self
 
     def _learn_batch(self, X: Any, y: Any, sample_weight: Any, target: Target | None):
@@ -211,15 +216,18 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         self._validate_params()  # scikit-learn checks them in the first call alone
         streams = spawn_streams(self.random_state)
         labels = self._read_labels(X, y, at_least=1 if first else 0)
-        if len(labels.known) == 0:
-            return self
+        if first:
+            self._check_early(labels, None, None, target)
         transformer = (
             self._pretrained(X, sample_weight, streams) if first else self.transformer_
         )
         raw = transformer._read(X).raw
+        if len(labels.known) == 0:
+            return self
         lesson = self._lesson(transformer, raw, labels, sample_weight, target)
         source = TableSource(lesson.rows, np.arange(lesson.rows.n_rows), lesson.weights)
         plan = self._plan(transformer, source.n_drawn)
+        self._check_stream(plan)
         finished = not first and self._stream is None  # fit was here before
         network, loss, state = train_on_batch(
             source,
@@ -232,24 +240,27 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             initial=self.network_ if finished else lesson.start,
         )
         if first:
-            self._describe(lesson)
+            self.__dict__.update(
+                self._learned(lesson) | self._calibrated(lesson.target, network, None)
+            )
             self.validation_loss_curve_, self.phases_ = None, ()
-            self._finish(lesson.target, None)
         self.network_, self._stream = network, state
         self.loss_curve_ = [loss] if first else [*self.loss_curve_, loss]
         self.n_iter_ = len(self.loss_curve_)
         return self
 
-    def _finish(self, target: Any, held_out: HeldOut | None) -> None:
-        """Learn what else there is, from the rows held out (None: nothing is)."""
+    def _calibrated(
+        self, target: Any, network: Network, source: TableSource | None
+    ) -> dict[str, Any]:
+        """Return what else is learned of the network, from the rows held out."""
+        return {}
 
-    def _describe(self, lesson: Lesson) -> None:
-        """Keep what describes the table and the target."""
+    def _learned(self, lesson: Lesson) -> dict[str, Any]:
+        """Return the fitted attributes that describe table and target."""
         transformer = lesson.transformer
-        self.transformer_, self._target = transformer, lesson.target
-        self.n_features_in_ = transformer.n_features_in_
-        if hasattr(transformer, "feature_names_in_"):
-            self.feature_names_in_ = transformer.feature_names_in_
+        names = ("n_features_in_", "feature_names_in_")
+        seen = {n: getattr(transformer, n) for n in names if hasattr(transformer, n)}
+        return seen | {"transformer_": transformer, "_target": lesson.target}
 
     # --- predictions -----------------------------------------------------------------
 
@@ -279,7 +290,18 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Return the outputs before the head's activation, (n, n_outputs) float64."""
         check_is_fitted(self)
         raw = self.transformer_._read(X).raw
-        return self._values(_raw_outputs, raw).astype(np.float64)
+        return self._values(_outputs.raw_outputs, raw).astype(np.float64)
+
+    def _with_labels(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
+        """Return the rows that have a label, to score them."""
+        if self.unlabeled is None:
+            return X, y, sample_weight
+        check_consistent_length(X, y, sample_weight)
+        known, missing = read_labels(y, self.unlabeled)
+        index = np.flatnonzero(~missing)
+        if sample_weight is not None:
+            sample_weight = _safe_indexing(sample_weight, index)
+        return _safe_indexing(X, index), known, sample_weight
 
     # --- training --------------------------------------------------------------------
 
@@ -330,7 +352,9 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             Z = others.rows.take(np.arange(n_others)[part]).values
             for teacher in teachers:
                 pseudo[part] += teacher.decode(teacher.encode(Z)) / len(teachers)
-        both = beside(source, lesson.rows, others, pseudo, self.unlabeled_weight)
+        # weights of whole rows and of shares may have been scaled apart
+        weight = self.unlabeled_weight * others.unit / lesson.unit
+        both = beside(source, lesson.rows, others, pseudo, weight)
         return self._train(lesson, both, streams, is_student=True)
 
     # --- parts of fit ----------------------------------------------------------------
@@ -343,16 +367,71 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 "None; pass the labels, with unlabeled=... for rows without one."
             )
         check_consistent_length(X, y)
-        y = np.asarray(y)
-        missing = is_unlabeled(y, self.unlabeled)
+        labels, missing = read_labels(y, self.unlabeled)
         known = np.flatnonzero(~missing)
-        if len(known) < min(at_least, len(y)):
+        if len(known) < min(at_least, len(missing)):
             raise ValueError(
                 f"unlabeled={self.unlabeled!r} marks every row of y; give some of them "
                 "a label."
             )
-        labels = self._check_y(y[known]) if len(known) else y[known]
+        if len(known):
+            labels = self._checked(labels)
         return Labels(labels, known, np.flatnonzero(missing))
+
+    def _checked(self, y: np.ndarray, name: str = "y") -> np.ndarray:
+        """Labels as they are learned from; none of them is missing."""
+        from pandas import isna
+
+        empty = np.count_nonzero(isna(y)) if y.dtype.kind in "fO" else 0
+        if empty:
+            raise ValueError(
+                f"Input {name} contains NaN, in {empty} cells; leave these rows out, "
+                "or set unlabeled=np.nan to pretrain on rows of X without a label."
+            )
+        return self._check_y(y)
+
+    def _check_early(
+        self, labels: Labels, X_val: Any, y_val: Any, target: Any = None
+    ) -> None:
+        """Raise what can be known to be wrong before the pretraining."""
+        if self.unlabeled_weight > 0 and self.unlabeled is None:
+            raise ValueError(
+                f"unlabeled_weight={self.unlabeled_weight} needs unlabeled, the value "
+                "of y that marks rows without a label, such as -1 or NaN."
+            )
+        by_name = isinstance(self.noise, str) and self.noise != "auto"
+        if not by_name and not np.array_equal(self.noise_rate, DEFAULT_FINE_NOISE):
+            raise ValueError(
+                f"noise_rate={self.noise_rate!r} is for a noise given by name, and "
+                f"noise is {self.noise!r}; name one, or set the object's own rate."
+            )
+        if isinstance(self.transformer, FrozenEstimator):
+            network = getattr(self.transformer.estimator, "network_", None)
+            n_layers = len(network.encoder) if network is not None else 1
+        else:
+            sizes = (self.transformer or _default()).hidden_layer_sizes
+            n_layers = len(check_widths(sizes))
+        self._phases(n_layers, 10**6 if self.max_iter == "auto" else self.max_iter)
+        if target is None:
+            target = self._learn_target(labels.y, None)
+        self._class_weights(target, target.encode(labels.y), None)
+        self._check_validation(X_val, y_val)
+        if y_val is not None:
+            known, _ = read_labels(y_val, self.unlabeled)
+            target.encode(self._checked(known, "y_val"), "y_val")
+
+    def _check_stream(self, plan: tuple[Phase, ...]) -> None:
+        """The phases of a stream stay what they were at its first batch."""
+        state = getattr(self, "_stream", None)
+        if state is None:
+            return
+        before, asked = ([phase.rates for phase in each] for each in (state.plan, plan))
+        if before not in (asked, asked[-1:]):
+            raise ValueError(
+                f"encoder_rate={self.encoder_rate!r} and unfreezing="
+                f"{self.unfreezing!r} must stay what they were at the first batch; use "
+                "a fresh estimator for others."
+            )
 
     def _check_validation(self, X_val: Any, y_val: Any) -> None:
         """Rows held out are given whole, and for a purpose."""
@@ -364,6 +443,8 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
                 "X_val and y_val are given, but nothing uses them; set "
                 "early_stopping=True, or leave them out."
             )
+        if X_val is not None:
+            check_consistent_length(X_val, y_val)
 
     def _pretrained(
         self, X: Any, sample_weight: Any, streams: Streams
@@ -374,14 +455,13 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             if not isinstance(frozen, GradualDAETransformer):
                 raise ValueError(
                     f"transformer={self.transformer!r} must freeze a fitted "
-                    "GradualDAETransformer."
+                    "GradualDAETransformer; pass FrozenEstimator(dae.fit(X)), or the "
+                    "transformer itself to have it fitted."
                 )
             check_is_fitted(frozen)
-            return frozen
+            return copy(frozen)  # a later fit of it must not reach this model
         transformer = (
-            GradualDAETransformer(**DEFAULT_TRANSFORMER)
-            if self.transformer is None
-            else clone(self.transformer)
+            _default() if self.transformer is None else clone(self.transformer)
         )
         if transformer.random_state is None:
             transformer.set_params(random_state=int(streams.init.integers(2**32)))
@@ -402,6 +482,10 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         n_layers = len(transformer.network_.encoder)
         if is_student and self.encoder_rate > 0:
             return fine_tuning(n_layers, max_iter)
+        return self._phases(n_layers, max_iter)
+
+    def _phases(self, n_layers: int, max_iter: int) -> tuple[Phase, ...]:
+        """Return the phases of so many epochs."""
         return fine_tuning(
             n_layers,
             max_iter,
@@ -418,7 +502,7 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         if self.noise == "auto":
             return STUDENT_NOISE if is_student else None
         noise = make_noise(self.noise, self.noise_rate)
-        noise.check(transformer.columns_.n_columns)
+        check_noise(self, noise, transformer.columns_)
         return noise
 
     def _settings(self, transformer: GradualDAETransformer, n_rows: int) -> Any:
@@ -457,17 +541,21 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
             repeated, shares = rows.repeated
             target = self._learn_target(labels.y[repeated], shares)
         T = target.encode(labels.y[rows.index])
-        return Lesson(
+        class_weights = self._class_weights(target, T, rows.weights)
+        lesson = Lesson(
             transformer,
             TargetRows(
                 TableRows(transformer.columns_, raw, labels.known[rows.index]),
                 self._trained_on(T),
-                self._loss_weights(target, T, rows.weights),
             ),
             target,
             rows.weights,
+            rows.unit,
             rows.groups,
+            class_weights,
         )
+        told = replace(lesson.rows, weight=lesson.loss_weights(T))
+        return replace(lesson, rows=told)
 
     def _source(
         self, lesson: Lesson, X_val: Any, y_val: Any, streams: Streams
@@ -492,13 +580,15 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def _given(self, lesson: Lesson, X_val: Any, y_val: Any) -> HeldOut:
         """Return the rows that are given to be held out."""
-        check_consistent_length(X_val, y_val)
-        T = lesson.target.encode(self._check_y(np.asarray(y_val)))
+        X_val, y_val, _ = self._with_labels(X_val, y_val, None)
+        y_val = self._checked(np.asarray(y_val), "y_val")
+        T = lesson.target.encode(y_val, "y_val")
         transformer = lesson.transformer
         block = encoded_block(transformer.columns_, transformer._read(X_val).raw)
-        return HeldOut(block._replace(target=self._trained_on(T)), np.ones(len(T)))
+        told = block._replace(target=self._trained_on(T), weight=lesson.loss_weights(T))
+        return HeldOut(told, np.ones(len(T)))
 
 
-def _raw_outputs(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
-    """Return the outputs before the head's activation."""
-    return network.raw_outputs(_outputs.code(columns, network, raw))
+def _default() -> GradualDAETransformer:
+    """Return what transformer=None stands for."""
+    return GradualDAETransformer(**DEFAULT_TRANSFORMER)

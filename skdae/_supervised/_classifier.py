@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import assert_all_finite, column_or_1d, compute_class_weight
+from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 
-from skdae._sources import HeldOut
+from skdae._network import Network
+from skdae._sources import TableSource
 from skdae._supervised._base import FineTuned, Lesson
 from skdae._supervised._targets import ClassTarget, fitting_temperature
 
@@ -39,11 +40,13 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         Step size of Adam at the output layer.
     encoder_rate : float in [0, 1], default=0.3
         Learning-rate factor of the pretrained layers. 0 leaves them as they are: the
-        output layer is a linear model of the code.
+        output layer is a linear model of the code. Between these, a student (see
+        `unlabeled_weight`) has 1 all the same.
     unfreezing : {'gradual', 'joint'}, default='gradual'
         'gradual', the mirror of gradual training: first the output layer learns
         alone, then the layers below join it one by one from the top down, each for
-        an equal share of the epochs [2]_. 'joint': all layers learn from the start.
+        an equal share of the epochs [2]_. 'joint': all layers learn from the start,
+        as those of a student always do.
     alpha : float, default=0.0
         L2 penalty: ``alpha / 2 * sum(W ** 2)`` is added to the mean loss of a row.
     dropout : float in [0, 1), default=0.25
@@ -54,7 +57,7 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         :data:`skdae.noise.NOISES`, an object, or None for rows as they are. 'auto'
         is swap noise of 0.1 where unlabelled rows take part, and None otherwise.
     noise_rate : float or array-like of shape (n_features,), default=0.1
-        Rate of a noise given by name.
+        Rate of a noise given by name; for nothing else.
     average : float in [0, 1], default=0.5
         Share of a phase's last epochs whose weights are averaged at its end. With
         `early_stopping` the best weights are kept instead.
@@ -81,7 +84,9 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         'balanced' gives all classes the same total.
     unlabeled : object, default=None
         Value of `y` that marks a row without a label, such as -1 or NaN. None: every
-        value is a label. Such rows are always pretrained on.
+        value is a label. A missing value stands for all kinds of them. Such rows are
+        always pretrained on; `score` leaves them out, but other metrics and splitters
+        do not know them.
     unlabeled_weight : float, default=0.0
         Weight of a row without a label in fine-tuning, relative to one with a label.
         Above 0, `n_teachers` networks are trained on the labels first; what they say
@@ -219,7 +224,8 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         then makes one pass over its labelled rows, and the phases of `fit` count
         passes as epochs; the last phase goes on for as long as batches come. After
         `fit`, batches go on training in its last phase. Nothing is held out, nothing
-        averaged, and unlabelled rows are passed over.
+        averaged, the temperature stays as it is (1, or that of `fit`), and unlabelled
+        rows are passed over.
 
         Parameters
         ----------
@@ -252,6 +258,27 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
                 "class that will come."
             )
         return self._learn_batch(X, y, sample_weight, target)
+
+    def score(self, X, y, sample_weight=None):
+        """Return the share of rows whose class is predicted right.
+
+        Rows that `unlabeled` marks do not count.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`.
+        y : array-like of shape (n_samples,)
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            The accuracy.
+        """
+        return super().score(*self._with_labels(X, y, sample_weight))
 
     # --- predictions -----------------------------------------------------------------
 
@@ -332,8 +359,8 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         target = ClassTarget(np.unique(y))
         if len(target.classes) < 2:
             raise ValueError(
-                f"y has one class, {target.classes[0]!r}, and must have at least two; "
-                "add rows of another class."
+                f"y has one class, {target.classes.tolist()[0]!r}, and must have at "
+                "least two; add rows of another class."
             )
         return target
 
@@ -342,22 +369,18 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         smoothing = np.float32(self.label_smoothing)
         return T * (1 - smoothing) + smoothing / T.shape[1]
 
-    def _loss_weights(
+    def _class_weights(
         self, target: ClassTarget, T: np.ndarray, weights: np.ndarray | None
     ) -> np.ndarray | None:
-        """The weight of each row's class, with a mean of one."""
+        """The weights of the classes, with a mean of one over the rows."""
         if self.class_weight is None:
             return None
-        rows = np.ones(len(T)) if weights is None else weights
-        totals = rows @ T  # (n_classes,)
+        totals = (np.ones(len(T)) if weights is None else weights) @ T  # (n_classes,)
         if self.class_weight == "balanced":
-            of_class = totals.sum() / (len(totals) * np.maximum(totals, 1e-12))
+            of_class = 1 / np.maximum(totals, 1e-12)
         else:
-            classes = target.classes
-            of_class = compute_class_weight(
-                self.class_weight, classes=classes, y=classes
-            )
-        return (T @ of_class / (totals @ of_class / totals.sum())).astype(np.float32)
+            of_class = _given_weights(self.class_weight, target.classes)
+        return of_class / (totals @ of_class / totals.sum())
 
     def _strata(self, lesson: Lesson) -> np.ndarray:
         """The classes."""
@@ -367,14 +390,29 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         """The temperature needs rows that were not trained on, too."""
         return self.early_stopping or self.temperature_scaling
 
-    def _finish(self, target: ClassTarget, held_out: HeldOut | None) -> None:
-        """Keep the classes and learn the temperature."""
-        self.classes_, self.temperature_ = target.classes, 1.0
-        if not self.temperature_scaling or held_out is None:
-            return
-        values, T = held_out.block.values, np.asarray(held_out.block.target)
-        network = self.network_
-        logits = network.raw_outputs(network.encode(values)).astype(np.float64)
-        self.temperature_ = fitting_temperature(
-            logits, T.argmax(axis=1), held_out.weights
+    def _calibrated(
+        self, target: ClassTarget, network: Network, source: TableSource | None
+    ) -> dict[str, Any]:
+        """Return the classes and the temperature."""
+        temperature = 1.0
+        held_out = source.held_out if source and self.temperature_scaling else None
+        if held_out is not None:
+            values, T = held_out.block.values, np.asarray(held_out.block.target)
+            logits = network.raw_outputs(network.encode(values)).astype(np.float64)
+            temperature = fitting_temperature(
+                logits, T.argmax(axis=1), held_out.weights
+            )
+        return {"classes_": target.classes, "temperature_": temperature}
+
+
+def _given_weights(class_weight: dict[Any, float], classes: np.ndarray) -> np.ndarray:
+    """Return the weight of each class; classes that are not named weigh 1."""
+    unknown = [name for name in class_weight if name not in classes.tolist()]
+    given = np.array([class_weight.get(name, 1) for name in classes.tolist()], float)
+    if unknown or not np.isfinite(given).all() or (given < 0).any() or not given.any():
+        raise ValueError(
+            f"class_weight={class_weight!r} must give weights of at least 0, not all "
+            f"0, to the classes of y ({classes.tolist()}); correct it, or use "
+            "'balanced'."
         )
+    return given

@@ -25,6 +25,7 @@ class Unlabelled(NamedTuple):
 
     rows: TableRows
     weights: np.ndarray | None  # how often each row is drawn
+    unit: float  # what the weights given were divided by
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,15 @@ class Lesson:
     rows: TargetRows
     target: Target
     weights: np.ndarray | None  # how often each row is drawn
+    unit: float  # what the weights given were divided by
     groups: np.ndarray  # rows that are alike share a number
+    class_weights: np.ndarray | None  # (n_classes,) in the loss; None: all alike
+
+    def loss_weights(self, T: np.ndarray) -> np.ndarray | None:
+        """Weight of rows in the loss by their targets; None: 1 everywhere."""
+        if self.class_weights is None:
+            return None
+        return (T @ self.class_weights).astype(np.float32)
 
     @property
     def shape(self) -> Shape:
@@ -67,14 +76,18 @@ def unlabelled_rows(
     raw: np.ndarray,
     labels: Labels,
     sample_weight: Any,
-) -> Unlabelled:
-    """Return the rows without a label."""
+) -> Unlabelled | None:
+    """Return the rows without a label that have a value and a weight, if any."""
     weights = check_weights(sample_weight, raw)
-    rows = training_rows(
-        raw[labels.missing], None if weights is None else weights[labels.missing]
-    )
-    table = TableRows(transformer.columns_, raw, labels.missing[rows.index])
-    return Unlabelled(table, rows.weights)
+    index = labels.missing
+    if weights is not None:
+        index = index[weights[index] > 0]
+    index = index[~np.isnan(raw[index]).all(axis=1)]
+    if len(index) == 0:
+        return None
+    rows = training_rows(raw[index], None if weights is None else weights[index])
+    table = TableRows(transformer.columns_, raw, index[rows.index])
+    return Unlabelled(table, rows.weights, rows.unit)
 
 
 def _joined(
@@ -83,8 +96,9 @@ def _joined(
     """Return the weights of n and of m rows in one array; None: 1 everywhere."""
     if first is None and second is None:
         return None
-    return np.append(
-        np.ones(n) if first is None else first, np.ones(m) if second is None else second
+    parts = (first, n), (second, m)
+    return np.concatenate(
+        [np.ones(k, np.float32) if part is None else part for part, k in parts]
     )
 
 
@@ -97,7 +111,7 @@ def beside(
 ) -> TableSource:
     """Return labelled rows and others with pseudo-labels of a weight as one source."""
     n, m = labelled.n_rows, others.rows.n_rows
-    shares = None if weight == 1 else np.full(m, np.float32(weight))
+    shares = None if weight == 1 else np.full(m, weight, np.float32)
     table = replace(
         labelled.rows, index=np.append(labelled.rows.index, others.rows.index)
     )
@@ -127,19 +141,21 @@ def stratified(
     found, first, group = np.unique(
         lesson.groups, return_index=True, return_inverse=True
     )
-    if len(found) < 2:
-        raise ValueError(
-            f"validation_fraction={fraction} of {len(found)} different row with a "
-            "label leaves none to train on; add rows, pass X_val and y_val, or hold "
-            "nothing out."
-        )
     order = generator.permutation(len(found))
     stratum = strata[first][order]
     place = np.empty(len(order))  # within the stratum, as a share of it
     for each in np.unique(stratum):
         own = np.flatnonzero(stratum == each)
         place[own] = (np.arange(len(own)) + 0.5) / len(own)
-    n_held_out = min(max(1, round(fraction * len(found))), len(found) - 1)
+        place[own[-1]] = np.inf  # one of each is trained on
+    n_can_be = np.isfinite(place).sum()
+    if n_can_be == 0:
+        raise ValueError(
+            f"validation_fraction={fraction} of {len(found)} different rows with a "
+            "label cannot be held out and leave one of each class to train on; add "
+            "rows, pass X_val and y_val, or hold nothing out."
+        )
+    n_held_out = min(max(1, round(fraction * len(found))), n_can_be)
     held_out = np.zeros(len(found), dtype=bool)
     held_out[order[np.argsort(place, kind="stable")[:n_held_out]]] = True
     return held_out[group]

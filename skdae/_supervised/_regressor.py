@@ -1,7 +1,5 @@
 """The regressor: numbers predicted from the pretrained code, the whole trained."""
 
-from typing import Any
-
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils import check_array, column_or_1d
@@ -35,11 +33,13 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
         Step size of Adam at the output layer.
     encoder_rate : float in [0, 1], default=0.3
         Learning-rate factor of the pretrained layers. 0 leaves them as they are: the
-        output layer is a linear model of the code.
+        output layer is a linear model of the code. Between these, a student (see
+        `unlabeled_weight`) has 1 all the same.
     unfreezing : {'gradual', 'joint'}, default='gradual'
         'gradual', the mirror of gradual training: first the output layer learns
         alone, then the layers below join it one by one from the top down, each for
-        an equal share of the epochs [2]_. 'joint': all layers learn from the start.
+        an equal share of the epochs [2]_. 'joint': all layers learn from the start,
+        as those of a student always do.
     alpha : float, default=0.0
         L2 penalty: ``alpha / 2 * sum(W ** 2)`` is added to the mean loss of a row.
     dropout : float in [0, 1), default=0.25
@@ -50,7 +50,7 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
         :data:`skdae.noise.NOISES`, an object, or None for rows as they are. 'auto'
         is swap noise of 0.1 where unlabelled rows take part, and None otherwise.
     noise_rate : float or array-like of shape (n_features,), default=0.1
-        Rate of a noise given by name.
+        Rate of a noise given by name; for nothing else.
     average : float in [0, 1], default=0.5
         Share of a phase's last epochs whose weights are averaged at its end. With
         `early_stopping` the best weights are kept instead.
@@ -68,7 +68,9 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
         The least improvement of the validation loss that counts.
     unlabeled : object, default=None
         Value of `y` that marks a row without a label, such as NaN. None: every
-        value is a label. Such rows are always pretrained on.
+        value is a label. A missing value stands for all kinds of them. Such rows are
+        always pretrained on; `score` leaves them out, but other metrics and splitters
+        do not know them.
     unlabeled_weight : float, default=0.0
         Weight of a row without a label in fine-tuning, relative to one with a label.
         Above 0, `n_teachers` networks are trained on the labels first; what they say
@@ -130,10 +132,6 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
     """
 
     _target: NumberTarget
-
-    _parameter_constraints: dict[str, Any] = {
-        **FineTuned._parameter_constraints,
-    }
 
     def __init__(
         self,
@@ -210,6 +208,27 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
             The regressor after this batch.
         """
         return self._learn_batch(X, y, sample_weight, getattr(self, "_target", None))
+
+    def score(self, X, y, sample_weight=None):
+        """Return the coefficient of determination, averaged over the outputs.
+
+        Rows that `unlabeled` marks do not count.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The true numbers.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+            1 is perfect, 0 as good as the mean.
+        """
+        return super().score(*self._with_labels(X, y, sample_weight))
 
     def predict(self, X):
         """Return the predicted numbers of each row.

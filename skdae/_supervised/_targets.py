@@ -23,14 +23,14 @@ class ClassTarget:
         """The network's output."""
         return Head(0, (slice(0, len(self.classes)),))
 
-    def encode(self, y: np.ndarray) -> np.ndarray:
+    def encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
         """One-hot rows, (n, n_classes) float32."""
         unknown = np.setdiff1d(y, self.classes)
         if len(unknown):
             raise ValueError(
-                f"y holds {unknown.tolist()}, not among the classes "
-                f"{self.classes.tolist()}; fit on rows of all classes, or pass them "
-                "as classes in the first call of partial_fit."
+                f"{name} holds {unknown.tolist()}, not among the classes "
+                f"{self.classes.tolist()}; leave these rows out, or begin anew with "
+                "rows of all classes (in partial_fit, with classes=...)."
             )
         codes = np.searchsorted(self.classes, y)
         return np.eye(len(self.classes), dtype=np.float32)[codes]
@@ -48,8 +48,8 @@ class NumberTarget:
     def learn(cls, y: np.ndarray, weights: np.ndarray | None) -> "NumberTarget":
         """Mean and standard deviation of the rows, (n,) or (n, n_outputs)."""
         flat, y = y.ndim == 1, y.reshape(len(y), -1)
-        mean = np.average(y, axis=0, weights=weights)
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = np.average(y, axis=0, weights=weights)
             scale = np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weights))
         if not np.isfinite(scale).all():
             raise ValueError(
@@ -65,13 +65,13 @@ class NumberTarget:
         """The network's output."""
         return Head(len(self.mean))
 
-    def encode(self, y: np.ndarray) -> np.ndarray:
+    def encode(self, y: np.ndarray, name: str = "y") -> np.ndarray:
         """Scaled rows, (n, n_outputs) float32."""
         y = y.reshape(len(y), -1)
         if y.shape[1] != len(self.mean):
             raise ValueError(
-                f"y has {y.shape[1]} outputs and must have {len(self.mean)}, as in the "
-                "first fit."
+                f"{name} has {y.shape[1]} outputs and must have {len(self.mean)}, as "
+                "the first y had; pass all of them."
             )
         return ((y - self.mean) / self.scale).astype(np.float32)
 
@@ -83,14 +83,55 @@ class NumberTarget:
 Target = ClassTarget | NumberTarget
 
 
-def is_unlabeled(y: np.ndarray, marker: Any) -> np.ndarray:
-    """Which rows carry the marker of a missing label, (n,) bool."""
-    if marker is None:
-        return np.zeros(len(y), dtype=bool)
-    is_marker = np.asarray(y != y if marker != marker else y == marker, dtype=bool)
-    if is_marker.shape != y.shape:  # a number among texts, say
-        return np.zeros(len(y), dtype=bool)
-    return np.all(is_marker, axis=1) if y.ndim == 2 else is_marker
+def read_labels(y: Any, marker: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The labels that are known, and which rows have none, (n,) bool.
+
+    With a marker that is itself a missing value (NaN, None, NA) all of these count.
+    """
+    from pandas import isna
+
+    if not isinstance(y, np.ndarray):  # lists mix types, and so do pandas' columns
+        y = _as_array(y)
+    missing: Any = np.zeros(y.shape, dtype=bool)
+    if marker is not None:
+        absent = np.asarray(isna(y))
+        missing = absent if isna(marker) else ~absent & _equal(y, marker)
+    if y.dtype.kind in "US" and marker is not None and not isinstance(marker, str):
+        raise ValueError(
+            f"unlabeled={marker!r} cannot stand in y, an array of text; name a text, "
+            "or pass y as a list or with dtype=object."
+        )
+    if y.ndim == 2:
+        if (missing.any(axis=1) != missing.all(axis=1)).any():
+            raise ValueError(
+                f"unlabeled={marker!r} marks only some outputs of a row of y; mark "
+                "whole rows, or fit a model for each output."
+            )
+        missing = missing.all(axis=1)
+    known = y[~missing]
+    return (_narrowed(known) if known.dtype == object else known), missing
+
+
+def _equal(y: np.ndarray, marker: Any) -> np.ndarray:
+    """Which cells are the marker; NA is none, whatever it is compared with."""
+    if y.dtype != object:
+        return np.broadcast_to(np.asarray(y == marker), y.shape)
+    same = [(cell == marker) is True for cell in y.ravel().tolist()]
+    return np.array(same, dtype=bool).reshape(y.shape)
+
+
+def _as_array(y: Any) -> np.ndarray:
+    """A list or a column as an array that keeps what its cells are."""
+    plain = np.asarray(y)
+    return plain if plain.dtype.kind in "biuf" else np.asarray(y, dtype=object)
+
+
+def _narrowed(y: np.ndarray) -> np.ndarray:
+    """Objects as numbers, bools or text, where they are all of one kind."""
+    is_text = {isinstance(cell, str) for cell in np.ravel(y)}
+    if len(is_text) != 1:  # of two kinds, which scikit-learn refuses, or none at all
+        return y
+    return np.asarray(y.tolist())
 
 
 def sort_keys(y: np.ndarray) -> np.ndarray:
