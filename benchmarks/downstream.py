@@ -9,6 +9,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from _labelled import Labelled, labelled_tables
 from _report import corrected_t, markdown, ranks, unique
 from joblib import Parallel, delayed
 from scipy.stats import wilcoxon
-from sklearn.compose import make_column_transformer
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
@@ -34,7 +35,7 @@ from sklearn.metrics import log_loss
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
@@ -104,7 +105,7 @@ class Run(NamedTuple):
     log_loss: float  # NaN for numbers
     calibration_error: float
     seconds: float  # without pretraining
-    n_train: int
+    n_train: int  # rows of the split, with a label or without
     n_test: int
 
 
@@ -145,6 +146,7 @@ class Pretrained:
 # --- methods --------------------------------------------------------------------------
 
 Method = Callable[[Case, Pretrained], Any]  # a fitted estimator
+Done = set[tuple[str, int]]  # methods and label counts that were run before
 
 
 def ours(case: Case, transformer: GradualDAETransformer, **parameters: Any) -> Any:
@@ -159,18 +161,21 @@ def ours(case: Case, transformer: GradualDAETransformer, **parameters: Any) -> A
     return model.fit(case.X[case.train], y[case.train])
 
 
-def on_codes(transformer: GradualDAETransformer) -> Pipeline:
-    """All hidden layers side by side, standardised."""
-    transformer.set_params(output="layers")
-    return make_pipeline(FrozenEstimator(transformer), StandardScaler())
+def on_codes(transformer: GradualDAETransformer) -> FrozenEstimator:
+    """All hidden layers side by side, as they come."""
+    return FrozenEstimator(copy(transformer).set_params(output="layers"))
 
 
-def on_pca(case: Case) -> Pipeline:
-    """As many axes as all hidden layers have units, or as there are."""
+def on_pca(case: Case) -> FrozenEstimator:
+    """As many axes as all hidden layers have units, or as there are.
+
+    Their scale is left as it is: to give the last axes the spread of the first would
+    only blow noise up.
+    """
     n_features = case.numbers().fit_transform(case.X[case.train]).shape[1]
     pca = PCA(min(sum(WIDTHS), n_features), random_state=case.seed)
     fitted = make_pipeline(case.numbers(), pca).fit(case.X[case.train])
-    return make_pipeline(FrozenEstimator(fitted), StandardScaler())
+    return FrozenEstimator(fitted)
 
 
 def rival(case: Case, features: Any, classifier: Any, regressor: Any) -> Any:
@@ -189,9 +194,10 @@ def neighbours(case: Case, features: Any) -> Any:
 
 def mlp(case: Case) -> Any:
     parameters = {"hidden_layer_sizes": WIDTHS, "random_state": case.seed}
-    return rival(
-        case, case.numbers(), MLPClassifier(**parameters), MLPRegressor(**parameters)
+    regressor = TransformedTargetRegressor(
+        MLPRegressor(**parameters), transformer=StandardScaler()
     )
+    return rival(case, case.numbers(), MLPClassifier(**parameters), regressor)
 
 
 def boosting(case: Case) -> Any:
@@ -289,18 +295,19 @@ def run_split(
     data: Labelled,
     seed: int,
     counts: Iterable[int],
-    n_seeds: int,
-    n_seeds_large: int,
+    seeds: tuple[int, int],
+    done: Done,
 ) -> list[Run]:
     """All label counts and methods on one split of one table."""
     train, test = data.split(seed)
     is_large = len(train) > LARGE
-    n_seeds = min(n_seeds, n_seeds_large) if is_large else n_seeds
+    n_seeds = min(seeds) if is_large else seeds[0]
     if seed >= n_seeds:
         return []
 
     def wanted(method: str, n_labels: int) -> bool:
-        return runs_on(method, n_labels, seed, n_seeds, is_large)
+        is_new = (method, n_labels) not in done
+        return is_new and runs_on(method, n_labels, seed, n_seeds, is_large)
 
     return run_rows(name, data, seed, counts, METHODS, train, test, wanted)
 
@@ -341,7 +348,7 @@ def run_rows(
                     method,
                     *measure(case, model),
                     seconds,
-                    len(known),
+                    len(train),
                     len(test),
                 )
             )
@@ -373,18 +380,35 @@ CANDIDATES: dict[str, dict[str, Any]] = {
 
 
 def run_candidates(
-    name: str, data: Labelled, seed: int, counts: Iterable[int], wanted: list[str]
+    name: str,
+    data: Labelled,
+    seed: int,
+    counts: Iterable[int],
+    wanted: list[str],
+    done: Done,
 ) -> list[Run]:
     """Settings of our estimator on a held-out part of the training rows."""
     train, _ = data.split(seed)
     fit, validation = data.table.hold_out(train, VALIDATION_SHARE, seed)
-    methods = {
-        each: lambda case, made, each=each: ours(
+    methods: dict[str, Method] = {}
+    for each in wanted:
+        methods[each] = lambda case, made, each=each: ours(
             case, made["gradual"], **CANDIDATES[each]
         )
-        for each in wanted
-    }
-    return run_rows(name, data, seed, counts, methods, fit, validation)
+    for each in wanted:
+        methods[f"{SCRATCH}, {each}"] = lambda case, made, each=each: ours(
+            case, made[SCRATCH], **(UNTRAINED | CANDIDATES[each])
+        )
+    return run_rows(
+        name,
+        data,
+        seed,
+        counts,
+        methods,
+        fit,
+        validation,
+        lambda method, n_labels: (method, n_labels) not in done,
+    )
 
 
 # --- tables ---------------------------------------------------------------------------
@@ -450,10 +474,10 @@ class Results:
         return found
 
     def p_value(self, cell: tuple[str, int], method: str, base: str) -> float:
-        """Of the paired differences; 1 where there are too few of them."""
+        """Of the paired differences; 1 where there are fewer than three."""
         pair = self.paired(cell, method, base)
         run = self.by_key[(*cell, method)][0]
-        if pair.shape[1] < 2:
+        if pair.shape[1] < 3:
             return 1.0
         return corrected_t(pair[0] - pair[1], run.n_train, run.n_test)
 
@@ -610,10 +634,12 @@ def by_set(results: Results) -> str:
 def report_candidates(results: Results) -> str:
     """Each candidate's error over that of the defaults."""
     counts = results.counts()
+    defaults = [method for method in results.methods if method.endswith("defaults")]
     header = ["candidate", *map(label, counts), "all counts", "better / worse"]
     rows = []
     for method in results.methods:
-        ratios = results.ratios(method, results.methods[0], counts)
+        base = defaults[method.startswith(SCRATCH)]
+        ratios = results.ratios(method, base, counts)
         by_count = [
             geometric(ratio for cell, ratio in ratios.items() if cell[1] == n)
             for n in counts
@@ -658,7 +684,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--work",
         type=Path,
-        help="folder that keeps each finished split, so that a later run goes on",
+        help="folder that keeps each finished split, so that a later call goes on; "
+        "empty it when the code has changed",
     )
     parser.add_argument(
         "--candidates",
@@ -673,21 +700,28 @@ def parse() -> argparse.Namespace:
 def run_kept(
     args: argparse.Namespace, load: Callable, name: str, seed: int
 ) -> list[Run]:
-    """The runs of a split, read where they were kept."""
-    kept = None if args.work is None else args.work / f"{name}-{seed}.json"
+    """The runs of a split; what was kept of an earlier call is not run again."""
+    kind = "candidates-" if args.candidates else ""
+    kept = None if args.work is None else args.work / f"{kind}{name}-{seed}.json"
+    known: list[Run] = []
     if kept is not None and kept.is_file():
-        return [Run(*run) for run in json.loads(kept.read_text())]
+        known = [Run(*run) for run in json.loads(kept.read_text())]
+    done = {(run.method, run.n_labels) for run in known}
     counts = [ALL if n == "all" else int(n) for n in args.labels.split(",")]
     started = perf_counter()
     if args.candidates:
         wanted = list(dict.fromkeys(["defaults", *args.candidates.split(";")]))
-        runs = run_candidates(name, load(), seed, counts, wanted)
+        runs = run_candidates(name, load(), seed, counts, wanted, done)
     else:
-        runs = run_split(name, load(), seed, counts, args.seeds, args.seeds_large)
+        seeds = args.seeds, args.seeds_large
+        runs = run_split(name, load(), seed, counts, seeds, done)
     print(f"{name}, seed {seed}: {perf_counter() - started:.0f} s", file=sys.stderr)
+    runs = known + runs
     if kept is not None:
         kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(runs))
+        unfinished = kept.with_suffix(".part")
+        unfinished.write_text(json.dumps(runs))
+        unfinished.replace(kept)
     return runs
 
 
