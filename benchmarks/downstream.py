@@ -35,7 +35,7 @@ from sklearn.metrics import log_loss
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
@@ -161,9 +161,10 @@ def ours(case: Case, transformer: GradualDAETransformer, **parameters: Any) -> A
     return model.fit(case.X[case.train], y[case.train])
 
 
-def on_codes(transformer: GradualDAETransformer) -> FrozenEstimator:
-    """All hidden layers side by side, as they come."""
-    return FrozenEstimator(copy(transformer).set_params(output="layers"))
+def on_codes(transformer: GradualDAETransformer) -> Pipeline:
+    """All hidden layers side by side, standardised: their scale means nothing."""
+    transformer = copy(transformer).set_params(output="layers")
+    return make_pipeline(FrozenEstimator(transformer), StandardScaler())
 
 
 def on_pca(case: Case) -> FrozenEstimator:
