@@ -382,7 +382,7 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         """Labels as they are learned from; none of them is missing."""
         from pandas import isna
 
-        empty = np.count_nonzero(isna(y)) if y.dtype.kind in "fO" else 0
+        empty = np.count_nonzero(isna(y)) if y.dtype.kind in "Of" else 0
         if empty:
             raise ValueError(
                 f"Input {name} contains NaN, in {empty} cells; leave these rows out, "
