@@ -303,7 +303,7 @@ class GradualDAEImputer(TransformerMixin, BaseEstimator):
         """Return several filled tables, drawn from what missing cells may be.
 
         What is computed of each table can be averaged, and its spread over the tables
-        says what is uncertain because cells are missing [2]_.
+        says what is uncertain because cells are missing (Rubin, 1987).
 
         Parameters
         ----------
