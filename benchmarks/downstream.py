@@ -564,16 +564,19 @@ def means_by_count(
 
 
 def average_ranks(results: Results, methods: list[str], counts: list[int]) -> dict:
-    """Average rank among the methods, over the cells where all of them ran."""
-    rows = [
-        [results.mean(cell, method) for method in methods]
-        for cell in results.cells
-        if cell[1] in counts
-    ]
-    complete = [row for row in rows if not np.isnan(row).any()]
-    if not complete:
+    """Average rank among the methods, on the cells and seeds that all of them have."""
+    rows = []
+    for cell in results.cells:
+        errors = [
+            {run.seed: run.error for run in results.by_key.get((*cell, method), [])}
+            for method in methods
+        ]
+        seeds = set.intersection(*(set(each) for each in errors))
+        if cell[1] in counts and seeds:
+            rows.append([np.mean([each[s] for s in seeds]) for each in errors])
+    if not rows:
         return {}
-    return dict(zip(methods, ranks(np.array(complete)).mean(axis=0), strict=True))
+    return dict(zip(methods, ranks(np.array(rows)).mean(axis=0), strict=True))
 
 
 def report(results: Results) -> str:

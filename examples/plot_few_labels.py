@@ -76,8 +76,8 @@ for name, share in sorted(right.items(), key=lambda item: item[1]):
     print(f"{name:30s} {share:.3f}")
 
 # %%
-# One simulated plant proves nothing: ``benchmarks/downstream.py`` compares on seventeen
-# real tables, and there are some where gradient boosting stays ahead.
+# One simulated plant proves nothing: ``benchmarks/downstream.py`` compares on
+# seventeen tables, and there are some where gradient boosting stays ahead.
 
 names = sorted(right, key=right.get)
 colours = ["#1f5fbf" if name in ours else "#8a8f98" for name in names]
