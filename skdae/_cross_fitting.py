@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 from sklearn.base import clone
 
 from skdae._calibration import Folds
+from skdae._design import learn_columns
 from skdae._scores import (
     SCORES,
     VIEWS,
@@ -175,7 +176,7 @@ def usual_rows(
     if share == 0:
         return kept
     index = training_rows(table.raw, None).index
-    columns = transformer._learn_columns(table, index, None)
+    columns = learn_columns(transformer, table, index, None, transformer.scaling)
     inputs = columns.encode(table.raw)[0].astype(np.float64)
     for _ in range(TRIM_ROUNDS):
         distances = SCORES["distance"].learn(inputs[kept], 0).strangeness(inputs)

@@ -117,6 +117,7 @@ BAD_VALUES = [
     ("tuning_fraction", 1, "1.0)"),
     ("early_stopping", 3, "bool"),
     ("validation_fraction", 1.0, "1.0)"),
+    ("validation_blocks", 1, "[2, inf)"),
     ("n_iter_no_change", 0, "[1"),
     ("tol", -1e-4, "[0.0"),
     ("warm_start", "no", "bool"),

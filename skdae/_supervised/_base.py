@@ -369,7 +369,12 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         check_consistent_length(X, y)
         labels, missing = read_labels(y, self.unlabeled)
         known = np.flatnonzero(~missing)
-        if len(known) < min(at_least, len(missing)):
+        if len(missing) == 0:
+            raise ValueError(
+                "Found array with 0 sample(s) in y, and training needs at least 2; "
+                "pass some rows."
+            )
+        if len(known) < at_least:
             raise ValueError(
                 f"unlabeled={self.unlabeled!r} marks every row of y; give some of them "
                 "a label."
