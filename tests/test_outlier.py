@@ -310,7 +310,7 @@ def test_outliers_in_training_are_left_out():
 
 def test_missing_and_categorical_cells():
     """As in the transformer: nothing has to be filled or encoded before."""
-    table = pd.DataFrame(X, columns=[f"s{i}" for i in range(8)])
+    table = pd.DataFrame(X.copy(), columns=[f"s{i}" for i in range(8)])
     table["state"] = np.where(X[:, 0] > np.median(X[:, 0]), "run", "idle")
     table.iloc[::7, 1] = np.nan
     table.iloc[::11, 8] = None
