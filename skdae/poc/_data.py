@@ -1,0 +1,380 @@
+"""The table of a proof of concept: what is used of it, and what is odd about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import (
+    is_bool_dtype,
+    is_datetime64_any_dtype,
+    is_numeric_dtype,
+    is_timedelta64_dtype,
+)
+from sklearn.model_selection import cross_val_score
+from sklearn.preprocessing import LabelEncoder
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+TASKS = ("classification", "regression", "anomaly")
+MANY_CLASSES = 20  # whole numbers with more values are quantities
+LEAST_ROWS = 50
+LEAST_PER_CLASS = 10
+MOST_CATEGORIES = 200  # of a text column
+TELLING = 0.98  # score of one column alone at the target that is suspicious
+LEAK_ROWS = 2_000  # rows on which single columns are tried
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about the table that its owner should know."""
+
+    code: str
+    columns: tuple[str, ...] = ()
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Data:
+    """The rows and columns that are used, in time order where there is one."""
+
+    X: pd.DataFrame  # numeric columns as float, the others as text or missing
+    numeric: tuple[str, ...]
+    task: str | None
+    y: np.ndarray | None  # classes as whole numbers, or float; anomalies are 1
+    classes: tuple[str, ...] = ()
+    groups: np.ndarray | None = None
+    in_time: bool = False
+    target: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def categorical(self) -> tuple[str, ...]:
+        """The columns of text."""
+        return tuple(c for c in self.X.columns if c not in self.numeric)
+
+    @property
+    def known(self) -> np.ndarray:
+        """Which rows have a target, (n_rows,)."""
+        if self.y is None:
+            return np.zeros(len(self.X), dtype=bool)
+        return ~np.isnan(self.y)
+
+    def take(self, rows: np.ndarray) -> "Data":
+        """Return some of the rows, in the order given."""
+        from dataclasses import replace
+
+        return replace(
+            self,
+            X=self.X.iloc[rows].reset_index(drop=True),
+            y=None if self.y is None else self.y[rows],
+            groups=None if self.groups is None else self.groups[rows],
+        )
+
+
+def prepare(
+    X: Any,
+    y: Any = None,
+    *,
+    task: str = "auto",
+    time: Any = None,
+    groups: Any = None,
+) -> Data:
+    """Return the usable part of a table, with findings about the rest.
+
+    `y`, `time` and `groups` are arrays with one entry per row, or names of columns.
+    """
+    table = _as_frame(X)
+    y_given, time_given, groups_given = y, time, groups
+    target_name, y = _column(table, y, "y")
+    _, time = _column(table, time, "time")
+    _, groups = _column(table, groups, "groups")
+    taken = [v for v in (y_given, time_given, groups_given) if isinstance(v, str)]
+    table = table.drop(columns=list(set(taken)))
+    if len(table) < LEAST_ROWS:
+        raise ValueError(
+            f"X has {len(table)} rows and a proof of concept needs at least "
+            f"{LEAST_ROWS}: with fewer no difference can be told from chance; add rows."
+        )
+    findings: list[Finding] = []
+    if time is not None:
+        order = _time_order(time)
+        table = table.iloc[order].reset_index(drop=True)
+        y = None if y is None else y[order]
+        groups = None if groups is None else groups[order]
+    columns, numeric = _usable(table, findings)
+    if not numeric:
+        raise ValueError(
+            f"X has no numeric column that varies (columns: {list(table.columns)[:10]}"
+            "); a proof of concept measures how well numbers are rebuilt: add sensors, "
+            "or check the delimiter and the decimal sign of the file."
+        )
+    task_found, y, classes = _target(y, task, target_name)
+    if groups is not None:
+        groups = pd.factorize(groups, use_na_sentinel=False)[0]
+        n_groups = groups.max() + 1
+        if n_groups < 3:
+            raise ValueError(
+                f"groups has {n_groups} different values and must have at least 3, so "
+                "that whole groups can be held out; leave groups away or merge fewer."
+            )
+    data = Data(
+        columns,
+        tuple(numeric),
+        task_found,
+        y,
+        classes,
+        groups,
+        time is not None,
+        target_name,
+    )
+    findings += leaks(data)
+    from dataclasses import replace
+
+    return replace(data, findings=tuple(findings))
+
+
+# --- columns --------------------------------------------------------------------------
+
+
+def _as_frame(X: Any) -> pd.DataFrame:
+    if isinstance(X, pd.DataFrame):
+        table = X.copy(deep=False)
+    elif hasattr(X, "to_pandas"):
+        table = X.to_pandas()
+    else:
+        array = np.asarray(X)
+        if array.ndim != 2:
+            raise ValueError(
+                f"X has {array.ndim} dimension(s) and must have 2, rows and columns; "
+                "pass a DataFrame or a 2-D array."
+            )
+        table = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
+        table = table.infer_objects()
+    table.columns = [str(name) for name in table.columns]
+    if not table.columns.is_unique:
+        twice = sorted(set(table.columns[table.columns.duplicated()]))
+        raise ValueError(
+            f"X has columns of the same name: {twice[:5]}; rename them, so that each "
+            "result can be told by its name."
+        )
+    return table.reset_index(drop=True)
+
+
+def _column(
+    table: pd.DataFrame, value: Any, parameter: str
+) -> tuple[str | None, np.ndarray | None]:
+    """Return the name and the values."""
+    if value is None:
+        return None, None
+    if isinstance(value, str):
+        if value not in table.columns:
+            from difflib import get_close_matches
+
+            near = get_close_matches(value, table.columns, n=3, cutoff=0.4)
+            hint = f"; did you mean {near}?" if near else "."
+            raise ValueError(
+                f"{parameter}={value!r} must be a column of the table, which has "
+                f"{list(table.columns)[:20]}{hint}"
+            )
+        return value, table[value].to_numpy()
+    array = np.asarray(value)
+    if array.shape != (len(table),):
+        raise ValueError(
+            f"{parameter} has the shape {array.shape} and must have one entry per row "
+            f"of X ({len(table)}); pass them in the order of the rows."
+        )
+    name = getattr(value, "name", None)
+    return None if name is None else str(name), array
+
+
+def _time_order(time: np.ndarray) -> np.ndarray:
+    """Return the rows in time order; equal times stay in the order they have."""
+    stamps = time
+    if not (is_numeric_dtype(time) or is_datetime64_any_dtype(time)):
+        stamps = pd.to_datetime(pd.Series(time), errors="coerce", format="mixed")
+        stamps = stamps.to_numpy()
+    lost = int(pd.isna(stamps).sum())
+    if lost:
+        raise ValueError(
+            f"time has {lost} entries that are no time (the first: "
+            f"{time[pd.isna(stamps)][0]!r}); give numbers, dates such as "
+            "2024-05-01 13:45, or drop these rows."
+        )
+    return np.argsort(stamps, kind="stable")
+
+
+def _usable(
+    table: pd.DataFrame, findings: list[Finding]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the columns that are used, and which of them are numeric."""
+    dropped: dict[str, list[str]] = {}
+    columns, numeric = {}, []
+    for name in table.columns:
+        column = table[name]
+        kind, reason = _kind(column)
+        if reason is not None:
+            dropped.setdefault(reason, []).append(name)
+        elif kind == "numeric":
+            columns[name] = column.astype(float).replace([np.inf, -np.inf], np.nan)
+            numeric.append(name)
+        else:
+            columns[name] = column.astype(object).where(column.notna(), None)
+            columns[name] = columns[name].map(lambda v: v if v is None else str(v))
+    findings += [Finding(code, tuple(names)) for code, names in dropped.items()]
+    infinite = [n for n in numeric if np.isinf(table[n].astype(float)).any()]
+    if infinite:
+        findings.append(Finding("infinite", tuple(infinite)))
+    return pd.DataFrame(columns), numeric
+
+
+def _kind(column: pd.Series) -> tuple[str, str | None]:
+    """Return what a column holds, and why it is left out where it is."""
+    known = column.dropna()
+    if known.empty:
+        return "empty", "empty"
+    n_values = known.nunique()
+    if n_values == 1:
+        return "constant", "constant"
+    if is_datetime64_any_dtype(column) or is_timedelta64_dtype(column):
+        return "time", "dates"
+    if is_bool_dtype(column) or set(map(type, known.head(100))) == {bool}:
+        return "text", None
+    if is_numeric_dtype(column):
+        values = known.to_numpy(dtype=float)
+        # whole numbers that only count the rows
+        counts = len(values) > 2 and (np.abs(np.diff(values)) == 1).all()
+        return "numeric", "id" if counts and n_values == len(values) else None
+    if n_values > max(0.5 * len(known), MOST_CATEGORIES):
+        return "text", "id"
+    return "text", "many_categories" if n_values > MOST_CATEGORIES else None
+
+
+# --- the target -----------------------------------------------------------------------
+
+
+def _target(
+    y: np.ndarray | None, task: str, name: str | None
+) -> tuple[str | None, np.ndarray | None, tuple[str, ...]]:
+    """Return the task, the target as numbers with NaN where unknown, and classes."""
+    if task not in ("auto", *TASKS):
+        raise ValueError(
+            f"task={task!r} must be 'auto' or one of {list(TASKS)}; choose one."
+        )
+    if y is None:
+        if task != "auto":
+            raise ValueError(
+                f"task={task!r} needs a target and y is None; name the column of the "
+                "target, or leave task at 'auto' to run without one."
+            )
+        return None, None, ()
+    called = "y" if name is None else f"the target {name!r}"
+    series = pd.Series(y)
+    known = series.notna().to_numpy()
+    if not known.any():
+        raise ValueError(f"{called} has no value at all; choose another column.")
+    values = series[known]
+    if values.nunique() == 1:
+        raise ValueError(
+            f"{called} has one value only ({values.iloc[0]!r}) and must have at least "
+            "two; choose another column, or leave the target away."
+        )
+    is_number = is_numeric_dtype(series) and not is_bool_dtype(series)
+    if task == "auto":
+        whole = is_number and (values == np.round(values)).all()
+        few = values.nunique() <= MANY_CLASSES
+        task = "classification" if not is_number or (whole and few) else "regression"
+    if task == "regression":
+        if not is_number:
+            raise ValueError(
+                f"{called} holds text such as {values.iloc[0]!r} and task='regression' "
+                "needs numbers; set task='classification' or mend the column."
+            )
+        return task, series.to_numpy(dtype=float, na_value=np.nan), ()
+    encoder = LabelEncoder().fit(values.astype(str) if not is_number else values)
+    codes = np.full(len(series), np.nan)
+    codes[known] = encoder.transform(values.astype(str) if not is_number else values)
+    classes = tuple(str(c) for c in encoder.classes_)
+    if task == "anomaly":
+        return task, _anomalies(codes, classes, called), classes
+    counts = np.bincount(codes[known].astype(int))
+    if counts.min() < LEAST_PER_CLASS:
+        raise ValueError(
+            f"{called} has {counts.min()} rows of {classes[counts.argmin()]!r} and "
+            f"needs at least {LEAST_PER_CLASS} of each class, so that every split has "
+            "some; merge rare classes, or set task='regression' for quantities."
+        )
+    return task, codes, classes
+
+
+def _anomalies(codes: np.ndarray, classes: Sequence[str], called: str) -> np.ndarray:
+    """Return 1 for anomalies; of two classes they are the rarer one."""
+    if len(classes) != 2:
+        raise ValueError(
+            f"{called} has {len(classes)} values and task='anomaly' needs two, normal "
+            "and anomaly; map them to 0 and 1."
+        )
+    if classes not in (("0", "1"), ("0.0", "1.0"), ("False", "True")):
+        counts = np.bincount(codes[~np.isnan(codes)].astype(int))
+        if counts[1] > counts[0]:
+            codes = 1 - codes
+    n_anomalies = int(np.nansum(codes))
+    if n_anomalies < LEAST_PER_CLASS:
+        raise ValueError(
+            f"{called} has {n_anomalies} anomalies and needs at least "
+            f"{LEAST_PER_CLASS} to be scored by; label more, or leave the target away."
+        )
+    return codes
+
+
+# --- what would make the results too good -----------------------------------------------
+
+
+def leaks(data: Data) -> list[Finding]:
+    """Return what makes results better than they will be in use."""
+    findings = []
+    repeated = int(data.X.duplicated().sum())
+    if repeated:
+        share = repeated / len(data.X)
+        findings.append(
+            Finding("duplicate_rows", numbers={"rows": repeated, "share": share})
+        )
+    if data.y is None:
+        return findings
+    telling = _telling_columns(data)
+    if telling:
+        findings.append(
+            Finding("telling_column", tuple(telling), {"scores": list(telling.values())})
+        )
+    missing = int((~data.known).sum())
+    if missing:
+        findings.append(Finding("unlabelled_rows", numbers={"rows": missing}))
+    return findings
+
+
+def _telling_columns(data: Data) -> dict[str, float]:
+    """Return columns from which a small tree alone tells the target, with its score."""
+    rows = np.flatnonzero(data.known)
+    rows = np.random.default_rng(0).permutation(rows)[:LEAK_ROWS]
+    X, y = data.X.iloc[rows], data.y[rows]  # type: ignore[index]
+    regression = data.task == "regression"
+    if not regression and np.bincount(y.astype(int)).min() < 3:
+        return {}
+    tree: Any = (
+        DecisionTreeRegressor(max_depth=6, min_samples_leaf=3, random_state=0)
+        if regression
+        else DecisionTreeClassifier(
+            max_depth=4, class_weight="balanced", random_state=0
+        )
+    )
+    scoring = "r2" if regression else "balanced_accuracy"
+    found = {}
+    for name in X.columns:
+        column = X[name]
+        if name not in data.numeric:
+            column = pd.Series(pd.factorize(column)[0], dtype=float)
+        values = column.fillna(column.median()).to_numpy().reshape(-1, 1)
+        score = float(cross_val_score(tree, values, y, scoring=scoring, cv=3).mean())
+        if score >= TELLING:
+            found[name] = score
+    return found

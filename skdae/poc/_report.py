@@ -1,0 +1,400 @@
+"""What was found, as plain data: means, intervals and paired differences."""
+
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skdae._version import __version__
+from skdae.poc._cache import Cache
+from skdae.poc._plan import Plan
+from skdae.poc._predictors import error_name
+from skdae.poc._setting import Result, Setting, Unit
+from skdae.poc._splits import repeated_rows
+from skdae.poc._statistics import compare, interval
+from skdae.poc._troubles import TROUBLES
+from skdae.poc._verdict import judge
+
+SCHEMA = 1
+PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
+OVERALL = "overall"  # the geometric mean of the errors under all troubles
+BySplit = dict[str, list[float | None]]  # method: one error per split
+
+
+class PoCReport:
+    """Results of a proof of concept.
+
+    Attributes
+    ----------
+    content : dict
+        Everything that was found, as plain data: what :meth:`save` writes as JSON and
+        what each number of the page comes from.
+    """
+
+    def __init__(self, content: dict[str, Any], cache: Cache | None = None) -> None:
+        self.content = content
+        self._cache = cache
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything that was planned has been run."""
+        return self.content["finished"]
+
+    @property
+    def verdict(self) -> list[dict[str, Any]]:
+        """Answers to the questions of the proof of concept, with their numbers."""
+        return self.content["verdict"]
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "PoCReport":
+        """Return the report of a JSON file that `save` has written.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+
+        Returns
+        -------
+        PoCReport
+            The same report.
+        """
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if content.get("schema") != SCHEMA:
+            raise ValueError(
+                f"path={str(path)!r} has the schema {content.get('schema')!r} and must "
+                f"have {SCHEMA}: it was written by another version or is no report; "
+                "run the proof of concept again."
+            )
+        return cls(content)
+
+    def summary(self, lang: str = "en") -> str:
+        """Return the verdict in plain words.
+
+        Parameters
+        ----------
+        lang : {'en', 'ja'}, default='en'
+            The language.
+
+        Returns
+        -------
+        str
+            A few sentences, one answer a line.
+        """
+        from skdae.poc._words import summary
+
+        return summary(self.content, lang)
+
+    def to_html(self, lang: str = "en") -> str:
+        """Return the page, whole in itself: nothing is fetched from anywhere.
+
+        Parameters
+        ----------
+        lang : {'en', 'ja'}, default='en'
+            The language.
+
+        Returns
+        -------
+        str
+            HTML.
+        """
+        from skdae.poc._page import page
+
+        return page(self.content, lang)
+
+    def save(self, path: str | os.PathLike, lang: str = "en") -> Path:
+        """Write the page, and the data beside it as JSON.
+
+        The cache of a run that is finished is removed: all of it is in these files.
+
+        Parameters
+        ----------
+        path : path
+            Of the page; the JSON has the same name with another suffix.
+        lang : {'en', 'ja'}, default='en'
+            The language of the page.
+
+        Returns
+        -------
+        Path
+            The page.
+        """
+        page = Path(path)
+        html = self.to_html(lang)
+        page.parent.mkdir(parents=True, exist_ok=True)
+        data = page.with_suffix(".json")
+        text = json.dumps(self.content, indent=1, ensure_ascii=False, allow_nan=False)
+        data.write_text(text, encoding="utf-8")
+        page.write_text(html, encoding="utf-8")
+        if self.finished and self._cache is not None:
+            self._cache.remove()
+            self._cache = None
+        return page
+
+
+def assemble(
+    setting: Setting,
+    plan: Plan,
+    found: Mapping[Unit, Result],
+    asked: dict[str, Any],
+    finished: bool,
+) -> dict[str, Any]:
+    """Return all that was found, with the verdict."""
+    splits = setting.splits[: plan.n_splits]
+    share = float(np.mean([len(s.test) / len(s.train) for s in splits]))
+    content: dict[str, Any] = {
+        "schema": SCHEMA,
+        "finished": finished,
+        "made": made(),
+        "asked": asked,
+        "data": describe(setting),
+        "plan": plan.to_dict(),
+        "splits": [
+            {
+                "train": len(s.train),
+                "test": min(len(s.test), setting.most_test_rows),
+                "repeated": repeated_rows(setting.data, s),
+            }
+            for s in splits
+        ],
+        "denoising": denoising(setting, plan, found, share),
+        "downstream": downstream(setting, plan, found, share),
+        "resources": resources(setting, found),
+        "warnings": sorted({w for r in found.values() for w in r["warnings"]}),
+    }
+    return content | {"verdict": judge(content)}
+
+
+def made() -> dict[str, Any]:
+    """Return what reproduces the report."""
+    versions = {"skdae": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    when = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return {"when": when, "system": platform.system(), "versions": versions}
+
+
+def describe(setting: Setting) -> dict[str, Any]:
+    """Return what the table is."""
+    data = setting.data
+    X = data.X
+    first = setting.splits[0]
+    train = X.iloc[first.train]
+    columns = [
+        {
+            "name": name,
+            "kind": "numeric" if name in data.numeric else "text",
+            "missing": float(X[name].isna().mean()),
+            "mean": _number(train[name].mean()) if name in data.numeric else None,
+            "deviation": (
+                _number(train[name].std(ddof=0)) if name in data.numeric else None
+            ),
+        }
+        for name in X.columns
+    ]
+    target: dict[str, Any] | None = None
+    if data.y is not None:
+        counts = None
+        if data.task != "regression":
+            counts = np.bincount(data.y[data.known].astype(int)).tolist()
+        target = {
+            "name": data.target,
+            "task": data.task,
+            "classes": list(data.classes),
+            "counts": counts,
+            "known": int(data.known.sum()),
+        }
+    return {
+        "rows": len(X),
+        "columns": columns,
+        "missing": float(X.isna().to_numpy().mean()),
+        "target": target,
+        "in_time": data.in_time,
+        "groups": None if data.groups is None else len(np.unique(data.groups)),
+        "findings": [asdict(f) | {"columns": list(f.columns)} for f in data.findings],
+    }
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+# --- experiments ----------------------------------------------------------------------
+
+
+def by_split(
+    plan: Plan,
+    found: Mapping[Unit, Result],
+    pick: Callable[[Unit, Result], Mapping[str, float]],
+) -> BySplit:
+    """Return one value of each method per split, None where it was not run."""
+    values: BySplit = {}
+    for unit, result in found.items():
+        if unit.kind == "memory" or unit.split >= plan.n_splits:
+            continue
+        for method, value in pick(unit, result).items():
+            values.setdefault(method, [None] * plan.n_splits)[unit.split] = value
+    return values
+
+
+def rows_of(values: BySplit, share: float, **facts: Any) -> list[dict[str, Any]]:
+    """Return the mean of each method with its interval."""
+    return [
+        {"method": method}
+        | facts
+        | asdict(interval([v for v in errors if v is not None], share))
+        | {"by_split": errors}
+        for method, errors in values.items()
+    ]
+
+
+def differences(
+    values: BySplit, ours: Sequence[str], share: float, **facts: Any
+) -> list[dict[str, Any]]:
+    """Return how each of our methods compares with every other method."""
+    found = []
+    for a in ours:
+        for b in values:
+            if a not in values or a == b:
+                continue
+            pairs = [
+                (x, y)
+                for x, y in zip(values[a], values[b], strict=True)
+                if x is not None and y is not None
+            ]
+            if pairs:
+                result = compare(*zip(*pairs, strict=True), share)
+                row = {"method": a, "rival": b} | facts | asdict(result)
+                row |= {"better": result.is_better, "worse": result.is_worse}
+                found.append(row)
+    return found
+
+
+def denoising(
+    setting: Setting, plan: Plan, found: Mapping[Unit, Result], share: float
+) -> dict[str, Any]:
+    """Return experiment 1."""
+    judged = next(iter(setting.schedules))
+    troubles = [name for name in TROUBLES if name != "clean"]
+
+    def error(trouble: str) -> Callable[[Unit, Result], Mapping[str, float]]:
+        def pick(unit: Unit, result: Result) -> Mapping[str, float]:
+            if "rebuild" not in result:
+                return {}
+            errors = {name: result["rebuild"][name]["error"] for name in TROUBLES}
+            if trouble == OVERALL:
+                logs = [np.log(max(errors[name], 1e-12)) for name in troubles]
+                return {unit.method: float(np.exp(np.mean(logs)))}
+            return {unit.method: errors[trouble]}
+
+        return pick
+
+    errors, compared = [], []
+    for trouble in (*TROUBLES, OVERALL):
+        values = by_split(plan, found, error(trouble))
+        errors += rows_of(values, share, trouble=trouble)
+        compared += differences(values, [judged], share, trouble=trouble)
+    return {
+        "judged": judged,
+        "schedules": list(setting.schedules),
+        "troubles": list(TROUBLES),
+        "errors": errors,
+        "differences": compared,
+        "columns": column_errors(setting, found),
+    }
+
+
+def column_errors(setting: Setting, found: Mapping[Unit, Result]) -> list[dict]:
+    """Return the error of each column in the user's units, a mean over splits."""
+    numeric = setting.data.numeric
+    sums: dict[tuple[str, str], list[list[float | None]]] = {}
+    for unit, result in found.items():
+        for trouble, values in result.get("rebuild", {}).items():
+            sums.setdefault((unit.method, trouble), []).append(values["columns"])
+    rows = []
+    for (method, trouble), splits in sums.items():
+        array = np.array(splits, dtype=float)  # (n_splits, n_numeric), None is NaN
+        counts = (~np.isnan(array)).sum(axis=0)
+        means = np.nansum(array, axis=0) / np.maximum(counts, 1)
+        errors = [float(m) if n else None for m, n in zip(means, counts, strict=True)]
+        rows.append({"method": method, "trouble": trouble, "errors": errors})
+    return [{"names": list(numeric)}, *rows] if rows else []
+
+
+def downstream(
+    setting: Setting, plan: Plan, found: Mapping[Unit, Result], share: float
+) -> dict[str, Any] | None:
+    """Return experiment 2, None without a target."""
+    data = setting.data
+    if data.task is None:
+        return None
+    schedules = list(setting.schedules)
+    if data.task == "anomaly":
+        counts = ["all"]
+        ours = [f"detector_{name}" for name in schedules]
+        name = error_name(data)
+
+        def error(count: str) -> Callable[[Unit, Result], Mapping[str, float]]:
+            return lambda unit, result: {
+                method: errors[name]
+                for method, errors in result.get("detect", {}).items()
+            }
+
+    else:
+        ours = schedules
+        counts = [str(n) for n in setting.label_counts]
+        name = error_name(data)
+
+        def error(count: str) -> Callable[[Unit, Result], Mapping[str, float]]:
+            return lambda unit, result: {
+                method: errors[count]
+                for method, errors in result.get("predict", {}).items()
+                if count in errors
+            }
+
+    errors, compared = [], []
+    for count in counts:
+        values = by_split(plan, found, error(count))
+        label = "all" if count == "0" else count
+        errors += rows_of(values, share, labels=label)
+        compared += differences(values, ours[:1], share, labels=label)
+    return {
+        "task": data.task,
+        "measure": name,
+        "judged": ours[0],
+        "schedules": ours,
+        "labels": ["all" if count == "0" else count for count in counts],
+        "errors": errors,
+        "differences": compared,
+    }
+
+
+def resources(setting: Setting, found: Mapping[Unit, Result]) -> list[dict[str, Any]]:
+    """Return experiment 3: what each method takes, means over splits."""
+    costs: dict[tuple[str, str], list[Mapping[str, float]]] = {}
+    peaks: dict[tuple[str, str], float | None] = {}
+    for unit, result in found.items():
+        if unit.kind == "memory":
+            kind, method = unit.method.split(":")
+            peaks[kind, method] = result["peak_bytes"]
+        else:
+            costs.setdefault((unit.kind, unit.method), []).append(result["costs"])
+    rows = []
+    for (kind, method), values in costs.items():
+        means = {name: float(np.mean([v[name] for v in values])) for name in values[0]}
+        rows.append(
+            {"kind": kind, "method": method}
+            | means
+            | {"peak_bytes": peaks.get((kind, method))}
+        )
+    return rows

@@ -1,0 +1,223 @@
+"""What the numbers say: answers by fixed rules, so that 'no' is possible.
+
+Better means surely better: the interval of the paired ratio lies below 1. A gain that
+counts is one of at least `MARGIN`. 'Worth it' means better than *every* simple method,
+which no choice among them on test rows can flatter.
+"""
+
+from typing import Any
+
+MARGIN = 0.02
+LINEAR = ("pca", "regressions")
+SIMPLE = ("column_mean", "pca", "neighbors", "regressions")
+PREDICTORS = ("linear_raw", "linear_pca", "boosting")
+DETECTORS = ("isolation_forest", "mahalanobis", "nearest_rows", "pca_residual")
+
+Answer = dict[str, Any]
+
+
+def judge(content: dict[str, Any]) -> list[Answer]:
+    """Return one answer per question, the overall one first."""
+    answers = [
+        structure(content),
+        schedule(content),
+        denoising(content),
+        downstream(content),
+        cost(content),
+    ]
+    answers = [answer for answer in answers if answer is not None]
+    return [overall(answers), *answers]
+
+
+def _differences(part: dict[str, Any], **facts: Any) -> dict[str, dict[str, Any]]:
+    """Return the differences of the judged method by rival."""
+    return {
+        row["rival"]: row
+        for row in part["differences"]
+        if row["method"] == part["judged"]
+        and all(row[name] == value for name, value in facts.items())
+    }
+
+
+def _strongest(found: dict[str, dict], names: tuple[str, ...]) -> str | None:
+    """Return the rival that the judged method gains the least over."""
+    known = [name for name in names if name in found]
+    return max(known, key=lambda name: found[name]["ratio"]) if known else None
+
+
+def _numbers(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: row[key] for key in ("rival", "ratio", "low", "high", "n_splits")}
+
+
+def _surely_gains(row: dict[str, Any]) -> bool:
+    return row["better"] and row["ratio"] <= 1 - MARGIN
+
+
+def structure(content: dict[str, Any]) -> Answer | None:
+    """Do the columns say anything about each other?"""
+    part = content["denoising"]
+    gaps = _differences(part, trouble="dropout")
+    if "column_mean" not in gaps:
+        return None
+    row = gaps["column_mean"]
+    # the best of the simple ones may see what the network does not
+    means = {
+        r["method"]: r["mean"] for r in part["errors"] if r["trouble"] == "dropout"
+    }
+    best = min(means[m] for m in (*SIMPLE, part["judged"]) if m in means)
+    nothing = best > (1 - MARGIN) * means["column_mean"]
+    answer = "nothing_in_common" if nothing else "related"
+    return {"question": "structure", "answer": answer, **_numbers(row)}
+
+
+def schedule(content: dict[str, Any]) -> Answer | None:
+    """Is gradual training better than stacked training here?"""
+    part = content["denoising"]
+    if len(part["schedules"]) < 2:
+        return None
+    others = _differences(part, trouble="overall")
+    names = [name for name in part["schedules"] if name in others]
+    rival = "stacked" if "stacked" in names else next(iter(names), None)
+    if rival is None:
+        return None
+    row = others[rival]
+    if row["low"] is None:
+        answer = "unsure"
+    elif row["better"]:
+        answer = "better"
+    elif row["worse"]:
+        answer = "worse"
+    else:
+        answer = "no_difference"
+    return {
+        "question": "schedule",
+        "answer": answer,
+        **_numbers(row),
+        "others": [_numbers(others[n]) for n in names if n != rival],
+    }
+
+
+def denoising(content: dict[str, Any]) -> Answer | None:
+    """Is a denoising autoencoder worth it against the simple ways to rebuild rows?"""
+    part = content["denoising"]
+    found = _differences(part, trouble="overall")
+    strongest = _strongest(found, SIMPLE)
+    if strongest is None:
+        return None
+    row = found[strongest]
+    kind = structure(content)
+    if kind is not None and kind["answer"] == "nothing_in_common":
+        answer = "not_worth"
+    elif all(_surely_gains(found[name]) for name in SIMPLE if name in found):
+        answer = "worth"
+    elif row["ratio"] <= 1 - MARGIN:
+        answer = "unsure"
+    elif strongest in LINEAR:
+        answer = "linear_enough"
+    else:
+        answer = "simple_enough"
+    wins = [
+        trouble
+        for trouble in part["troubles"]
+        if trouble != "clean" and _wins(_differences(part, trouble=trouble))
+    ]
+    return {"question": "denoising", "answer": answer, **_numbers(row), "wins": wins}
+
+
+def _wins(found: dict[str, dict[str, Any]]) -> bool:
+    """Whether the judged method is surely better than all simple ones."""
+    rivals = [found[name] for name in (*SIMPLE, "as_measured") if name in found]
+    return bool(rivals) and all(row["better"] for row in rivals)
+
+
+def downstream(content: dict[str, Any]) -> Answer | None:
+    """Is it worth it for the downstream task, and with how many labels?"""
+    part = content["downstream"]
+    if part is None:
+        return None
+    rivals = DETECTORS if part["task"] == "anomaly" else PREDICTORS
+    by_count = []
+    for labels in part["labels"]:
+        found = _differences(part, labels=labels)
+        strongest = _strongest(found, rivals)
+        if strongest is None:
+            continue
+        row = found[strongest]
+        if all(_surely_gains(found[name]) for name in rivals if name in found):
+            answer = "worth"
+        elif row["ratio"] <= 1 - MARGIN:
+            answer = "unsure"
+        else:
+            answer = "not_worth"
+        entry = {"labels": labels, "answer": answer, **_numbers(row)}
+        if "untrained" in found:
+            entry["pretraining"] = _numbers(found["untrained"]) | {
+                "pays": _surely_gains(found["untrained"])
+            }
+        by_count.append(entry)
+    if not by_count:
+        return None
+    answers = [entry["answer"] for entry in by_count]
+    answer = next((a for a in ("worth", "unsure") if a in answers), "not_worth")
+    shown = by_count[answers.index(answer)]
+    return {
+        "question": "downstream",
+        "answer": answer,
+        "labels": shown["labels"],
+        **{key: shown[key] for key in ("rival", "ratio", "low", "high", "n_splits")},
+        "by_labels": by_count,
+        "pretraining_pays": [
+            e["labels"] for e in by_count if e.get("pretraining", {}).get("pays")
+        ],
+    }
+
+
+def cost(content: dict[str, Any]) -> Answer | None:
+    """What does it take, beside the strongest simple way to rebuild rows?"""
+    part = content["denoising"]
+    found = _differences(part, trouble="overall")
+    strongest = _strongest(found, SIMPLE)
+    rows = {(r["kind"], r["method"]): r for r in content["resources"]}
+    ours = rows.get(("network", part["judged"]))
+    if strongest is None or ours is None:
+        return None
+    theirs = rows[("rebuilder", strongest)]
+    means = {
+        r["method"]: r["mean"] for r in part["errors"] if r["trouble"] == "overall"
+    }
+    gain = means[strongest] - means[part["judged"]]
+    extra = ours["fit_seconds"] - theirs["fit_seconds"]
+    return {
+        "question": "cost",
+        "answer": "seconds",
+        "rival": strongest,
+        "seconds": ours["fit_seconds"],
+        "rival_seconds": theirs["fit_seconds"],
+        "gain": gain,
+        "gain_per_second": gain / extra if extra > 0 else None,
+        "rows_per_second": ours["rows_per_second"],
+        "peak_bytes": ours["peak_bytes"],
+    }
+
+
+def overall(answers: list[Answer]) -> Answer:
+    """Return the short answer, and what to do next."""
+    found = {answer["question"]: answer["answer"] for answer in answers}
+    worth = [q for q in ("denoising", "downstream") if found.get(q) == "worth"]
+    unsure = [q for q in ("denoising", "downstream") if found.get(q) == "unsure"]
+    if worth:
+        answer, step = "worth", "deploy"
+    elif found.get("structure") == "nothing_in_common" and not unsure:
+        answer, step = "not_worth", "other_data"
+    elif unsure:
+        answer, step = "unsure", "more_splits"
+    else:
+        answer = "not_worth"
+        linear = found.get("denoising") == "linear_enough"
+        step = "use_linear" if linear else "use_simple"
+    return {
+        "question": "overall",
+        "answer": answer,
+        "where": worth or unsure,
+        "next": step,
+    }
