@@ -115,7 +115,9 @@ def task(speaker: Speaker) -> Sentence:
     """Return what is done with the target."""
     target = speaker.content["data"]["target"]
     name = target["name"]
-    called = speaker.say("the_target") if name is None else speaker.say("named", name=name)
+    called = (
+        speaker.say("the_target") if name is None else speaker.say("named", name=name)
+    )
     key = f"where.{target['task']}"
     return speaker.say(key, target=called)
 

@@ -18,9 +18,13 @@ TEXTS = {
     "splits.many": "{n} splits",
     "labels.count": "{n}",
     "labels.all": "all",
+    "range": "{low} to {high}",
+    "class.count": "{name}: {n}",
+    "class.normal": "normal",
+    "class.anomaly": "anomalies",
+    "column.package": "Package",
     "compared.sure": (
-        "Error of {ours} against {rival}: {change} "
-        "(95% interval {interval}; {splits})."
+        "Error of {ours} against {rival}: {change} (95% interval {interval}; {splits})."
     ),
     "compared.open": (
         "No difference shown between {ours} and {rival}: measured {change}, but the "
@@ -40,14 +44,14 @@ TEXTS = {
     "headline.unsure": "Not decided yet",
     "headline.not_worth": "Not worth it on this data",
     "overall.worth": (
-        "The denoising autoencoder is surely better than every simple method at {where}."
+        "The denoising autoencoder is surely better than every usual method at {where}."
     ),
     "overall.unsure": (
-        "At {where} the denoising autoencoder measures better than every simple "
+        "At {where} the denoising autoencoder measures better than every usual "
         "method, but these splits do not show that this is more than chance."
     ),
     "overall.not_worth": (
-        "No gain that counts (at least {margin}) over the simple methods was found."
+        "No gain that counts (at least {margin}) over the usual methods was found."
     ),
     "where.denoising": "rebuilding disturbed rows",
     "where.classification": "telling the classes of {target}",
@@ -69,7 +73,7 @@ TEXTS = {
         "lies on one side."
     ),
     "next.use_linear": "Next: a linear method is enough; use {rivals}.",
-    "next.use_simple": "Next: stay with simple methods: {rivals}.",
+    "next.use_simple": "Next: stay with the usual methods: {rivals}.",
     "next.for": "{rival} for {where}",
     "question.overall": "Is it worth it?",
     "question.structure": "Do the columns tell anything about each other?",
@@ -117,10 +121,9 @@ TEXTS = {
     "pretraining.none": (
         "That pretraining helps the same network is not shown at any number of labels."
     ),
-    "cost.seconds": "{seconds} s of training",
+    "cost.seconds": "{seconds} s of training per split",
     "cost.seconds.why": (
-        "Training takes {seconds} s per split, against {rival_seconds} s for {rival}; the "
-        "network takes {rate} rows a second."
+        "{rival}: {rival_seconds} s. The network takes {rate} rows a second."
     ),
     "cost.memory": "It needs {megabytes} MB of memory at its peak.",
     "cost.gain": (
@@ -141,20 +144,20 @@ TEXTS = {
     "passage.title": "To read out in a meeting",
     "passage.start": (
         "We tried denoising autoencoders on our own data, {name}, with {rows} rows and "
-        "{columns} columns, beside simple methods and on the same held-out rows."
+        "{columns} columns, beside the usual methods and on the same held-out rows."
     ),
     "passage.worth": "The answer is yes: it is worth it on this data.",
     "passage.unsure": "The answer is open: it may be worth it, but it is not shown.",
     "passage.not_worth": "The answer is no: it is not worth it on this data.",
     "passage.sure": (
-        "At {where} its error is {change} compared with {rival}, the strongest simple "
+        "At {where} its error is {change} compared with {rival}, the strongest usual "
         "method; chance alone would hardly show that."
     ),
     "passage.open": (
-        "At {where} no difference from {rival}, the strongest simple method, was shown."
+        "At {where} no difference from {rival}, the strongest usual method, was shown."
     ),
     "passage.once": (
-        "At {where} its error is {change} compared with {rival}, the strongest simple "
+        "At {where} its error is {change} compared with {rival}, the strongest usual "
         "method, but on a single split, which may be chance."
     ),
     "passage.cost": "Training took {seconds} s per split.",
@@ -384,7 +387,7 @@ TEXTS = {
     ),
     "method.rule": (
         "Better means that the whole interval lies below zero difference. Worth it "
-        "means better than every simple method, by at least {margin}."
+        "means better than every usual method, by at least {margin}."
     ),
     "method.methods": "The methods",
     "method.troubles": "The troubles",

@@ -18,6 +18,11 @@ TEXTS = {
     "splits.many": "{n}分割",
     "labels.count": "{n}件",
     "labels.all": "全件",
+    "range": "{low}～{high}",
+    "class.count": "{name}：{n}",
+    "class.normal": "正常",
+    "class.anomaly": "異常",
+    "column.package": "パッケージ",
     "compared.sure": (
         "「{ours}」の誤差は「{rival}」と比べて{change}"
         "（95%信頼区間：{interval}、{splits}）。"
@@ -39,15 +44,15 @@ TEXTS = {
     "headline.unsure": "まだ判断できません",
     "headline.not_worth": "このデータでは導入する価値がありません",
     "overall.worth": (
-        "{where}において、デノイジング・オートエンコーダーはどの単純な手法よりも"
+        "{where}において、デノイジング・オートエンコーダーはどの従来手法よりも"
         "確実に優れています。"
     ),
     "overall.unsure": (
-        "{where}において、測定値ではどの単純な手法よりも優れていますが、"
+        "{where}において、測定値ではどの従来手法よりも優れていますが、"
         "今回の分割だけでは偶然でないとは言えません。"
     ),
     "overall.not_worth": (
-        "単純な手法に対して、意味のある改善（{margin}以上）は見つかりませんでした。"
+        "従来手法に対して、意味のある改善（{margin}以上）は見つかりませんでした。"
     ),
     "where.denoising": "乱れた行の復元",
     "where.classification": "{target}のクラス判別",
@@ -69,7 +74,7 @@ TEXTS = {
         "信頼区間が片側に収まれば判断できます。"
     ),
     "next.use_linear": "次にすること：線形の手法で十分です。{rivals}を使ってください。",
-    "next.use_simple": "次にすること：単純な手法で十分です。{rivals}を使ってください。",
+    "next.use_simple": "次にすること：従来手法で十分です。{rivals}を使ってください。",
     "next.for": "{where}には「{rival}」",
     "question.overall": "導入する価値はあるか",
     "question.structure": "列どうしに関係はあるか",
@@ -114,10 +119,9 @@ TEXTS = {
     "pretraining.none": (
         "同じネットワークに事前学習が役立つことは、どのラベル数でも確認できません。"
     ),
-    "cost.seconds": "学習に{seconds}秒",
+    "cost.seconds": "1分割あたりの学習に{seconds}秒",
     "cost.seconds.why": (
-        "学習は1分割あたり{seconds}秒（「{rival}」は{rival_seconds}秒）。"
-        "ネットワークは毎秒{rate}行を処理します。"
+        "「{rival}」では{rival_seconds}秒です。ネットワークは毎秒{rate}行を処理します。"
     ),
     "cost.memory": "メモリーは最大で{megabytes} MBです。",
     "cost.gain": "学習を1秒増やすごとに、誤差は標準偏差の{gain}倍だけ下がる計算です。",
@@ -134,20 +138,20 @@ TEXTS = {
     "passage.title": "会議での説明用",
     "passage.start": (
         "自社のデータ「{name}」（{rows}行、{columns}列）で、デノイジング・"
-        "オートエンコーダーと単純な手法を、学習に使わない同じ行で比べました。"
+        "オートエンコーダーと従来手法を、学習に使わない同じ行で比べました。"
     ),
     "passage.worth": "結論は「導入する価値あり」です。",
     "passage.unsure": "結論は「まだ判断できない」です。価値は示せていません。",
     "passage.not_worth": "結論は「このデータでは導入する価値なし」です。",
     "passage.sure": (
-        "{where}では、最も強い単純な手法である「{rival}」と比べて、誤差は{change}"
+        "{where}では、最も強い従来手法である「{rival}」と比べて、誤差は{change}"
         "という結果でした。偶然だけでは説明しにくい差です。"
     ),
     "passage.open": (
-        "{where}では、最も強い単純な手法である「{rival}」との差は確認できませんでした。"
+        "{where}では、最も強い従来手法である「{rival}」との差は確認できませんでした。"
     ),
     "passage.once": (
-        "{where}では、最も強い単純な手法である「{rival}」と比べて、誤差は{change}"
+        "{where}では、最も強い従来手法である「{rival}」と比べて、誤差は{change}"
         "という結果でした。ただし分割は1回だけで、偶然の可能性があります。"
     ),
     "passage.cost": "学習時間は1分割あたり{seconds}秒でした。",
@@ -171,7 +175,7 @@ TEXTS = {
     "method.linear_pca": "線形（主成分）",
     "method.linear_codes": "線形（当手法の符号）",
     "method.boosting": "勾配ブースティング",
-    "method.isolation_forest": "アイソレーション・フォレスト",
+    "method.isolation_forest": "Isolation Forest",
     "method.mahalanobis": "マハラノビス距離",
     "method.nearest_rows": "近傍までの距離",
     "method.pca_residual": "主成分の残差",
@@ -367,7 +371,7 @@ TEXTS = {
     ),
     "method.rule": (
         "「良い」は、信頼区間全体が差なしより下にあることを意味します。「価値がある」は、"
-        "すべての単純な手法より{margin}以上良いことを意味します。"
+        "すべての従来手法より{margin}以上良いことを意味します。"
     ),
     "method.methods": "手法",
     "method.troubles": "乱れ",
