@@ -34,7 +34,7 @@ from skdae._design import (
 )
 from skdae._network import ACTIVATIONS, Network, Shape, chunks
 from skdae._outputs import OUTPUTS
-from skdae._progress import Monitor
+from skdae._progress import Monitor, PhaseRecord
 from skdae._random import spawn_streams
 from skdae._sources import StreamSource, TableRows, TableSource, encoded_block
 from skdae._tables import (
@@ -239,6 +239,7 @@ default='code'
     network_: Network
     columns_: Columns
     loss_curve_: list[float]
+    phases_: tuple[PhaseRecord, ...]
     _stream: Any
 
     _parameter_constraints: dict[str, list[Any]] = {

@@ -1,7 +1,8 @@
 """The table of a proof of concept: what is used of it, and what is odd about it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ LEAST_ROWS = 50
 LEAST_PER_CLASS = 10
 MOST_CATEGORIES = 200  # of a text column
 TELLING = 0.98  # score of one column alone at the target that is suspicious
+IN_ORDER = 0.5  # correlation of neighbouring rows above which they follow each other
 LEAK_ROWS = 2_000  # rows on which single columns are tried
 
 
@@ -60,10 +62,25 @@ class Data:
             return np.zeros(len(self.X), dtype=bool)
         return ~np.isnan(self.y)
 
+    @property
+    def strata(self) -> np.ndarray:
+        """The classes as whole numbers, -1 where they are not known, (n_rows,)."""
+        every = np.arange(len(self.X))
+        return np.nan_to_num(self.target_of(every), nan=-1).astype(int)
+
+    @property
+    def class_counts(self) -> np.ndarray:
+        """How many rows of each class are known, (n_classes,)."""
+        return np.bincount(self.target_of(self.known).astype(int))
+
+    def target_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return the target of some rows."""
+        if self.y is None:
+            raise ValueError("the table has no target; this is a bug in skdae.poc.")
+        return self.y[rows]
+
     def take(self, rows: np.ndarray) -> "Data":
         """Return some of the rows, in the order given."""
-        from dataclasses import replace
-
         return replace(
             self,
             X=self.X.iloc[rows].reset_index(drop=True),
@@ -129,8 +146,6 @@ def prepare(
         target_name,
     )
     findings += leaks(data)
-    from dataclasses import replace
-
     return replace(data, findings=tuple(findings))
 
 
@@ -169,8 +184,6 @@ def _column(
         return None, None
     if isinstance(value, str):
         if value not in table.columns:
-            from difflib import get_close_matches
-
             near = get_close_matches(value, table.columns, n=3, cutoff=0.4)
             hint = f"; did you mean {near}?" if near else "."
             raise ValueError(
@@ -327,12 +340,16 @@ def _anomalies(codes: np.ndarray, classes: Sequence[str], called: str) -> np.nda
     return codes
 
 
-# --- what would make the results too good -----------------------------------------------
+# --- what would make the results too good ---------------------------------------------
 
 
 def leaks(data: Data) -> list[Finding]:
     """Return what makes results better than they will be in use."""
     findings = []
+    if data.groups is None and not data.in_time:
+        follow = _neighbour_correlation(data)
+        if follow > IN_ORDER:
+            findings.append(Finding("rows_in_order", numbers={"correlation": follow}))
     repeated = int(data.X.duplicated().sum())
     if repeated:
         share = repeated / len(data.X)
@@ -344,7 +361,9 @@ def leaks(data: Data) -> list[Finding]:
     telling = _telling_columns(data)
     if telling:
         findings.append(
-            Finding("telling_column", tuple(telling), {"scores": list(telling.values())})
+            Finding(
+                "telling_column", tuple(telling), {"scores": list(telling.values())}
+            )
         )
     missing = int((~data.known).sum())
     if missing:
@@ -352,11 +371,20 @@ def leaks(data: Data) -> list[Finding]:
     return findings
 
 
+def _neighbour_correlation(data: Data) -> float:
+    """Return how alike neighbouring rows are: the median over columns, 0 to 1."""
+    ranks = data.X[list(data.numeric)].rank().to_numpy()
+    ranks = np.nan_to_num(ranks - np.nanmean(ranks, axis=0))
+    variance = (ranks**2).mean(axis=0)
+    follow = (ranks[1:] * ranks[:-1]).mean(axis=0)
+    return float(np.median(follow / np.maximum(variance, 1e-12)))
+
+
 def _telling_columns(data: Data) -> dict[str, float]:
     """Return columns from which a small tree alone tells the target, with its score."""
     rows = np.flatnonzero(data.known)
     rows = np.random.default_rng(0).permutation(rows)[:LEAK_ROWS]
-    X, y = data.X.iloc[rows], data.y[rows]  # type: ignore[index]
+    X, y = data.X.iloc[rows], data.target_of(rows)
     regression = data.task == "regression"
     if not regression and np.bincount(y.astype(int)).min() < 3:
         return {}

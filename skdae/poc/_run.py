@@ -66,6 +66,7 @@ class Silence:
         "max_rows": [Interval(Integral, 50, None, closed="left")],
         "cache": [str, os.PathLike, None],
         "resume": ["boolean"],
+        "memory": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": [Interval(Integral, 0, None, closed="left")],
         "name": [str],
@@ -85,6 +86,7 @@ def run(
     minutes=10.0,
     n_splits=MOST_SPLITS,
     max_rows=MOST_ROWS,
+    memory=True,
     cache=None,
     resume=False,
     n_jobs=None,
@@ -132,6 +134,8 @@ def run(
         The most splits: repeated 5-fold cross-validation, or blocks of time.
     max_rows : int, default=20_000
         The most rows; of more a random part is used.
+    memory : bool, default=True
+        Whether to measure peak memory, each in a process of its own: some seconds.
     cache : path or None, default=None
         Folder for the results of each method and split as they come, so that a killed
         run goes on. It is removed by :meth:`PoCReport.save`.
@@ -169,7 +173,7 @@ def run(
     >>> from skdae.datasets import make_sensor_data
     >>> plant = make_sensor_data(200, n_sensors=6, as_frame=True, random_state=0)
     >>> report = poc.run(
-    ...     plant.data, schedules=("gradual", "stacked"), minutes=0.05, n_splits=2
+    ...     plant.data, schedules=("gradual", "stacked"), minutes=0.05, memory=False
     ... )
     >>> report.finished
     True
@@ -186,6 +190,7 @@ def run(
         "minutes": minutes,
         "n_splits": n_splits,
         "max_rows": max_rows,
+        "memory": memory,
         "random_state": random_state,
         "n_jobs": effective_n_jobs(n_jobs),
         "name": name,
@@ -200,9 +205,9 @@ def run(
     if "plan" in kept.head:
         plan = Plan.from_dict(kept.head["plan"])
     elif minutes is not None:
-        setting = make_setting(data, plan, network, schedules, random_state)
+        setting = make_setting(data, plan, network, asked)
         plan = plan_for(plan, setting, 60 * minutes, asked["n_jobs"])
-    setting = make_setting(data, plan, network, schedules, random_state)
+    setting = make_setting(data, plan, network, asked)
     kept.note(plan=plan.to_dict())
     finished = True
     try:
@@ -229,7 +234,10 @@ def check_schedules(schedules: Any) -> dict[str, str]:
     named = (
         dict(schedules)
         if isinstance(schedules, Mapping)
-        else {str(s): s for s in ([schedules] if isinstance(schedules, str) else schedules)}
+        else {
+            str(s): s
+            for s in ([schedules] if isinstance(schedules, str) else schedules)
+        }
     )
     unknown = [s for s in named.values() if s not in SCHEDULES]
     if unknown or not named:
@@ -255,10 +263,10 @@ def make_setting(
     data: Data,
     plan: Plan,
     network: GradualDAETransformer,
-    schedules: dict[str, str],
-    seed: int,
+    asked: dict[str, Any],
 ) -> Setting:
     """Return what all units share."""
+    seed, schedules = asked["random_state"], asked["schedules"]
     used = sample_rows(data, plan.n_rows, seed)
     # as many as there may be, so that fewer of them are the first of the same
     splits = in_running_order(
@@ -273,6 +281,7 @@ def make_setting(
         plan.label_counts,
         MOST_TEST_ROWS,
         seed,
+        asked["memory"],
     )
 
 

@@ -18,14 +18,8 @@ Answer = dict[str, Any]
 
 def judge(content: dict[str, Any]) -> list[Answer]:
     """Return one answer per question, the overall one first."""
-    answers = [
-        structure(content),
-        schedule(content),
-        denoising(content),
-        downstream(content),
-        cost(content),
-    ]
-    answers = [answer for answer in answers if answer is not None]
+    questions = (structure, schedule, denoising, downstream, cost)
+    answers = [answer for ask in questions if (answer := ask(content)) is not None]
     return [overall(answers), *answers]
 
 
@@ -54,7 +48,7 @@ def _surely_gains(row: dict[str, Any]) -> bool:
 
 
 def structure(content: dict[str, Any]) -> Answer | None:
-    """Do the columns say anything about each other?"""
+    """Answer whether the columns say anything about each other."""
     part = content["denoising"]
     gaps = _differences(part, trouble="dropout")
     if "column_mean" not in gaps:
@@ -71,7 +65,7 @@ def structure(content: dict[str, Any]) -> Answer | None:
 
 
 def schedule(content: dict[str, Any]) -> Answer | None:
-    """Is gradual training better than stacked training here?"""
+    """Answer whether gradual training is better than stacked training here."""
     part = content["denoising"]
     if len(part["schedules"]) < 2:
         return None
@@ -98,7 +92,7 @@ def schedule(content: dict[str, Any]) -> Answer | None:
 
 
 def denoising(content: dict[str, Any]) -> Answer | None:
-    """Is a denoising autoencoder worth it against the simple ways to rebuild rows?"""
+    """Answer whether it pays against the simple ways to rebuild rows."""
     part = content["denoising"]
     found = _differences(part, trouble="overall")
     strongest = _strongest(found, SIMPLE)
@@ -131,7 +125,7 @@ def _wins(found: dict[str, dict[str, Any]]) -> bool:
 
 
 def downstream(content: dict[str, Any]) -> Answer | None:
-    """Is it worth it for the downstream task, and with how many labels?"""
+    """Answer whether it pays for the downstream task, and with how many labels."""
     part = content["downstream"]
     if part is None:
         return None
@@ -143,7 +137,9 @@ def downstream(content: dict[str, Any]) -> Answer | None:
         if strongest is None:
             continue
         row = found[strongest]
-        if all(_surely_gains(found[name]) for name in rivals if name in found):
+        if not found["constant"]["better"]:
+            answer = "nothing_to_learn"
+        elif all(_surely_gains(found[name]) for name in rivals if name in found):
             answer = "worth"
         elif row["ratio"] <= 1 - MARGIN:
             answer = "unsure"
@@ -158,7 +154,8 @@ def downstream(content: dict[str, Any]) -> Answer | None:
     if not by_count:
         return None
     answers = [entry["answer"] for entry in by_count]
-    answer = next((a for a in ("worth", "unsure") if a in answers), "not_worth")
+    order = ("worth", "unsure", "not_worth", "nothing_to_learn")
+    answer = next(a for a in order if a in answers)
     shown = by_count[answers.index(answer)]
     return {
         "question": "downstream",
@@ -173,7 +170,7 @@ def downstream(content: dict[str, Any]) -> Answer | None:
 
 
 def cost(content: dict[str, Any]) -> Answer | None:
-    """What does it take, beside the strongest simple way to rebuild rows?"""
+    """Answer what it takes, beside the strongest simple way to rebuild rows."""
     part = content["denoising"]
     found = _differences(part, trouble="overall")
     strongest = _strongest(found, SIMPLE)
