@@ -258,7 +258,7 @@ def _kind(column: pd.Series) -> tuple[str, str | None]:
         # whole numbers that only count the rows
         counts = len(values) > 2 and (np.abs(np.diff(values)) == 1).all()
         return "numeric", "id" if counts and n_values == len(values) else None
-    if n_values > max(0.5 * len(known), MOST_CATEGORIES):
+    if n_values > max(0.5 * len(known), MANY_CLASSES):
         return "text", "id"
     return "text", "many_categories" if n_values > MOST_CATEGORIES else None
 
