@@ -539,26 +539,26 @@ def test_bad_input_is_named(change, message):
 
 def test_findings_name_what_is_odd():
     X, y = table(200)
-    X["empty"], X["same"], X["id"] = np.nan, 1.0, np.arange(len(X))
-    X["serial"] = [f"s{k}" for k in range(len(X))]
+    X["empty"], X["same"] = np.nan, 1.0
     X["day"] = pd.date_range("2026-01-01", periods=len(X))
     X["result"] = y * 2.5
     X.loc[3, "a"] = np.inf
-    X = pd.concat([X, X[:10]], ignore_index=True)
-    y = np.r_[y.astype(float), y[:10]]
+    X = pd.concat([X[:190], X[:10]], ignore_index=True)
+    X["id"], X["serial"] = np.arange(len(X)), [f"s{k}" for k in range(len(X))]
+    y = np.r_[y[:190], y[:10]].astype(float)
     y[:5] = np.nan
     data = prepare(X, y)
     found = {f.code: f for f in data.findings}
     assert found["empty"].columns == ("empty",)
     assert found["constant"].columns == ("same",)
-    assert set(found["id"].columns) == {"serial"}
-    assert found["dates"].columns == ("day",)
+    assert found["id_like"].columns == ("id", "serial")
+    assert found["date_time"].columns == ("day",)
     assert found["telling_column"].columns == ("result",)
     assert found["infinite"].columns == ("a",)
     assert found["duplicate_rows"].numbers["rows"] == 10
     assert found["unlabelled_rows"].numbers["rows"] == 5
     assert "result" in data.X.columns
-    assert not {"empty", "same", "serial", "day"} & set(data.X.columns)
+    assert not {"empty", "same", "id", "serial", "day"} & set(data.X.columns)
 
 
 def test_rows_that_follow_each_other_are_found():
