@@ -2,14 +2,15 @@
 
 Better means surely better: the interval of the paired ratio lies below 1. A gain that
 counts is one of at least `MARGIN`. 'Worth it' means better than *every* simple method,
-which no choice among them on test rows can flatter.
+which no choice among them on test rows can flatter: over all troubles, and under at
+least one of them.
 """
 
 from typing import Any
 
 MARGIN = 0.02
 LINEAR = ("pca", "regressions")
-SIMPLE = ("column_mean", "pca", "neighbors", "regressions")
+SIMPLE = ("as_measured", "column_mean", "pca", "neighbors", "regressions")
 PREDICTORS = ("linear_raw", "linear_pca", "boosting")
 DETECTORS = ("isolation_forest", "mahalanobis", "nearest_rows", "pca_residual")
 
@@ -100,27 +101,28 @@ def denoising(content: dict[str, Any]) -> Answer | None:
         return None
     row = found[strongest]
     kind = structure(content)
+    # troubles for which no simple method is as good
+    wins = [
+        trouble
+        for trouble in part["troubles"]
+        if trouble != "clean" and _wins(_differences(part, trouble=trouble))
+    ]
     if kind is not None and kind["answer"] == "nothing_in_common":
         answer = "not_worth"
     elif all(_surely_gains(found[name]) for name in SIMPLE if name in found):
-        answer = "worth"
+        answer = "worth" if wins else "all_round"
     elif row["ratio"] <= 1 - MARGIN:
         answer = "unsure"
     elif strongest in LINEAR:
         answer = "linear_enough"
     else:
         answer = "simple_enough"
-    wins = [
-        trouble
-        for trouble in part["troubles"]
-        if trouble != "clean" and _wins(_differences(part, trouble=trouble))
-    ]
     return {"question": "denoising", "answer": answer, **_numbers(row), "wins": wins}
 
 
 def _wins(found: dict[str, dict[str, Any]]) -> bool:
     """Whether the judged method is surely better than all simple ones."""
-    rivals = [found[name] for name in (*SIMPLE, "as_measured") if name in found]
+    rivals = [found[name] for name in SIMPLE if name in found]
     return bool(rivals) and all(row["better"] for row in rivals)
 
 
@@ -204,6 +206,8 @@ def overall(answers: list[Answer]) -> Answer:
     unsure = [q for q in ("denoising", "downstream") if found.get(q) == "unsure"]
     if worth:
         answer, step = "worth", "deploy"
+    elif found.get("denoising") == "all_round" and not unsure:
+        answer, step = "unsure", "name_trouble"
     elif found.get("structure") == "nothing_in_common" and not unsure:
         answer, step = "not_worth", "other_data"
     elif unsure:
@@ -215,6 +219,6 @@ def overall(answers: list[Answer]) -> Answer:
     return {
         "question": "overall",
         "answer": answer,
-        "where": worth or unsure,
+        "where": worth or unsure or (["denoising"] if step == "name_trouble" else []),
         "next": step,
     }
