@@ -18,8 +18,7 @@ MOST_TEST_ROWS = 2_000
 MOST_SPLITS = 10
 LABEL_COUNTS = (100, 300, 1_000, 3_000)
 DISPENSABLE = ("frozen", "hybrid", "joint")  # schedules, the first to go first
-PILOT_SPLITS = 3  # a plan is chosen such that as many splits fit
-PILOT_LABELS = 300
+PILOT_SPLITS = 5  # a plan is chosen such that as many splits fit
 SHARE_OF_OURS = 0.7  # of the time of a split, roughly: the rest is for the others
 
 
@@ -105,6 +104,8 @@ def smaller_plans(plan: Plan) -> list[Plan]:
             old = getattr(last, name)
             if name == "schedules":
                 value = tuple(s for s in old if s not in value) or old[:1]
+            elif name == "label_counts":
+                value = tuple(n for n in old if n in value or n == old[-1])
             else:
                 value = min(old, value)
             if value != old:
@@ -117,10 +118,10 @@ def smaller_plans(plan: Plan) -> list[Plan]:
             found.append(shrunk)
 
     epochs = plan.max_iter
-    shrink(schedules=DISPENSABLE[:2])
+    shrink(schedules=DISPENSABLE[:2], label_counts=(100, 1_000))
     shrink(max_iter=max(1, epochs // 2))
     shrink(n_rows=10_000)
-    shrink(schedules=DISPENSABLE)
+    shrink(schedules=DISPENSABLE, label_counts=(100,))
     shrink(n_rows=5_000)
     shrink(max_iter=max(1, epochs // 4))
     shrink(n_rows=2_000)
@@ -158,7 +159,7 @@ def _pilot(setting: Setting, n_rows: int) -> tuple[float, float]:
         return epoch, 0.0
     if data.task == "anomaly":
         return epoch, epoch * detector_epochs(len(train.X))
-    labelled = train.take(np.flatnonzero(train.known)[:PILOT_LABELS])
+    labelled = train.take(np.flatnonzero(train.known))  # the most there will be
     _, costs = timed(lambda: fine_tuned(setting, network, labelled, 0))
     return epoch, costs["fit_seconds"]
 

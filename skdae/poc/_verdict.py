@@ -9,6 +9,7 @@ least one of them.
 from typing import Any
 
 MARGIN = 0.02
+HARDLY = 0.9  # of the error of chance: more, and not surely less, is nothing learned
 LINEAR = ("pca", "regressions")
 SIMPLE = ("as_measured", "column_mean", "pca", "neighbors", "regressions")
 PREDICTORS = ("linear_raw", "linear_pca", "boosting")
@@ -139,7 +140,8 @@ def downstream(content: dict[str, Any]) -> Answer | None:
         if strongest is None:
             continue
         row = found[strongest]
-        if not found["constant"]["better"]:
+        chance = found["constant"]
+        if chance["ratio"] > HARDLY and not chance["better"]:
             answer = "nothing_to_learn"
         elif all(_surely_gains(found[name]) for name in rivals if name in found):
             answer = "worth"
