@@ -311,8 +311,8 @@ def test_chunks_put_together_are_the_table(tmp_path, n_rows, kind):
     values = np.random.default_rng(0).normal(size=30)
     table = pd.DataFrame({"a": values, "b": ["x", "y", None] * 10})
     table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
-    opened = open_chunks(path, n_rows, Format())
-    chunks = list(opened)
+    with open_chunks(path, n_rows, Format()) as opened:
+        chunks = list(opened)
     assert opened.names == ("a", "b")
     assert sum(len(chunk.cells) for chunk in chunks) == 30
     whole = read_table(path)
@@ -325,7 +325,8 @@ def test_chunks_put_together_are_the_table(tmp_path, n_rows, kind):
 
 def test_a_text_among_the_numbers_of_a_chunk(tmp_path):
     path = write(tmp_path, "a,b\n1,2\n3,4\nbroken,6\n")
-    chunks = list(open_chunks(path, 2, Format()))
+    with open_chunks(path, 2, Format()) as opened:
+        chunks = list(opened)
     assert chunks[0].numbers("a").tolist() == [1, 3]
     with pytest.raises(TableError, match=r"line 4: the column 'a' .* 'broken' is none"):
         chunks[1].numbers("a")
@@ -333,11 +334,11 @@ def test_a_text_among_the_numbers_of_a_chunk(tmp_path):
 
 def test_a_ragged_line_in_a_later_chunk(tmp_path):
     path = write(tmp_path, "a,b\n" + "1,2\n" * 500 + "1\n")
-    chunks = iter(open_chunks(path, 100, Format()))
-    for _ in range(5):
-        next(chunks)
-    with pytest.raises(TableError, match="line 502"):
-        next(chunks)
+    with open_chunks(path, 100, Format()) as opened:
+        for _ in range(5):
+            next(opened.chunks)
+        with pytest.raises(TableError, match="line 502"):
+            next(opened.chunks)
 
 
 def test_standard_input_may_turn_out_to_be_in_another_encoding(monkeypatch):

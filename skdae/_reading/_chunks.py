@@ -3,12 +3,15 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from skdae._reading._errors import TableError
+from skdae._reading._kinds import is_numeric
 from skdae._reading._numbers import strict_numbers, texts
-from skdae._reading._parquet import parquet_batches
+from skdae._reading._parquet import open_parquet, parquet_batches
 from skdae._reading._sources import (
     STDIN,
     Dialect,
@@ -41,11 +44,7 @@ class Chunk:
                 cells.tolist(), self.dialect.decimal, self.missing
             )
         else:
-            values = pd.to_numeric(cells, errors="coerce").to_numpy(
-                dtype="float64", na_value=float("nan")
-            )
-            strange = pd.isna(values) & cells.notna().to_numpy()
-            wrong = int(strange.argmax()) if strange.any() else None
+            values, wrong = _typed_numbers(cells)
         if wrong is not None:
             where = "" if self.lines is None else f", line {self.lines[wrong]}"
             raise TableError(
@@ -59,22 +58,43 @@ class Chunk:
         """Return a column as text, NaN where it is missing."""
         cells = self.cells[name]
         if self.dialect is None:
-            known = cells.notna()
-            plain = cells.astype(object).map(str).where(known, float("nan"))
-            return plain.astype(object)
+            plain = [str(cell) if pd.notna(cell) else np.nan for cell in cells]
+            return pd.Series(plain, index=cells.index, name=name, dtype=object)
         values = texts(cells.tolist(), self.missing)
         return pd.Series(values, index=cells.index, name=name, dtype=object)
 
 
+def _typed_numbers(cells: pd.Series) -> tuple[np.ndarray, int | None]:
+    """Return a typed column as finite numbers, and the first cell that is none."""
+    wrong = None
+    if is_numeric(cells):
+        values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        values = np.full(len(cells), np.nan)
+        for place, cell in enumerate(cells):
+            try:
+                values[place] = float(cell) if pd.notna(cell) else np.nan
+            except (TypeError, ValueError):
+                wrong = place if wrong is None else wrong
+    return np.where(np.isfinite(values), values, np.nan), wrong
+
+
 @dataclass(frozen=True)
 class Chunks:
-    """A table that is read some rows at a time."""
+    """A table that is read some rows at a time, and closed at the end of a `with`."""
 
     label: str
     names: tuple[str, ...]
     dialect: Dialect | None  # None for Parquet
     notes: tuple[str, ...]
     chunks: Iterator[Chunk]  # to be gone through once
+    file: Any
+
+    def __enter__(self) -> "Chunks":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
 
     def __iter__(self) -> Iterator[Chunk]:
         return self.chunks
@@ -88,9 +108,11 @@ def open_chunks(path: str | os.PathLike, n_rows: int, form: Format) -> Chunks:
     """
     label = name_of(path)
     if is_parquet(path):
-        names, frames = parquet_batches(path, n_rows)
-        chunks = (Chunk(label, frame, None, None) for frame in frames)
-        return Chunks(label, tuple(names), None, (), chunks)
+        opened = open_parquet(path)
+        names = tuple(opened.schema_arrow.names)
+        frames = parquet_batches(opened, n_rows)
+        parts = (Chunk(label, frame, None, None) for frame in frames)
+        return Chunks(label, names, None, (), parts, opened)
     encoding = form.encoding
     if encoding is None and os.fspath(path) != STDIN:
         with open_bytes(path) as file, reading(label):
@@ -101,23 +123,16 @@ def open_chunks(path: str | os.PathLike, n_rows: int, form: Format) -> Chunks:
     except BaseException:
         file.close()
         raise
-    return Chunks(
-        label, text.names, text.dialect, text.notes, _text_chunks(text, n_rows, form)
-    )
+    chunks = _text_chunks(text, n_rows, form)
+    return Chunks(label, text.names, text.dialect, text.notes, chunks, file)
 
 
 def _text_chunks(text: Text, n_rows: int, form: Format) -> Iterator[Chunk]:
     """Yield the rows of a text as frames of text."""
-    start = 0
-    with text.file:
-        for block in text.blocks(n_rows):
-            index = pd.RangeIndex(start, start + len(block.lines))
-            columns = zip(text.names, block.columns, strict=True)
-            cells = pd.DataFrame(
-                {
-                    name: pd.Series(list(values), index=index, dtype=object)
-                    for name, values in columns
-                },
-            )
-            yield Chunk(text.label, cells, block.lines, text.dialect, form.missing)
-            start = index.stop
+    for block in text.blocks(n_rows):
+        columns = {
+            name: pd.Series(list(cells), dtype=object)
+            for name, cells in zip(text.names, block.columns, strict=True)
+        }
+        cells = pd.DataFrame(columns)
+        yield Chunk(text.label, cells, block.lines, text.dialect, form.missing)

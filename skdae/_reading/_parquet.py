@@ -12,27 +12,19 @@ import pandas as pd
 from skdae._reading._errors import TableError
 
 
-def parquet_batches(
-    path: str | os.PathLike, n_rows: int
-) -> tuple[list[str], Iterator[pd.DataFrame]]:
-    """Return the names of the columns, and the rows so many at a time."""
-    file = _opened(path)
-
-    def frames() -> Iterator[pd.DataFrame]:
-        with file:
-            for batch in file.iter_batches(batch_size=n_rows):
-                yield _plain(batch.to_pandas(), path)
-
-    return file.schema_arrow.names, frames()
+def parquet_batches(file: Any, n_rows: int) -> Iterator[pd.DataFrame]:
+    """Yield the rows of an open file so many at a time, in the types of the file."""
+    for batch in file.iter_batches(batch_size=n_rows):
+        yield batch.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
 
 
 def parquet_table(path: str | os.PathLike) -> pd.DataFrame:
     """Return the whole table."""
-    with _opened(path) as file:
+    with open_parquet(path) as file:
         return _plain(file.read().to_pandas(ignore_metadata=True), path)
 
 
-def _opened(path: str | os.PathLike) -> Any:
+def open_parquet(path: str | os.PathLike) -> Any:
     """Open a Parquet file."""
     try:
         from pyarrow import ArrowInvalid, parquet

@@ -87,7 +87,6 @@ class Text:
     n_cells: int  # in a row
     notes: tuple[str, ...]
     rows: Iterator[tuple[int, list[str]]]  # the line and the cells of each row
-    file: IO[bytes]
 
     def blocks(self, n_rows: int) -> Iterator[Block]:
         """Yield the rows, so many at a time."""
@@ -197,7 +196,6 @@ def open_text(file: IO[bytes], label: str, form: Format, encoding: str | None) -
         n_cells=len(cells),
         notes=notes,
         rows=chain(sample[1:] if has_names else sample, rows),
-        file=file,
     )
 
 
