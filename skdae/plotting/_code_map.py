@@ -263,9 +263,7 @@ class CodeMapDisplay:
             return
         n_named = len(self.classes_)
         if n_named or len(self.collections_) == 2:
-            legend = legend_beside(
-                ax, title=self.y_label, ncols=1 + n_named // 20
-            )
+            legend = legend_beside(ax, title=self.y_label, ncols=1 + n_named // 20)
             for handle in legend.legend_handles:
                 handle.set(alpha=1, sizes=[30])
 
