@@ -163,15 +163,7 @@ class AnomalyTimelineDisplay:
         True
         """
         pyplot(f"{cls.__name__}.from_estimator")
-        for needed in ("score_samples", "offset_"):
-            if needed == "offset_":
-                check_is_fitted(estimator)
-            if not hasattr(estimator, needed):
-                raise TypeError(
-                    f"estimator={type(estimator).__name__} has no {needed}, which an "
-                    "outlier detector has; pass one, or call from_predictions with "
-                    "the scores and a threshold."
-                )
+        _check_detector(estimator)
         scores = estimator.score_samples(X)
         explains = hasattr(estimator, "contributions")
         contributions = estimator.contributions(X) if explains else None
@@ -406,6 +398,18 @@ default=None
             label += f",\nlargest of {n_joined} rows"
         colorbar.set_label(label, fontsize=SMALL - 1)
         colorbar.ax.tick_params(labelsize=SMALL - 1)
+
+
+def _check_detector(estimator: Any) -> None:
+    """A fitted estimator with scores and a threshold."""
+    for needed in ("score_samples", "offset_"):
+        if not hasattr(estimator, needed):
+            check_is_fitted(estimator)
+            raise TypeError(
+                f"estimator={type(estimator).__name__} has no {needed}, which an "
+                "outlier detector has; pass one, or call from_predictions with the "
+                "scores and a threshold."
+            )
 
 
 def _faulty(y: Any, n_rows: int) -> np.ndarray | None:

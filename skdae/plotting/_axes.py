@@ -84,18 +84,23 @@ def legend_above(ax: Any, handles: Sequence[Any] | None = None) -> Any:
         handles, _ = ax.get_legend_handles_labels()
     if len(handles) == 0:
         return None
-    return ax.legend(
-        handles=list(handles),
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
-        borderaxespad=LEGEND_LINES,
-        ncols=len(handles),
-        fontsize=SMALL,
-        frameon=False,
-        handlelength=1.6,
-        columnspacing=1.4,
-        borderpad=0,
-    )
+    room = ax.get_window_extent().width
+    for n_lines in range(1, len(handles) + 1):
+        legend = ax.legend(
+            handles=list(handles),
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            borderaxespad=LEGEND_LINES,
+            ncols=-(-len(handles) // n_lines),
+            fontsize=SMALL,
+            frameon=False,
+            handlelength=1.6,
+            columnspacing=1.4,
+            borderpad=0,
+        )
+        if legend.get_window_extent().width <= room:
+            break
+    return legend
 
 
 def legend_beside(ax: Any, **options: Any) -> Any:

@@ -1,5 +1,6 @@
 """Residuals of all sensors over time, as colours."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -270,7 +271,7 @@ def _limit(limit: Any, values: np.ndarray) -> float:
         return max(
             LEAST_LIMIT, float(np.quantile(known, QUANTILE)) if len(known) else 0
         )
-    if not np.isscalar(limit) or not np.isfinite(limit) or limit <= 0:
+    if not isinstance(limit, Real) or not 0 < limit < np.inf:
         raise ValueError(
             f"limit={limit!r} must be a number above 0, in standard deviations; pass "
             "None to take it from the residuals."
