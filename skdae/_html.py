@@ -15,12 +15,14 @@ from skdae._design import check_design
 from skdae._progress import PhaseRecord
 from skdae.schedules import Phase
 
+# what a phase has come to: its name in a record, and in the table
+RESULTS = {"loss": "loss", "validation_loss": "held-out loss", "seconds": "seconds"}
 CLOSING = "</body>"  # what scikit-learn's diagram may end with
 
 STYLE = """<style>
 .skdae-phases {overflow-x: auto; margin: 0.6em 0;}
 .skdae-phases table {border-collapse: collapse; font-size: 0.9em; color: inherit;
-  background: none; width: auto;}
+  background: none; width: auto; margin-bottom: 0.6em;}
 .skdae-phases caption {caption-side: top; text-align: left; font-weight: bold;
   padding: 0.2em 0; color: inherit;}
 .skdae-phases th, .skdae-phases td {padding: 0.2em 0.7em; text-align: right;
@@ -50,11 +52,11 @@ def phase_tables(transformer: Any, title: str = "") -> list[PhaseTable]:
         rate = float(transformer.learning_rate_init)
         records = getattr(transformer, "phases_", ())
         if records:
-            return [PhaseTable(f"Phases as trained{of_whom}", records, rate)]
+            return [PhaseTable(f"Phases{of_whom}, as trained", records, rate)]
         plan = check_design(transformer).plan
     except Exception:  # whatever `fit` is going to say of them
         return []
-    return [PhaseTable(f"Planned phases{of_whom}", plan, rate)]
+    return [PhaseTable(f"Phases{of_whom}, as planned", plan, rate)]
 
 
 def _rate(rate: float, learning_rate: float) -> str:
@@ -64,11 +66,7 @@ def _rate(rate: float, learning_rate: float) -> str:
     return f"<td>{rate * learning_rate:.3g}</td>"
 
 
-def _number(value: float | None) -> str:
-    return "<td></td>" if value is None else f"<td>{value:.4g}</td>"
-
-
-def _row(number: int, phase: Any, n_layers: int, rate: float, trained: bool) -> str:
+def _row(number: int, phase: Any, n_layers: int, rate: float, results: list) -> str:
     """Return the line of a phase."""
     cells = [
         f"<td>{number}</td>",
@@ -79,31 +77,32 @@ def _row(number: int, phase: Any, n_layers: int, rate: float, trained: bool) -> 
         *["<td>&ndash;</td>"] * (n_layers - phase.depth),
         f'<td class="text">{escape(str(phase.corrupt))}</td>',
     ]
-    if trained:
-        cells += [_number(phase.loss), _number(phase.validation_loss)]
-        cells.append(f"<td>{phase.seconds:.1f}</td>")
+    cells += [f"<td>{getattr(phase, name):.4g}</td>" for name in results]
     return f"<tr>{''.join(cells)}</tr>"
 
 
 def to_html(table: PhaseTable) -> str:
     """Return a table of phases as HTML."""
     n_layers = max(phase.depth for phase in table.phases)
-    trained = isinstance(table.phases[0], PhaseRecord)
-    layers = [f"rate of layer {k}" for k in range(1, n_layers + 1)]
+    layers = [f"layer {k}" for k in range(1, n_layers + 1)]
     heads = ["phase", "kind", "depth", "epochs", *layers, "noise on"]
-    if trained:
-        heads += ["loss", "held-out loss", "seconds"]
+    results = [
+        name
+        for name in RESULTS
+        if all(getattr(phase, name, None) is not None for phase in table.phases)
+    ]
+    heads += [RESULTS[name] for name in results]
     columns = "".join(
         f'<th scope="col"{" class=text" if head in ("kind", "noise on") else ""}>'
         f"{head}</th>"
         for head in heads
     )
     rows = "".join(
-        _row(number, phase, n_layers, table.learning_rate, trained)
+        _row(number, phase, n_layers, table.learning_rate, results)
         for number, phase in enumerate(table.phases, 1)
     )
     return (
-        f"<table><caption>{escape(table.title)}</caption>"
+        f"<table><caption>{escape(table.title)}; learning rate by layer</caption>"
         f"<thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table>"
     )
 

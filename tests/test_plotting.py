@@ -866,12 +866,13 @@ def cells_of(html):
 def test_the_plan_is_shown_before_fit_and_what_became_of_it_after(table, dae):
     planned = GradualDAETransformer((6, 4), schedule="stacked", max_iter=8)
     ((heads, *rows),) = cells_of(planned._repr_html_())
-    assert heads[4:] == ["rate of layer 1", "rate of layer 2", "noise on"]
+    assert heads[4:] == ["layer 1", "layer 2", "noise on"]
     assert rows == [
         ["1", "stacked", "1", "4", "0.001", "&ndash;", "input"],
         ["2", "stacked", "2", "4", "frozen", "0.001", "code"],
     ]
     ((heads, *rows),) = cells_of(dae._repr_html_())
+    assert heads[-3:] == ["loss", "held-out loss", "seconds"]
     assert len(rows) == len(dae.phases_)
     losses = [row[heads.index("loss")] for row in rows]
     assert losses == [f"{phase.loss:.4g}" for phase in dae.phases_]
@@ -905,7 +906,8 @@ def test_labels_of_users_are_escaped():
 
 
 def test_estimators_that_hold_networks_show_them(table, detector):
-    ((_, *rows),) = cells_of(detector._repr_html_())
+    ((heads, *rows),) = cells_of(detector._repr_html_())
+    assert heads[-2:] == ["loss", "seconds"]  # nothing was held out
     assert len(rows) == 2
     assert "the first of 3 networks" in detector._repr_html_()
     X, y = table.to_numpy(), np.arange(N) % 2

@@ -138,7 +138,7 @@ class FineTuned(
         transformer = getattr(transformer, "estimator", transformer)  # if frozen
         tables = phase_tables(transformer or _default(), "pretraining")
         if getattr(self, "phases_", ()):
-            title = "Fine-tuning as trained; the output layer learns in every phase"
+            title = "Phases of fine-tuning, in which the output layer learns too"
             rate = self.learning_rate_init
             tables.append(PhaseTable(title, self.phases_, rate))
         return tables
