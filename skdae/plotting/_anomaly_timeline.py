@@ -358,7 +358,12 @@ default=None
         if faulty is not None:
             spans = [
                 ax.axvspan(
-                    start, stop, color=ORANGE, alpha=0.3, lw=0, label="known fault"
+                    start,
+                    stop,
+                    color=ORANGE,
+                    alpha=0.35,
+                    lw=1,  # seen where the fault is a single row of many
+                    label="known fault",
                 )
                 for start, stop in timeline.spans(faulty)
             ]

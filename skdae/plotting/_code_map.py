@@ -210,43 +210,29 @@ class CodeMapDisplay:
                 "from_predictions, which projects wider codes."
             )
         y = _target(self.y, len(points))
-        kind = None if y is None else _kind(y, y_kind)
-        classes = np.array([])
-        if y is not None and kind == "classes":
-            classes = _classes(y)
+        known = np.ones(len(points), dtype=bool) if y is None else ~_is_missing(y)
+        self.classes_ = np.array([])
+        looks: list[tuple[np.ndarray, dict[str, Any]]] = []
+        if not known.all():
+            look = {"color": GREY, "marker": "x", "linewidths": 0.8, "alpha": 0.5}
+            looks.append((~known, {**look, "label": "not known"}))
+        if y is None:
+            looks.append((known, {"color": BLUE, "alpha": 0.6}))
+        elif _kind(y, y_kind) == "continuous":
+            looks.append((known, {"c": y[known].astype(float), "cmap": "viridis"}))
+        else:
+            self.classes_ = _classes(y[known])
+            looks += _class_looks(y, known, self.classes_)
         ax = one_axes(ax, f"{type(self).__name__}.plot", (6.4, 4.8))
         size = float(np.clip(12_000 / len(points), 5, 30))
-        self.collections_, self.colorbar_, self.classes_ = [], None, classes
-
-        # rare classes lie above frequent ones
-        n_rows = {k: int((y == name).sum()) for k, name in enumerate(classes)}
-        above = {k: rank for rank, k in enumerate(sorted(n_rows, key=n_rows.get)[::-1])}
-
-        def scatter(rows: Any, **look: Any) -> Any:
-            found = ax.scatter(
-                *points[rows].T, s=size, linewidths=0, rasterized=True, **look
-            )
-            self.collections_.append(found)
-            return found
-
-        known = slice(None) if y is None else ~_is_missing(y)
-        if y is not None and not np.all(known):
-            scatter(~known, color=GREY, alpha=0.5, label="not known", marker="x").set(
-                linewidths=0.8
-            )
-        if y is None:
-            scatter(known, color=BLUE, alpha=0.6)
-        elif kind == "continuous":
-            colors = scatter(known, c=y[known].astype(float), cmap="viridis")
-            self.colorbar_ = ax.figure.colorbar(colors, ax=ax, label=self.y_label)
-        for k, name in enumerate(classes):
-            scatter(
-                known & (y == name),
-                color=CYCLE[k % len(CYCLE)],
-                marker=MARKERS[k // len(CYCLE)],
-                alpha=0.65,
-                label=str(name),
-                zorder=2 + above[k] / 100,
+        usual = {"s": size, "linewidths": 0, "rasterized": True}
+        self.collections_ = [
+            ax.scatter(*points[rows].T, **{**usual, **look}) for rows, look in looks
+        ]
+        self.colorbar_ = None
+        if "cmap" in looks[-1][1]:
+            self.colorbar_ = ax.figure.colorbar(
+                self.collections_[-1], ax=ax, label=self.y_label
             )
         self._legend(ax)
         ax.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
@@ -309,9 +295,8 @@ def _target(y: Any, n_rows: int) -> np.ndarray | None:
     return found
 
 
-def _classes(y: np.ndarray) -> np.ndarray:
-    """Return the classes, sorted where they can be."""
-    known = y[~_is_missing(y)]
+def _classes(known: np.ndarray) -> np.ndarray:
+    """Return the classes of rows that have one, sorted where they can be."""
     try:
         classes = np.unique(known)
     except TypeError:  # text beside numbers
@@ -322,3 +307,25 @@ def _classes(y: np.ndarray) -> np.ndarray:
             "told apart; join some, or set y_kind='continuous' for numbers."
         )
     return classes
+
+
+def _class_looks(
+    y: np.ndarray, known: np.ndarray, classes: np.ndarray
+) -> list[tuple[np.ndarray, dict[str, Any]]]:
+    """Return rows and look of each class; rare classes lie above frequent ones."""
+    rows = [known & (y == name) for name in classes]
+    counts = np.array([found.sum() for found in rows])
+    above = np.argsort(np.argsort(-counts, kind="stable"))
+    return [
+        (
+            found,
+            {
+                "color": CYCLE[k % len(CYCLE)],
+                "marker": MARKERS[k // len(CYCLE)],
+                "alpha": 0.65,
+                "label": str(name),
+                "zorder": 2 + above[k] / 100,
+            },
+        )
+        for k, (name, found) in enumerate(zip(classes, rows, strict=True))
+    ]

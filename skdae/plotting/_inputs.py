@@ -100,7 +100,7 @@ def positions(features: Any, names: Sequence[str]) -> list[int]:
         features = [features]
     found = []
     for feature in features:
-        if isinstance(feature, Integral) and not isinstance(feature, bool):
+        if isinstance(feature, int | np.integer) and not isinstance(feature, bool):
             if not -len(names) <= feature < len(names):
                 raise ValueError(
                     f"features holds the index {feature}, and there are "

@@ -271,7 +271,7 @@ def _limit(limit: Any, values: np.ndarray) -> float:
         return max(
             LEAST_LIMIT, float(np.quantile(known, QUANTILE)) if len(known) else 0
         )
-    if not isinstance(limit, Real) or not 0 < limit < np.inf:
+    if not isinstance(limit, Real) or not 0 < float(limit) < np.inf:
         raise ValueError(
             f"limit={limit!r} must be a number above 0, in standard deviations; pass "
             "None to take it from the residuals."

@@ -380,11 +380,13 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         """Say what point and bar are, in no schedule's colour."""
         from matplotlib.lines import Line2D
 
-        splits = "1 split" if n_splits == 1 else f"{n_splits} splits, joined by lines"
+        splits = "1 result"
+        if n_splits > 1:
+            splits = f"{n_splits} paired results, joined by lines"
         mean = "mean"
         if n_splits > 1:
             mean = f"mean and {self.confidence:.0%} interval"
-        look = {"color": GREY, "linestyle": "none"}
+        look: dict[str, Any] = {"color": GREY, "linestyle": "none"}
         legend_above(
             ax,
             [
