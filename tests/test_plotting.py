@@ -514,6 +514,17 @@ def test_timeline_without_threshold_has_no_alarms():
     np.testing.assert_array_equal(display.line_.get_xdata(), [10, 20, 30])
 
 
+def test_scores_and_contributions_may_be_missing():
+    parts = [[np.nan, np.nan], [1.0, np.nan], [0.5, 3.0]]
+    display = AnomalyTimelineDisplay.from_predictions(
+        [np.nan, -1, -3], offset=-2, contributions=parts
+    )
+    assert display.alarms_.tolist() == [False, False, True]
+    assert display.features_ == [1, 0]
+    none = AnomalyTimelineDisplay.from_predictions([np.nan, np.nan], offset=-2)
+    assert not none.alarms_.any()
+
+
 def test_a_score_at_the_threshold_is_no_alarm():
     display = AnomalyTimelineDisplay.from_predictions([-1, -2, -3], offset=-2)
     assert display.alarms_.tolist() == [False, False, True]
@@ -627,6 +638,8 @@ def test_codes_that_cannot_be_drawn_are_refused(table):
         CodeMapDisplay.from_predictions(codes, [1, 2])
     with pytest.raises(ValueError, match="y_kind='class' must be one of"):
         CodeMapDisplay.from_predictions(codes, np.zeros(45), y_kind="class")
+    with pytest.raises(ValueError, match="y must hold numbers"):
+        CodeMapDisplay.from_predictions(codes, ["a"] * 45, y_kind="continuous")
     with pytest.raises(ValueError, match="points has 3 columns"):
         CodeMapDisplay(np.zeros((4, 3))).plot()
     forest = IsolationForest(n_estimators=2).fit(table.fillna(0))
@@ -739,6 +752,8 @@ def test_results_that_do_not_fit_are_refused(table):
     train = ScheduleComparisonDisplay.from_estimator
     with pytest.raises(ValueError, match=r"holds \['best'\] and must hold names of"):
         train(GradualDAETransformer(), table, table, schedules=["best"])
+    with pytest.raises(TypeError, match="must be a GradualDAETransformer"):
+        train(IsolationForest(), table, table)
     with pytest.raises(ValueError, match="n_repeats=0 must be an int of at least 1"):
         train(GradualDAETransformer(), table, table, n_repeats=0)
 
@@ -776,6 +791,14 @@ def test_where_the_time_comes_from(time, index, label, kind):
     values, found = read_time(time, X, 4)
     assert found.startswith(label)
     assert values.dtype.kind == kind
+
+
+def test_displays_of_ones_own_take_label_and_dates_from_the_time():
+    dates = pd.date_range("2024-03-01", periods=4, name="clock")
+    display = ResidualHeatmapDisplay(np.zeros((4, 2)), time=dates).plot()
+    assert display.ax_.get_xlabel() == "clock"
+    named = ResidualHeatmapDisplay(np.zeros((4, 2)), time_label="batch").plot()
+    assert named.ax_.get_xlabel() == "batch"
 
 
 def test_times_that_are_none_are_refused():

@@ -41,8 +41,8 @@ class AnomalyTimelineDisplay:
         Rows that are known to be faulty; they are shaded.
     time : ndarray of shape (n_samples,), default=None
         Time of each row, numbers or dates, never decreasing; None counts the rows.
-    time_label : str, default='row'
-        Label of the time axis.
+    time_label : str, default=None
+        Label of the time axis; None takes it from `time`.
     feature_names : sequence of str, default=None
         Names of the sensors; None numbers them.
 
@@ -91,7 +91,7 @@ class AnomalyTimelineDisplay:
         contributions=None,
         y=None,
         time=None,
-        time_label="row",
+        time_label=None,
         feature_names=None,
     ):
         self.anomaly_scores = anomaly_scores
@@ -288,10 +288,12 @@ default=None
         check_count(max_blocks, "max_blocks")
         parts = self._parts(n_rows)
         faulty = _faulty(self.y, n_rows)
-        is_log = check_log(log_scale, scores, float(np.nanmedian(scores)), LOG_FACTOR)
+        known = scores[np.isfinite(scores)]
+        low = float(np.median(known)) if len(known) else 0.0
+        is_log = check_log(log_scale, scores, low, LOG_FACTOR)
         caller = f"{type(self).__name__}.plot"
         pyplot(caller)
-        time, _ = read_time(self.time, None, n_rows)
+        time, label = read_time(self.time, None, n_rows, self.time_label)
         timeline = Timeline.of(time)
         heights, height = [1.0], 3.0
         if parts is not None:
@@ -303,7 +305,7 @@ default=None
         self.features_, self.mesh_ = [], None
         if parts is not None:
             self._draw_parts(axes[1], timeline, parts, max_features, max_blocks)
-        timeline.finish(axes, self.time_label)
+        timeline.finish(axes, label)
         self.ax_, self.figure_ = axes, axes[0].figure
         return self
 
@@ -382,10 +384,11 @@ default=None
         """Draw the sensors that add most to the alarms, or to all rows without any."""
         names = labels(self.feature_names, parts.shape[1])
         concerned = parts[self.alarms_] if self.alarms_.any() else parts
-        order = np.argsort(-np.nansum(concerned, axis=0), kind="stable")
+        concerned = np.nan_to_num(concerned, nan=0.0)
+        order = np.argsort(-concerned.sum(axis=0), kind="stable")
         self.features_ = order[:max_features].tolist()
         edges, blocks, n_joined = timeline.blocks(parts[:, self.features_], max_blocks)
-        largest = np.nanmax(concerned, axis=1)
+        limit = float(np.quantile(concerned.max(axis=1), QUANTILE))
         self.mesh_ = draw_map(
             ax,
             edges,
@@ -393,7 +396,7 @@ default=None
             [names[j] for j in self.features_],
             cmap="Blues",
             vmin=0,
-            vmax=float(np.nanquantile(largest, QUANTILE)) or 1.0,
+            vmax=limit if limit > 0 else 1.0,
         )
         colorbar = ax.figure.colorbar(
             self.mesh_, ax=ax, extend="max", pad=0.015, aspect=12

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdae import _outputs
 from skdae._transformer import GradualDAETransformer
 from skdae.plotting._axes import BLUE, CYCLE, GREY, legend_beside, one_axes, pyplot
-from skdae.plotting._inputs import check_choice, numbers
+from skdae.plotting._inputs import check_choice, column, numbers
 
 MARKERS = ("o", "^", "s", "D", "v")  # another one each time the colours begin anew
 MOST_CLASSES = len(CYCLE) * len(MARKERS)
@@ -219,7 +219,8 @@ class CodeMapDisplay:
         if y is None:
             looks.append((known, {"color": BLUE, "alpha": 0.6}))
         elif _kind(y, y_kind) == "continuous":
-            looks.append((known, {"c": y[known].astype(float), "cmap": "viridis"}))
+            colors = column(y[known], "y")
+            looks.append((known, {"c": colors, "cmap": "viridis"}))
         else:
             self.classes_ = _classes(y[known])
             looks += _class_looks(y, known, self.classes_)

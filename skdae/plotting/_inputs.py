@@ -11,14 +11,19 @@ from skdae._tables import is_dataframe
 from skdae._transformer import GradualDAETransformer
 
 
-def check_fitted_transformer(estimator: Any, caller: str, instead: str) -> None:
-    """A fitted transformer of this package; `instead` says what others may do."""
+def check_transformer(estimator: Any, caller: str, instead: str) -> None:
+    """A transformer of this package; `instead` says what others may do."""
     if not isinstance(estimator, GradualDAETransformer):
         raise TypeError(
             f"estimator={type(estimator).__name__} of {caller} must be a "
-            "GradualDAETransformer; pass the fitted one that it holds (the last step "
-            f"of a pipeline, `transformer_`), or {instead}."
+            "GradualDAETransformer; pass the one that it holds (the last step of a "
+            f"pipeline, `transformer_`), or {instead}."
         )
+
+
+def check_fitted_transformer(estimator: Any, caller: str) -> None:
+    """A fitted transformer of this package."""
+    check_transformer(estimator, caller, "call from_predictions")
     check_is_fitted(estimator)
 
 

@@ -70,8 +70,8 @@ class ReconstructionDisplay:
         that of the measured rows.
     time : ndarray of shape (n_samples,), default=None
         Time of each row, numbers or dates, never decreasing; None counts the rows.
-    time_label : str, default='row'
-        Label of the time axis.
+    time_label : str, default=None
+        Label of the time axis; None takes it from `time`.
     feature_names : sequence of str, default=None
         Names of the sensors; None numbers them.
     units : mapping of str to str, default=None
@@ -117,7 +117,7 @@ class ReconstructionDisplay:
         *,
         scale=None,
         time=None,
-        time_label="row",
+        time_label=None,
         feature_names=None,
         units=None,
     ):
@@ -185,7 +185,7 @@ class ReconstructionDisplay:
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
-        check_fitted_transformer(estimator, caller, "call from_predictions")
+        check_fitted_transformer(estimator, caller)
         raw = estimator._read(X).raw
         rebuilt = estimator._values(_outputs.reconstruction, raw)
         kept = estimator.columns_.numeric
@@ -302,7 +302,7 @@ class ReconstructionDisplay:
             chosen = positions(features, names)
         caller = f"{type(self).__name__}.plot"
         pyplot(caller)
-        time, _ = read_time(self.time, None, len(measured))
+        time, label = read_time(self.time, None, len(measured), self.time_label)
         timeline = Timeline.of(time)
         size = (9, 0.9 + 1.15 * len(chosen))
         axes = panels(ax, caller, size, [1.0] * len(chosen))
@@ -319,7 +319,7 @@ class ReconstructionDisplay:
             )
             panel.margins(y=0.1)
             panel.tick_params(labelsize=SMALL - 1)
-        timeline.finish(axes, self.time_label)
+        timeline.finish(axes, label)
         self._legend(axes[0])
         self.features_, self.deviations_ = chosen, deviations
         self.ax_, self.figure_ = axes, axes[0].figure

@@ -32,8 +32,8 @@ class ResidualHeatmapDisplay:
         nothing was measured.
     time : ndarray of shape (n_samples,), default=None
         Time of each row, numbers or dates, never decreasing; None counts the rows.
-    time_label : str, default='row'
-        Label of the time axis.
+    time_label : str, default=None
+        Label of the time axis; None takes it from `time`.
     feature_names : sequence of str, default=None
         Names of the sensors; None numbers them.
 
@@ -69,7 +69,7 @@ class ResidualHeatmapDisplay:
     (3, 50)
     """
 
-    def __init__(self, residuals, *, time=None, time_label="row", feature_names=None):
+    def __init__(self, residuals, *, time=None, time_label=None, feature_names=None):
         self.residuals = residuals
         self.time = time
         self.time_label = time_label
@@ -133,7 +133,7 @@ class ResidualHeatmapDisplay:
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
-        check_fitted_transformer(estimator, caller, "call from_predictions")
+        check_fitted_transformer(estimator, caller)
         raw = estimator._read(X).raw
         time, time_label = read_time(time, X, len(raw))
         display = cls(
@@ -234,7 +234,7 @@ class ResidualHeatmapDisplay:
         limit = _limit(limit, values[:, chosen])
         caller = f"{type(self).__name__}.plot"
         pyplot(caller)
-        time, _ = read_time(self.time, None, len(values))
+        time, time_label = read_time(self.time, None, len(values), self.time_label)
         timeline = Timeline.of(time)
         size = (9, float(np.clip(1.6 + 0.2 * len(chosen), 2.8, 9)))
         (ax,) = panels(ax, caller, size, [1.0])
@@ -259,7 +259,7 @@ class ResidualHeatmapDisplay:
             from matplotlib.patches import Patch
 
             legend_above(ax, [Patch(facecolor=PALE, label="nothing measured")])
-        timeline.finish(np.array([ax], dtype=object), self.time_label)
+        timeline.finish(np.array([ax], dtype=object), time_label)
         self.features_, self.ax_, self.figure_ = chosen, ax, ax.figure
         return self
 

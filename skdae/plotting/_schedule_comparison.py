@@ -9,7 +9,7 @@ from sklearn.base import clone
 from skdae._design import check_design
 from skdae._random import spawn_streams
 from skdae.plotting._axes import BLACK, CYCLE, GREY, legend_above, one_axes, pyplot
-from skdae.plotting._inputs import check_count, numbers
+from skdae.plotting._inputs import check_count, check_transformer, numbers
 from skdae.schedules import SCHEDULES, at_equal_updates
 
 
@@ -175,6 +175,7 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
+        check_transformer(estimator, caller, "call from_predictions with scores")
         check_count(n_repeats, "n_repeats")
         schedules = _names(schedules)
         unknown = [name for name in schedules if name not in SCHEDULES]
