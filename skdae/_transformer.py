@@ -32,6 +32,7 @@ from skdae._design import (
     learn_columns,
     network_shape,
 )
+from skdae._html import PhaseTableMixin
 from skdae._network import ACTIVATIONS, Network, Shape, chunks
 from skdae._outputs import OUTPUTS
 from skdae._progress import Monitor, PhaseRecord
@@ -65,7 +66,9 @@ def training_results(training: Any) -> dict[str, Any]:
     }
 
 
-class GradualDAETransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class GradualDAETransformer(
+    CallbackSupportMixin, PhaseTableMixin, TransformerMixin, BaseEstimator
+):
     """Denoising autoencoder trained gradually, as a transformer.
 
     Sensor tables are noisy, partly missing and strongly correlated. This transformer
