@@ -1,0 +1,352 @@
+"""The verdict in plain words, for the terminal, the page and a meeting."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from skdae.poc._speech import Part, Sentence, Speaker, at, certainty, joined, percent
+from skdae.poc._verdict import MARGIN
+
+#: Findings that make results look better, or less sure, than they should be.
+SERIOUS = ("telling_column", "duplicate_rows", "rows_in_order", "few_rows_per_split")
+MOST_NAMES = 8  # columns that a sentence names
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of the verdict."""
+
+    question: str
+    code: str
+    title: Sentence
+    short: Sentence
+    why: tuple[Sentence, ...]
+
+
+def summary(content: dict[str, Any], lang: str) -> str:
+    """Return the verdict in some sentences, one answer a line."""
+    speaker = Speaker(content, lang)
+    first, *others = answers(speaker)
+    lines = [speaker.say("summary.unfinished")] if not content["finished"] else []
+    overall = {"headline": first.short, "why": first.why[0]}
+    lines += [speaker.say("summary.overall", **overall), tried(speaker)]
+    for answer in others:
+        facts = {"question": answer.title, "answer": _ended(speaker, answer.short)}
+        why = joined(answer.why, speaker.text("sentence.space"))
+        lines.append(speaker.say("summary.answer", **facts, why=why))
+    for serious, finding in findings(speaker):
+        if serious:
+            lines.append(speaker.say("summary.warning", finding=finding))
+    lines += first.why[1:]
+    return "\n".join(map(str, lines))
+
+
+def passage(content: dict[str, Any], lang: str) -> str:
+    """Return what can be read out in a meeting."""
+    return str(passage_of(Speaker(content, lang)))
+
+
+def passage_of(speaker: Speaker) -> Sentence:
+    """Return what can be read out, numbers included."""
+    content = speaker.content
+    answer = content["verdict"][0]["answer"]
+    said = [speaker.say("passage.start", **table(speaker))]
+    if not content["finished"]:
+        said.append(speaker.say("summary.unfinished"))
+    said.append(speaker.say(f"passage.{answer}"))
+    for question in ("denoising", "downstream"):
+        found = place(content, question)
+        if found is not None:
+            path, row = found
+            facts: dict[str, Part] = {
+                "where": where(speaker, [question]),
+                "change": speaker.change(f"{path}.ratio"),
+                "rival": speaker.method(row["rival"]),
+            }
+            how = certainty(row).replace("wide", "open")
+            said.append(speaker.say(f"passage.{how}", **facts))
+    found = place(content, "cost")
+    if found is not None:
+        seconds = speaker.number(f"{found[0]}.seconds", "seconds")
+        said.append(speaker.say("passage.cost", seconds=seconds))
+    serious = sum(is_serious for is_serious, _ in findings(speaker))
+    if serious:
+        said.append(speaker.say("passage.careful"))
+    said.append(next_step(speaker))
+    return joined(said, speaker.text("sentence.space"))
+
+
+# --- parts of sentences ---------------------------------------------------------------
+
+
+def _ended(speaker: Speaker, sentence: Sentence) -> Sentence:
+    return joined([sentence, speaker.text("sentence.end")])
+
+
+def margin() -> str:
+    """Return how large a gain must be to count."""
+    return percent(100 * MARGIN)
+
+
+def place(content: dict[str, Any], question: str) -> tuple[str, Any] | None:
+    """Return the path of an answer, and the answer."""
+    for i, answer in enumerate(content["verdict"]):
+        if answer["question"] == question:
+            return f"verdict[{i}]", answer
+    return None
+
+
+def table(speaker: Speaker) -> dict[str, Part]:
+    """Return what the table is called and how large it is."""
+    return {
+        "name": speaker.content["asked"]["name"],
+        "rows": speaker.number("data.rows", "count"),
+        "columns": speaker.number("data.columns.length", "count"),
+    }
+
+
+def tried(speaker: Speaker) -> Sentence:
+    """Return what it was tried on."""
+    splits = speaker.splits("plan.n_splits")
+    return speaker.say("summary.data", **table(speaker), splits=splits)
+
+
+def task(speaker: Speaker) -> Sentence:
+    """Return what is done with the target."""
+    target = speaker.content["data"]["target"]
+    name = target["name"]
+    called = (
+        speaker.say("the_target") if name is None else speaker.say("named", name=name)
+    )
+    key = f"where.{target['task']}"
+    return speaker.say(key, target=called)
+
+
+def where(speaker: Speaker, questions: list[str]) -> Sentence:
+    """Return the experiments an answer is about."""
+    parts = [
+        task(speaker) if name == "downstream" else speaker.say(f"where.{name}")
+        for name in questions
+    ]
+    return speaker.listed(parts)
+
+
+def next_step(speaker: Speaker) -> Sentence:
+    """Return what to do next."""
+    content = speaker.content
+    rivals = []
+    for question in ("denoising", "downstream"):
+        found = place(content, question)
+        if found is not None:
+            name = speaker.method(found[1]["rival"])
+            what = where(speaker, [question])
+            rivals.append(speaker.say("next.for", rival=name, where=what))
+    key = f"next.{content['verdict'][0]['next']}"
+    return speaker.say(key, rivals=speaker.listed(rivals))
+
+
+# --- answers --------------------------------------------------------------------------
+
+
+def answers(speaker: Speaker) -> list[Answer]:
+    """Return all answers, the overall one first."""
+    return [
+        QUESTIONS[answer["question"]](speaker, f"verdict[{i}]", answer)
+        for i, answer in enumerate(speaker.content["verdict"])
+    ]
+
+
+def _overall(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
+    code = found["answer"]
+    facts = {"where": where(speaker, found["where"]), "margin": margin()}
+    why = speaker.say(f"overall.{code}", **facts)
+    return Answer(
+        "overall",
+        code,
+        speaker.say("question.overall"),
+        speaker.say(f"headline.{code}"),
+        (why, next_step(speaker)),
+    )
+
+
+def _structure(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
+    code, judged = found["answer"], speaker.content["denoising"]["judged"]
+    why = speaker.say(f"structure.{code}.why", margin=margin())
+    return Answer(
+        "structure",
+        code,
+        speaker.say("question.structure"),
+        speaker.say(f"structure.{code}"),
+        (why, speaker.compared(path, judged)),
+    )
+
+
+def _schedule(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
+    code, judged = found["answer"], speaker.content["denoising"]["judged"]
+    names = {"ours": speaker.method(judged), "rival": speaker.method(found["rival"])}
+    return Answer(
+        "schedule",
+        code,
+        speaker.say("question.schedule", **names),
+        speaker.say(f"schedule.{code}"),
+        (speaker.compared(path, judged),),
+    )
+
+
+def _denoising(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
+    code, judged = found["answer"], speaker.content["denoising"]["judged"]
+    troubles = [speaker.text(f"trouble.{name}") for name in found["wins"]]
+    key = "wins.some" if troubles else "wins.none"
+    wins = speaker.say(key, troubles=speaker.listed(troubles))
+    tells = troubles or code in ("worth", "unsure")
+    return Answer(
+        "denoising",
+        code,
+        speaker.say("question.denoising"),
+        speaker.say(f"denoising.{code}"),
+        (speaker.compared(path, judged), *([wins] if tells else [])),
+    )
+
+
+def _downstream(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
+    code, judged = found["answer"], speaker.content["downstream"]["judged"]
+    why = [speaker.compared(path, judged)]
+    if len(found["by_labels"]) > 1:
+        labels = speaker.labels(f"{path}.labels")
+        why.insert(0, speaker.say("at_labels", labels=labels))
+        why += regime(speaker, path, found)
+    return Answer(
+        "downstream",
+        code,
+        speaker.say("question.downstream", where=task(speaker)),
+        speaker.say(f"downstream.{code}"),
+        tuple(why),
+    )
+
+
+def regime(speaker: Speaker, path: str, found: dict[str, Any]) -> list[Sentence]:
+    """Return at how many labels the network gains, and pretraining."""
+    rows = found["by_labels"]
+    every = range(len(rows))
+    gains = [i for i in every if rows[i]["answer"] == "worth"]
+    pays = [i for i in every if rows[i].get("pretraining", {}).get("pays")]
+
+    def listed(places: Any) -> Sentence:
+        return speaker.listed(
+            speaker.labels(f"{path}.by_labels[{i}].labels") for i in places
+        )
+
+    kind = _regime(gains, len(rows))
+    said = [speaker.say(f"regime.{kind}", labels=listed(gains or every))]
+    if any("pretraining" in row for row in rows):
+        key = "pretraining.some" if pays else "pretraining.none"
+        said.append(speaker.say(key, labels=listed(pays)))
+    return said
+
+
+def _regime(gains: list[int], n: int) -> str:
+    if not gains:
+        return "none"
+    if len(gains) == n:
+        return "every"
+    if gains == list(range(len(gains))):
+        return "few"
+    return "many" if gains == list(range(n - len(gains), n)) else "some"
+
+
+def _cost(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
+    seconds = speaker.number(f"{path}.seconds", "seconds")
+    why = [
+        speaker.say(
+            "cost.seconds.why",
+            seconds=seconds,
+            rival=speaker.method(found["rival"]),
+            rival_seconds=speaker.number(f"{path}.rival_seconds", "seconds"),
+            rate=speaker.number(f"{path}.rows_per_second", "rate"),
+        )
+    ]
+    if found["peak_bytes"] is not None:
+        peak = speaker.number(f"{path}.peak_bytes", "megabytes")
+        why.append(speaker.say("cost.memory", megabytes=peak))
+    rebuilt = place(speaker.content, "denoising")
+    high = None if rebuilt is None else rebuilt[1]["high"]
+    if high is not None and high < 1 and (found["gain_per_second"] or 0) > 0:
+        gain = speaker.number(f"{path}.gain_per_second", "error")
+        why.append(speaker.say("cost.gain", gain=gain))
+    else:
+        why.append(speaker.say("cost.no_gain"))
+    return Answer(
+        "cost",
+        found["answer"],
+        speaker.say("question.cost"),
+        speaker.say(f"cost.{found['answer']}", seconds=seconds),
+        tuple(why),
+    )
+
+
+#: What puts an answer into words, by its question.
+QUESTIONS: dict[str, Callable[[Speaker, str, dict[str, Any]], Answer]] = {
+    "overall": _overall,
+    "structure": _structure,
+    "schedule": _schedule,
+    "denoising": _denoising,
+    "downstream": _downstream,
+    "cost": _cost,
+}
+
+
+# --- the table, and what was left out -------------------------------------------------
+
+
+def findings(speaker: Speaker) -> Iterator[tuple[bool, Sentence]]:
+    """Yield what is odd about the table, and whether it bears on the results."""
+    for i, finding in enumerate(speaker.content["data"]["findings"]):
+        code, path = finding["code"], f"data.findings[{i}]"
+        names = _columns(speaker, finding["columns"], f"{path}.columns")
+        facts: dict[str, Part] = {"columns": names, "code": code}
+        numbers = finding["numbers"]
+        for name, style in (("rows", "count"), ("share", "share")):
+            if name in numbers:
+                facts[name] = speaker.number(f"{path}.numbers.{name}", style)
+        scores = numbers.get("scores", [])[:MOST_NAMES]
+        facts["scores"] = speaker.listed(
+            speaker.number(f"{path}.numbers.scores[{k}]", "score")
+            for k in range(len(scores))
+        )
+        key = f"finding.{code}"
+        known = key if key in speaker.texts else "finding.other"
+        yield code in SERIOUS, speaker.say(known, **facts)
+    repeated = [split["repeated"] for split in speaker.content["splits"]]
+    if any(repeated):
+        most = repeated.index(max(repeated))
+        rows = speaker.number(f"splits[{most}].repeated", "count")
+        yield True, speaker.say("finding.repeated", rows=rows)
+
+
+def _columns(speaker: Speaker, names: list[str], path: str) -> Sentence:
+    shown: list[Part] = list(names[:MOST_NAMES])
+    if len(names) > MOST_NAMES:
+        # of all of them, since that number stands in the report
+        n = speaker.number(f"{path}.length", "count")
+        shown.append(speaker.say("finding.most", n=n))
+    return speaker.listed(shown)
+
+
+def left_out(speaker: Speaker) -> list[Sentence]:
+    """Return what was asked for and not run."""
+    said = []
+    for i, (what, _, run) in enumerate(speaker.content["plan"]["left_out"]):
+        path = f"plan.left_out[{i}]"
+        asked, done = (_amount(speaker, f"{path}[{k}]") for k in (1, 2))
+        key = f"left_out.{what}"
+        known = key if key in speaker.texts else "left_out.other"
+        said.append(speaker.say(known, what=what, asked=asked, run=done))
+    return said
+
+
+def _amount(speaker: Speaker, path: str) -> Part:
+    """Return a number, or names."""
+    value = at(speaker.content, path)
+    if isinstance(value, (list, tuple)):
+        return speaker.listed(speaker.method(name) for name in value)
+    return speaker.number(path, "count")
