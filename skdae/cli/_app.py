@@ -15,7 +15,7 @@ import typer
 from rich.markup import escape
 
 from skdae._version import __version__
-from skdae.cli import _apply, _fit, _info
+from skdae.cli import _apply, _fit, _info, _poc
 from skdae.cli._notes import note
 
 FAILED, INTERRUPTED = 1, 130
@@ -97,6 +97,13 @@ class Command:
 
 
 COMMANDS = (
+    Command(
+        _poc.poc,
+        (
+            "skdae poc plant.csv --target quality --minutes 10 --output report.html",
+            "skdae poc log.parquet --target alarm --task anomaly --time when --lang ja",
+        ),
+    ),
     Command(
         _fit.fit,
         (
