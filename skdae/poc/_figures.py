@@ -157,7 +157,7 @@ def dots(marks: Sequence[Mark], axis: str, key: str, title: str, about: str) -> 
             axes.plot([top], [place], ">", color=COLOURS[mark.kind])
     names = [drawing.text(short(mark.name)) for mark in marks]
     axes.set_yticks(range(len(marks)), names)
-    axes.tick_params(axis="y", length=0, labelcolor=COLOURS["ink"])
+    axes.tick_params(axis="y", length=0, pad=9, labelcolor=COLOURS["ink"])
     axes.set_ylim(len(marks) - 0.4, -0.6)
     axes.set_xlim(0, top)
     axes.xaxis.set_major_locator(_ticks())
@@ -179,8 +179,8 @@ def curves(
 
     A line has one mark per count, or None.
     """
-    drawing = Drawing(480, max(300, 26 * len(lines) + 70))
-    axes = drawing.axes(left=46, right=150, top=26, bottom=44)
+    drawing = Drawing(410, max(300, 26 * len(lines) + 70))
+    axes = drawing.axes(left=40, right=138, top=26, bottom=44)
     known = [[mark for mark in line if mark is not None] for line in lines]
     top = limit([mark for line in known for mark in line])
     ends = []

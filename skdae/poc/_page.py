@@ -24,7 +24,8 @@ from skdae.poc._words import (
 #: How an answer is set off, beside its words.
 TONES = {
     "good": ("worth", "better", "related"),
-    "open": ("unsure", "no_difference", "seconds"),
+    "open": ("unsure", "no_difference"),
+    "plain": ("seconds",),
 }
 PACKAGES = ("jinja2", "matplotlib")
 
@@ -274,7 +275,7 @@ def call(speaker: Speaker) -> Sentence:
         if asked[name] is not False:
             value = asked[name] if isinstance(asked[name], str) else None
             given.append((name, name if value is None else repr(value)))
-    transformer = "\n    ".join(asked["transformer"].splitlines())
+    transformer = re.sub(r"\n\s*", " ", asked["transformer"])
     given += [
         ("task", repr(asked["task"])),
         ("schedules", repr(asked["schedules"])),

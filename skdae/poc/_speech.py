@@ -11,6 +11,7 @@ from skdae.poc import _words_en, _words_ja
 
 LANGUAGES = {"en": _words_en.TEXTS, "ja": _words_ja.TEXTS}
 LARGE = 1000.0  # times; more is not told apart
+NOTHING = 1e-9  # standard deviations; an error of less is one of rounding
 OUR_DETECTOR = "detector_"  # before the name of a schedule
 
 
@@ -85,8 +86,10 @@ def direction(ratio: float) -> str:
 STYLES: dict[str, Callable[[Any], str]] = {
     "count": lambda v: f"{v:,.0f}",
     "error": lambda v: digits(v, 3),
+    "deviations": lambda v: digits(v if abs(v) > NOTHING else 0.0, 3),
     "seconds": lambda v: digits(v, 2),
     "megabytes": lambda v: digits(v / 1e6, 3),
+    "kilobytes": lambda v: digits(v / 1e3, 3),
     "rate": lambda v: digits(v, 2),
     "share": lambda v: percent(100 * v),
     "change": change,

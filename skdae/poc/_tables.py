@@ -28,6 +28,12 @@ class Table:
     judged: frozenset[int] = frozenset()  # rows that are set off
     code: bool = False  # heads of rows are names of the user
 
+    @property
+    def numeric(self) -> list[bool]:
+        """Whether a column holds numbers, which are flush right."""
+        every = zip(*self.rows, strict=True)
+        return [any(not isinstance(cell.main, str) for cell in c) for c in every]
+
 
 def kind_of(content: dict[str, Any], method: str) -> str:
     """Return whether a method is the judged one, another network of ours or none."""
@@ -51,10 +57,11 @@ def _judged(content: dict[str, Any], methods: Sequence[str]) -> frozenset[int]:
 
 def _measured(speaker: Speaker, path: str, row: dict[str, Any]) -> Cell:
     """Return a mean and its interval."""
-    mean = speaker.number(f"{path}.mean", "error")
+    style = "deviations" if path.startswith("denoising") else "error"
+    mean = speaker.number(f"{path}.mean", style)
     if row["low"] is None:
         return Cell(mean)
-    low, high = (speaker.number(f"{path}.{end}", "error") for end in ("low", "high"))
+    low, high = (speaker.number(f"{path}.{end}", style) for end in ("low", "high"))
     return Cell(mean, speaker.say("range", low=low, high=high))
 
 
@@ -163,7 +170,7 @@ COSTS = (
     ("peak", "peak_bytes", "megabytes"),
     ("updates", "weight_updates", "count"),
     ("parameters", "parameters", "count"),
-    ("size", "size_bytes", "megabytes"),
+    ("size", "size_bytes", "kilobytes"),
     ("rate", "rows_per_second", "rate"),
 )
 

@@ -158,8 +158,8 @@ def answers(speaker: Speaker) -> list[Answer]:
 
 def _overall(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
     code = found["answer"]
-    facts = {"where": where(speaker, found["where"]), "margin": margin()}
-    why = speaker.say(f"overall.{code}", **facts)
+    places = where(speaker, found["where"])
+    why = speaker.say(f"overall.{code}", where=places, margin=margin())
     return Answer(
         "overall",
         code,
@@ -335,7 +335,7 @@ def _columns(speaker: Speaker, names: list[str], path: str) -> Sentence:
 def left_out(speaker: Speaker) -> list[Sentence]:
     """Return what was asked for and not run."""
     said = []
-    for i, (what, _, run) in enumerate(speaker.content["plan"]["left_out"]):
+    for i, (what, _, _run) in enumerate(speaker.content["plan"]["left_out"]):
         path = f"plan.left_out[{i}]"
         asked, done = (_amount(speaker, f"{path}[{k}]") for k in (1, 2))
         key = f"left_out.{what}"

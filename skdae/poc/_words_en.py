@@ -61,8 +61,8 @@ TEXTS = {
     "named": "'{name}'",
     "next.title": "What next",
     "next.deploy": (
-        "Next: train it on all rows and run it for a while beside what is in use today, "
-        "on new rows, before relying on it."
+        "Next: train it on all rows and run it for a while beside what is in use "
+        "today, on new rows, before relying on it."
     ),
     "next.other_data": (
         "Next: look for other data, such as sensors that measure related things or "
@@ -103,7 +103,9 @@ TEXTS = {
     "denoising.simple_enough": "No, a simple method is enough",
     "denoising.not_worth": "No, there is nothing to rebuild from",
     "wins.some": "Surely better than every simple method under: {troubles}.",
-    "wins.none": "Under no single trouble is it surely better than every simple method.",
+    "wins.none": (
+        "Under no single trouble is it surely better than every simple method."
+    ),
     "downstream.worth": "Yes",
     "downstream.unsure": "Perhaps",
     "downstream.nothing_to_learn": "No, nothing can be learned about it here",
@@ -129,7 +131,8 @@ TEXTS = {
     ),
     "cost.seconds": "{seconds} s of training per split",
     "cost.seconds.why": (
-        "{rival}: {rival_seconds} s. The network takes {rate} rows a second."
+        "For comparison, {rival}: {rival_seconds} s. The network takes {rate} rows "
+        "a second."
     ),
     "cost.memory": "It needs {megabytes} MB of memory at its peak.",
     "cost.gain": (
@@ -283,8 +286,8 @@ TEXTS = {
     "left_out.title": "What was left out",
     "left_out.none": "Nothing: all that was asked for was run.",
     "left_out.why": (
-        "To meet the time budget, or the most rows that were allowed, less was run than "
-        "asked for. With more time the answers become surer."
+        "To meet the time budget, or the most rows that were allowed, less was run "
+        "than asked for. With more time the answers become surer."
     ),
     "left_out.schedules": "Schedules: {run}; asked for: {asked}.",
     "left_out.max_iter": "Epochs: {run} of {asked}.",
@@ -408,8 +411,8 @@ TEXTS = {
     "reproduce.call": "The call",
     "reproduce.versions": "Versions",
     "trace": (
-        "Every number on this page stands in the JSON file beside it; point at a number "
-        "to see where."
+        "Every number on this page stands in the JSON file beside it; point at a "
+        "number to see where."
     ),
     "column.answer": "Answer",
     "column.asked": "Labels",
@@ -433,7 +436,7 @@ TEXTS = {
     "column.repeated": "Test rows also in training",
     "column.rival": "Against",
     "column.seconds": "Seconds",
-    "column.size": "Size, MB",
+    "column.size": "Size, kB",
     "column.split": "Split",
     "column.test": "Test rows",
     "column.train": "Training rows",
@@ -451,7 +454,7 @@ TEXTS = {
         "are other methods."
     ),
     "plot.denoising.about": "Errors under: {trouble}. The lowest: {best}.",
-    "plot.downstream.about": "{measure} by number of labels. The lowest with all: {best}.",
-    "more": "Show",
-    "sort": "Sort by this column",
+    "plot.downstream.about": (
+        "{measure} by number of labels. The lowest with all: {best}."
+    ),
 }

@@ -140,7 +140,9 @@ TEXTS = {
     ),
     "summary.answer": "{question}：{answer}{why}",
     "summary.warning": "注意：{finding}",
-    "summary.unfinished": "未完了：実行が中断されたため、これまでの結果だけを示します。",
+    "summary.unfinished": (
+        "未完了：実行が中断されたため、これまでの結果だけを示します。"
+    ),
     "passage.title": "会議での説明用",
     "passage.start": (
         "自社のデータ「{name}」（{rows}行、{columns}列）で、デノイジング・"
@@ -282,7 +284,7 @@ TEXTS = {
     "left_out.other": "{what}：{asked}のうち{run}。",
     # the page
     "title": "概念実証：{name}",
-    "lead": "この表にデノイジング・オートエンコーダーは引き合うか",
+    "lead": "このデータにデノイジング・オートエンコーダーは有効か",
     "made": "作成：{when}、skdae {version}",
     "contents": "目次",
     "verdict.title": "結論",
@@ -417,7 +419,7 @@ TEXTS = {
     "column.repeated": "学習行にもある評価行",
     "column.rival": "比較相手",
     "column.seconds": "秒",
-    "column.size": "大きさ（MB）",
+    "column.size": "大きさ（kB）",
     "column.split": "分割",
     "column.test": "評価行",
     "column.train": "学習行",
@@ -435,6 +437,4 @@ TEXTS = {
     ),
     "plot.denoising.about": "{trouble}での誤差。最も低いのは{best}。",
     "plot.downstream.about": "ラベル数と{measure}。全件で最も低いのは{best}。",
-    "more": "表示",
-    "sort": "この列で並べ替え",
 }
