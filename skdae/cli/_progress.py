@@ -34,6 +34,7 @@ class Bar:
         self._task = self._bar.add_task("preparing", total=None)
         self._errors: dict[str, list[float]] = {}
         self._split = -1
+        self._plan: Any = None
 
     def __enter__(self) -> "Bar":
         self._bar.start()
@@ -45,6 +46,9 @@ class Bar:
     def planned(self, plan: Any, n_units: int, n_done: int) -> None:
         """Show the plan."""
         self._bar.update(self._task, total=n_units, completed=n_done)
+        if plan == self._plan:
+            return
+        self._plan = plan
         left_out = ", ".join(
             f"{what} {_short(asked)} → {_short(run)}"
             for what, asked, run in plan.left_out

@@ -290,6 +290,7 @@ TEXTS = {
         "than asked for. With more time the answers become surer."
     ),
     "left_out.schedules": "Schedules: {run}; asked for: {asked}.",
+    "left_out.label_counts": "Numbers of labels: {run}; asked for: {asked}.",
     "left_out.max_iter": "Epochs: {run} of {asked}.",
     "left_out.rows": "Rows: {run} of {asked}, drawn at random.",
     "left_out.splits": "Splits: {run} of {asked}.",

@@ -278,6 +278,7 @@ TEXTS = {
         "しました。時間を増やせば、答えはより確かになります。"
     ),
     "left_out.schedules": "学習方式：{run}（指定：{asked}）。",
+    "left_out.label_counts": "ラベル数：{run}（指定：{asked}）。",
     "left_out.max_iter": "エポック数：{asked}のうち{run}。",
     "left_out.rows": "行数：{asked}のうち無作為に選んだ{run}。",
     "left_out.splits": "分割数：{asked}のうち{run}。",
