@@ -74,6 +74,12 @@ def poc(
     splits: Annotated[int, typer.Option("--splits", help="The most splits.")] = 10,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes.")] = 1,
     seed: Annotated[int, typer.Option("--seed", help="Seed of everything drawn.")] = 0,
+    memory: Annotated[
+        bool,
+        typer.Option(
+            "--memory/--no-memory", help="Measure peak memory, which takes seconds."
+        ),
+    ] = True,
     lang: Annotated[
         Language, typer.Option("--lang", help="Language of the page.")
     ] = Language.en,  # type: ignore[attr-defined]
@@ -126,6 +132,7 @@ def poc(
             label_budget=label_budget,
             minutes=minutes or None,
             n_splits=splits,
+            memory=memory,
             cache=work,
             resume=resume and work.exists(),
             n_jobs=jobs,
