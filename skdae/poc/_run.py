@@ -14,7 +14,13 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from skdae._transformer import GradualDAETransformer
 from skdae._version import __version__
-from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, PerRowNoise
+from skdae.noise import (
+    ComposedNoise,
+    GaussianNoise,
+    MaskingNoise,
+    PerRowNoise,
+    SpikeNoise,
+)
 from skdae.poc._cache import Cache
 from skdae.poc._data import TASKS, Data, prepare
 from skdae.poc._plan import (
@@ -119,7 +125,8 @@ def run(
         names of its own. Default: 'gradual', 'stacked', 'hybrid', 'frozen', 'joint'.
     transformer : GradualDAETransformer or None, default=None
         The network; its schedule, categories and seed are replaced. None: its defaults,
-        with Gaussian errors and lost cells as noise, more in some rows than in others.
+        with Gaussian errors, spikes and lost cells as noise, more in some rows than in
+        others.
     time : str, array-like of shape (n_samples,) or None, default=None
         Times of the rows, or the name of their column. Rows are then learned from the
         past and tested on what comes after.
@@ -222,11 +229,14 @@ def run(
 
 def default_network() -> GradualDAETransformer:
     """Return the network that `transformer=None` stands for."""
-    # every trouble is a wrong or a lost cell, and rows have them to different degrees
-    wrong, lost = PerRowNoise(GaussianNoise(0.75)), PerRowNoise(MaskingNoise(0.5))
-    return GradualDAETransformer(
-        noise=ComposedNoise([("wrong", wrong), ("lost", lost)])
-    )
+    # every trouble is a cell that is a little wrong, far wrong or lost, and rows have
+    # them to different degrees
+    troubles = {
+        "errors": PerRowNoise(GaussianNoise(0.75)),
+        "spikes": PerRowNoise(SpikeNoise(0.1)),
+        "gaps": PerRowNoise(MaskingNoise(0.5)),
+    }
+    return GradualDAETransformer(noise=ComposedNoise(list(troubles.items())))
 
 
 def check_schedules(schedules: Any) -> dict[str, str]:
