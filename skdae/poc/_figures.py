@@ -85,6 +85,8 @@ class Drawing:
             self.figure.savefig(file, format="svg", metadata=nothing)
         drawn = file.getvalue()
         body = drawn[drawn.index(">", drawn.index("<svg")) + 1 :]
+        for name, colour in COLOURS.items():
+            body = body.replace(colour, f"var(--{name})")
         for pattern, by in (
             (r"<!--.*?-->", ""),
             (r"<metadata>.*?</metadata>", ""),
@@ -98,8 +100,6 @@ class Drawing:
             (r"@@(\d+)@@", lambda m: escape(self.texts[int(m[1])])),
         ):
             body = re.sub(pattern, by, body, flags=re.DOTALL)
-        for name, colour in COLOURS.items():
-            body = body.replace(colour, f"var(--{name})")
         return (
             f'<svg role="img" aria-labelledby="{key}-title {key}-about" '
             f'viewBox="0 0 {self.width} {self.height}">'

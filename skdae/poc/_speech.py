@@ -11,7 +11,7 @@ from skdae.poc import _words_en, _words_ja
 
 LANGUAGES = {"en": _words_en.TEXTS, "ja": _words_ja.TEXTS}
 LARGE = 1000.0  # times; more is not told apart
-NOTHING = 1e-9  # standard deviations; an error of less is one of rounding
+NOTHING = 1e-9  # standard deviations; an error below is one of rounding
 OUR_DETECTOR = "detector_"  # before the name of a schedule
 
 

@@ -1,10 +1,18 @@
 """Tables of the page: each cell a number that knows its path, or words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from skdae.poc._speech import OUR_DETECTOR, Number, Part, Speaker, certainty
+from skdae.poc._speech import (
+    NOTHING,
+    OUR_DETECTOR,
+    Number,
+    Part,
+    Speaker,
+    at,
+    certainty,
+)
 from skdae.poc._words import place
 
 MOST_CELLS = 6_000  # of the tables of columns; beyond, two methods are shown
@@ -233,8 +241,12 @@ def column_errors(speaker: Speaker) -> tuple[list[Table], bool]:
                         Cell(name),
                         Cell(speaker.number(deviations[name], "error")),
                         *(
-                            Cell(speaker.number(f"{places[trouble, m]}[{j}]", "error"))
-                            for m in shown
+                            _column_error(
+                                speaker,
+                                f"{places[trouble, method]}[{j}]",
+                                deviations[name],
+                            )
+                            for method in shown
                         ),
                     ]
                     for j, name in enumerate(names)
@@ -243,6 +255,15 @@ def column_errors(speaker: Speaker) -> tuple[list[Table], bool]:
             )
         )
     return tables, is_cut
+
+
+def _column_error(speaker: Speaker, path: str, deviation: str) -> Cell:
+    """Return an error in units of the column; that of rounding is nothing."""
+    error = speaker.number(path, "error")
+    scale = at(speaker.content, deviation) or 0.0
+    if error.value is not None and error.value < NOTHING * scale:
+        error = replace(error, text="0")
+    return Cell(error)
 
 
 def data_columns(speaker: Speaker) -> Table:

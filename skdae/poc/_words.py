@@ -171,12 +171,15 @@ def _overall(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
 
 def _structure(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
     code, judged = found["answer"], speaker.content["denoising"]["judged"]
-    why = speaker.say(f"structure.{code}.why", margin=margin())
+    # by the best method it is so; said for sure only where the judged one shows it
+    is_shown = certainty(found) == "sure" and found["ratio"] < 1
+    key = "perhaps" if code == "related" and not is_shown else code
+    why = speaker.say(f"structure.{key}.why", margin=margin())
     return Answer(
         "structure",
         code,
         speaker.say("question.structure"),
-        speaker.say(f"structure.{code}"),
+        speaker.say(f"structure.{key}"),
         (why, speaker.compared(path, judged)),
     )
 

@@ -87,6 +87,10 @@ TEXTS = {
     "question.cost": "What does it cost?",
     "structure.related": "Yes",
     "structure.nothing_in_common": "No",
+    "structure.perhaps": "Probably",
+    "structure.perhaps.why": (
+        "On average, lost values are rebuilt better than by the column's mean."
+    ),
     "structure.related.why": "Lost values can be told from the other columns.",
     "structure.nothing_in_common.why": (
         "No method rebuilds lost values better than the column's mean by {margin}, so "
@@ -456,6 +460,6 @@ TEXTS = {
     ),
     "plot.denoising.about": "Errors under: {trouble}. The lowest: {best}.",
     "plot.downstream.about": (
-        "{measure} by number of labels. The lowest with all: {best}."
+        "{measure} by number of labels. The lowest with the most: {best}."
     ),
 }

@@ -88,6 +88,10 @@ TEXTS = {
     "question.cost": "コストはどれだけか",
     "structure.related": "ある",
     "structure.nothing_in_common": "ない",
+    "structure.perhaps": "おそらくある",
+    "structure.perhaps.why": (
+        "平均すると、欠けた値を列の平均よりうまく復元できています。"
+    ),
     "structure.related.why": "欠けた値を他の列から推定できます。",
     "structure.nothing_in_common.why": (
         "欠けた値を列の平均より{margin}以上うまく復元できる手法はなく、"
@@ -437,5 +441,5 @@ TEXTS = {
         "四角は他の学習方式やネットワーク、丸はその他の手法です。"
     ),
     "plot.denoising.about": "{trouble}での誤差。最も低いのは{best}。",
-    "plot.downstream.about": "ラベル数と{measure}。全件で最も低いのは{best}。",
+    "plot.downstream.about": "ラベル数と{measure}。最も多いときに最も低いのは{best}。",
 }
