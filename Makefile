@@ -19,7 +19,7 @@ DATA_OPTION = $(if $(DATA),--data "$(DATA)")
 .PHONY: help demo test test-lowest check format docs bench clean
 
 help:
-	@echo "make demo         run the demonstration, about a minute (DATA=dir; CSV=file TARGET=column: your data)"
+	@echo "make demo         a proof of concept on real data, a minute or two (DATA=dir; CSV=file TARGET=column: your data)"
 	@echo "make test         run the tests (ARGS=... goes to pytest)"
 	@echo "make test-lowest  run the tests on the lowest supported releases"
 	@echo "make check        format, lint, types, layers, spelling"
@@ -57,7 +57,7 @@ $(VENV_LOWEST)/.made:
 $(VENV_LOWEST)/.installed-%: pyproject.toml constraints.txt constraints-lowest.txt | $(VENV_LOWEST)/.made
 	$(call install,$(VENV_LOWEST),constraints-lowest.txt,$*)
 
-demo: $(VENV)/.installed-plot
+demo: $(VENV)/.installed-poc
 	@MPLBACKEND=Agg $(BIN)/python examples/demo.py $(DATA_OPTION) $(if $(CSV),--csv "$(CSV)") $(if $(TARGET),--target "$(TARGET)")
 
 test: $(VENV)/.installed-test

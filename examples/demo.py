@@ -1,274 +1,118 @@
-"""Show in about a minute what skdae does, what it is good at and what it is not.
+"""A proof of concept on real data, in a minute or two: what it finds, and a page.
 
-python examples/demo.py                      bundled data and a simulated plant
+python examples/demo.py                      digits, which scikit-learn brings along
 python examples/demo.py --data DIR           and the Tennessee Eastman process
 python examples/demo.py --csv FILE           your own table instead
 python examples/demo.py --csv FILE --target COLUMN
 """
 
 import argparse
-import sys
+import shlex
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from time import perf_counter
 
-from _demo_csv import run_csv
-from _demo_data import (
-    QUICK,
-    Settings,
-    Source,
-    find_process,
-    plant_history,
-    process_history,
-    sources,
-)
-from _demo_experiments import (
-    ERROR,
-    LOST,
-    SCHEDULE_WIDTHS,
-    STACKED,
-    WIDTHS,
-    classify_experiment,
-    denoise_once,
-    detect_experiment,
-    fill_once,
-    grid_search,
-    rebuild_experiment,
-    schedule_experiment,
-    updates,
-)
-from _demo_report import (
-    Comparison,
-    heading,
-    print_comparison,
-    print_duel,
-    print_verdicts,
-    say,
-)
-from _demo_table import TableError
+import numpy as np
+import pandas as pd
+from sklearn.datasets import load_digits
 
-from skdae import GradualDAETransformer
+from skdae.cli import main as skdae
+from skdae.datasets import fetch_tennessee_eastman
 
 OUT = Path(__file__).resolve().parent.parent / "out"
+MINUTES = 1.0  # for each table
+BLOCK = 60  # samples of a run of the process that are held out together
+EVERY = 4  # of the samples with a fault, one in four is used
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", metavar="DIR", help="where tep.npz lies")
+    parser.add_argument("--data", metavar="DIR", type=Path, help="where tep.npz lies")
     parser.add_argument("--csv", metavar="FILE", help="run on this table instead")
     parser.add_argument("--target", metavar="COLUMN", help="column to predict")
     parser.add_argument("--out", metavar="DIR", type=Path, default=OUT)
-    parser.add_argument("--quick", action="store_true", help="only see that it runs")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="for each table")
     options = parser.parse_args(arguments)
     if options.target is not None and options.csv is None:
         parser.error("--target names a column of your own table: give --csv FILE too")
     return options
 
 
-def show_data(
-    tables: Sequence[Source],
-    process: dict | None,
-    data: str | None,
-    settings: Settings,
-) -> None:
-    """What is used, and where the rest would come from."""
-    heading("The data")
-    for source in tables:
-        say(f"{source.name}: {source.about}.")
-    if process is None:
-        where = "in scikit-learn's data folder" if data is None else f"in {data}"
-        say(
-            f"The Tennessee Eastman process is left out: there is no tep.npz {where} "
-            "(--data DIR, or make demo DATA=DIR, names the folder)."
-        )
-    say(
-        "Sensors that move in fewer than 5 % of the rows are left out. Nothing below "
-        f"is measured on rows that were trained on. Figures are means over "
-        f"{settings.repeats} splits (faults: {settings.plants} plants). To be short, "
-        f"skdae is trained for {settings.epochs} epochs; its default is "
-        f"{GradualDAETransformer().max_iter}."
-    )
+def digits() -> pd.DataFrame:
+    """Handwritten digits as a panel of 64 sensors, and which digit it is."""
+    X, y = load_digits(return_X_y=True)
+    table = pd.DataFrame(X, columns=[f"pixel_{j:02d}" for j in range(X.shape[1])])
+    return table.assign(digit=y)
 
 
-def show_filling(tables: Sequence[Source], settings: Settings) -> Comparison:
-    """Lost cells."""
-    heading("1. Cells that were lost")
-    say(
-        f"{LOST:.0%} of all cells are lost, in the past rows as in the new ones. How "
-        "far from the truth is what is filled in? 1 is about what the column's mean "
-        "misses by; more than 1 says that the new rows are unlike the past."
-    )
-    result = rebuild_experiment(
-        fill_once, "filling", "error in standard deviations", tables, settings
-    )
-    print_comparison(result)
-    say(
-        "Of PCA the best size is chosen on the test rows themselves, which flatters "
-        "it. Linear regressions fit one model per column."
-    )
-    return result
+def process(folder: Path | None) -> pd.DataFrame | None:
+    """Normal and faulty samples of the process where its files lie, or None."""
+    for home in [None] if folder is None else [folder, folder / "series"]:
+        try:
+            runs = fetch_tennessee_eastman(home, download_if_missing=False)
+        except OSError:
+            continue
+        return _process_table(runs)
+    return None
 
 
-def show_denoising(tables: Sequence[Source], settings: Settings) -> Comparison:
-    """Noisy cells."""
-    heading("2. Cells that are noisy")
-    say(
-        f"Every sensor is off by a random error of {ERROR:g} of its standard "
-        "deviation, in the past rows as in the new ones: no method ever sees a clean "
-        "row. How far from the truth are the rebuilt rows? skdae is trained with "
-        f"noise='gaussian', noise_rate={ERROR:g}: the fault that it is to undo."
-    )
-    result = rebuild_experiment(
-        denoise_once, "denoising", "error in standard deviations", tables, settings
-    )
-    print_comparison(result)
-    if "Eastman process" in result.columns:
-        say(
-            "In normal operation most variables of the Eastman process move on their "
-            "own, so there is little to rebuild them from: leave such data as measured."
-        )
-    return result
+def _process_table(runs: dict) -> pd.DataFrame:
+    start = runs["fault_start"]
+    faulty = [run[start::EVERY] for run in runs["test"][1:]]
+    parts = [runs["train_normal"], runs["test"][0], *faulty]
+    tables = []
+    for k, part in enumerate(parts):
+        names = [f"x{j + 1:02d}" for j in range(part.shape[1])]
+        table = pd.DataFrame(part.astype(float), columns=names)
+        block = np.arange(len(part)) // BLOCK
+        tables.append(table.assign(block=[f"{k}-{b}" for b in block], fault=int(k > 1)))
+    return pd.concat(tables, ignore_index=True)
 
 
-def show_schedules(tables: Sequence[Source], settings: Settings) -> Comparison:
-    """Gradual beside the others."""
-    heading("3. What is trained when")
-    cost = {ending: min(found) for ending, found in updates(settings.epochs).items()}
-    widths = ", ".join(map(str, SCHEDULE_WIDTHS))
-    say(
-        f"Three hidden layers ({widths}) under four schedules, each with the same "
-        f"number of weight updates ({cost['grown']} layer-epochs, and "
-        f"{cost['then tuned']} where a last phase tunes all layers together). The "
-        "score says how well hidden cells of fresh rows are predicted: 1 is perfect, "
-        "0 no better than the mean."
-    )
-    result = schedule_experiment(tables, settings)
-    print_comparison(result)
-    say(
-        "As it is grown, a stacked network rebuilds badly: its layers have never "
-        "worked together. Tuning closes most of that gap. The other rival is to train "
-        "all layers from the start (joint); on small tables that is hard to beat."
-    )
-    return result
-
-
-def show_classifier(tables: Sequence[Source], settings: Settings) -> Comparison:
-    """Features for a classifier."""
-    heading("4. Before a classifier")
-    say(
-        "Features are learned from the rows without their labels, then a logistic "
-        "regression is trained on the labels; '100 labels' means that only 100 rows "
-        f"have one, and in 'gaps' {LOST:.0%} of all cells are lost. skdae hands on the "
-        f"codes of all its layers ({' + '.join(map(str, WIDTHS))})."
-    )
-    result = classify_experiment(tables, settings)
-    print_comparison(result)
-    return result
-
-
-def show_faults(process: dict | None, settings: Settings) -> Comparison:
-    """Features for an isolation forest."""
-    heading("5. Before an isolation forest")
-    say(
-        "Which rows are faulty? The plants are simulated, their past has faults and "
-        "gaps as the future has; each method scores the future rows. 1 is perfect, "
-        "0.5 is a coin."
-    )
-    histories = [("plants", partial(plant_history, settings.plant_rows))]
-    if process is not None:
-        say(
-            "The Eastman process is learned from normal operation; the test has 21 "
-            "faults."
-        )
-        histories.append(("Eastman process", partial(_process, process)))
-    result = detect_experiment(histories, settings)
-    print_comparison(result)
-    say(
-        "A forest on skdae's residuals (output='error') finds more than one on raw "
-        "sensors. Ask the plain distances too: they are hard to beat, and cost nothing."
-    )
-    return result
-
-
-def _process(process: dict, seed: int):
-    """The same rows for every seed; only the models differ."""
-    return process_history(process)
-
-
-def show_search(source: Source, settings: Settings) -> None:
-    """Grid search through the pipeline."""
-    heading("6. Tuned like any scikit-learn estimator")
-    say(
-        f"GridSearchCV over noise_rate and hidden_layer_sizes on the {source.name}, "
-        "scored by the classifier behind them in 3-fold cross-validation."
-    )
-    search, on_test = grid_search(source, settings)
-    print()
-    print(f"{'hidden_layer_sizes':20s}{'noise_rate':>12s}{'right':>9s}{'spread':>9s}")
-    found = search.cv_results_
-    for i, parameters in enumerate(found["params"]):
-        sizes = ", ".join(map(str, parameters["dae__hidden_layer_sizes"]))
-        star = "*" if i == search.best_index_ else " "
-        print(
-            f"{sizes:20s}{parameters['dae__noise_rate']:12.2f}"
-            f"{found['mean_test_score'][i]:9.3f}{star}"
-            f"{found['std_test_score'][i]:8.3f}"
-        )
-    print(f"The best of them on the test rows: {on_test:.3f} right")
-
-
-def show_verdicts(results: Sequence[Comparison]) -> None:
-    """Where skdae wins and where it does not."""
-    heading("Where skdae wins, and where it does not")
-    say(
-        "The gradual network against the best other method of each column, which is "
-        "chosen afterwards; for faults, the forest on skdae's residuals. 'Level' means "
-        "that the repeats do not agree on the sign."
-    )
-    print_verdicts(results)
-    print_duel(results, STACKED)
-
-
-def run_tour(data: str | None, out: Path, settings: Settings) -> Path:
-    """All sections and the picture."""
-    from _demo_picture import draw
-
-    process = find_process(data)
-    tables = sources(settings, process)
-    show_data(tables, process, data, settings)
-    lost = show_filling(tables, settings)
-    noisy = show_denoising(tables, settings)
-    schedules = show_schedules([tables[0], tables[2]], settings)
-    classified = show_classifier(tables, settings)
-    faults = show_faults(process, settings)
-    show_search(tables[0], settings)
-    show_verdicts([lost, noisy, schedules, classified, faults])
-    path = out / "demo.png"
-    draw(path, lost, noisy, schedules, settings)
-    return path
+def run(words: list[str], minutes: float, page: Path) -> int:
+    """Print the command and run it."""
+    command = ["poc", *words, "--minutes", f"{minutes:g}", "--jobs", "2", "--force"]
+    command += ["--output", str(page)]
+    print(f"\n$ skdae {shlex.join(command)}\n", flush=True)
+    return skdae(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demonstration; the exit status."""
     options = parse(arguments)
-    started = perf_counter()
-    settings = QUICK if options.quick else Settings()
-    if options.quick:
-        say("Quick: this only shows that everything runs; the figures mean nothing.")
-    try:
-        if options.csv is not None:
-            path = run_csv(Path(options.csv), options.target, options.out, settings)
-        else:
-            path = run_tour(options.data, options.out, settings)
-    except TableError as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 2
-    print(f"\nDone in {perf_counter() - started:.0f} seconds. The picture:")
-    print(path)
-    return 0
+    out = options.out
+    out.mkdir(parents=True, exist_ok=True)
+    if options.csv is not None:
+        words = [options.csv]
+        words += [] if options.target is None else ["--target", options.target]
+        page = out / f"{Path(options.csv).name.split('.')[0]}.html"
+        return run(words, options.minutes, page)
+    table = process(options.data)
+    if table is None:
+        where = "scikit-learn's data folder" if options.data is None else options.data
+        print(
+            "The Tennessee Eastman process is left out: there is no tep.npz in "
+            f"{where} (--data DIR, or make demo DATA=DIR, names the folder)."
+        )
+    else:
+        path = out / "eastman.csv"
+        table.to_csv(path, index=False)
+        words = [
+            str(path),
+            "--target",
+            "fault",
+            "--task",
+            "anomaly",
+            "--group",
+            "block",
+        ]
+        status = run(words, options.minutes, out / "eastman.html")
+        if status:
+            return status
+    path = out / "digits.csv"
+    digits().to_csv(path, index=False)
+    return run([str(path), "--target", "digit"], options.minutes, out / "digits.html")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

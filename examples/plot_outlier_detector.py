@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 
 from skdae import GradualDAEOutlierDetector, GradualDAETransformer
 from skdae.datasets import make_sensor_data
+from skdae.plotting import AnomalyTimelineDisplay
 
 plant = make_sensor_data(
     5000, faults=("bias", "drift", "stuck", "spike", "dropout"), random_state=3
@@ -73,29 +74,15 @@ print(f"before a forest     {area:.3f}")
 # %%
 # The top sensors over time
 # -------------------------
+#
+# Strangeness, its threshold and the alarms; below, the sensors that add most to them.
 
-top = np.argsort(-contributions[alarms].sum(axis=0))[:6]
-rows = np.arange(3000, 5000)
-fig, (above, below) = plt.subplots(
-    2, 1, figsize=(11, 5.5), sharex=True, layout="constrained"
+AnomalyTimelineDisplay.from_predictions(
+    detector.score_samples(future),
+    is_fault,
+    offset=detector.offset_,
+    contributions=contributions,
+    feature_names=plant.feature_names,
+    time=np.arange(3000, 5000),
 )
-above.plot(rows, -detector.score_samples(future), color="#1f5fbf", lw=0.8)
-above.axhline(-detector.offset_, color="#30343b", lw=1, ls="--")
-for event in plant.events:
-    if event.start >= 3000:
-        above.axvspan(event.start, event.stop, color="#d9822b", alpha=0.3, lw=0)
-above.set(ylabel="strangeness", xlim=(3000, 5000))
-above.set_title("Strangeness and its threshold; faults are shaded", fontsize=10)
-image = below.imshow(
-    contributions[:, top].T,
-    aspect="auto",
-    cmap="Blues",
-    interpolation="nearest",
-    extent=(3000, 5000, len(top) - 0.5, -0.5),
-    vmin=0,
-    vmax=np.quantile(contributions[alarms].max(axis=1), 0.9),
-)
-below.set_yticks(range(len(top)), [plant.feature_names[j] for j in top], fontsize=8)
-below.set(xlabel="row (time)")
-fig.colorbar(image, ax=below, label="contribution", pad=0.01)
 plt.show()

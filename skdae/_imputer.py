@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdae._columns import Columns
 from skdae._design import DEFAULT_NOISE_RATE, check_noise, learn_columns
+from skdae._html import PhaseTableMixin, phase_tables
 from skdae._normal import Normal, fit_normal
 from skdae._random import Streams, spawn_streams
 from skdae._tables import (
@@ -116,7 +117,7 @@ class _Passes:
         yield np.hstack([errors, filled, part.missing]).astype(np.float32)
 
 
-class GradualDAEImputer(TransformerMixin, BaseEstimator):
+class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
     """Fill missing cells by what the other cells of their row say.
 
     A first estimate is linear: the conditional mean of a normal distribution, learned
@@ -341,6 +342,17 @@ class GradualDAEImputer(TransformerMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "normal_")
+
+    def _phase_tables(self):
+        if hasattr(self, "refinements_"):
+            return [
+                table
+                for number, refinement in enumerate(self.refinements_, 1)
+                for table in phase_tables(
+                    refinement.transformer, f"refinement {number}"
+                )
+            ]
+        return phase_tables(self._transformer(), "each refinement")
 
     def _transformer(self) -> GradualDAETransformer:
         """Return the network to be cloned."""

@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdae._calibration import CALIBRATIONS, conformal_threshold, make_folds
 from skdae._cross_fitting import Member, cross_fit, judge, say, usual_rows
+from skdae._html import PhaseTableMixin, phase_tables
 from skdae._random import spawn_streams
 from skdae._scores import SCORES, Scale, check_scores, combine, views_needed
 from skdae._tables import Table, read, read_training
@@ -32,7 +33,7 @@ def default_transformer(n_rows: int) -> GradualDAETransformer:
     return GradualDAETransformer(noise=noise, max_iter=epochs)
 
 
-class GradualDAEOutlierDetector(OutlierMixin, BaseEstimator):
+class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
     """Outlier detector that judges rows by what networks make of them.
 
     A fault is often a value that is common in itself and does not go with the others.
@@ -328,6 +329,15 @@ class GradualDAEOutlierDetector(OutlierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "offset_")
+
+    def _phase_tables(self):
+        members = getattr(self, "members_", [])
+        if members:
+            title = f"the first of {len(members)} networks"
+            return phase_tables(members[0].transformer, title)
+        if self.transformer is None:  # the number of rows decides
+            return []
+        return phase_tables(self.transformer, "each network")
 
     # --- parts of fit ----------------------------------------------------------------
 

@@ -32,9 +32,10 @@ from skdae._design import (
     learn_columns,
     network_shape,
 )
+from skdae._html import PhaseTableMixin
 from skdae._network import ACTIVATIONS, Network, Shape, chunks
 from skdae._outputs import OUTPUTS
-from skdae._progress import Monitor
+from skdae._progress import Monitor, PhaseRecord
 from skdae._random import spawn_streams
 from skdae._sources import StreamSource, TableRows, TableSource, encoded_block
 from skdae._tables import (
@@ -65,7 +66,9 @@ def training_results(training: Any) -> dict[str, Any]:
     }
 
 
-class GradualDAETransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class GradualDAETransformer(
+    CallbackSupportMixin, PhaseTableMixin, TransformerMixin, BaseEstimator
+):
     """Denoising autoencoder trained gradually, as a transformer.
 
     Sensor tables are noisy, partly missing and strongly correlated. This transformer
@@ -239,6 +242,7 @@ default='code'
     network_: Network
     columns_: Columns
     loss_curve_: list[float]
+    phases_: tuple[PhaseRecord, ...]
     _stream: Any
 
     _parameter_constraints: dict[str, list[Any]] = {

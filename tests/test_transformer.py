@@ -966,7 +966,7 @@ def test_import_is_light_and_a_saved_model_needs_no_torch(tmp_path):
         "except ImportError: pass\n"
         "before = set(sys.modules)\n"  # scikit-learn itself imports pandas if it can
         "import skdae, skdae.datasets, skdae.noise, skdae.schedules\n"
-        "import skdae.timeseries\n"
+        "import skdae.plotting, skdae.timeseries\n"
         "heavy = {'torch', 'pandas', 'polars', 'matplotlib', 'pooch', 'rich'}\n"
         "print(sorted(heavy & (set(sys.modules) - before)))\n"
         "model = pickle.load(open(sys.argv[1], 'rb'))\n"
@@ -986,6 +986,7 @@ PUBLIC_MODULES = [
     "skdae",
     "skdae.datasets",
     "skdae.noise",
+    "skdae.plotting",
     "skdae.schedules",
     "skdae.timeseries",
 ]

@@ -26,6 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdae import _outputs
 from skdae._callbacks import PrintMonitor
 from skdae._design import batch_rows, check_noise
+from skdae._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._network import Network, chunks
 from skdae._progress import PhaseRecord
 from skdae._random import Streams, spawn_streams
@@ -56,7 +57,9 @@ AUTO_STEPS, MIN_EPOCHS = 2_000, 20  # what max_iter='auto' comes to
 STUDENT_NOISE = SwapNoise(0.1)  # what noise='auto' is where unlabelled rows take part
 
 
-class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class FineTuned(
+    PhaseTableMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Base of the estimators that train a pretrained encoder on labels."""
 
     transformer_: GradualDAETransformer
@@ -129,6 +132,16 @@ class FineTuned(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "network_")
+
+    def _phase_tables(self):
+        transformer = getattr(self, "transformer_", self.transformer)
+        transformer = getattr(transformer, "estimator", transformer)  # if frozen
+        tables = phase_tables(transformer or _default(), "pretraining")
+        if getattr(self, "phases_", ()):
+            title = "Phases of fine-tuning, in which the output layer learns too"
+            rate = self.learning_rate_init
+            tables.append(PhaseTable(title, self.phases_, rate))
+        return tables
 
     def set_params(self, **params):
         """Set parameters, also those of the transformer.

@@ -1,27 +1,27 @@
 """The table of a proof of concept: what is used of it, and what is odd about it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import (
-    is_bool_dtype,
-    is_datetime64_any_dtype,
-    is_numeric_dtype,
-    is_timedelta64_dtype,
-)
+from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import LabelEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from skdae._reading import close_names, is_numeric, split_columns
+
+#: Kinds of columns that are left out.
+LEFT_OUT = ("empty", "constant", "date_time", "id_like")
 TASKS = ("classification", "regression", "anomaly")
 MANY_CLASSES = 20  # whole numbers with more values are quantities
 LEAST_ROWS = 50
 LEAST_PER_CLASS = 10
 MOST_CATEGORIES = 200  # of a text column
 TELLING = 0.98  # score of one column alone at the target that is suspicious
+IN_ORDER = 0.5  # correlation of neighbouring rows above which they follow each other
 LEAK_ROWS = 2_000  # rows on which single columns are tried
 
 
@@ -60,10 +60,25 @@ class Data:
             return np.zeros(len(self.X), dtype=bool)
         return ~np.isnan(self.y)
 
+    @property
+    def strata(self) -> np.ndarray:
+        """The classes as whole numbers, -1 where they are not known, (n_rows,)."""
+        every = np.arange(len(self.X))
+        return np.nan_to_num(self.target_of(every), nan=-1).astype(int)
+
+    @property
+    def class_counts(self) -> np.ndarray:
+        """How many rows of each class are known, (n_classes,)."""
+        return np.bincount(self.target_of(self.known).astype(int))
+
+    def target_of(self, rows: np.ndarray) -> np.ndarray:
+        """Return the target of some rows."""
+        if self.y is None:
+            raise ValueError("the table has no target; this is a bug in skdae.poc.")
+        return self.y[rows]
+
     def take(self, rows: np.ndarray) -> "Data":
         """Return some of the rows, in the order given."""
-        from dataclasses import replace
-
         return replace(
             self,
             X=self.X.iloc[rows].reset_index(drop=True),
@@ -129,8 +144,6 @@ def prepare(
         target_name,
     )
     findings += leaks(data)
-    from dataclasses import replace
-
     return replace(data, findings=tuple(findings))
 
 
@@ -169,13 +182,9 @@ def _column(
         return None, None
     if isinstance(value, str):
         if value not in table.columns:
-            from difflib import get_close_matches
-
-            near = get_close_matches(value, table.columns, n=3, cutoff=0.4)
-            hint = f"; did you mean {near}?" if near else "."
             raise ValueError(
-                f"{parameter}={value!r} must be a column of the table, which has "
-                f"{list(table.columns)[:20]}{hint}"
+                f"{parameter}={value!r} must be a column of the table; "
+                f"{close_names(value, table.columns)}"
             )
         return value, table[value].to_numpy()
     array = np.asarray(value)
@@ -208,46 +217,23 @@ def _usable(
     table: pd.DataFrame, findings: list[Finding]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the columns that are used, and which of them are numeric."""
-    dropped: dict[str, list[str]] = {}
-    columns, numeric = {}, []
-    for name in table.columns:
-        column = table[name]
-        kind, reason = _kind(column)
-        if reason is not None:
-            dropped.setdefault(reason, []).append(name)
-        elif kind == "numeric":
-            columns[name] = column.astype(float).replace([np.inf, -np.inf], np.nan)
-            numeric.append(name)
-        else:
-            columns[name] = column.astype(object).where(column.notna(), None)
-            columns[name] = columns[name].map(lambda v: v if v is None else str(v))
-    findings += [Finding(code, tuple(names)) for code, names in dropped.items()]
-    infinite = [n for n in numeric if np.isinf(table[n].astype(float)).any()]
-    if infinite:
-        findings.append(Finding("infinite", tuple(infinite)))
-    return pd.DataFrame(columns), numeric
-
-
-def _kind(column: pd.Series) -> tuple[str, str | None]:
-    """Return what a column holds, and why it is left out where it is."""
-    known = column.dropna()
-    if known.empty:
-        return "empty", "empty"
-    n_values = known.nunique()
-    if n_values == 1:
-        return "constant", "constant"
-    if is_datetime64_any_dtype(column) or is_timedelta64_dtype(column):
-        return "time", "dates"
-    if is_bool_dtype(column) or set(map(type, known.head(100))) == {bool}:
-        return "text", None
-    if is_numeric_dtype(column):
-        values = known.to_numpy(dtype=float)
-        # whole numbers that only count the rows
-        counts = len(values) > 2 and (np.abs(np.diff(values)) == 1).all()
-        return "numeric", "id" if counts and n_values == len(values) else None
-    if n_values > max(0.5 * len(known), MOST_CATEGORIES):
-        return "text", "id"
-    return "text", "many_categories" if n_values > MOST_CATEGORIES else None
+    kinds = split_columns(table)
+    many = [c for c in kinds.text if table[c].nunique() > MOST_CATEGORIES]
+    left_out = {name: list(getattr(kinds, name)) for name in LEFT_OUT}
+    left_out["many_categories"] = many
+    infinite = [c for c in kinds.numeric if np.isinf(table[c].astype(float)).any()]
+    for code, names in (*left_out.items(), ("infinite", infinite)):
+        if names:
+            findings.append(Finding(code, tuple(names)))
+    used = [c for c in table.columns if c in (*kinds.numeric, *kinds.text)]
+    columns = {}
+    for name in used:
+        if name in kinds.numeric:
+            columns[name] = table[name].astype(float).replace([np.inf, -np.inf], np.nan)
+        elif name not in many:
+            known = table[name].notna()
+            columns[name] = table[name].astype(str).astype(object).where(known, None)
+    return pd.DataFrame(columns), list(kinds.numeric)
 
 
 # --- the target -----------------------------------------------------------------------
@@ -279,7 +265,7 @@ def _target(
             f"{called} has one value only ({values.iloc[0]!r}) and must have at least "
             "two; choose another column, or leave the target away."
         )
-    is_number = is_numeric_dtype(series) and not is_bool_dtype(series)
+    is_number = is_numeric(series)
     if task == "auto":
         whole = is_number and (values == np.round(values)).all()
         few = values.nunique() <= MANY_CLASSES
@@ -327,12 +313,16 @@ def _anomalies(codes: np.ndarray, classes: Sequence[str], called: str) -> np.nda
     return codes
 
 
-# --- what would make the results too good -----------------------------------------------
+# --- what would make the results too good ---------------------------------------------
 
 
 def leaks(data: Data) -> list[Finding]:
     """Return what makes results better than they will be in use."""
     findings = []
+    if data.groups is None and not data.in_time:
+        follow = _neighbour_correlation(data)
+        if follow > IN_ORDER:
+            findings.append(Finding("rows_in_order", numbers={"correlation": follow}))
     repeated = int(data.X.duplicated().sum())
     if repeated:
         share = repeated / len(data.X)
@@ -344,7 +334,9 @@ def leaks(data: Data) -> list[Finding]:
     telling = _telling_columns(data)
     if telling:
         findings.append(
-            Finding("telling_column", tuple(telling), {"scores": list(telling.values())})
+            Finding(
+                "telling_column", tuple(telling), {"scores": list(telling.values())}
+            )
         )
     missing = int((~data.known).sum())
     if missing:
@@ -352,11 +344,20 @@ def leaks(data: Data) -> list[Finding]:
     return findings
 
 
+def _neighbour_correlation(data: Data) -> float:
+    """Return how alike neighbouring rows are: the median over columns, 0 to 1."""
+    ranks = data.X[list(data.numeric)].rank().to_numpy()
+    ranks = np.nan_to_num(ranks - np.nanmean(ranks, axis=0))
+    variance = (ranks**2).mean(axis=0)
+    follow = (ranks[1:] * ranks[:-1]).mean(axis=0)
+    return float(np.median(follow / np.maximum(variance, 1e-12)))
+
+
 def _telling_columns(data: Data) -> dict[str, float]:
     """Return columns from which a small tree alone tells the target, with its score."""
     rows = np.flatnonzero(data.known)
     rows = np.random.default_rng(0).permutation(rows)[:LEAK_ROWS]
-    X, y = data.X.iloc[rows], data.y[rows]  # type: ignore[index]
+    X, y = data.X.iloc[rows], data.target_of(rows)
     regression = data.task == "regression"
     if not regression and np.bincount(y.astype(int)).min() < 3:
         return {}

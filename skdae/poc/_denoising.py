@@ -51,7 +51,10 @@ def rebuild_errors(
         counts = (n_cells > 0) & (layout.scale > 0)
         found[trouble] = {
             "error": float(np.mean(roots[counts] / layout.scale[counts])),
-            "columns": [float(r) if n else None for r, n in zip(roots, n_cells)],
+            "columns": [
+                float(root) if n else None
+                for root, n in zip(roots, n_cells, strict=True)
+            ],
         }
     return found
 

@@ -23,9 +23,7 @@ def peak_memory(setting: Setting, unit: Unit) -> float | None:
     None where the system does not tell.
     """
     depth = len(np.atleast_1d(setting.transformer.hidden_layer_sizes))
-    setting = replace(
-        setting, max_iter=depth, label_counts=setting.label_counts[-1:]
-    )
+    setting = replace(setting, max_iter=depth, label_counts=setting.label_counts[-1:])
     with TemporaryDirectory() as folder:
         path = Path(folder) / "unit.pickle"
         path.write_bytes(pickle.dumps((setting, unit)))

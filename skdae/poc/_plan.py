@@ -9,6 +9,7 @@ from sklearn.model_selection import train_test_split
 
 from skdae.poc._costs import timed
 from skdae.poc._data import Data
+from skdae.poc._downstream import detector_epochs, fine_tuned
 from skdae.poc._setting import Setting
 from skdae.poc._splits import Split
 
@@ -17,8 +18,8 @@ MOST_TEST_ROWS = 2_000
 MOST_SPLITS = 10
 LABEL_COUNTS = (100, 300, 1_000, 3_000)
 DISPENSABLE = ("frozen", "hybrid", "joint")  # schedules, the first to go first
-PILOT_SPLITS = 3  # a plan is chosen such that as many splits fit
-SHARE_OF_NETWORKS = 0.5  # of the time of a split, roughly: the rest is for the others
+PILOT_SPLITS = 5  # a plan is chosen such that as many splits fit
+SHARE_OF_OURS = 0.7  # of the time of a split, roughly: the rest is for the others
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Plan:
         )
 
     def without(self, what: str, asked: Any, run: Any) -> "Plan":
-        """Return it with a note of what is left out; of the same thing only the last."""
+        """Return it with a note of what is left out, of one thing only the last."""
         kept = tuple(item for item in self.left_out if item[0] != what)
         first = next((item[1] for item in self.left_out if item[0] == what), asked)
         return replace(self, left_out=(*kept, (what, first, run)))
@@ -85,7 +86,7 @@ def sample_rows(data: Data, n_rows: int, seed: int) -> Data:
         return data
     strata = None
     if data.task in ("classification", "anomaly"):
-        strata = np.nan_to_num(data.y, nan=-1)  # type: ignore[arg-type]
+        strata = data.strata
     rows, _ = train_test_split(
         np.arange(len(data.X)), train_size=n_rows, stratify=strata, random_state=seed
     )
@@ -103,6 +104,8 @@ def smaller_plans(plan: Plan) -> list[Plan]:
             old = getattr(last, name)
             if name == "schedules":
                 value = tuple(s for s in old if s not in value) or old[:1]
+            elif name == "label_counts":
+                value = tuple(n for n in old if n in value or n == old[-1])
             else:
                 value = min(old, value)
             if value != old:
@@ -115,10 +118,10 @@ def smaller_plans(plan: Plan) -> list[Plan]:
             found.append(shrunk)
 
     epochs = plan.max_iter
-    shrink(schedules=DISPENSABLE[:2])
+    shrink(schedules=DISPENSABLE[:2], label_counts=(100, 1_000))
     shrink(max_iter=max(1, epochs // 2))
     shrink(n_rows=10_000)
-    shrink(schedules=DISPENSABLE)
+    shrink(schedules=DISPENSABLE, label_counts=(100,))
     shrink(n_rows=5_000)
     shrink(max_iter=max(1, epochs // 4))
     shrink(n_rows=2_000)
@@ -127,30 +130,38 @@ def smaller_plans(plan: Plan) -> list[Plan]:
     return found
 
 
-def plan_for(
-    plan: Plan, setting: Setting, seconds: float, n_jobs: int
-) -> Plan:
+def plan_for(plan: Plan, setting: Setting, seconds: float, n_jobs: int) -> Plan:
     """Return the largest plan of which a few splits fit into the time."""
-    per_row: dict[int, float] = {}
+    per_row: dict[int, tuple[float, float]] = {}
     for candidate in smaller_plans(plan):
         n = candidate.n_rows
         if n not in per_row:
-            per_row[n] = _seconds_per_epoch(setting, n)
-        networks = per_row[n] * candidate.max_iter * len(candidate.schedules)
-        split = networks / SHARE_OF_NETWORKS / n_jobs
-        if PILOT_SPLITS * split <= seconds:
+            per_row[n] = _pilot(setting, n)
+        epoch, task = per_row[n]
+        n_networks = len(candidate.schedules)
+        ours = epoch * candidate.max_iter * n_networks
+        # once per schedule, and for the network that was not pretrained
+        ours += task * max(len(candidate.label_counts), 1) * (n_networks + 1)
+        if PILOT_SPLITS * ours / SHARE_OF_OURS / n_jobs <= seconds:
             return candidate
     return candidate
 
 
-def _seconds_per_epoch(setting: Setting, n_rows: int) -> float:
-    """Return how long the network takes for an epoch of the rows of a split."""
-    train = sample_rows(setting.data, n_rows, setting.seed)
+def _pilot(setting: Setting, n_rows: int) -> tuple[float, float]:
+    """Return the seconds of an epoch of a network, and of a downstream task."""
+    data = sample_rows(setting.data, n_rows, setting.seed)
+    train = data.take(np.arange(max(2, int(0.8 * len(data.X)))))
     depth = len(np.atleast_1d(setting.transformer.hidden_layer_sizes))
-    train = train.take(np.arange(max(2, int(0.8 * len(train.X)))))
     network = setting.network("gradual", train, 0, depth)
-    _, costs = timed(lambda: network.fit(train.X))
-    return costs["fit_seconds"] / depth
+    network, costs = timed(lambda: network.fit(train.X))
+    epoch = costs["fit_seconds"] / depth
+    if data.task is None:
+        return epoch, 0.0
+    if data.task == "anomaly":
+        return epoch, epoch * detector_epochs(len(train.X))
+    labelled = train.take(np.flatnonzero(train.known))  # the most there will be
+    _, costs = timed(lambda: fine_tuned(setting, network, labelled, 0))
+    return epoch, costs["fit_seconds"]
 
 
 def splits_in(seconds: float, first_split: float, most: int) -> int:

@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.compose import make_column_transformer
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -42,7 +43,7 @@ def error_name(data: Data) -> str:
         return "rmse"
     if data.task == "anomaly":
         return "one_minus_auroc"
-    counts = np.bincount(data.y[data.known].astype(int))  # type: ignore[index]
+    counts = data.class_counts
     rare = len(counts) == 2 and counts.min() < RARE * counts.sum()
     return "one_minus_average_precision" if rare else "share_wrong"
 
@@ -53,18 +54,20 @@ def prediction_error(data: Data, error: str, model: Any, test: Data) -> float:
         return float(mean_squared_error(test.y, model.predict(test.X)) ** 0.5)
     if error == "share_wrong":
         return float(np.mean(model.predict(test.X) != test.y))
-    counts = np.bincount(data.y[data.known].astype(int))  # type: ignore[index]
+    counts = data.class_counts
     rare = int(counts.argmin())
     is_rare = test.y == rare
     p = model.predict_proba(test.X)[:, list(model.classes_).index(rare)]
     return 1 - float(average_precision_score(is_rare, p))
 
 
-def anomaly_errors(strangeness: np.ndarray, y: np.ndarray) -> dict[str, float]:
+def anomaly_errors(strangeness: np.ndarray, test: Data) -> dict[str, float]:
     """Return the errors of scores of rows, the higher the stranger."""
+    y = test.y
     return {
         "one_minus_auroc": 1 - float(roc_auc_score(y, strangeness)),
-        "one_minus_average_precision": 1 - float(average_precision_score(y, strangeness)),
+        "one_minus_average_precision": 1
+        - float(average_precision_score(y, strangeness)),
     }
 
 
@@ -110,8 +113,14 @@ def boosting(data: Data, known: Data) -> Any:
     return make_pipeline(columns, kind(categorical_features=places, **parameters))
 
 
+def constant(data: Data, known: Data) -> Any:
+    """The same answer for every row: the commonest class, or the mean."""
+    return DummyRegressor() if data.task == "regression" else DummyClassifier()
+
+
 #: Estimators of the rows with a label, from all training rows and those.
 PREDICTORS: dict[str, Callable[[Data, Data], Any]] = {
+    "constant": constant,
     "linear_raw": on_raw,
     "linear_pca": on_pca,
     "boosting": boosting,
@@ -162,8 +171,14 @@ def pca_residual(normal: Data, seed: int) -> Strangeness:
     return strangeness
 
 
+def same(normal: Data, seed: int) -> Strangeness:
+    """The same for every row: a coin."""
+    return lambda X: np.zeros(len(X))
+
+
 #: Scores of rows by what they learn from the normal training rows, with a seed.
 DETECTORS: dict[str, Callable[[Data, int], Strangeness]] = {
+    "constant": same,
     "isolation_forest": forest,
     "mahalanobis": mahalanobis,
     "nearest_rows": neighbours,

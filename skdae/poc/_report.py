@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +18,7 @@ from skdae.poc._plan import Plan
 from skdae.poc._predictors import error_name
 from skdae.poc._setting import Result, Setting, Unit
 from skdae.poc._splits import repeated_rows
-from skdae.poc._statistics import compare, interval
+from skdae.poc._statistics import TINY, compare, interval
 from skdae.poc._troubles import TROUBLES
 from skdae.poc._verdict import judge
 
@@ -259,24 +259,24 @@ def rows_of(values: BySplit, share: float, **facts: Any) -> list[dict[str, Any]]
 
 
 def differences(
-    values: BySplit, ours: Sequence[str], share: float, **facts: Any
+    values: BySplit, ours: str, share: float, floor: float, **facts: Any
 ) -> list[dict[str, Any]]:
-    """Return how each of our methods compares with every other method."""
+    """Return how our method compares with every other method."""
     found = []
-    for a in ours:
-        for b in values:
-            if a not in values or a == b:
-                continue
-            pairs = [
-                (x, y)
-                for x, y in zip(values[a], values[b], strict=True)
-                if x is not None and y is not None
-            ]
-            if pairs:
-                result = compare(*zip(*pairs, strict=True), share)
-                row = {"method": a, "rival": b} | facts | asdict(result)
-                row |= {"better": result.is_better, "worse": result.is_worse}
-                found.append(row)
+    for rival in values:
+        if ours not in values or ours == rival:
+            continue
+        pairs = [
+            (a, b)
+            for a, b in zip(values[ours], values[rival], strict=True)
+            if a is not None and b is not None
+        ]
+        if pairs:
+            a, b = zip(*pairs, strict=True)
+            result = compare(a, b, share, floor)
+            row = {"method": ours, "rival": rival} | facts | asdict(result)
+            row |= {"better": result.is_better, "worse": result.is_worse}
+            found.append(row)
     return found
 
 
@@ -303,7 +303,7 @@ def denoising(
     for trouble in (*TROUBLES, OVERALL):
         values = by_split(plan, found, error(trouble))
         errors += rows_of(values, share, trouble=trouble)
-        compared += differences(values, [judged], share, trouble=trouble)
+        compared += differences(values, judged, share, TINY, trouble=trouble)
     return {
         "judged": judged,
         "schedules": list(setting.schedules),
@@ -362,12 +362,14 @@ def downstream(
                 if count in errors
             }
 
+    # a share of rows is known to about one row
+    floor = TINY if name == "rmse" else 1 / setting.most_test_rows
     errors, compared = [], []
     for count in counts:
         values = by_split(plan, found, error(count))
         label = "all" if count == "0" else count
         errors += rows_of(values, share, labels=label)
-        compared += differences(values, ours[:1], share, labels=label)
+        compared += differences(values, ours[0], share, floor, labels=label)
     return {
         "task": data.task,
         "measure": name,
@@ -391,10 +393,7 @@ def resources(setting: Setting, found: Mapping[Unit, Result]) -> list[dict[str, 
             costs.setdefault((unit.kind, unit.method), []).append(result["costs"])
     rows = []
     for (kind, method), values in costs.items():
-        means = {name: float(np.mean([v[name] for v in values])) for name in values[0]}
-        rows.append(
-            {"kind": kind, "method": method}
-            | means
-            | {"peak_bytes": peaks.get((kind, method))}
-        )
+        row: dict[str, Any] = {"kind": kind, "method": method}
+        row |= {name: float(np.mean([v[name] for v in values])) for name in values[0]}
+        rows.append(row | {"peak_bytes": peaks.get((kind, method))})
     return rows

@@ -14,7 +14,13 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from skdae._transformer import GradualDAETransformer
 from skdae._version import __version__
-from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, PerRowNoise
+from skdae.noise import (
+    ComposedNoise,
+    GaussianNoise,
+    MaskingNoise,
+    PerRowNoise,
+    SpikeNoise,
+)
 from skdae.poc._cache import Cache
 from skdae.poc._data import TASKS, Data, prepare
 from skdae.poc._plan import (
@@ -66,6 +72,7 @@ class Silence:
         "max_rows": [Interval(Integral, 50, None, closed="left")],
         "cache": [str, os.PathLike, None],
         "resume": ["boolean"],
+        "memory": ["boolean"],
         "n_jobs": [Integral, None],
         "random_state": [Interval(Integral, 0, None, closed="left")],
         "name": [str],
@@ -85,6 +92,7 @@ def run(
     minutes=10.0,
     n_splits=MOST_SPLITS,
     max_rows=MOST_ROWS,
+    memory=True,
     cache=None,
     resume=False,
     n_jobs=None,
@@ -117,7 +125,8 @@ def run(
         names of its own. Default: 'gradual', 'stacked', 'hybrid', 'frozen', 'joint'.
     transformer : GradualDAETransformer or None, default=None
         The network; its schedule, categories and seed are replaced. None: its defaults,
-        with Gaussian errors and lost cells as noise, more in some rows than in others.
+        with Gaussian errors, spikes and lost cells as noise, more in some rows than in
+        others.
     time : str, array-like of shape (n_samples,) or None, default=None
         Times of the rows, or the name of their column. Rows are then learned from the
         past and tested on what comes after.
@@ -132,6 +141,8 @@ def run(
         The most splits: repeated 5-fold cross-validation, or blocks of time.
     max_rows : int, default=20_000
         The most rows; of more a random part is used.
+    memory : bool, default=True
+        Whether to measure peak memory, each in a process of its own: some seconds.
     cache : path or None, default=None
         Folder for the results of each method and split as they come, so that a killed
         run goes on. It is removed by :meth:`PoCReport.save`.
@@ -169,7 +180,7 @@ def run(
     >>> from skdae.datasets import make_sensor_data
     >>> plant = make_sensor_data(200, n_sensors=6, as_frame=True, random_state=0)
     >>> report = poc.run(
-    ...     plant.data, schedules=("gradual", "stacked"), minutes=0.05, n_splits=2
+    ...     plant.data, schedules=("gradual", "stacked"), minutes=0.05, memory=False
     ... )
     >>> report.finished
     True
@@ -186,6 +197,7 @@ def run(
         "minutes": minutes,
         "n_splits": n_splits,
         "max_rows": max_rows,
+        "memory": memory,
         "random_state": random_state,
         "n_jobs": effective_n_jobs(n_jobs),
         "name": name,
@@ -200,9 +212,9 @@ def run(
     if "plan" in kept.head:
         plan = Plan.from_dict(kept.head["plan"])
     elif minutes is not None:
-        setting = make_setting(data, plan, network, schedules, random_state)
+        setting = make_setting(data, plan, network, asked)
         plan = plan_for(plan, setting, 60 * minutes, asked["n_jobs"])
-    setting = make_setting(data, plan, network, schedules, random_state)
+    setting = make_setting(data, plan, network, asked)
     kept.note(plan=plan.to_dict())
     finished = True
     try:
@@ -217,11 +229,14 @@ def run(
 
 def default_network() -> GradualDAETransformer:
     """Return the network that `transformer=None` stands for."""
-    # every trouble is a wrong or a lost cell, and rows have them to different degrees
-    wrong, lost = PerRowNoise(GaussianNoise(0.75)), PerRowNoise(MaskingNoise(0.5))
-    return GradualDAETransformer(
-        noise=ComposedNoise([("wrong", wrong), ("lost", lost)])
-    )
+    # every trouble is a cell that is a little wrong, far wrong or lost, and rows have
+    # them to different degrees
+    troubles = {
+        "errors": PerRowNoise(GaussianNoise(0.75)),
+        "spikes": PerRowNoise(SpikeNoise(0.1)),
+        "gaps": PerRowNoise(MaskingNoise(0.5)),
+    }
+    return GradualDAETransformer(noise=ComposedNoise(list(troubles.items())))
 
 
 def check_schedules(schedules: Any) -> dict[str, str]:
@@ -229,7 +244,10 @@ def check_schedules(schedules: Any) -> dict[str, str]:
     named = (
         dict(schedules)
         if isinstance(schedules, Mapping)
-        else {str(s): s for s in ([schedules] if isinstance(schedules, str) else schedules)}
+        else {
+            str(s): s
+            for s in ([schedules] if isinstance(schedules, str) else schedules)
+        }
     )
     unknown = [s for s in named.values() if s not in SCHEDULES]
     if unknown or not named:
@@ -255,10 +273,10 @@ def make_setting(
     data: Data,
     plan: Plan,
     network: GradualDAETransformer,
-    schedules: dict[str, str],
-    seed: int,
+    asked: dict[str, Any],
 ) -> Setting:
     """Return what all units share."""
+    seed, schedules = asked["random_state"], asked["schedules"]
     used = sample_rows(data, plan.n_rows, seed)
     # as many as there may be, so that fewer of them are the first of the same
     splits = in_running_order(
@@ -273,6 +291,7 @@ def make_setting(
         plan.label_counts,
         MOST_TEST_ROWS,
         seed,
+        asked["memory"],
     )
 
 

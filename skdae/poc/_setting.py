@@ -36,6 +36,7 @@ class Setting:
     label_counts: tuple[int, ...]  # 0: all
     most_test_rows: int
     seed: int
+    memory: bool = True  # whether peak memory is measured
 
     def rows(self, split: int) -> tuple[Data, Data]:
         """Return the training rows and the test rows of a split.
@@ -45,7 +46,7 @@ class Setting:
         """
         train, test = self.splits[split]
         if self.data.task == "anomaly":
-            train = train[self.data.y[train] != 1]  # type: ignore[index]
+            train = train[self.data.target_of(train) != 1]
         if len(test) > self.most_test_rows:
             draw = np.random.default_rng([self.seed, split, 1])
             test = np.sort(draw.choice(test, self.most_test_rows, replace=False))
@@ -59,7 +60,7 @@ class Setting:
     def network(
         self, schedule: str, data: Data, seed: int, max_iter: int
     ) -> GradualDAETransformer:
-        """Return the transformer with a schedule of as many weight updates as gradual."""
+        """Return the transformer; all schedules have as many weight updates."""
         sizes = np.atleast_1d(self.transformer.hidden_layer_sizes)
         reference = gradual(len(sizes), max(max_iter, len(sizes)))
         return clone(self.transformer).set_params(

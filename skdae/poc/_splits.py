@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import (
     GroupKFold,
     RepeatedKFold,
@@ -29,7 +30,7 @@ def make_splits(data: Data, n_splits: int, seed: int) -> list[Split]:
     ones are held out; of time and groups, whole groups, since each has its own time.
     """
     if data.groups is not None:
-        return _grouped(data, n_splits, seed)
+        return _grouped(data.groups, n_splits, seed)
     if data.in_time:
         # the later half of the rows is held out block by block
         size = len(data.X) // (2 * n_splits)
@@ -38,8 +39,7 @@ def make_splits(data: Data, n_splits: int, seed: int) -> list[Split]:
     n_folds = min(N_FOLDS, n_splits)
     n_repeats = -(-n_splits // n_folds)
     if data.task in ("classification", "anomaly"):
-        assert data.y is not None
-        strata = np.where(np.isnan(data.y), -1, data.y).astype(int)
+        strata = data.strata
         stratified = RepeatedStratifiedKFold(
             n_splits=n_folds, n_repeats=n_repeats, random_state=seed
         )
@@ -50,21 +50,18 @@ def make_splits(data: Data, n_splits: int, seed: int) -> list[Split]:
     return [Split(*rows) for rows in found][:n_splits]
 
 
-def _grouped(data: Data, n_splits: int, seed: int) -> list[Split]:
-    assert data.groups is not None
-    n_folds = min(N_FOLDS, n_splits, len(np.unique(data.groups)))
+def _grouped(groups: np.ndarray, n_splits: int, seed: int) -> list[Split]:
+    n_folds = min(N_FOLDS, n_splits, len(np.unique(groups)))
     splits: list[Split] = []
     while len(splits) < n_splits:
         shuffled = GroupKFold(
             n_folds, shuffle=True, random_state=seed + len(splits)
-        ).split(data.X, groups=data.groups)
+        ).split(groups, groups=groups)
         splits += [Split(*rows) for rows in shuffled]
     return splits[:n_splits]
 
 
 def repeated_rows(data: Data, split: Split) -> int:
     """Return how many test rows are also among the training rows."""
-    import pandas as pd
-
     keys = pd.util.hash_pandas_object(data.X, index=False).to_numpy()
     return int(np.isin(keys[split.test], keys[split.train]).sum())

@@ -12,7 +12,7 @@ TINY = 1e-12
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its confidence interval; without one where a single split is known."""
+    """A mean with its confidence interval, which a single split does not have."""
 
     mean: float
     low: float | None
@@ -59,9 +59,14 @@ def interval(values: Sequence[float], test_share: float) -> Interval:
     return Interval(mean, mean - reach, mean + reach)
 
 
-def compare(a: Sequence[float], b: Sequence[float], test_share: float) -> Comparison:
-    """Compare errors of two methods, one of each per split, by their ratio."""
-    logs = np.log(np.maximum(a, TINY)) - np.log(np.maximum(b, TINY))
+def compare(
+    a: Sequence[float], b: Sequence[float], test_share: float, floor: float = TINY
+) -> Comparison:
+    """Compare errors of two methods, one of each per split, by their ratio.
+
+    Smaller errors than `floor` count as that: below it they cannot be told apart.
+    """
+    logs = np.log(np.maximum(a, floor)) - np.log(np.maximum(b, floor))
     n, mean = len(logs), float(logs.mean())
     if n < 2:
         return Comparison(float(np.exp(mean)), None, None, None, n)

@@ -85,7 +85,7 @@ def units_of(setting: Setting, split: int) -> list[Unit]:
         found.append(("untrained", UNTRAINED))
         found += [("predictor", name) for name in PREDICTORS]
     found += [("rebuilder", name) for name in REBUILDERS]
-    if split == 0:  # memory is no matter of chance
+    if setting.memory and split == 0:  # memory is no matter of chance
         first = next(iter(setting.schedules))
         ours = (first, f"detector_{first}")
         found += [

@@ -2,14 +2,16 @@
 
 Better means surely better: the interval of the paired ratio lies below 1. A gain that
 counts is one of at least `MARGIN`. 'Worth it' means better than *every* simple method,
-which no choice among them on test rows can flatter.
+which no choice among them on test rows can flatter: over all troubles, and under at
+least one of them.
 """
 
 from typing import Any
 
 MARGIN = 0.02
+HARDLY = 0.9  # of the error of chance: more, and not surely less, is nothing learned
 LINEAR = ("pca", "regressions")
-SIMPLE = ("column_mean", "pca", "neighbors", "regressions")
+SIMPLE = ("as_measured", "column_mean", "pca", "neighbors", "regressions")
 PREDICTORS = ("linear_raw", "linear_pca", "boosting")
 DETECTORS = ("isolation_forest", "mahalanobis", "nearest_rows", "pca_residual")
 
@@ -18,14 +20,8 @@ Answer = dict[str, Any]
 
 def judge(content: dict[str, Any]) -> list[Answer]:
     """Return one answer per question, the overall one first."""
-    answers = [
-        structure(content),
-        schedule(content),
-        denoising(content),
-        downstream(content),
-        cost(content),
-    ]
-    answers = [answer for answer in answers if answer is not None]
+    questions = (structure, schedule, denoising, downstream, cost)
+    answers = [answer for ask in questions if (answer := ask(content)) is not None]
     return [overall(answers), *answers]
 
 
@@ -54,7 +50,7 @@ def _surely_gains(row: dict[str, Any]) -> bool:
 
 
 def structure(content: dict[str, Any]) -> Answer | None:
-    """Do the columns say anything about each other?"""
+    """Answer whether the columns say anything about each other."""
     part = content["denoising"]
     gaps = _differences(part, trouble="dropout")
     if "column_mean" not in gaps:
@@ -71,7 +67,7 @@ def structure(content: dict[str, Any]) -> Answer | None:
 
 
 def schedule(content: dict[str, Any]) -> Answer | None:
-    """Is gradual training better than stacked training here?"""
+    """Answer whether gradual training is better than stacked training here."""
     part = content["denoising"]
     if len(part["schedules"]) < 2:
         return None
@@ -98,7 +94,7 @@ def schedule(content: dict[str, Any]) -> Answer | None:
 
 
 def denoising(content: dict[str, Any]) -> Answer | None:
-    """Is a denoising autoencoder worth it against the simple ways to rebuild rows?"""
+    """Answer whether it pays against the simple ways to rebuild rows."""
     part = content["denoising"]
     found = _differences(part, trouble="overall")
     strongest = _strongest(found, SIMPLE)
@@ -106,32 +102,33 @@ def denoising(content: dict[str, Any]) -> Answer | None:
         return None
     row = found[strongest]
     kind = structure(content)
+    # troubles for which no simple method is as good
+    wins = [
+        trouble
+        for trouble in part["troubles"]
+        if trouble != "clean" and _wins(_differences(part, trouble=trouble))
+    ]
     if kind is not None and kind["answer"] == "nothing_in_common":
         answer = "not_worth"
     elif all(_surely_gains(found[name]) for name in SIMPLE if name in found):
-        answer = "worth"
+        answer = "worth" if wins else "all_round"
     elif row["ratio"] <= 1 - MARGIN:
         answer = "unsure"
     elif strongest in LINEAR:
         answer = "linear_enough"
     else:
         answer = "simple_enough"
-    wins = [
-        trouble
-        for trouble in part["troubles"]
-        if trouble != "clean" and _wins(_differences(part, trouble=trouble))
-    ]
     return {"question": "denoising", "answer": answer, **_numbers(row), "wins": wins}
 
 
 def _wins(found: dict[str, dict[str, Any]]) -> bool:
     """Whether the judged method is surely better than all simple ones."""
-    rivals = [found[name] for name in (*SIMPLE, "as_measured") if name in found]
+    rivals = [found[name] for name in SIMPLE if name in found]
     return bool(rivals) and all(row["better"] for row in rivals)
 
 
 def downstream(content: dict[str, Any]) -> Answer | None:
-    """Is it worth it for the downstream task, and with how many labels?"""
+    """Answer whether it pays for the downstream task, and with how many labels."""
     part = content["downstream"]
     if part is None:
         return None
@@ -143,7 +140,10 @@ def downstream(content: dict[str, Any]) -> Answer | None:
         if strongest is None:
             continue
         row = found[strongest]
-        if all(_surely_gains(found[name]) for name in rivals if name in found):
+        chance = found["constant"]
+        if chance["ratio"] > HARDLY and not chance["better"]:
+            answer = "nothing_to_learn"
+        elif all(_surely_gains(found[name]) for name in rivals if name in found):
             answer = "worth"
         elif row["ratio"] <= 1 - MARGIN:
             answer = "unsure"
@@ -158,7 +158,8 @@ def downstream(content: dict[str, Any]) -> Answer | None:
     if not by_count:
         return None
     answers = [entry["answer"] for entry in by_count]
-    answer = next((a for a in ("worth", "unsure") if a in answers), "not_worth")
+    order = ("worth", "unsure", "not_worth", "nothing_to_learn")
+    answer = next(a for a in order if a in answers)
     shown = by_count[answers.index(answer)]
     return {
         "question": "downstream",
@@ -173,7 +174,7 @@ def downstream(content: dict[str, Any]) -> Answer | None:
 
 
 def cost(content: dict[str, Any]) -> Answer | None:
-    """What does it take, beside the strongest simple way to rebuild rows?"""
+    """Answer what it takes, beside the strongest simple way to rebuild rows."""
     part = content["denoising"]
     found = _differences(part, trouble="overall")
     strongest = _strongest(found, SIMPLE)
@@ -207,6 +208,8 @@ def overall(answers: list[Answer]) -> Answer:
     unsure = [q for q in ("denoising", "downstream") if found.get(q) == "unsure"]
     if worth:
         answer, step = "worth", "deploy"
+    elif found.get("denoising") == "all_round" and not unsure:
+        answer, step = "unsure", "name_trouble"
     elif found.get("structure") == "nothing_in_common" and not unsure:
         answer, step = "not_worth", "other_data"
     elif unsure:
@@ -218,6 +221,6 @@ def overall(answers: list[Answer]) -> Answer:
     return {
         "question": "overall",
         "answer": answer,
-        "where": worth or unsure,
+        "where": worth or unsure or (["denoising"] if step == "name_trouble" else []),
         "next": step,
     }

@@ -348,8 +348,14 @@ def left_out(speaker: Speaker) -> list[Sentence]:
 
 
 def _amount(speaker: Speaker, path: str) -> Part:
-    """Return a number, or names."""
+    """Return a number, several of them, or names."""
     value = at(speaker.content, path)
     if isinstance(value, (list, tuple)):
-        return speaker.listed(speaker.method(name) for name in value)
+        if all(isinstance(entry, str) for entry in value):
+            return speaker.listed(speaker.method(name) for name in value)
+        every = speaker.text("labels.all")
+        return speaker.listed(
+            speaker.number(f"{path}[{k}]", "count") if n else every
+            for k, n in enumerate(value)
+        )
     return speaker.number(path, "count")

@@ -72,6 +72,10 @@ TEXTS = {
         "Next: run again with more time, for more rows and splits, until the interval "
         "lies on one side."
     ),
+    "next.name_trouble": (
+        "Next: name the trouble that matters in this plant. For each one alone a simple "
+        "method is as good; over all of them together the network is ahead."
+    ),
     "next.use_linear": "Next: a linear method is enough; use {rivals}.",
     "next.use_simple": "Next: stay with the usual methods: {rivals}.",
     "next.for": "{rival} for {where}",
@@ -98,6 +102,7 @@ TEXTS = {
     "schedule.unsure": "Not known",
     "denoising.worth": "Yes",
     "denoising.unsure": "Perhaps",
+    "denoising.all_round": "On the whole, but not under any one trouble",
     "denoising.linear_enough": "No, a linear method is enough",
     "denoising.simple_enough": "No, a simple method is enough",
     "denoising.not_worth": "No, there is nothing to rebuild from",
@@ -107,6 +112,7 @@ TEXTS = {
     ),
     "downstream.worth": "Yes",
     "downstream.unsure": "Perhaps",
+    "downstream.nothing_to_learn": "No, nothing can be learned about it here",
     "downstream.not_worth": "No gain that counts",
     "regime.every": "It gains surely at every number of labels tried ({labels}).",
     "regime.few": (
@@ -180,6 +186,7 @@ TEXTS = {
     "method.our_detector": "our detector ({schedule})",
     "method.as_measured": "as measured",
     "method.column_mean": "column mean",
+    "method.constant": "the same answer for all",
     "method.pca": "PCA",
     "method.neighbors": "nearest neighbours",
     "method.regressions": "linear regressions",
@@ -247,8 +254,8 @@ TEXTS = {
     # findings
     "finding.empty": "Left out, for they are empty: {columns}.",
     "finding.constant": "Left out, for they never change: {columns}.",
-    "finding.dates": "Left out, for they are dates: {columns}.",
-    "finding.id": "Left out, for they only number or name the rows: {columns}.",
+    "finding.date_time": "Left out, for they are dates: {columns}.",
+    "finding.id_like": "Left out, for they only number or name the rows: {columns}.",
     "finding.many_categories": (
         "Left out, for they are texts with too many different values: {columns}."
     ),
@@ -287,6 +294,7 @@ TEXTS = {
         "than asked for. With more time the answers become surer."
     ),
     "left_out.schedules": "Schedules: {run}; asked for: {asked}.",
+    "left_out.label_counts": "Numbers of labels: {run}; asked for: {asked}.",
     "left_out.max_iter": "Epochs: {run} of {asked}.",
     "left_out.rows": "Rows: {run} of {asked}, drawn at random.",
     "left_out.splits": "Splits: {run} of {asked}.",

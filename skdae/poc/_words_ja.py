@@ -73,6 +73,10 @@ TEXTS = {
         "次にすること：時間を増やし、行と分割を増やして再実行してください。"
         "信頼区間が片側に収まれば判断できます。"
     ),
+    "next.name_trouble": (
+        "次にすること：この現場で問題になる障害を一つに絞ってください。個々の障害では"
+        "単純な手法も同等で、すべてを合わせたときにネットワークが優れています。"
+    ),
     "next.use_linear": "次にすること：線形の手法で十分です。{rivals}を使ってください。",
     "next.use_simple": "次にすること：従来手法で十分です。{rivals}を使ってください。",
     "next.for": "{where}には「{rival}」",
@@ -99,6 +103,7 @@ TEXTS = {
     "schedule.unsure": "分からない",
     "denoising.worth": "できる",
     "denoising.unsure": "できる可能性がある",
+    "denoising.all_round": "総合ではできるが、個々の障害では差がない",
     "denoising.linear_enough": "いいえ、線形の手法で十分",
     "denoising.simple_enough": "いいえ、単純な手法で十分",
     "denoising.not_worth": "いいえ、復元の手がかりがない",
@@ -106,6 +111,7 @@ TEXTS = {
     "wins.none": "どの乱れでも、すべての単純な手法を確実に上回ってはいません。",
     "downstream.worth": "役立つ",
     "downstream.unsure": "役立つ可能性がある",
+    "downstream.nothing_to_learn": "いいえ、この表からは何も学べない",
     "downstream.not_worth": "意味のある改善はない",
     "regime.every": "試したすべてのラベル数（{labels}）で確実に改善します。",
     "regime.few": (
@@ -173,6 +179,7 @@ TEXTS = {
     "method.our_detector": "検出器（{schedule}）",
     "method.as_measured": "測定値のまま",
     "method.column_mean": "列の平均",
+    "method.constant": "全行に同じ答え",
     "method.pca": "主成分分析",
     "method.neighbors": "近傍の平均",
     "method.regressions": "線形回帰",
@@ -239,8 +246,8 @@ TEXTS = {
     # findings
     "finding.empty": "空のため除いた列：{columns}。",
     "finding.constant": "値が変わらないため除いた列：{columns}。",
-    "finding.dates": "日時のため除いた列：{columns}。",
-    "finding.id": "行の番号や名前にすぎないため除いた列：{columns}。",
+    "finding.date_time": "日時のため除いた列：{columns}。",
+    "finding.id_like": "行の番号や名前にすぎないため除いた列：{columns}。",
     "finding.many_categories": "異なる値が多すぎる文字列のため除いた列：{columns}。",
     "finding.infinite": "無限大の値を欠測として扱った列：{columns}。",
     "finding.duplicate_rows": (
@@ -275,6 +282,7 @@ TEXTS = {
         "しました。時間を増やせば、答えはより確かになります。"
     ),
     "left_out.schedules": "学習方式：{run}（指定：{asked}）。",
+    "left_out.label_counts": "ラベル数：{run}（指定：{asked}）。",
     "left_out.max_iter": "エポック数：{asked}のうち{run}。",
     "left_out.rows": "行数：{asked}のうち無作為に選んだ{run}。",
     "left_out.splits": "分割数：{asked}のうち{run}。",

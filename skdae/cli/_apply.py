@@ -1,0 +1,324 @@
+"""Commands that put a table through a model: transform, reconstruct, impute, score."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+
+from skdae._reading import Chunk, Format, TableError, open_chunks
+from skdae.cli import _options as options
+from skdae.cli._models import ESTIMATORS, Model, check_columns, load
+from skdae.cli._notes import notes, prints_on_stderr
+from skdae.cli._outputs import STDOUT, check_output, is_parquet_name, open_output
+
+CHUNK_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a table on their way through a model."""
+
+    chunk: Chunk
+    X: pd.DataFrame  # the columns of the model, in its order
+    typed: bool  # whether the output knows types, as Parquet does
+
+
+Result = Callable[[Model, Part], pd.DataFrame]
+
+
+# --- what is written -----------------------------------------------------------------
+
+
+def codes(model: Model, part: Part) -> pd.DataFrame:
+    """The codes of the rows."""
+    return _frame(
+        model.estimator.transform(part.X), model.estimator.get_feature_names_out()
+    )
+
+
+def rebuilt(model: Model, part: Part) -> pd.DataFrame:
+    """The columns of the model as the network rebuilds them."""
+    return _frame(model.estimator.reconstruct(part.X), model.names)
+
+
+def filled(model: Model, part: Part) -> pd.DataFrame:
+    """All columns of the table, the missing cells of the model's columns filled."""
+    fill = model.estimator.transform
+    if model.kind == "transformer":
+        fill = model.estimator.reconstruct
+    guess = _frame(fill(part.X), [*model.names])[model.names]
+    columns: dict[str, pd.Series] = {}
+    for name in part.chunk.cells:
+        cells = part.chunk.cells[name].reset_index(drop=True)
+        if name in guess:
+            gaps = part.X[name].isna().reset_index(drop=True) & guess[name].notna()
+            cells = part.X[name].reset_index(drop=True) if part.typed else cells
+            cells = cells.astype(object).mask(gaps, guess[name].astype(object))
+            is_number = pd.api.types.is_numeric_dtype(part.X[name])
+            if part.typed and is_number:
+                cells = cells.astype(np.float64)
+        columns[str(name)] = cells
+    return pd.DataFrame(columns)
+
+
+def alarms(model: Model, part: Part, top: int) -> pd.DataFrame:
+    """Anomaly score, threshold, alarm, and the columns that add most to the score."""
+    detector = model.estimator
+    parts = detector.contributions(part.X)
+    normality = detector.score_samples(part.X)
+    columns: dict[str, Any] = {
+        "anomaly_score": -normality,
+        "threshold": np.full(len(normality), -detector.offset_),
+        "alarm": (normality < detector.offset_).astype(np.int64),
+    }
+    parts = np.maximum(parts, 0)
+    total = parts.sum(axis=1)
+    order = np.argsort(-parts, axis=1, kind="stable")
+    names = np.array(model.names, dtype=object)
+    for place in range(min(top, len(names))):
+        chosen = order[:, place]
+        size = parts[np.arange(len(parts)), chosen]
+        named = pd.Series(names[chosen], dtype=object)
+        columns[f"sensor_{place + 1}"] = named.where(size > 0, None)
+        columns[f"share_{place + 1}"] = size / np.where(total > 0, total, 1)
+    return pd.DataFrame(columns)
+
+
+def predictions(model: Model, part: Part) -> pd.DataFrame:
+    """Predictions, and of a classifier the probabilities of the classes."""
+    predicted = model.estimator.predict(part.X)
+    columns: dict[str, Any] = {"prediction": predicted}
+    if model.kind == "classifier":
+        shares = model.estimator.predict_proba(part.X)
+        for place, name in enumerate(model.estimator.classes_):
+            columns[f"probability_{name}"] = shares[:, place]
+    return pd.DataFrame(columns)
+
+
+def row_errors(model: Model, part: Part) -> pd.DataFrame:
+    """The mean squared residual of each row, in robust standard deviations."""
+    errors = -model.estimator.score_samples(part.X)
+    return pd.DataFrame({"reconstruction_error": errors})
+
+
+# what each command makes of each kind of model
+RESULTS: dict[str, dict[str, Any]] = {
+    "transform": dict.fromkeys(("transformer", "classifier", "regressor"), codes),
+    "reconstruct": {"transformer": rebuilt},
+    "impute": dict.fromkeys(("imputer", "transformer"), filled),
+    "score": {
+        "detector": alarms,
+        "classifier": predictions,
+        "regressor": predictions,
+        "transformer": row_errors,
+    },
+}
+
+
+def _frame(values: Any, names: Iterable[str]) -> pd.DataFrame:
+    """Return a table under names, its rows counted from 0."""
+    if isinstance(values, pd.DataFrame):
+        return values.reset_index(drop=True)
+    return pd.DataFrame(values, columns=list(names))
+
+
+# --- commands ------------------------------------------------------------------------
+
+
+def transform(
+    model: options.Model,
+    data: options.Data,
+    output: options.Output = "-",
+    keep: options.Keep = False,
+    chunk_rows: options.ChunkRows = CHUNK_ROWS,
+    force: options.Force = False,
+    delimiter: options.Delimiter = None,
+    decimal: options.Decimal = None,
+    encoding: options.Encoding = None,
+    header: options.Header = None,
+    missing: options.Missing = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Write the codes of a table's rows, features for another model.
+
+    For models of the kinds transformer, classifier and regressor.
+    """
+    form = options.make_format(delimiter, decimal, encoding, header, missing)
+    job = Job(data, output, form, keep, chunk_rows, force, quiet)
+    _run(model, "transform", job)
+
+
+def reconstruct(
+    model: options.Model,
+    data: options.Data,
+    output: options.Output = "-",
+    keep: options.Keep = False,
+    chunk_rows: options.ChunkRows = CHUNK_ROWS,
+    force: options.Force = False,
+    delimiter: options.Delimiter = None,
+    decimal: options.Decimal = None,
+    encoding: options.Encoding = None,
+    header: options.Header = None,
+    missing: options.Missing = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Write the denoised table, missing cells filled, in the units of the table.
+
+    For models of the kind transformer. To change missing cells only, see impute.
+    """
+    form = options.make_format(delimiter, decimal, encoding, header, missing)
+    job = Job(data, output, form, keep, chunk_rows, force, quiet)
+    _run(model, "reconstruct", job)
+
+
+def impute(
+    model: options.Model,
+    data: options.Data,
+    output: options.Output = "-",
+    chunk_rows: options.ChunkRows = CHUNK_ROWS,
+    force: options.Force = False,
+    delimiter: options.Delimiter = None,
+    decimal: options.Decimal = None,
+    encoding: options.Encoding = None,
+    header: options.Header = None,
+    missing: options.Missing = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Fill missing cells; other cells and other columns stay as they are written.
+
+    For models of the kinds imputer and transformer. Numbers that are infinite count
+    as missing. Whole numbers become floats where the output is Parquet.
+    """
+    form = options.make_format(delimiter, decimal, encoding, header, missing)
+    job = Job(data, output, form, True, chunk_rows, force, quiet)
+    _run(model, "impute", job)
+
+
+def score(
+    model: options.Model,
+    data: options.Data,
+    output: options.Output = "-",
+    top: Annotated[
+        int,
+        typer.Option("--top", min=0, help="Sensors that are named for each row."),
+    ] = 3,
+    keep: options.Keep = False,
+    chunk_rows: options.ChunkRows = CHUNK_ROWS,
+    force: options.Force = False,
+    delimiter: options.Delimiter = None,
+    decimal: options.Decimal = None,
+    encoding: options.Encoding = None,
+    header: options.Header = None,
+    missing: options.Missing = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Write what a model says of each row.
+
+    Of a detector: the anomaly score (higher is stranger), the threshold, the alarm (1
+    where the score is above it), and the sensors that add most to the score with their
+    shares. Of a classifier or a regressor: predictions. Of a transformer: the mean
+    squared residual, in robust standard deviations.
+    """
+    form = options.make_format(delimiter, decimal, encoding, header, missing)
+    job = Job(data, output, form, keep, chunk_rows, force, quiet)
+    _run(model, "score", job, top)
+
+
+# --- parts of a command --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is read and written, and how."""
+
+    data: str
+    output: str
+    form: Format
+    keep: bool  # columns that the model does not know
+    chunk_rows: int
+    force: bool
+    quiet: bool
+
+
+def _run(path: str, command: str, job: Job, top: int = 0) -> None:
+    """Put a table through a model, chunk by chunk."""
+    check_output(job.output, job.force)
+    model, said = load(path)
+    notes(said, job.quiet)
+    result = _result(model, command, top)
+    with open_chunks(job.data, job.chunk_rows, job.form) as table:
+        notes(table.notes, job.quiet)
+        check_columns(model, table.names, table.label)
+        n_rows = 0
+        with open_output(job.output, table.dialect, job.force) as write:
+            for chunk in table:
+                part = Part(chunk, _model_columns(model, chunk), _is_typed(job.output))
+                with prints_on_stderr():
+                    found = result(model, part)
+                write(_beside(model, chunk, found, command) if job.keep else found)
+                n_rows += len(found)
+            if n_rows == 0:
+                raise TableError(f"{table.label}: has no rows; give a table with some.")
+    if job.output != STDOUT:
+        notes((f"{n_rows} rows written to {job.output}.",), job.quiet)
+
+
+def _result(model: Model, command: str, top: int) -> Result:
+    """Return what a command makes of a kind of model."""
+    results = RESULTS[command]
+    if model.kind not in results:
+        able = [name for name, kinds in RESULTS.items() if model.kind in kinds]
+        raise TableError(
+            f"a model of the kind {model.kind!r} ({ESTIMATORS[model.kind]}) cannot "
+            f"{command}; it can {' and '.join(able)}. Fit one of the kind "
+            f"{' or '.join(results)}."
+        )
+    result = results[model.kind]
+    return partial(alarms, top=top) if result is alarms else result
+
+
+def _model_columns(model: Model, chunk: Chunk) -> pd.DataFrame:
+    """Return the columns of the model, in its order, as numbers and text."""
+    columns = {
+        column.name: chunk.numbers(column.name)
+        if column.is_number
+        else chunk.texts(column.name)
+        for column in model.columns
+    }
+    return pd.DataFrame(columns).reset_index(drop=True)
+
+
+def _beside(
+    model: Model, chunk: Chunk, found: pd.DataFrame, command: str
+) -> pd.DataFrame:
+    """Return results with the columns that the model does not know.
+
+    Columns that the results replace stand where they stood; others come after.
+    """
+    known = set(model.names)
+    columns: dict[str, pd.Series] = {}
+    for name in chunk.cells:
+        if name in found and (name in known or command == "impute"):
+            columns[name] = found[name]
+        elif name in found:
+            raise TableError(
+                f"{chunk.label}: the column {name!r} has the name of a result of "
+                f"{command}; rename it, or leave --keep away."
+            )
+        elif name not in known:
+            columns[name] = chunk.cells[name].reset_index(drop=True)
+    columns |= {name: found[name] for name in found if name not in columns}
+    return pd.DataFrame(columns)
+
+
+def _is_typed(output: str) -> bool:
+    """Tell whether an output knows types."""
+    return is_parquet_name(output)

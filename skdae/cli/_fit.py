@@ -1,0 +1,307 @@
+"""The command that makes a model of a table."""
+
+import ast
+import re
+import time
+from enum import Enum
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+
+from skdae._reading import (
+    TableError,
+    check_target,
+    close_names,
+    is_numeric,
+    read_sheet,
+    split_columns,
+)
+from skdae.cli import _options as options
+from skdae.cli._models import ESTIMATORS, Column, Model, reasons, save, versions_now
+from skdae.cli._notes import notes, prints_on_stderr
+from skdae.cli._outputs import STDOUT, check_output
+
+LEAST_ROWS = 20
+MOST_CATEGORIES = 100  # a text column with more different values is left out
+MOST_CLASSES = 100
+WORD = re.compile(r"[A-Za-z_][\w-]*")
+INNER = "transformer__"
+CATEGORICAL = "categorical_features"
+# kinds of columns that are left out unless --use names them, and why
+LEFT_OUT = {
+    "empty": "empty",
+    "date_time": "dates or times",
+    "id_like": "counts or names the rows",
+}
+
+Kind = Enum("Kind", {name: name for name in ESTIMATORS}, type=str)  # type: ignore[misc]
+SUPERVISED = ("classifier", "regressor")
+
+
+def fit(
+    data: options.Data,
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="MODEL", help="The model file.")
+    ],
+    kind: Annotated[
+        Kind,
+        typer.Option(
+            "--kind",
+            "-k",
+            help="transformer: codes, denoising. detector: anomalies. imputer: "
+            "missing cells. classifier, regressor: predict --target.",
+        ),
+    ] = Kind.transformer,  # type: ignore[attr-defined]
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target", "-t", metavar="COL", help="The column to be predicted."
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--drop", metavar="COL", help="A column to leave out; may be repeated."
+        ),
+    ] = None,
+    use: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--use",
+            metavar="COL",
+            help="A column to learn from that would be left out, such as a number "
+            "that counts the rows; may be repeated.",
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="A parameter of the estimator, a Python literal; may be repeated.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Same table and seed, same model.")
+    ] = 0,
+    force: options.Force = False,
+    delimiter: options.Delimiter = None,
+    decimal: options.Decimal = None,
+    encoding: options.Encoding = None,
+    header: options.Header = None,
+    missing: options.Missing = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Learn a model from a table, and write it to a file.
+
+    Columns of numbers are learned from as they are, columns of text as categories.
+    Left out, with a note, are columns that are empty, hold dates, count or name the
+    rows, or have more than 100 different texts. Where the target is missing, a
+    classifier or a regressor learns from the row without it.
+
+    The model file is written with joblib: open one only if you trust where it comes
+    from, as it can run code. A format without that danger is to come.
+    """
+    chosen: str = kind.value
+    if chosen in SUPERVISED and target is None:
+        raise typer.BadParameter(
+            f"a {chosen} predicts a column; name it.", param_hint="--target"
+        )
+    if output == STDOUT:
+        raise typer.BadParameter("a model goes to a file.", param_hint="--output")
+    check_output(output, force)
+    given = parse_settings(settings or [])
+    form = options.make_format(delimiter, decimal, encoding, header, missing)
+    sheet = read_sheet(data, form=form, least_rows=LEAST_ROWS)
+    notes(sheet.notes, quiet)
+    table = sheet.frame
+    y = None
+    if target is not None:
+        labels = check_target(table, target)
+        y = _labels(labels, chosen) if chosen in SUPERVISED else None
+    left_out = _left_out(table, target, drop or [], use or [])
+    X = table.drop(columns=list(left_out))
+    if X.shape[1] == 0:
+        raise TableError(
+            f"{data}: no column is left to learn from ({reasons(left_out)}); add "
+            "columns of numbers, or name some with --use."
+        )
+    notes(_said_of_columns(left_out, drop or [], target), quiet)
+    columns = tuple(
+        Column(str(name), is_numeric(values), str(values.dtype))
+        for name, values in X.items()
+    )
+    texts = [column.name for column in columns if not column.is_number]
+    estimator = make_estimator(chosen, given, len(X), texts, seed, y)
+    begin = time.perf_counter()
+    with prints_on_stderr():
+        if y is None:
+            estimator.fit(X)
+        else:
+            estimator.fit(X, y)
+    seconds = time.perf_counter() - begin
+    model = Model(
+        kind=chosen,
+        estimator=estimator,
+        columns=columns,
+        n_rows=len(X),
+        left_out=left_out,
+        target=target,
+        versions=versions_now(),
+    )
+    save(model, output, force=force)
+    done = f"{ESTIMATORS[chosen]} fitted on {len(X)} rows and {len(columns)} columns"
+    notes((f"{done} in {seconds:.1f} s, written to {output}.",), quiet)
+
+
+# --- columns -------------------------------------------------------------------------
+
+
+def _left_out(
+    table: pd.DataFrame, target: str | None, drop: list[str], use: list[str]
+) -> dict[str, str]:
+    """Return the columns that are not learned from, and why."""
+    for option, names in (("--drop", drop), ("--use", use)):
+        for name in names:
+            if name not in table.columns:
+                near = close_names(name, table.columns)
+                raise TableError(f"{option}: there is no column {name!r}; {near}")
+    both = sorted(set(drop) & set(use))
+    if both:
+        raise TableError(f"{both[0]!r} stands in --drop and in --use; choose one.")
+    reasons = dict.fromkeys(drop, "dropped")
+    if target is not None:
+        reasons[target] = "the target"
+    kinds = split_columns(table)
+    for name, values in table.items():
+        kind = kinds.kind_of(str(name))
+        if kind in LEFT_OUT and name not in use:
+            reasons.setdefault(str(name), LEFT_OUT[kind])
+        n_different = 0 if is_numeric(values) else values.nunique()
+        if kind == "text" and n_different > MOST_CATEGORIES and name not in use:
+            reasons.setdefault(str(name), f"{n_different} different texts")
+    return {str(name): reasons[name] for name in table.columns if name in reasons}
+
+
+def _said_of_columns(
+    left_out: dict[str, str], drop: list[str], target: str | None
+) -> tuple[str, ...]:
+    """Say which columns were left out without being asked to."""
+    unasked = {
+        name: reason
+        for name, reason in left_out.items()
+        if name != target and name not in drop
+    }
+    if not unasked:
+        return ()
+    return (f"left out: {reasons(unasked)}. --use takes one in.",)
+
+
+def _labels(values: pd.Series, kind: str) -> np.ndarray:
+    """Return the targets, NaN where they are missing."""
+    known = values.dropna()
+    if kind == "regressor":
+        if not is_numeric(values):
+            raise TableError(
+                f"The target {values.name!r} holds text ({known.iloc[0]!r}) and a "
+                "regressor predicts numbers; use --kind classifier."
+            )
+        return values.to_numpy(dtype=np.float64)
+    if is_numeric(values):
+        whole = (known.to_numpy(dtype=np.float64) % 1 == 0).all()
+        if not whole or known.nunique() > MOST_CLASSES:
+            raise TableError(
+                f"The target {values.name!r} has {known.nunique()} different numbers, "
+                "a quantity and not classes; use --kind regressor."
+            )
+        labels = np.full(len(values), np.nan, dtype=object)
+        labels[values.notna().to_numpy()] = known.astype(np.int64).tolist()
+        return labels if values.isna().any() else labels.astype(np.int64)
+    return values.astype(object).to_numpy()
+
+
+# --- estimators ----------------------------------------------------------------------
+
+
+def parse_settings(settings: list[str]) -> dict[str, Any]:
+    """Return the parameters that ``NAME=VALUE`` name; a bare word is a text."""
+    found = {}
+    for setting in settings:
+        name, equals, text = (part.strip() for part in setting.partition("="))
+        if not equals or not name:
+            raise TableError(
+                f"--set {setting!r} must be NAME=VALUE, such as max_iter=50."
+            )
+        try:
+            found[name] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            if not WORD.fullmatch(text):
+                raise TableError(
+                    f"--set {setting!r}: {text!r} is no Python literal; write a "
+                    "number, a word, True, None, (64, 16) or ['a', 'b']."
+                ) from None
+            found[name] = text
+    return found
+
+
+def make_estimator(
+    kind: str,
+    given: dict[str, Any],
+    n_rows: int,
+    texts: list[str],
+    seed: int,
+    y: np.ndarray | None,
+) -> Any:
+    """Return the estimator of a kind, with parameters and categories set.
+
+    Columns of text are its categories, unless the parameters name others.
+    """
+    import skdae
+
+    estimator = getattr(skdae, ESTIMATORS[kind])(random_state=seed)
+    prefix = "" if kind == "transformer" else INNER
+    inside = any(name.startswith(INNER) for name in given)
+    if prefix and (texts or inside):
+        estimator.set_params(transformer=_transformer(estimator, kind, n_rows))
+    _check_settings(estimator, kind, given)
+    if texts:
+        given = {prefix + CATEGORICAL: texts, **given}
+    if y is not None and pd.isna(y).any():
+        given = {"unlabeled": np.nan, **given}
+    estimator.set_params(**given)
+    if hasattr(estimator, "set_output"):
+        estimator.set_output(transform="pandas")
+    return estimator
+
+
+def _transformer(estimator: Any, kind: str, n_rows: int) -> Any:
+    """Return the network that an estimator would take by itself."""
+    if kind == "detector":
+        from skdae._outlier import default_transformer
+
+        return default_transformer(n_rows)
+    if kind == "imputer":
+        return estimator._transformer()
+    from skdae._supervised._base import _default
+
+    return _default()
+
+
+def _check_settings(estimator: Any, kind: str, given: dict[str, Any]) -> None:
+    """Refuse parameters that an estimator does not have."""
+    from skdae import GradualDAETransformer
+
+    known = set(estimator.get_params(deep=True))
+    if kind != "transformer":
+        known |= {INNER + name for name in GradualDAETransformer().get_params()}
+    for name in given:
+        if name in known:
+            continue
+        if INNER + name in known:
+            near = f"did you mean {INNER + name!r}?"
+        else:
+            near = close_names(name, sorted(known))
+        raise TableError(f"--set: {ESTIMATORS[kind]} has no parameter {name!r}; {near}")

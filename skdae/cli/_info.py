@@ -1,0 +1,208 @@
+"""The command that says what a model or a table is."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from skdae._reading import Dialect, read_sheet, split_columns
+from skdae._reading._sources import NAMES_OF_DELIMITERS
+from skdae.cli import _options as options
+from skdae.cli._models import ESTIMATORS, Model, file_size, is_model, load, reasons
+from skdae.cli._notes import notes
+
+MOST_COLUMNS = 200  # that are listed
+
+
+def info(
+    path: options.ModelOrData,
+    delimiter: options.Delimiter = None,
+    decimal: options.Decimal = None,
+    encoding: options.Encoding = None,
+    header: options.Header = None,
+    missing: options.Missing = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Say what a model file or a table is.
+
+    Of a model: estimator, phases of training, columns, sizes and versions. Of a table:
+    rows, columns by kind, missing cells, and columns that are constant or look like
+    ids. Opening a model runs what its file says: trust its source.
+    """
+    console = Console()
+    if is_model(path):
+        model, said = load(path)
+        notes(said, quiet)
+        describe_model(model, path, console)
+        return
+    form = options.make_format(delimiter, decimal, encoding, header, missing)
+    sheet = read_sheet(path, form=form, least_rows=0)
+    notes(sheet.notes, quiet)
+    describe_table(sheet.frame, path, sheet.dialect, console)
+
+
+# --- models --------------------------------------------------------------------------
+
+
+def describe_model(model: Model, path: str, console: Console) -> None:
+    """Print what a model is."""
+    facts = _facts(f"Model {Path(path).name}")
+    numbers = sum(column.is_number for column in model.columns)
+    rows: list[tuple[str, Any]] = [
+        ("estimator", f"{ESTIMATORS[model.kind]} ({model.kind})"),
+        ("fitted on", f"{model.n_rows} rows"),
+        ("columns", f"{numbers} of numbers, {len(model.columns) - numbers} of text"),
+        ("target", model.target),
+        *_sizes(model),
+        ("changed", ", ".join(_changed(model.estimator)) or "nothing"),
+        ("left out", reasons(model.left_out)),
+        ("file", f"{file_size(path):,} bytes"),
+        ("versions", ", ".join(f"{n} {v}" for n, v in model.versions.items())),
+    ]
+    for name, value in rows:
+        if value:
+            facts.add_row(name, escape(str(value)))
+    console.print(facts)
+    phases = getattr(model.transformer, "phases_", ())
+    if phases:
+        table = Table("phase", "layers", "epochs", "updates", "seconds", "loss")
+        table.title, table.title_justify = "Phases", "left"
+        for record in phases:
+            table.add_row(
+                record.kind,
+                str(record.depth),
+                str(record.epochs),
+                f"{record.weight_updates:,}",
+                f"{record.seconds:.1f}",
+                f"{record.loss:.4g}",
+            )
+        console.print(table)
+    columns = Table("column", "read as", "in the file it was fitted on")
+    columns.title, columns.title_justify = "Columns", "left"
+    for column in model.columns[:MOST_COLUMNS]:
+        kind = "number" if column.is_number else "text"
+        columns.add_row(escape(column.name), kind, column.dtype)
+    console.print(columns)
+    _say_rest(len(model.columns), console)
+
+
+def _sizes(model: Model) -> list[tuple[str, Any]]:
+    """Widths of the network, and what else there is to count."""
+    found: list[tuple[str, Any]] = []
+    transformer = model.transformer
+    if transformer is not None:
+        network = transformer.network_
+        widths = [len(layer.bias) for layer in network.encoder]
+        n_inputs = network.encoder[0].weight.shape[0]
+        n_weights = sum(
+            layer.weight.size + layer.bias.size
+            for layer in (*network.encoder, *network.decoder)
+        )
+        layers = " - ".join(map(str, [n_inputs, *widths]))
+        found.append(("network", f"{layers} ({n_weights:,} weights)"))
+    if model.kind == "detector":
+        detector = model.estimator
+        found.append(("networks", len(detector.members_)))
+        found.append(("scores", ", ".join(detector.score_names_)))
+        found.append(("threshold", f"{-detector.offset_:.4g}"))
+    if model.kind == "imputer":
+        found.append(("refinements", len(model.estimator.refinements_)))
+    if model.kind == "classifier":
+        found.append(("classes", ", ".join(map(str, model.estimator.classes_))))
+    return found
+
+
+def _changed(estimator: Any) -> list[str]:
+    """Parameters that are not at their defaults."""
+    defaults = type(estimator)().get_params(deep=False)
+    return [
+        f"{name}={value}"
+        for name, value in estimator.get_params(deep=False).items()
+        if repr(value) != repr(defaults[name])
+    ]
+
+
+# --- tables --------------------------------------------------------------------------
+
+
+def describe_table(
+    frame: pd.DataFrame, path: str, dialect: Dialect | None, console: Console
+) -> None:
+    """Print what a table is."""
+    kinds = split_columns(frame)
+    facts = _facts(f"Table {Path(path).name if path != '-' else 'of standard input'}")
+    facts.add_row("rows", f"{len(frame):,}")
+    facts.add_row("columns", f"{frame.shape[1]:,}")
+    for label, names in (
+        ("numbers", kinds.numeric),
+        ("text", kinds.text),
+        ("dates or times", kinds.date_time),
+        ("like an id", kinds.id_like),
+        ("constant", kinds.constant),
+        ("empty", kinds.empty),
+    ):
+        if names:
+            facts.add_row(f"  {label}", str(len(names)))
+    gaps = frame.isna().to_numpy()
+    share = gaps.mean() if gaps.size else 0.0
+    facts.add_row("missing cells", f"{share:.1%}")
+    if len(frame):
+        facts.add_row("complete rows", f"{(~gaps.any(axis=1)).mean():.1%}")
+        facts.add_row("repeated rows", f"{frame.duplicated().mean():.1%}")
+    written = "Parquet"
+    if dialect is not None:
+        mark = NAMES_OF_DELIMITERS.get(dialect.delimiter, dialect.delimiter)
+        decimal = "decimal comma" if dialect.decimal == "," else "decimal point"
+        written = f"CSV, parted by {mark}, {decimal}, {dialect.encoding}"
+    facts.add_row("written as", written)
+    console.print(facts)
+    columns = Table("column", "kind", "missing", "different", "values")
+    for name in frame.columns[:MOST_COLUMNS]:
+        values = frame[name]
+        columns.add_row(
+            escape(str(name)),
+            kinds.kind_of(name).replace("_", " "),
+            f"{values.isna().mean():.1%}" if len(values) else "",
+            f"{values.nunique():,}",
+            escape(_values(values)),
+        )
+    console.print(columns)
+    _say_rest(frame.shape[1], console)
+
+
+def _values(values: pd.Series) -> str:
+    """The range of numbers, or the most frequent texts."""
+    known = values.dropna()
+    if known.empty:
+        return ""
+    if known.dtype == object:
+        common = known.value_counts().head(3)
+        return ", ".join(
+            f"{text if len(text) <= 20 else text[:17] + '...'} ({count})"
+            for text, count in common.items()
+        )
+    low, high = known.min(), known.max()
+    if isinstance(low, (int, float, np.number)):
+        return f"{low:.6g} to {high:.6g}"
+    return f"{low} to {high}"
+
+
+# --- words ---------------------------------------------------------------------------
+
+
+def _facts(title: str) -> Table:
+    """A table of names and values."""
+    table = Table("", "", show_header=False)
+    table.title, table.title_justify = escape(title), "left"
+    return table
+
+
+def _say_rest(n_columns: int, console: Console) -> None:
+    """Say that not all columns are listed."""
+    if n_columns > MOST_COLUMNS:
+        console.print(f"... and {n_columns - MOST_COLUMNS} more columns")

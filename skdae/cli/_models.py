@@ -1,0 +1,140 @@
+"""Model files: a fitted estimator, and what its table looked like."""
+
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from skdae._reading import TableError, listed
+from skdae.cli._outputs import replacing
+
+FORMAT = "skdae model 1"
+PICKLE = b"\x80"  # how an uncompressed file of joblib begins; no text does
+PACKAGES = ("skdae", "numpy", "scikit-learn", "torch")
+# what each kind of model is
+ESTIMATORS = {
+    "transformer": "GradualDAETransformer",
+    "detector": "GradualDAEOutlierDetector",
+    "imputer": "GradualDAEImputer",
+    "classifier": "GradualDAEClassifier",
+    "regressor": "GradualDAERegressor",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that a model has learned from."""
+
+    name: str
+    is_number: bool  # or text
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted estimator, and the table it knows."""
+
+    kind: str
+    estimator: Any
+    columns: tuple[Column, ...]
+    n_rows: int
+    left_out: dict[str, str] = field(default_factory=dict)  # column: why
+    target: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, in the order of the estimator."""
+        return [column.name for column in self.columns]
+
+    @property
+    def transformer(self) -> Any:
+        """A fitted transformer of the estimator, None where it has none of its own."""
+        if self.kind == "transformer":
+            return self.estimator
+        return getattr(self.estimator, "transformer_", None)
+
+
+def versions_now() -> dict[str, str]:
+    """Return the versions that a model depends on."""
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def save(model: Model, path: str, *, force: bool) -> None:
+    """Write a model file, whole or not at all."""
+    import joblib
+
+    content = {f: getattr(model, f) for f in model.__dataclass_fields__}
+    content["columns"] = [asdict(column) for column in model.columns]
+    with replacing(path, force) as file:
+        joblib.dump({"format": FORMAT, **content}, file)
+
+
+def is_model(path: str) -> bool:
+    """Tell whether a file is one of joblib's, by how it begins."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(1) == PICKLE
+    except OSError:
+        return False
+
+
+def load(path: str) -> tuple[Model, tuple[str, ...]]:
+    """Read a model file, and return what is to be said of it too."""
+    import joblib
+
+    if not Path(path).exists():
+        raise TableError(
+            f"{path} does not exist; make a model with skdae fit DATA --output {path}."
+        )
+    if not is_model(path):
+        raise TableError(f"{path} is no model; make one with skdae fit.")
+    try:
+        content = joblib.load(path)
+    except Exception as error:
+        raise TableError(
+            f"{path} cannot be opened as a model ({type(error).__name__}: {error}); "
+            "open it with the versions that wrote it, or fit it again."
+        ) from error
+    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
+        raise TableError(
+            f"{path} is a file of joblib but no model of this command line; make one "
+            "with skdae fit."
+        )
+    content["columns"] = tuple(Column(**column) for column in content["columns"])
+    model = Model(**content)
+    now = versions_now()
+    other = [
+        f"{name} {then} (here {now.get(name)})"
+        for name, then in model.versions.items()
+        if then != now.get(name) and name != "python"
+    ]
+    said = (f"{path} was made with {', '.join(other)}.",) if other else ()
+    return model, said
+
+
+def check_columns(model: Model, names: tuple[str, ...], label: str) -> None:
+    """Refuse a table that lacks columns of the model."""
+    lacking = [name for name in model.names if name not in names]
+    if lacking:
+        are = "column is" if len(lacking) == 1 else "columns are"
+        raise TableError(
+            f"{label}: {len(lacking)} {are} missing that the model was fitted on: "
+            f"{listed(lacking)}; the table has {listed(names)}. Their order does not "
+            "matter, their names do."
+        )
+
+
+def reasons(left_out: dict[str, str]) -> str:
+    """Return columns and why they were left out, as a part of a sentence."""
+    return ", ".join(f"{name} ({reason})" for name, reason in left_out.items())
+
+
+def file_size(path: str) -> int:
+    """Bytes of a file."""
+    return os.stat(path).st_size

@@ -1,0 +1,153 @@
+"""Where results go: CSV and Parquet, chunk by chunk, whole or not at all."""
+
+import codecs
+import csv
+import gzip
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+
+from skdae._reading import Dialect, TableError
+
+STDOUT = "-"
+Write = Callable[[pd.DataFrame], None]
+
+
+def is_parquet_name(path: str) -> bool:
+    """Tell whether an output is to be Parquet."""
+    return path.lower().endswith((".parquet", ".pq"))
+
+
+def check_output(path: str, force: bool) -> None:
+    """Refuse to overwrite, and folders that are not there."""
+    if path == STDOUT:
+        return
+    file = Path(path)
+    if file.is_dir():
+        raise TableError(f"{path} is a folder; name a file in it.")
+    if not file.parent.is_dir():
+        raise TableError(f"{path}: there is no folder {file.parent}; make it first.")
+    if file.exists() and not force:
+        raise TableError(
+            f"{path} exists and is not overwritten; name another file, or add --force."
+        )
+
+
+@contextmanager
+def replacing(path: str, force: bool) -> Iterator[IO[bytes]]:
+    """Open a file that takes its name when all of it is written."""
+    check_output(path, force)
+    target = Path(path)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def open_output(path: str, dialect: Dialect | None, force: bool) -> Iterator[Write]:
+    """Open an output; what is yielded writes a part of the table."""
+    if path == STDOUT:
+        yield _csv_writer(sys.stdout.buffer, dialect or Dialect())
+        sys.stdout.buffer.flush()
+        return
+    with replacing(path, force) as file:
+        if is_parquet_name(path):
+            with _parquet_writer(file) as write:
+                yield write
+        elif path.lower().endswith(".gz"):
+            # no time in the header: the same table gives the same bytes
+            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
+                yield _csv_writer(packed, dialect or Dialect())
+        else:
+            yield _csv_writer(file, dialect or Dialect())
+
+
+# --- CSV -----------------------------------------------------------------------------
+
+
+def _csv_writer(file: IO[bytes] | Any, dialect: Dialect) -> Write:
+    """Return what writes frames as CSV; the first brings the header."""
+    encoder = codecs.getincrementalencoder(dialect.encoding)()
+    is_first = True
+
+    def write(frame: pd.DataFrame) -> None:
+        nonlocal is_first
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter=dialect.delimiter, lineterminator="\n")
+        if is_first:
+            writer.writerow(frame.columns)
+            is_first = False
+        columns = [written(frame[name], dialect.decimal) for name in frame]
+        writer.writerows(zip(*columns, strict=True))
+        try:
+            file.write(encoder.encode(text.getvalue()))
+        except UnicodeEncodeError as error:
+            raise TableError(
+                f"{error.object[error.start]!r} cannot be written in "
+                f"{dialect.encoding}, the encoding of the table; save the table as "
+                "'CSV UTF-8' first."
+            ) from None
+
+    return write
+
+
+def written(column: pd.Series, decimal: str) -> list[str]:
+    """Return the cells of a column as CSV has them, numbers to the last digit."""
+    known = column.notna().tolist()
+    cells = column.tolist()
+    return [
+        _cell(cell, decimal) if is_known else ""
+        for cell, is_known in zip(cells, known, strict=True)
+    ]
+
+
+def _cell(cell: Any, decimal: str) -> str:
+    if isinstance(cell, float):
+        text = repr(float(cell))
+        return text if decimal == "." else text.replace(".", decimal)
+    return str(cell)
+
+
+# --- Parquet -------------------------------------------------------------------------
+
+
+@contextmanager
+def _parquet_writer(file: IO[bytes]) -> Iterator[Write]:
+    """Yield what writes frames as Parquet; the first says the types."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise TableError(
+            "Parquet needs pyarrow; install it with pip install 'skdae[parquet]', or "
+            "write CSV."
+        ) from error
+    writer = None
+
+    def array(column: pd.Series) -> Any:
+        if column.dtype == object:
+            return pyarrow.array(column, type=pyarrow.string(), from_pandas=True)
+        return pyarrow.array(column, from_pandas=True)
+
+    def write(frame: pd.DataFrame) -> None:
+        nonlocal writer
+        table = pyarrow.table({name: array(frame[name]) for name in frame})
+        if writer is None:
+            writer = parquet.ParquetWriter(file, table.schema)
+        writer.write_table(table.cast(writer.schema))
+
+    try:
+        yield write
+    finally:
+        if writer is not None:
+            writer.close()

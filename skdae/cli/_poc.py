@@ -1,0 +1,170 @@
+"""The command that finds out whether it pays on a table."""
+
+import shutil
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skdae._reading import TableError, close_names, read_sheet
+from skdae.cli import _options as options
+from skdae.cli._notes import notes
+from skdae.cli._progress import Bar
+
+LEAST_ROWS = 50
+INTERRUPTED = 130
+SCHEDULE_NAMES = "gradual,stacked,hybrid,frozen,joint"
+
+Task = Enum(  # type: ignore[misc]
+    "Task",
+    {name: name for name in ("auto", "classification", "regression", "anomaly")},
+    type=str,
+)
+Language = Enum("Language", {name: name for name in ("en", "ja")}, type=str)  # type: ignore[misc]
+
+
+def poc(
+    data: options.Data,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="PAGE", help="The page, HTML."),
+    ] = Path("report.html"),
+    target: Annotated[
+        str | None,
+        typer.Option("--target", "-t", metavar="COL", help="The column to predict."),
+    ] = None,
+    task: Annotated[
+        Task,
+        typer.Option("--task", help="What the target is; anomaly: 1 marks anomalies."),
+    ] = Task.auto,  # type: ignore[attr-defined]
+    time: Annotated[
+        str | None,
+        typer.Option(
+            "--time", metavar="COL", help="Times of the rows: test on what comes later."
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            metavar="COL",
+            help="Machines, batches, ...: hold whole ones out.",
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--drop", metavar="COL", help="A column to leave out; may be repeated."
+        ),
+    ] = None,
+    label_budget: Annotated[
+        int | None,
+        typer.Option("--label-budget", metavar="N", help="The most labels to use."),
+    ] = None,
+    minutes: Annotated[
+        float,
+        typer.Option("--minutes", help="Time budget; 0 runs everything, however long."),
+    ] = 10.0,
+    schedules: Annotated[
+        str,
+        typer.Option("--schedules", help="Which to compare; the first one is judged."),
+    ] = SCHEDULE_NAMES,
+    splits: Annotated[int, typer.Option("--splits", help="The most splits.")] = 10,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of everything drawn.")] = 0,
+    memory: Annotated[
+        bool,
+        typer.Option(
+            "--memory/--no-memory", help="Measure peak memory, which takes seconds."
+        ),
+    ] = True,
+    lang: Annotated[
+        Language, typer.Option("--lang", help="Language of the page.")
+    ] = Language.en,  # type: ignore[attr-defined]
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was killed.")
+    ] = False,
+    force: options.Force = False,
+    delimiter: options.Delimiter = None,
+    decimal: options.Decimal = None,
+    encoding: options.Encoding = None,
+    header: options.Header = None,
+    missing: options.Missing = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Find out in three experiments whether it pays on a table, and write a page.
+
+    How well rows with troubles are rebuilt, the task that --target names, and what it
+    costs; against simple methods, on the same splits. "Not worth it" is a possible
+    answer. The page is one file; the numbers stand beside it as JSON.
+
+    What is found is kept in PAGE's folder as it comes (PAGE with .work for .html), so
+    that --resume goes on after a crash. Ctrl-C writes the page of what is finished.
+    """
+    from skdae import poc as experiments
+
+    _check_output(output, resume, force)
+    form = options.make_format(delimiter, decimal, encoding, header, missing)
+    sheet = read_sheet(data, form=form, least_rows=LEAST_ROWS)
+    notes(sheet.notes, quiet)
+    table = sheet.frame
+    named = {"--target": target, "--time": time, "--group": group}
+    named |= {f"--drop {name}": name for name in drop or ()}
+    for option, name in named.items():
+        if name is not None and name not in table.columns:
+            raise TableError(
+                f"{option.split()[0]} {name!r}: the table has no such column; "
+                f"{close_names(name, table.columns)}"
+            )
+    work = output.with_suffix(".work")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with Bar(quiet) as bar:
+        report = experiments.run(
+            table.drop(columns=list(drop or ())),
+            target,
+            task=task.value,
+            schedules=[name.strip() for name in schedules.split(",") if name.strip()],
+            time=time,
+            groups=group,
+            label_budget=label_budget,
+            minutes=minutes or None,
+            n_splits=splits,
+            memory=memory,
+            cache=work,
+            resume=resume and work.exists(),
+            n_jobs=jobs,
+            random_state=seed,
+            progress=bar,
+            name="stdin" if data == "-" else Path(data).name,
+        )
+    page = report.save(output, lang.value)
+    notes(report.content["warnings"], quiet)
+    typer.echo(report.summary(lang.value))
+    if not report.finished:
+        typer.echo(f"interrupted: the rest follows with --resume ({work}).", err=True)
+    typer.echo(str(page))
+    if not report.finished:
+        sys.exit(INTERRUPTED)
+
+
+def _check_output(output: Path, resume: bool, force: bool) -> None:
+    """Say what would be lost, or remove it when told to."""
+    if output.suffix not in (".html", ".htm"):
+        raise TableError(f"--output {str(output)!r} must end in .html; it is a page.")
+    work = output.with_suffix(".work")
+    if resume:
+        return
+    if force:
+        shutil.rmtree(work, ignore_errors=True)
+        return
+    if work.exists():
+        raise TableError(
+            f"{work} holds an unfinished run; go on with it by --resume, or start anew "
+            "by --force."
+        )
+    for path in (output, output.with_suffix(".json")):
+        if path.exists():
+            raise TableError(f"{path} is there already; overwrite it by --force.")

@@ -1,0 +1,86 @@
+"""How far a proof of concept is, in the terminal."""
+
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+SIMPLE = ("pca", "neighbors", "regressions")
+
+
+class Bar:
+    """Units that are done, the time left, and the errors found so far.
+
+    On standard error; where that is no terminal, a line for each split.
+    """
+
+    def __init__(self, quiet: bool) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("preparing", total=None)
+        self._errors: dict[str, list[float]] = {}
+        self._split = -1
+        self._plan: Any = None
+
+    def __enter__(self) -> "Bar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._bar.stop()
+
+    def planned(self, plan: Any, n_units: int, n_done: int) -> None:
+        """Show the plan."""
+        self._bar.update(self._task, total=n_units, completed=n_done)
+        if plan == self._plan:
+            return
+        self._plan = plan
+        left_out = ", ".join(
+            f"{what} {_short(asked)} → {_short(run)}"
+            for what, asked, run in plan.left_out
+        )
+        text = f"{plan.n_splits} splits, {plan.n_rows} rows, {plan.max_iter} epochs"
+        self._console.print(
+            f"plan: {text}" + (f" (to save time: {left_out})" if left_out else ""),
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def done(self, unit: Any, result: dict[str, Any]) -> None:
+        """Show what a unit has found."""
+        if "rebuild" in result:
+            errors = [found["error"] for found in result["rebuild"].values()]
+            self._errors.setdefault(unit.method, []).append(float(np.mean(errors)))
+        so_far = ", ".join(
+            f"{method} {np.mean(values):.3f}"
+            for method, values in self._errors.items()
+            if unit.kind != "memory" and (method in SIMPLE or values is self._first)
+        )
+        shown = f"split {unit.split + 1}" + (f": error {so_far}" if so_far else "")
+        self._bar.update(self._task, advance=1, description=shown)
+        if unit.split != self._split and not self._console.is_terminal:
+            self._console.print(f"split {unit.split + 1} begun", highlight=False)
+        self._split = unit.split
+
+    @property
+    def _first(self) -> list[float]:
+        return next(iter(self._errors.values()))
+
+
+def _short(value: Any) -> str:
+    """Return a number, or how many names there are."""
+    return str(len(value)) if isinstance(value, (tuple, list)) else str(value)

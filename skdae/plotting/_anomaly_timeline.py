@@ -1,0 +1,428 @@
+"""Anomaly scores over time, their threshold, and the sensors behind the alarms."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skdae.plotting._axes import (
+    BLACK,
+    BLUE,
+    ORANGE,
+    SMALL,
+    VERMILION,
+    legend_above,
+    panels,
+    pyplot,
+)
+from skdae.plotting._inputs import check_count, check_log, column, labels, numbers
+from skdae.plotting._residual_heatmap import draw_map
+from skdae.plotting._timeline import Timeline, read_time
+
+QUANTILE = 0.9  # of the largest contributions of the alarms, where the colours end
+LOG_FACTOR = 30.0  # times the median score, that the largest one exceeds
+
+
+class AnomalyTimelineDisplay:
+    """Anomaly score over time with its threshold, and the sensors that make it up.
+
+    A row is an alarm when its score is above the threshold. Below, the sensors that
+    contribute most to the alarms.
+
+    Parameters
+    ----------
+    anomaly_scores : ndarray of shape (n_samples,)
+        How strange each row is: minus `score_samples`. NaN for none.
+    threshold : float, default=None
+        The score above which a row is an alarm: minus `offset_`. None draws none.
+    contributions : ndarray of shape (n_samples, n_features), default=None
+        What each sensor adds to the score of the row.
+    y : ndarray of bool of shape (n_samples,), default=None
+        Rows that are known to be faulty; they are shaded.
+    time : ndarray of shape (n_samples,), default=None
+        Time of each row, numbers or dates, never decreasing; None counts the rows.
+    time_label : str, default=None
+        Label of the time axis; None takes it from `time`.
+    feature_names : sequence of str, default=None
+        Names of the sensors; None numbers them.
+
+    Attributes
+    ----------
+    ax_ : ndarray of matplotlib Axes of shape (1,) or (2,)
+        Scores and, with contributions, sensors.
+    figure_ : matplotlib Figure
+        Their figure.
+    line_ : matplotlib Line2D
+        The scores.
+    threshold_line_ : matplotlib Line2D or None
+        The threshold.
+    alarms_ : ndarray of bool of shape (n_samples,)
+        Rows above the threshold.
+    alarm_marks_ : matplotlib Line2D or None
+        Their marks.
+    features_ : list of int
+        Sensors drawn, the one that contributes most first.
+    mesh_ : matplotlib QuadMesh or None
+        Their contributions.
+
+    See Also
+    --------
+    skdae.timeseries.EWMA : Smooths scores; calibrate the threshold on smoothed ones.
+
+    Notes
+    -----
+    Contributions of more rows than `max_blocks` are joined into blocks of neighbours,
+    each of which shows its contribution of the largest size. Lines are broken where
+    time jumps by more than 20 of its median steps.
+
+    Examples
+    --------
+    >>> from skdae.plotting import AnomalyTimelineDisplay
+    >>> display = AnomalyTimelineDisplay([0.5, 0.7, 3.1, 0.6], threshold=1.5).plot()
+    >>> display.alarms_.tolist()
+    [False, False, True, False]
+    """
+
+    def __init__(
+        self,
+        anomaly_scores,
+        *,
+        threshold=None,
+        contributions=None,
+        y=None,
+        time=None,
+        time_label=None,
+        feature_names=None,
+    ):
+        self.anomaly_scores = anomaly_scores
+        self.threshold = threshold
+        self.contributions = contributions
+        self.y = y
+        self.time = time
+        self.time_label = time_label
+        self.feature_names = feature_names
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        time=None,
+        max_features=6,
+        log_scale="auto",
+        max_blocks=1000,
+        ax=None,
+    ):
+        """Score rows by a fitted detector and draw the scores.
+
+        Parameters
+        ----------
+        estimator : GradualDAEOutlierDetector or other outlier detector
+            A fitted detector with `score_samples` and `offset_`. The sensors are
+            drawn where it has `contributions`.
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows in time order, with the columns seen in `fit`.
+        y : array-like of shape (n_samples,), default=None
+            Rows that are known to be faulty: True or anything but 0; they are shaded.
+        time : array-like of shape (n_samples,), default=None
+            Time of each row, numbers or dates; None is the index of X where that
+            holds either, else the number of the row.
+        max_features : int, default=6
+            Number of sensors drawn.
+        log_scale : bool or 'auto', default='auto'
+            Whether scores have a logarithmic axis. 'auto' where all are above 0 and
+            the largest is more than 30 times the median.
+        max_blocks : int, default=1000
+            Number of columns of the picture of contributions at most.
+        ax : matplotlib Axes or sequence of them, default=None
+            One axes for each panel, or one to be divided; None makes a figure.
+
+        Returns
+        -------
+        display : AnomalyTimelineDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no scores or no threshold.
+
+        Examples
+        --------
+        >>> from skdae import GradualDAEOutlierDetector, GradualDAETransformer
+        >>> from skdae.datasets import make_sensor_data
+        >>> from skdae.plotting import AnomalyTimelineDisplay
+        >>> plant = make_sensor_data(400, n_sensors=6, random_state=0)
+        >>> detector = GradualDAEOutlierDetector(
+        ...     GradualDAETransformer((8, 4), max_iter=6), random_state=0
+        ... ).fit(plant.data)
+        >>> display = AnomalyTimelineDisplay.from_estimator(detector, plant.data)
+        >>> bool(display.threshold == -detector.offset_)
+        True
+        """
+        pyplot(f"{cls.__name__}.from_estimator")
+        _check_detector(estimator)
+        scores = estimator.score_samples(X)
+        explains = hasattr(estimator, "contributions")
+        contributions = estimator.contributions(X) if explains else None
+        time, time_label = read_time(time, X, len(scores))
+        display = cls(
+            -np.asarray(scores, dtype=float),
+            threshold=-float(estimator.offset_),
+            contributions=contributions,
+            y=y,
+            time=time,
+            time_label=time_label,
+            feature_names=getattr(estimator, "feature_names_in_", None),
+        )
+        return display.plot(
+            ax, max_features=max_features, log_scale=log_scale, max_blocks=max_blocks
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        score_samples,
+        y=None,
+        *,
+        offset=None,
+        contributions=None,
+        time=None,
+        feature_names=None,
+        max_features=6,
+        log_scale="auto",
+        max_blocks=1000,
+        ax=None,
+    ):
+        """Draw scores that any detector has given, smoothed ones for example.
+
+        Parameters
+        ----------
+        score_samples : array-like of shape (n_samples,)
+            Score of each row in time order, as `score_samples` returns it: lower is
+            stranger. NaN for none.
+        y : array-like of shape (n_samples,), default=None
+            Rows that are known to be faulty: True or anything but 0; they are shaded.
+        offset : float, default=None
+            The score below which a row is an alarm, as in `offset_`; None draws none.
+        contributions : array-like or DataFrame of shape (n_samples, n_features), \
+default=None
+            What each sensor adds to the strangeness of the row.
+        time : array-like of shape (n_samples,), default=None
+            Time of each row, numbers or dates; None is the index of the scores or of
+            the contributions where that holds either, else the number of the row.
+        feature_names : sequence of str, default=None
+            Names of the sensors; None is those of the contributions.
+        max_features : int, default=6
+            Number of sensors drawn.
+        log_scale : bool or 'auto', default='auto'
+            Whether scores have a logarithmic axis. 'auto' where all are above 0 and
+            the largest is more than 30 times the median.
+        max_blocks : int, default=1000
+            Number of columns of the picture of contributions at most.
+        ax : matplotlib Axes or sequence of them, default=None
+            One axes for each panel, or one to be divided; None makes a figure.
+
+        Returns
+        -------
+        display : AnomalyTimelineDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not go together.
+        """
+        scores = column(score_samples, "score_samples")
+        names = None
+        if contributions is not None:
+            table = contributions
+            contributions, names = numbers(table, "contributions")
+        indexed = score_samples if hasattr(score_samples, "iloc") else None
+        if indexed is None and contributions is not None:
+            indexed = table
+        time, time_label = read_time(time, indexed, len(scores))
+        display = cls(
+            -scores,
+            threshold=None if offset is None else -float(offset),
+            contributions=contributions,
+            y=y,
+            time=time,
+            time_label=time_label,
+            feature_names=names if feature_names is None else feature_names,
+        )
+        return display.plot(
+            ax, max_features=max_features, log_scale=log_scale, max_blocks=max_blocks
+        )
+
+    def plot(self, ax=None, *, max_features=6, log_scale="auto", max_blocks=1000):
+        """Draw the scores and the sensors.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or sequence of them, default=None
+            One axes for each panel, or one to be divided; None makes a figure.
+        max_features : int, default=6
+            Number of sensors drawn.
+        log_scale : bool or 'auto', default='auto'
+            Whether scores have a logarithmic axis. 'auto' where all are above 0 and
+            the largest is more than 30 times the median.
+        max_blocks : int, default=1000
+            Number of columns of the picture of contributions at most.
+
+        Returns
+        -------
+        self : AnomalyTimelineDisplay
+            The display, with `ax_` and `figure_`.
+
+        Raises
+        ------
+        ValueError
+            If the arrays do not go together or a parameter is out of its range.
+        """
+        scores = column(self.anomaly_scores, "anomaly_scores")
+        n_rows = len(scores)
+        check_count(max_features, "max_features")
+        check_count(max_blocks, "max_blocks")
+        parts = self._parts(n_rows)
+        faulty = _faulty(self.y, n_rows)
+        known = scores[np.isfinite(scores)]
+        low = float(np.median(known)) if len(known) else 0.0
+        is_log = check_log(log_scale, scores, low, LOG_FACTOR)
+        caller = f"{type(self).__name__}.plot"
+        pyplot(caller)
+        time, label = read_time(self.time, None, n_rows, self.time_label)
+        timeline = Timeline.of(time)
+        heights, height = [1.0], 3.0
+        if parts is not None:
+            n_shown = min(max_features, parts.shape[1])
+            lower = 0.5 + 0.23 * n_shown
+            heights, height = [2.3, lower], 3.0 + lower
+        axes = panels(ax, caller, (9, height), heights)
+        self._draw_scores(axes[0], timeline, scores, faulty, is_log)
+        self.features_, self.mesh_ = [], None
+        if parts is not None:
+            self._draw_parts(axes[1], timeline, parts, max_features, max_blocks)
+        timeline.finish(axes, label)
+        self.ax_, self.figure_ = axes, axes[0].figure
+        return self
+
+    def _parts(self, n_rows: int) -> np.ndarray | None:
+        """Return the contributions, one line per score."""
+        if self.contributions is None:
+            return None
+        parts, _ = numbers(self.contributions, "contributions")
+        if len(parts) != n_rows:
+            raise ValueError(
+                f"contributions has {len(parts)} rows and must have {n_rows}, one for "
+                "each score; pass those of the same rows."
+            )
+        return parts
+
+    def _draw_scores(
+        self,
+        ax: Any,
+        timeline: Timeline,
+        scores: np.ndarray,
+        faulty: np.ndarray | None,
+        is_log: bool,
+    ) -> None:
+        """Draw the scores, the threshold, the alarms and what is known of faults."""
+        if is_log:
+            ax.set_yscale("log")
+        (self.line_,) = ax.plot(
+            timeline.x, timeline.spread(scores), color=BLUE, lw=0.9, label="score"
+        )
+        shown = [self.line_]
+        self.threshold_line_ = self.alarm_marks_ = None
+        self.alarms_ = np.zeros(len(scores), dtype=bool)
+        if self.threshold is not None:
+            self.threshold_line_ = ax.axhline(
+                self.threshold,
+                color=BLACK,
+                lw=1,
+                ls="--",
+                label=f"threshold {self.threshold:.3g}",
+            )
+            self.alarms_ = scores > self.threshold
+            (self.alarm_marks_,) = ax.plot(
+                timeline.x[timeline.rows][self.alarms_],
+                scores[self.alarms_],
+                color=VERMILION,
+                linestyle="none",
+                marker="o",
+                markersize=2.6,
+                label=f"alarm ({self.alarms_.sum():,} of {len(scores):,} rows)",
+            )
+            shown += [self.threshold_line_, self.alarm_marks_]
+        if faulty is not None:
+            spans = [
+                ax.axvspan(
+                    start,
+                    stop,
+                    color=ORANGE,
+                    alpha=0.35,
+                    lw=1,  # seen where the fault is a single row of many
+                    label="known fault",
+                )
+                for start, stop in timeline.spans(faulty)
+            ]
+            shown += spans[:1]
+        ax.set_ylabel("anomaly score")
+        legend_above(ax, shown)
+
+    def _draw_parts(
+        self,
+        ax: Any,
+        timeline: Timeline,
+        parts: np.ndarray,
+        max_features: int,
+        max_blocks: int,
+    ) -> None:
+        """Draw the sensors that add most to the alarms, or to all rows without any."""
+        names = labels(self.feature_names, parts.shape[1])
+        concerned = parts[self.alarms_] if self.alarms_.any() else parts
+        concerned = np.nan_to_num(concerned, nan=0.0)
+        order = np.argsort(-concerned.sum(axis=0), kind="stable")
+        self.features_ = order[:max_features].tolist()
+        edges, blocks, n_joined = timeline.blocks(parts[:, self.features_], max_blocks)
+        limit = float(np.quantile(concerned.max(axis=1), QUANTILE))
+        self.mesh_ = draw_map(
+            ax,
+            edges,
+            blocks,
+            [names[j] for j in self.features_],
+            cmap="Blues",
+            vmin=0,
+            vmax=limit if limit > 0 else 1.0,
+        )
+        colorbar = ax.figure.colorbar(
+            self.mesh_, ax=ax, extend="max", pad=0.015, aspect=12
+        )
+        label = "contribution"
+        if n_joined > 1:
+            label += f",\nlargest of {n_joined} rows"
+        colorbar.set_label(label, fontsize=SMALL - 1)
+        colorbar.ax.tick_params(labelsize=SMALL - 1)
+
+
+def _check_detector(estimator: Any) -> None:
+    """A fitted estimator with scores and a threshold."""
+    for needed in ("score_samples", "offset_"):
+        if not hasattr(estimator, needed):
+            check_is_fitted(estimator)
+            raise TypeError(
+                f"estimator={type(estimator).__name__} has no {needed}, which an "
+                "outlier detector has; pass one, or call from_predictions with the "
+                "scores and a threshold."
+            )
+
+
+def _faulty(y: Any, n_rows: int) -> np.ndarray | None:
+    """Return which rows are known to be faulty."""
+    if y is None:
+        return None
+    known = column(y, "y", n_rows)
+    return (known != 0) & ~np.isnan(known)

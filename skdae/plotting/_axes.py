@@ -1,0 +1,121 @@
+"""Colours, axes and legends that the displays share; the way to matplotlib."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+# Okabe and Ito's colours, told apart by the colour-blind too
+BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+SKY, ORANGE, YELLOW, BLACK = "#56b4e9", "#e69f00", "#f0e442", "#000000"
+GREY, PALE = "#767676", "#d9d9d9"  # what stands back; where there is no value
+CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, YELLOW)
+
+SMALL = 9  # points, for what is written within and above the axes
+LEGEND_LINES = 1.9  # font heights that a legend stands above its axes, for a title
+
+
+def pyplot(caller: str) -> Any:
+    """Return matplotlib.pyplot, or say what to install."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            f"{caller} needs matplotlib, which is not installed; install it with "
+            "pip install 'skdae[plot]'."
+        ) from error
+    return plt
+
+
+def one_axes(ax: Any, caller: str, size: tuple[float, float]) -> Any:
+    """Return the axes to draw in, new ones where none are given."""
+    plt = pyplot(caller)
+    if ax is None:
+        _, ax = plt.subplots(figsize=size, layout="constrained")
+    elif not hasattr(ax, "plot"):
+        raise TypeError(
+            f"ax={ax!r} of {caller} must be one matplotlib Axes; pass one of them, or "
+            "None for a new figure."
+        )
+    return ax
+
+
+def panels(
+    ax: Any, caller: str, size: tuple[float, float], heights: Sequence[float]
+) -> np.ndarray:
+    """Return axes one below the other, (n,): new ones, those given, or in place of one.
+
+    The axes that are made share their x axis.
+    """
+    plt = pyplot(caller)
+    n_panels = len(heights)
+    if ax is None:
+        figure = plt.figure(figsize=size, layout="constrained")
+        grid = figure.add_gridspec(n_panels, 1, height_ratios=heights)
+    elif hasattr(ax, "plot"):
+        place = ax.get_subplotspec()
+        if n_panels == 1:
+            return np.array([ax], dtype=object)
+        if place is None:
+            raise ValueError(
+                f"ax of {caller} lies in no grid and cannot be divided into "
+                f"{n_panels} panels; pass one from plt.subplots, or {n_panels} Axes."
+            )
+        figure = ax.figure
+        grid = place.subgridspec(n_panels, 1, height_ratios=heights)
+        ax.remove()
+    else:
+        found = np.asarray(ax, dtype=object).ravel()
+        if len(found) != n_panels or not all(hasattr(each, "plot") for each in found):
+            raise ValueError(
+                f"ax of {caller} holds {len(found)} Axes and must hold {n_panels}, one "
+                "for each panel; pass as many, one Axes to be divided, or None."
+            )
+        return found
+    made: list[Any] = []
+    for place in grid:
+        made.append(figure.add_subplot(place, sharex=made[0] if made else None))
+    return np.array(made, dtype=object)
+
+
+def legend_above(ax: Any, handles: Sequence[Any] | None = None) -> Any:
+    """Put the legend above the axes and their title, where it covers no data."""
+    if handles is None:
+        handles, _ = ax.get_legend_handles_labels()
+    if len(handles) == 0:
+        return None
+    room = ax.get_window_extent().width
+    for n_lines in range(1, len(handles) + 1):
+        legend = ax.legend(
+            handles=list(handles),
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            borderaxespad=LEGEND_LINES,
+            ncols=-(-len(handles) // n_lines),
+            fontsize=SMALL,
+            frameon=False,
+            handlelength=1.6,
+            columnspacing=1.4,
+            borderpad=0,
+        )
+        if legend.get_window_extent().width <= room:
+            break
+    return legend
+
+
+def legend_beside(ax: Any, **options: Any) -> Any:
+    """Put the legend to the right of the axes, where it covers no data."""
+    return ax.legend(
+        loc="upper left",
+        bbox_to_anchor=(1, 1),
+        fontsize=SMALL,
+        frameon=False,
+        **options,
+    )
+
+
+def thin_ticks(names: Sequence[str], n_most: int) -> tuple[list[int], list[str]]:
+    """Return places and names of at most `n_most` of the names, evenly spaced."""
+    step = max(1, -(-len(names) // n_most))
+    places = list(range(0, len(names), step))
+    return places, [names[place] for place in places]

@@ -1,0 +1,165 @@
+"""What users hand to a display, as arrays: tables of numbers, names, choices."""
+
+from collections.abc import Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skdae._tables import is_dataframe
+from skdae._transformer import GradualDAETransformer
+
+
+def check_transformer(estimator: Any, caller: str, instead: str) -> None:
+    """A transformer of this package; `instead` says what others may do."""
+    if not isinstance(estimator, GradualDAETransformer):
+        raise TypeError(
+            f"estimator={type(estimator).__name__} of {caller} must be a "
+            "GradualDAETransformer; pass the one that it holds (the last step of a "
+            f"pipeline, `transformer_`), or {instead}."
+        )
+
+
+def check_fitted_transformer(estimator: Any, caller: str) -> None:
+    """A fitted transformer of this package."""
+    check_transformer(estimator, caller, "call from_predictions")
+    check_is_fitted(estimator)
+
+
+def numbers(X: Any, name: str) -> tuple[np.ndarray, list[str] | None]:
+    """Return a table as floats and its names; columns of a frame that hold none go."""
+    names = None
+    if is_dataframe(X):
+        X = _numeric_part(X)
+        names = [str(column) for column in X.columns]
+    try:
+        values = (
+            X.to_numpy(dtype=float, na_value=np.nan)
+            if hasattr(X, "iloc")
+            else np.asarray(X, dtype=float)
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must hold numbers only, and holds other cells ({error}); pass the "
+            "columns with numbers, or a DataFrame, of which they are taken."
+        ) from error
+    if values.ndim != 2 or 0 in values.shape:
+        raise ValueError(
+            f"{name} has the shape {values.shape} and must be a table of rows and "
+            "columns with numbers, neither of them empty."
+        )
+    return values, names
+
+
+def _numeric_part(X: Any) -> Any:
+    """Return the columns of a frame that hold numbers or truth values."""
+    if hasattr(X, "iloc"):
+        return X.select_dtypes(["number", "bool"])
+    from polars import selectors
+
+    return X.select(selectors.numeric() | selectors.boolean())
+
+
+def column(values: Any, name: str, n_rows: int | None = None) -> np.ndarray:
+    """Return one float per row, NaN allowed."""
+    try:
+        found = np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} must hold numbers ({error}); pass one for each row."
+        ) from error
+    if found.ndim != 1 or len(found) == 0:
+        raise ValueError(
+            f"{name} has the shape {found.shape} and must be one number per row; pass "
+            "an array of one dimension."
+        )
+    if n_rows is not None and len(found) != n_rows:
+        raise ValueError(
+            f"{name} holds {len(found)} values and must hold one for each of the "
+            f"{n_rows} rows."
+        )
+    return found
+
+
+def labels(
+    given: Any, n_columns: int, seen: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """Return the names of columns: those given, those of the table, or x0, x1, ..."""
+    if given is None:
+        given = seen
+    if given is None:
+        return tuple(f"x{j}" for j in range(n_columns))
+    names = tuple(str(name) for name in given)
+    if len(names) != n_columns:
+        raise ValueError(
+            f"feature_names holds {len(names)} names and must hold one for each of the "
+            f"{n_columns} columns."
+        )
+    return names
+
+
+def positions(features: Any, names: Sequence[str]) -> list[int]:
+    """Return where the features, given by name or index, stand among the names."""
+    if isinstance(features, str | Integral):
+        features = [features]
+    found = []
+    for feature in features:
+        if isinstance(feature, int | np.integer) and not isinstance(feature, bool):
+            if not -len(names) <= feature < len(names):
+                raise ValueError(
+                    f"features holds the index {feature}, and there are "
+                    f"{len(names)} columns with numbers; correct the index."
+                )
+            found.append(int(feature) % len(names))
+        elif str(feature) in names:
+            found.append(list(names).index(str(feature)))
+        else:
+            raise ValueError(
+                f"features holds {feature!r}, not among the columns with numbers "
+                f"({list(names)}); correct the name."
+            )
+    if not found:
+        raise ValueError(
+            f"features={features!r} must name at least one column; pass None for all."
+        )
+    return found
+
+
+def check_choice(value: Any, name: str, allowed: Sequence[Any]) -> None:
+    """One of a few values."""
+    if not any(value is each or value == each for each in allowed):
+        raise ValueError(f"{name}={value!r} must be one of {list(allowed)}.")
+
+
+def check_count(value: Any, name: str) -> None:
+    """An int of at least 1."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}={value!r} must be an int of at least 1.")
+
+
+def check_log(log_scale: Any, values: np.ndarray, low: float, factor: float) -> bool:
+    """Whether to draw values on a logarithmic axis.
+
+    'auto' does where all are above 0 and the largest is more than `factor` times a
+    low one.
+    """
+    check_choice(log_scale, "log_scale", ("auto", True, False))
+    known = values[np.isfinite(values)]
+    positive = len(known) > 0 and bool((known > 0).all())
+    if log_scale == "auto":
+        return positive and bool(known.max() > factor * low)
+    if log_scale and not positive:
+        raise ValueError(
+            "log_scale=True needs values above 0, and some are not; set it to False."
+        )
+    return bool(log_scale)
+
+
+def same_shape(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:
+    """Two tables of the same rows and columns."""
+    if first.shape != second.shape:
+        raise ValueError(
+            f"{names[0]} has the shape {first.shape} and {names[1]} the shape "
+            f"{second.shape}; pass tables of the same rows and columns."
+        )

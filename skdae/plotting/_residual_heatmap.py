@@ -1,0 +1,298 @@
+"""Residuals of all sensors over time, as colours."""
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from skdae import _outputs
+from skdae.plotting._axes import PALE, SMALL, legend_above, panels, pyplot, thin_ticks
+from skdae.plotting._inputs import (
+    check_count,
+    check_fitted_transformer,
+    labels,
+    numbers,
+    positions,
+)
+from skdae.plotting._timeline import Timeline, read_time
+
+QUANTILE = 0.995  # of the sizes of the residuals, where the colours end
+LEAST_LIMIT = 2.0  # standard deviations that the colours go to at least
+
+
+class ResidualHeatmapDisplay:
+    """Residuals of each sensor over time, in standard deviations of the sensor.
+
+    Red is measured above what the other sensors make one expect, blue below it.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (n_samples, n_features)
+        Measured minus rebuilt, in standard deviations of the sensor; NaN where
+        nothing was measured.
+    time : ndarray of shape (n_samples,), default=None
+        Time of each row, numbers or dates, never decreasing; None counts the rows.
+    time_label : str, default=None
+        Label of the time axis; None takes it from `time`.
+    feature_names : sequence of str, default=None
+        Names of the sensors; None numbers them.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it is drawn.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+    mesh_ : matplotlib QuadMesh
+        The colours, (n_features, n_blocks), first sensor at the top.
+    colorbar_ : matplotlib Colorbar
+        Their scale.
+    features_ : list of int
+        Column of each line, from the top down.
+
+    See Also
+    --------
+    ReconstructionDisplay : A few sensors in the user's units.
+
+    Notes
+    -----
+    More rows than `max_blocks` are joined into blocks of neighbours, and a block shows
+    its residual of the largest size, so that a short fault is not lost. A gap stands
+    where time jumps by more than 20 of its median steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skdae.plotting import ResidualHeatmapDisplay
+    >>> display = ResidualHeatmapDisplay(np.random.default_rng(0).normal(size=(50, 3)))
+    >>> display.plot().mesh_.get_array().shape
+    (3, 50)
+    """
+
+    def __init__(self, residuals, *, time=None, time_label=None, feature_names=None):
+        self.residuals = residuals
+        self.time = time
+        self.time_label = time_label
+        self.feature_names = feature_names
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        *,
+        time=None,
+        features=None,
+        limit=None,
+        max_blocks=1000,
+        ax=None,
+    ):
+        """Draw the residuals of a fitted transformer.
+
+        They are those of ``output='error'``, with missing cells told apart.
+
+        Parameters
+        ----------
+        estimator : GradualDAETransformer
+            The fitted transformer.
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows in time order, with the columns seen in `fit`.
+        time : array-like of shape (n_samples,), default=None
+            Time of each row, numbers or dates; None is the index of X where that
+            holds either, else the number of the row.
+        features : str, int or sequence of them, default=None
+            Sensors to draw, by name or index, from the top down; None is all.
+        limit : float, default=None
+            Size of a residual that has the full colour, in standard deviations. None
+            is that which 0.5 % of them exceed, and at least 2.
+        max_blocks : int, default=1000
+            Number of columns of the picture at most.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : ResidualHeatmapDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is no GradualDAETransformer.
+
+        Examples
+        --------
+        >>> from skdae import GradualDAETransformer
+        >>> from skdae.datasets import make_sensor_data
+        >>> from skdae.plotting import ResidualHeatmapDisplay
+        >>> X = make_sensor_data(300, n_sensors=6, as_frame=True, random_state=0).data
+        >>> dae = GradualDAETransformer((8, 4), max_iter=6, random_state=0).fit(X)
+        >>> display = ResidualHeatmapDisplay.from_estimator(dae, X)
+        >>> display.ax_.get_yticklabels()[0].get_text()
+        'temperature_01'
+        """
+        caller = f"{cls.__name__}.from_estimator"
+        pyplot(caller)
+        check_fitted_transformer(estimator, caller)
+        raw = estimator._read(X).raw
+        time, time_label = read_time(time, X, len(raw))
+        display = cls(
+            estimator._values(_outputs.residuals, raw),
+            time=time,
+            time_label=time_label,
+            feature_names=labels(
+                getattr(estimator, "feature_names_in_", None), raw.shape[1]
+            ),
+        )
+        return display.plot(ax, features=features, limit=limit, max_blocks=max_blocks)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        residuals,
+        *,
+        time=None,
+        feature_names=None,
+        features=None,
+        limit=None,
+        max_blocks=1000,
+        ax=None,
+    ):
+        """Draw residuals that any model has left.
+
+        Parameters
+        ----------
+        residuals : array-like or DataFrame of shape (n_samples, n_features)
+            Measured minus rebuilt, in standard deviations of the sensor, as
+            ``output='error'`` returns them; NaN where nothing was measured.
+        time : array-like of shape (n_samples,), default=None
+            Time of each row, numbers or dates; None is the index of the residuals
+            where that holds either, else the number of the row.
+        feature_names : sequence of str, default=None
+            Names of the sensors; None is those of the residuals.
+        features : str, int or sequence of them, default=None
+            Sensors to draw, by name or index, from the top down; None is all.
+        limit : float, default=None
+            Size of a residual that has the full colour, in standard deviations. None
+            is that which 0.5 % of them exceed, and at least 2.
+        max_blocks : int, default=1000
+            Number of columns of the picture at most.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : ResidualHeatmapDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the residuals are no table of numbers, or their time decreases.
+        """
+        values, names = numbers(residuals, "residuals")
+        time, time_label = read_time(time, residuals, len(values))
+        display = cls(
+            values,
+            time=time,
+            time_label=time_label,
+            feature_names=labels(feature_names, values.shape[1], names),
+        )
+        return display.plot(ax, features=features, limit=limit, max_blocks=max_blocks)
+
+    def plot(self, ax=None, *, features=None, limit=None, max_blocks=1000):
+        """Draw the map.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+        features : str, int or sequence of them, default=None
+            Sensors to draw, by name or index, from the top down; None is all.
+        limit : float, default=None
+            Size of a residual that has the full colour, in standard deviations. None
+            is that which 0.5 % of them exceed, and at least 2.
+        max_blocks : int, default=1000
+            Number of columns of the picture at most.
+
+        Returns
+        -------
+        self : ResidualHeatmapDisplay
+            The display, with `ax_` and `figure_`.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range or does not fit the residuals.
+        """
+        values, _ = numbers(self.residuals, "residuals")
+        names = labels(self.feature_names, values.shape[1])
+        chosen = (
+            list(range(len(names))) if features is None else positions(features, names)
+        )
+        check_count(max_blocks, "max_blocks")
+        limit = _limit(limit, values[:, chosen])
+        caller = f"{type(self).__name__}.plot"
+        pyplot(caller)
+        time, time_label = read_time(self.time, None, len(values), self.time_label)
+        timeline = Timeline.of(time)
+        size = (9, float(np.clip(1.6 + 0.2 * len(chosen), 2.8, 9)))
+        (ax,) = panels(ax, caller, size, [1.0])
+        edges, blocks, n_joined = timeline.blocks(values[:, chosen], max_blocks)
+        self.mesh_ = draw_map(
+            ax,
+            edges,
+            blocks,
+            [names[j] for j in chosen],
+            cmap="RdBu_r",
+            vmin=-limit,
+            vmax=limit,
+        )
+        label = "residual (standard deviations of the sensor)"
+        if n_joined > 1:
+            label += f",\nthe largest of {n_joined} rows"
+        self.colorbar_ = ax.figure.colorbar(
+            self.mesh_, ax=ax, extend="both", pad=0.015, aspect=30
+        )
+        self.colorbar_.set_label(label, fontsize=SMALL)
+        if np.isnan(blocks).any():
+            from matplotlib.patches import Patch
+
+            legend_above(ax, [Patch(facecolor=PALE, label="nothing measured")])
+        timeline.finish(np.array([ax], dtype=object), time_label)
+        self.features_, self.ax_, self.figure_ = chosen, ax, ax.figure
+        return self
+
+
+def _limit(limit: Any, values: np.ndarray) -> float:
+    """Return where the colours end."""
+    if limit is None:
+        known = np.abs(values[np.isfinite(values)])
+        return max(
+            LEAST_LIMIT, float(np.quantile(known, QUANTILE)) if len(known) else 0
+        )
+    if not isinstance(limit, Real) or not 0 < float(limit) < np.inf:
+        raise ValueError(
+            f"limit={limit!r} must be a number above 0, in standard deviations; pass "
+            "None to take it from the residuals."
+        )
+    return float(limit)
+
+
+def draw_map(
+    ax: Any, edges: np.ndarray, blocks: np.ndarray, names: list[str], **colors: Any
+) -> Any:
+    """Draw blocks of time (n_blocks, n_features), a line per feature from the top."""
+    mesh = ax.pcolormesh(
+        edges,
+        np.arange(len(names) + 1) - 0.5,
+        np.ma.masked_invalid(blocks.T),
+        rasterized=True,
+        **colors,
+    )
+    ax.set_facecolor(PALE)  # seen where there is no value
+    height = ax.get_window_extent().height / ax.figure.dpi * 72  # points
+    places, shown = thin_ticks(names, max(1, int(height / SMALL)))
+    ax.set_yticks(places, shown, fontsize=SMALL - 1)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    return mesh

@@ -1,0 +1,409 @@
+"""Results of several schedules on the same splits, side by side."""
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+from sklearn.base import clone
+
+from skdae._design import check_design
+from skdae._random import spawn_streams
+from skdae.plotting._axes import BLACK, CYCLE, GREY, legend_above, one_axes, pyplot
+from skdae.plotting._inputs import check_count, check_transformer, numbers
+from skdae.schedules import SCHEDULES, at_equal_updates
+
+
+def paired_interval(
+    values: np.ndarray, confidence: float, test_ratio: float
+) -> tuple[float, float]:
+    """Return mean and half width of the interval of the mean of splits.
+
+    Nadeau and Bengio's corrected t: splits that share training rows are no
+    independent repetitions, so ``test_ratio`` is added to 1 / n.
+    """
+    n = len(values)
+    mean = float(values.mean())
+    if n < 2:
+        return mean, np.nan
+    width = student.ppf((1 + confidence) / 2, n - 1)
+    return mean, float(width * values.std(ddof=1) * np.sqrt(1 / n + test_ratio))
+
+
+class ScheduleComparisonDisplay:
+    """Results of schedules on the same splits: each split, means and intervals.
+
+    Splits differ more than schedules do. Results of one split are therefore joined by
+    a line, and with a `reference` the differences from it are drawn, split by split:
+    an interval that does not meet zero is a difference.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_splits, n_schedules)
+        Result of each schedule on each split; a line is one split.
+    schedules : sequence of str
+        Names of the schedules.
+    reference : str, default=None
+        The schedule that differences are taken from; None draws the scores.
+    confidence : float in (0, 1), default=0.95
+        Level of the intervals.
+    test_ratio : float, default=0.0
+        Test rows over training rows of a split, for splits whose training rows
+        overlap (cross-validation): intervals are corrected for the overlap [1]_. 0
+        for repetitions that are independent.
+    score_name : str, default='score'
+        What the scores are, with their unit.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it is drawn.
+    figure_ : matplotlib Figure
+        The figure of `ax_`.
+    means_ : ndarray of shape (n_schedules,)
+        Mean over the splits of what is drawn.
+    half_widths_ : ndarray of shape (n_schedules,)
+        Half widths of the intervals; NaN for a single split.
+    points_ : list of matplotlib Line2D
+        The splits of each schedule.
+    bars_ : list of matplotlib ErrorbarContainer
+        Mean and interval of each schedule.
+    split_lines_ : list of matplotlib Line2D
+        Lines that join the results of a split.
+
+    References
+    ----------
+    .. [1] C. Nadeau and Y. Bengio, "Inference for the generalization error", Machine
+       Learning 52, 2003.
+
+    Examples
+    --------
+    >>> from skdae.plotting import ScheduleComparisonDisplay
+    >>> scores = [[0.61, 0.58], [0.72, 0.70], [0.55, 0.53]]
+    >>> display = ScheduleComparisonDisplay.from_predictions(
+    ...     scores, ["gradual", "stacked"], reference="stacked"
+    ... )
+    >>> display.means_.round(3).tolist()
+    [0.023, 0.0]
+    """
+
+    def __init__(
+        self,
+        scores,
+        *,
+        schedules,
+        reference=None,
+        confidence=0.95,
+        test_ratio=0.0,
+        score_name="score",
+    ):
+        self.scores = scores
+        self.schedules = schedules
+        self.reference = reference
+        self.confidence = confidence
+        self.test_ratio = test_ratio
+        self.score_name = score_name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        X_test,
+        *,
+        schedules=("gradual", "stacked", "hybrid", "frozen", "joint"),
+        n_repeats=5,
+        reference=None,
+        confidence=0.95,
+        random_state=None,
+        ax=None,
+    ):
+        """Train by each schedule with the same number of weight updates, and score.
+
+        The budget is that of the estimator's own plan. In each repetition all
+        schedules have the same seed. The intervals speak of seeds, not of other rows:
+        for those, score splits of a cross-validation and call `from_predictions`.
+
+        Parameters
+        ----------
+        estimator : GradualDAETransformer
+            Cloned for each training; it need not be fitted. The score is its
+            `score`: how well hidden cells are predicted.
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Training rows.
+        X_test : array-like or DataFrame of shape (n_test, n_features)
+            Rows held out, which all networks are scored on.
+        schedules : sequence of str, \
+default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
+            Names of :data:`skdae.schedules.SCHEDULES`.
+        n_repeats : int, default=5
+            Trainings of each schedule, with other seeds.
+        reference : str, default=None
+            The schedule that differences are taken from; None draws the scores.
+        confidence : float in (0, 1), default=0.95
+            Level of the intervals.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the seeds.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : ScheduleComparisonDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If there is no such schedule.
+
+        Examples
+        --------
+        >>> from skdae import GradualDAETransformer
+        >>> from skdae.datasets import make_sensor_data
+        >>> from skdae.plotting import ScheduleComparisonDisplay
+        >>> X = make_sensor_data(300, n_sensors=6, random_state=0).data
+        >>> display = ScheduleComparisonDisplay.from_estimator(
+        ...     GradualDAETransformer((8, 4), max_iter=6),
+        ...     X[:200],
+        ...     X[200:],
+        ...     schedules=("gradual", "stacked"),
+        ...     n_repeats=2,
+        ...     random_state=0,
+        ... )
+        >>> display.scores.shape
+        (2, 2)
+        """
+        caller = f"{cls.__name__}.from_estimator"
+        pyplot(caller)
+        check_transformer(estimator, caller, "call from_predictions with scores")
+        check_count(n_repeats, "n_repeats")
+        schedules = _names(schedules)
+        unknown = [name for name in schedules if name not in SCHEDULES]
+        if unknown:
+            raise ValueError(
+                f"schedules holds {unknown} and must hold names of {sorted(SCHEDULES)}."
+            )
+        own = check_design(estimator).plan
+        shape = {
+            "stacked_fraction": estimator.stacked_fraction,
+            "lower_layer_rate": estimator.lower_layer_rate,
+        }
+        plans = [at_equal_updates(name, own, **shape) for name in schedules]
+        seeds = spawn_streams(random_state).init.integers(2**31, size=n_repeats)
+        scores = np.array(
+            [
+                [
+                    clone(estimator)
+                    .set_params(schedule=plan, random_state=int(seed))
+                    .fit(X)
+                    .score(X_test)
+                    for plan in plans
+                ]
+                for seed in seeds
+            ]
+        )
+        return cls.from_predictions(
+            scores,
+            schedules,
+            reference=reference,
+            confidence=confidence,
+            score_name="score of hidden cells (1 is perfect)",
+            ax=ax,
+        )
+
+    @classmethod
+    def from_predictions(
+        cls,
+        scores,
+        schedules=None,
+        *,
+        reference=None,
+        confidence=0.95,
+        test_ratio=0.0,
+        score_name="score",
+        ax=None,
+    ):
+        """Draw results that are at hand.
+
+        Parameters
+        ----------
+        scores : array-like or DataFrame of shape (n_splits, n_schedules)
+            Result of each schedule on each split; a line is one split.
+        schedules : sequence of str, default=None
+            Names of the schedules; None is the columns of a DataFrame.
+        reference : str, default=None
+            The schedule that differences are taken from; None draws the scores.
+        confidence : float in (0, 1), default=0.95
+            Level of the intervals.
+        test_ratio : float, default=0.0
+            Test rows over training rows of a split, for splits whose training rows
+            overlap (0.25 for cross-validation with 5 folds).
+        score_name : str, default='score'
+            What the scores are, with their unit.
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : ScheduleComparisonDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the scores and the names do not go together.
+        """
+        values, names = numbers(scores, "scores")
+        schedules = names if schedules is None else schedules
+        if schedules is None:
+            raise ValueError(
+                "schedules=None needs scores in a DataFrame, whose columns are the "
+                "names; pass the names."
+            )
+        display = cls(
+            values,
+            schedules=_names(schedules),
+            reference=reference,
+            confidence=confidence,
+            test_ratio=test_ratio,
+            score_name=score_name,
+        )
+        return display.plot(ax)
+
+    def plot(self, ax=None):
+        """Draw the results.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        self : ScheduleComparisonDisplay
+            The display, with `ax_` and `figure_`.
+
+        Raises
+        ------
+        ValueError
+            If the scores and the names do not go together, or a parameter is out of
+            its range.
+        """
+        names, drawn = self._drawn()
+        n_splits, n_schedules = drawn.shape
+        size = (7, 1.3 + 0.5 * n_schedules)
+        ax = one_axes(ax, f"{type(self).__name__}.plot", size)
+        intervals = [
+            paired_interval(values, self.confidence, self.test_ratio)
+            for values in drawn.T
+        ]
+        self.means_, self.half_widths_ = np.array(intervals).T
+        lines = np.arange(n_schedules)
+        if self.reference is not None:
+            ax.axvline(0, color=BLACK, lw=0.8, zorder=1)
+        self.split_lines_ = [
+            ax.plot(values, lines, color="#c8c8c8", lw=0.8, zorder=1)[0]
+            for values in drawn
+        ]
+        self.points_, self.bars_ = [], []
+        for line, (mean, width) in enumerate(intervals):
+            color = CYCLE[line % len(CYCLE)]
+            self.points_ += ax.plot(
+                drawn[:, line],
+                np.full(n_splits, line),
+                color=color,
+                alpha=0.55,
+                linestyle="none",
+                marker="o",
+                markersize=5,
+                markeredgewidth=0,
+                zorder=2,
+            )
+            self.bars_.append(
+                ax.errorbar(
+                    mean,
+                    line - 0.22,  # above the points
+                    xerr=None if np.isnan(width) else width,
+                    color=color,
+                    marker="D",
+                    markersize=6,
+                    capsize=4,
+                    lw=1.8,
+                    zorder=3,
+                )
+            )
+        ax.set_yticks(lines, names)
+        ax.set_ylim(n_schedules - 0.5, -0.6)
+        label = self.score_name
+        if self.reference is not None:
+            label = f"{label}: difference from {self.reference}"
+        ax.set_xlabel(label)
+        ax.grid(axis="x", color="#e6e6e6", lw=0.8)
+        ax.set_axisbelow(True)
+        self._legend(ax, n_splits)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _drawn(self) -> tuple[list[str], np.ndarray]:
+        """Return names, and the scores or differences of complete splits, checked."""
+        scores, _ = numbers(self.scores, "scores")
+        names = _names(self.schedules)
+        if len(names) != scores.shape[1]:
+            raise ValueError(
+                f"schedules holds {len(names)} names and scores {scores.shape[1]} "
+                "columns; pass a name for each column."
+            )
+        if not np.isfinite(scores).all():
+            raise ValueError(
+                "scores holds values that are missing or infinite, and paired results "
+                "need all schedules on each split; drop the splits that lack one."
+            )
+        if not 0 < self.confidence < 1:
+            raise ValueError(
+                f"confidence={self.confidence!r} must lie between 0 and 1; pass 0.95 "
+                "for 95 %."
+            )
+        if not 0 <= self.test_ratio < np.inf:
+            raise ValueError(
+                f"test_ratio={self.test_ratio!r} must be at least 0: test rows over "
+                "training rows of a split."
+            )
+        if self.reference is None:
+            return names, scores
+        if self.reference not in names:
+            raise ValueError(
+                f"reference={self.reference!r} must be one of the schedules {names}, "
+                "or None."
+            )
+        return names, scores - scores[:, [names.index(self.reference)]]
+
+    def _legend(self, ax: Any, n_splits: int) -> None:
+        """Say what point and bar are, in no schedule's colour."""
+        from matplotlib.lines import Line2D
+
+        splits = "1 result"
+        if n_splits > 1:
+            splits = f"{n_splits} paired results, joined by lines"
+        mean = "mean"
+        if n_splits > 1:
+            mean = f"mean and {self.confidence:.0%} interval"
+        look: dict[str, Any] = {"color": GREY, "linestyle": "none"}
+        legend_above(
+            ax,
+            [
+                Line2D([], [], marker="o", markersize=5, label=splits, **look),
+                Line2D([], [], marker="D", markersize=6, label=mean, **look),
+            ],
+        )
+
+
+def _names(schedules: Any) -> list[str]:
+    """Return the names of schedules, each of them once."""
+    if isinstance(schedules, str):
+        schedules = [schedules]
+    names = [str(name) for name in schedules]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"schedules={names} must hold at least one name and each of them once."
+        )
+    return names

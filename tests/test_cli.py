@@ -1,0 +1,645 @@
+"""The command line: what it writes is what the estimators say, and how it fails."""
+
+import gzip
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from pyarrow import parquet
+
+from skdae._reading import read_table
+from skdae.cli import main
+from skdae.cli._app import COMMANDS
+from skdae.cli._fit import parse_settings
+
+N_ROWS = 90
+SMALL = ("--set", "hidden_layer_sizes=(8, 4)", "--set", "max_iter=2")
+INNER = ("--set", "transformer__hidden_layer_sizes=(8, 4)")
+INNER += ("--set", "transformer__max_iter=2")
+
+
+def plant():
+    """A table with a time, a text, gaps and numbers as people write them."""
+    generator = np.random.default_rng(0)
+    load = generator.normal(size=N_ROWS)
+    table = pd.DataFrame(
+        {
+            "time": [f"2024-05-01 {i // 60:02d}:{i % 60:02d}" for i in range(N_ROWS)],
+            "flow": (10 + load).round(3),
+            "pressure": (100 + 3 * load + generator.normal(size=N_ROWS)).round(2),
+            "speed": (1000 + 20 * load).round().astype(int),
+            "unit": np.where(load > 0, "pump A", "pump B"),
+            "grade": np.where(load > 0.5, "good", "poor"),
+            "yield": (50 + 5 * load).round(1),
+        }
+    )
+    table.loc[::7, "pressure"] = np.nan
+    table.loc[::11, "unit"] = None
+    return table
+
+
+FEATURES = ["flow", "pressure", "speed", "unit"]
+FITS = {
+    "transformer": ("--drop", "grade", "--drop", "yield", *SMALL),
+    "detector": ("--drop", "grade", "--drop", "yield", *INNER),
+    "imputer": ("--drop", "grade", "--drop", "yield", *INNER),
+    "classifier": ("--target", "grade", "--drop", "yield", "--set", "max_iter=4")
+    + INNER,
+    "regressor": ("--target", "yield", "--drop", "grade", "--set", "max_iter=4")
+    + INNER,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a table in several ways of writing it, and a model of each kind."""
+    path = tmp_path_factory.mktemp("plant")
+    table = plant()
+    table.to_csv(path / "plant.csv", index=False)
+    table.to_csv(path / "comma.csv", index=False, sep=";", decimal=",", na_rep="n/a")
+    table.to_parquet(path / "plant.parquet")
+    for kind, options in FITS.items():
+        data, model = str(path / "plant.csv"), str(path / f"{kind}.model")
+        code = main(["fit", data, "-o", model, "--kind", kind, *options, "--quiet"])
+        assert code == 0, kind
+    return path
+
+
+@pytest.fixture
+def run(folder, capfdbinary, monkeypatch):
+    """Run a command in the folder; return exit code, output and messages."""
+    monkeypatch.chdir(folder)
+
+    def call(*words, stdin=b""):
+        class Stdin:
+            buffer = io.BytesIO(stdin)
+
+        monkeypatch.setattr(sys, "stdin", Stdin)
+        code = main([str(word) for word in words])
+        out, err = capfdbinary.readouterr()
+        assert b"Traceback" not in err or "--debug" in words
+        return code, out.decode(), err.decode()
+
+    return call
+
+
+def estimator(folder, kind):
+    """The estimator in a model file."""
+    return joblib.load(folder / f"{kind}.model")["estimator"]
+
+
+def features():
+    """The columns that the models know, as read from the CSV."""
+    table = plant()[FEATURES]
+    return table.astype({"speed": float, "unit": object})
+
+
+def read_csv(text):
+    """Written cells as numbers, exactly, or as text."""
+    cells = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    columns = {}
+    for name in cells:
+        try:
+            columns[name] = [float(cell or "nan") for cell in cells[name]]
+        except ValueError:
+            columns[name] = cells[name].astype(object)
+    return pd.DataFrame(columns)
+
+
+# --- results are those of the estimators ---------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["transformer", "classifier", "regressor"])
+def test_transform_is_the_estimators(run, folder, kind):
+    code, out, err = run("transform", f"{kind}.model", "plant.csv")
+    assert (code, err) == (0, "")
+    expected = estimator(folder, kind).transform(features())
+    pd.testing.assert_frame_equal(read_csv(out), expected)
+
+
+def test_reconstruct_is_the_estimators(run, folder):
+    code, out, _ = run("reconstruct", "transformer.model", "plant.csv")
+    expected = estimator(folder, "transformer").reconstruct(features())
+    assert code == 0
+    pd.testing.assert_frame_equal(read_csv(out), expected, check_dtype=False)
+
+
+def test_score_of_a_detector(run, folder):
+    code, out, _ = run("score", "detector.model", "plant.csv", "--top", "2")
+    detector, X = estimator(folder, "detector"), features()
+    scores = read_csv(out)
+    assert code == 0
+    np.testing.assert_array_equal(scores["anomaly_score"], -detector.score_samples(X))
+    np.testing.assert_array_equal(scores["alarm"] == 1, detector.predict(X) == -1)
+    assert (scores["threshold"] == -detector.offset_).all()
+    parts = detector.contributions(X, as_frame=True)
+    assert scores["sensor_1"].tolist() == parts.idxmax(axis=1).tolist()
+    assert (scores["share_1"] >= scores["share_2"]).all()
+    assert (scores["share_1"] + scores["share_2"]).max() <= 1 + 1e-9
+    assert "sensor_3" not in scores
+
+
+def test_an_alarm_is_a_score_above_the_threshold(run):
+    strange = plant().assign(flow=1e4).to_csv(index=False).encode()
+    _, out, _ = run("score", "detector.model", "-", stdin=strange)
+    scores = read_csv(out)
+    assert scores["alarm"].all()
+    assert (scores["anomaly_score"] > scores["threshold"]).all()
+    assert (scores["sensor_1"] == "flow").all()
+
+
+def test_score_of_the_others(run, folder):
+    X = features()
+    _, out, _ = run("score", "classifier.model", "plant.csv")
+    model, found = estimator(folder, "classifier"), read_csv(out)
+    assert found["prediction"].tolist() == model.predict(X).tolist()
+    np.testing.assert_array_equal(
+        found[["probability_good", "probability_poor"]], model.predict_proba(X)
+    )
+    _, out, _ = run("score", "regressor.model", "plant.csv")
+    model = estimator(folder, "regressor")
+    np.testing.assert_array_equal(read_csv(out)["prediction"], model.predict(X))
+    _, out, _ = run("score", "transformer.model", "plant.csv")
+    errors = -estimator(folder, "transformer").score_samples(X)
+    np.testing.assert_array_equal(read_csv(out)["reconstruction_error"], errors)
+
+
+@pytest.mark.parametrize("kind", ["imputer", "transformer"])
+@pytest.mark.parametrize("name", ["plant.csv", "comma.csv"])
+def test_impute_changes_nothing_but_missing_cells(run, folder, kind, name):
+    code, out, _ = run("impute", f"{kind}.model", name)
+    options = {"sep": ";"} if name == "comma.csv" else {}
+    text = {"dtype": str, "keep_default_na": False, **options}
+    before = pd.read_csv(folder / name, **text)
+    after = pd.read_csv(io.StringIO(out), **text)
+    gaps = plant().isna().to_numpy()
+    assert code == 0
+    assert list(after.columns) == list(before.columns)
+    assert (after.to_numpy()[~gaps] == before.to_numpy()[~gaps]).all()
+    model = estimator(folder, kind)
+    fill = model.transform if kind == "imputer" else model.reconstruct
+    expected = fill(features())
+    for column in ("pressure", "unit"):
+        gap = plant()[column].isna()
+        found = after[column][gap].str.replace(",", ".")
+        if column == "pressure":
+            found = found.astype(float)
+        assert found.tolist() == expected[column][gap].tolist()
+
+
+# --- in pieces, in other orders, in other files --------------------------------------
+
+APPLY = [
+    ("transform", "transformer"),
+    ("reconstruct", "transformer"),
+    ("impute", "imputer"),
+    ("score", "detector"),
+    ("score", "classifier"),
+]
+
+
+def assert_alike(one, other):
+    """The same table, up to the last digits."""
+    pd.testing.assert_frame_equal(one, other, check_exact=False, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("command", "kind"), APPLY)
+def test_chunks_give_what_the_whole_gives(run, command, kind):
+    _, whole, _ = run(command, f"{kind}.model", "plant.csv")
+    for rows in (23, 1) if kind == "transformer" else (23,):
+        code, out, _ = run(command, f"{kind}.model", "plant.csv", "--chunk-rows", rows)
+        assert code == 0
+        assert_alike(read_csv(out), read_csv(whole))
+
+
+@pytest.mark.parametrize(("command", "kind"), APPLY)
+def test_all_ways_in_and_out_give_the_same(run, folder, command, kind):
+    _, out, _ = run(command, f"{kind}.model", "plant.csv")
+    expected = read_csv(out)
+    content = (folder / "plant.csv").read_bytes()
+    _, piped, _ = run(command, f"{kind}.model", "-", stdin=content)
+    assert piped == out
+    for data, target in (
+        ("plant.parquet", "out.csv"),
+        ("plant.csv", "out.csv.gz"),
+        ("plant.csv", "out.parquet"),
+        ("plant.parquet", "out.parquet"),
+    ):
+        code, printed, err = run(
+            *(command, f"{kind}.model", data, "-o", target, "-f", "--chunk-rows", 50)
+        )
+        assert (code, printed) == (0, "")
+        assert f"{N_ROWS} rows written to {target}" in err
+        found = read_table(target)
+        assert list(found.columns) == list(expected.columns)
+        for name in expected:
+            if pd.api.types.is_numeric_dtype(expected[name]):
+                np.testing.assert_allclose(
+                    found[name].astype(float), expected[name], rtol=1e-5, atol=1e-6
+                )
+            else:
+                assert found[name].tolist() == expected[name].tolist()
+
+
+def test_a_decimal_comma_comes_back(run):
+    _, out, _ = run("transform", "transformer.model", "comma.csv")
+    _, plain, _ = run("transform", "transformer.model", "plant.csv")
+    assert out == plain.replace(",", ";").replace(".", ",")
+
+
+def test_columns_are_found_by_name(run):
+    _, expected, _ = run("transform", "transformer.model", "plant.csv")
+    other = plant().iloc[:, ::-1].to_csv(index=False).encode()
+    code, out, _ = run("transform", "transformer.model", "-", stdin=other)
+    assert code == 0
+    assert out == expected
+
+
+def test_keep(run):
+    _, out, _ = run("transform", "transformer.model", "plant.csv", "--keep")
+    found = read_csv(out)
+    assert list(found.columns[:3]) == ["time", "grade", "yield"]
+    assert found["time"].tolist() == plant()["time"].tolist()
+    _, out, _ = run("reconstruct", "transformer.model", "plant.csv", "--keep")
+    assert list(read_csv(out).columns) == list(plant().columns)
+    twice = plant().rename(columns={"yield": "alarm"}).to_csv(index=False).encode()
+    code, _, err = run("score", "detector.model", "-", "--keep", stdin=twice)
+    assert code == 1
+    assert "'alarm' has the name of a result" in err
+
+
+def test_parquet_keeps_its_types(run, folder):
+    table = plant()
+    table["open"] = [True, False, None] * 30
+    table["count"] = pd.array([1, None, 3] * 30, dtype="Int64")
+    table["when"] = pd.date_range("2024-01-01", periods=N_ROWS)
+    table.to_parquet(folder / "typed.parquet")
+    code, _, _ = run(
+        *("impute", "imputer.model", "typed.parquet", "-o", "typed_out.parquet", "-f"),
+        *("--chunk-rows", 40),
+    )
+    assert code == 0
+    before = parquet.read_table(folder / "typed.parquet")
+    after = parquet.read_table(folder / "typed_out.parquet")
+    for name in ("open", "count", "when"):
+        assert after[name].equals(before[name])
+    found = after.to_pandas()
+    assert found["flow"].tolist() == table["flow"].tolist()
+    assert found[["pressure", "unit"]].notna().all().all()
+
+
+# --- fit -----------------------------------------------------------------------------
+
+
+def test_fit_is_the_estimators(folder):
+    from skdae import GradualDAETransformer
+
+    expected = GradualDAETransformer(
+        (8, 4), max_iter=2, categorical_features=["unit"], random_state=0
+    ).fit(features())
+    found = estimator(folder, "transformer")
+    for one, other in zip(found.coefs_, expected.coefs_, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_same_seed_gives_the_same_model(run, folder):
+    options = ("--drop", "grade", "--drop", "yield", *SMALL, "--seed", 3, "-f")
+    first = None
+    for _ in range(2):
+        code, _, err = run("fit", "plant.csv", "-o", "again.model", *options)
+        assert code == 0
+        weights = estimator(folder, "again").coefs_[0]
+        first = weights if first is None else first
+        np.testing.assert_array_equal(weights, first)
+    assert "left out: time (dates or times)" in err
+    assert "again.model" in err
+    assert (estimator(folder, "transformer").coefs_[0] != first).any()
+
+
+def test_columns_that_are_left_out_and_taken_in(run, folder):
+    table = plant().assign(row=range(N_ROWS), nothing=np.nan, same=1.0)
+    table["name"] = [f"sample {i}" for i in range(N_ROWS)]
+    table.to_csv(folder / "wide.csv", index=False)
+    code, _, err = run("fit", "wide.csv", "-o", "wide.model", *SMALL, "-f")
+    content = joblib.load(folder / "wide.model")
+    assert code == 0
+    assert set(content["left_out"]) == {"time", "row", "nothing", "name"}
+    for name in content["left_out"]:
+        assert name in err
+    run("fit", "wide.csv", "-o", "wide.model", *SMALL, "-f", "--use", "row")
+    content = joblib.load(folder / "wide.model")
+    assert "row" in [column["name"] for column in content["columns"]]
+
+
+def test_rows_without_a_target_are_learned_from(run, folder):
+    table = plant()
+    table.loc[:60, "grade"] = None
+    table["class"] = np.where(np.arange(N_ROWS) < 50, np.nan, np.arange(N_ROWS) % 3)
+    table.to_csv(folder / "few.csv", index=False)
+    for target, classes in (("grade", ["good", "poor"]), ("class", [0, 1, 2])):
+        code, _, _ = run(
+            *("fit", "few.csv", "-o", "few.model", "-k", "classifier", "-f"),
+            *("--target", target, *INNER, "--set", "max_iter=4"),
+        )
+        assert code == 0
+        assert estimator(folder, "few").classes_.tolist() == classes
+
+
+def test_numbers_as_categories(run):
+    code, _, _ = run(
+        *("fit", "plant.csv", "-o", "codes.model", "-f", *SMALL, "--drop", "grade"),
+        *("--set", "categorical_features=['unit', 'speed']"),
+    )
+    assert code == 0
+    code, out, _ = run("reconstruct", "codes.model", "plant.csv")
+    assert code == 0
+    assert set(read_csv(out)["speed"]) <= set(plant()["speed"])
+
+
+def test_settings():
+    found = parse_settings(["a=1", "b=(64, 16)", "c=stacked", "d=None", "e='x=y'"])
+    assert found == {"a": 1, "b": (64, 16), "c": "stacked", "d": None, "e": "x=y"}
+
+
+# --- info ----------------------------------------------------------------------------
+
+
+def test_info_of_models(run, folder):
+    for kind in FITS:
+        code, out, _ = run("info", f"{kind}.model")
+        assert code == 0
+        assert kind in out
+        for word in (*FEATURES, f"{N_ROWS} rows", "scikit-learn", "bytes"):
+            assert word in out
+    _, out, _ = run("info", "transformer.model")
+    for word in ("gradual", " - 8 - 4 (", "Phases", "max_iter=2"):
+        assert word in out
+
+
+def test_info_of_tables(run, folder):
+    for name in ("plant.csv", "plant.parquet", "comma.csv"):
+        code, out, _ = run("info", name)
+        assert code == 0
+        for word in (f"{N_ROWS}", "date time", "numeric", "pump B", "missing cells"):
+            assert word in out
+    _, out, _ = run("info", "comma.csv")
+    assert "semicolon, decimal comma" in out
+    _, out, err = run("info", "-", stdin=b"id,a,b\n1,,x\n2,,x\n3,,x\n")
+    for word in ("like an id", "constant", "empty"):
+        assert word in out
+    assert "no value" in err
+
+
+# --- how it fails --------------------------------------------------------------------
+
+T, P = "transformer.model", "plant.csv"
+FAILURES = {
+    "no table": (("info", "plnt.csv"), "did you mean 'plant.csv'?"),
+    "no model": (("transform", "no.model", P), "make a model with skdae fit"),
+    "a table as model": (("transform", P, P), "is no model"),
+    "another joblib file": (("transform", "other.model", P), "no model of this"),
+    "a broken model": (("transform", "broken.model", P), "cannot be opened"),
+    "a table is short": (("fit", "short.csv", "-o", "n"), "at least 20 are needed"),
+    "ragged": (("info", "ragged.csv"), "line 3: has 1 cell and must have 2"),
+    "columns lack": (("score", T, "short.csv"), "'flow', 'pressure', 'speed'"),
+    "no rows": (("score", T, "header.csv"), "has no rows"),
+    "text in numbers": (("score", T, "text.csv"), "line 12: the column 'flow'"),
+    "cannot": (("transform", "detector.model", P), "it can score"),
+    "cannot either": (("score", "imputer.model", P), "it can impute"),
+    "output is there": (("transform", T, P, "-o", P), "--force"),
+    "output in no folder": (("transform", T, P, "-o", "no/o.csv"), "no folder"),
+    "output is a folder": (("transform", T, P, "-o", "."), "is a folder"),
+    "a wrong parameter": (
+        ("fit", P, "-o", "n", "--set", "max_itr=3"),
+        "no parameter 'max_itr'; did you mean 'max_iter'",
+    ),
+    "a parameter inside": (
+        ("fit", P, "-o", "n", "-k", "detector", "--set", "max_iter=3"),
+        "did you mean 'transformer__max_iter'?",
+    ),
+    "a wrong value": (("fit", P, "-o", "n", "--set", "max_iter=-1"), "max_iter"),
+    "no value": (("fit", P, "-o", "n", "--set", "max_iter"), "NAME=VALUE"),
+    "no literal": (("fit", P, "-o", "n", "--set", "max_iter=(1"), "no Python literal"),
+    "a wrong drop": (("fit", P, "-o", "n", "--drop", "tme"), "did you mean 'time'?"),
+    "drop and use": (
+        ("fit", P, "-o", "n", "--drop", "time", "--use", "time"),
+        "choose one",
+    ),
+    "a wrong target": (
+        ("fit", P, "-o", "n", "-k", "regressor", "-t", "yied"),
+        "did you mean 'yield'?",
+    ),
+    "a number as class": (
+        ("fit", P, "-o", "n", "-k", "classifier", "-t", "flow"),
+        "use --kind regressor",
+    ),
+    "a text as number": (
+        ("fit", P, "-o", "n", "-k", "regressor", "-t", "unit"),
+        "use --kind classifier",
+    ),
+    "a delimiter": (("info", P, "--delimiter", "dot"), "one character"),
+    "a decimal": (("info", P, "--decimal", ";"), "must be '.' or ','"),
+}
+USAGE = {
+    "no such command": ("fitt",),
+    "no such option": ("fit", P, "--otput", "x"),
+    "no output": ("fit", P),
+    "no such kind": ("fit", P, "-o", "n", "--kind", "forest"),
+    "no target": ("fit", P, "-o", "n", "--kind", "classifier"),
+    "a model to stdout": ("fit", P, "-o", "-"),
+    "no rows at a time": ("score", T, P, "--chunk-rows", "0"),
+}
+
+
+@pytest.fixture(scope="module")
+def broken_files(folder):
+    """Files that cannot be used."""
+    (folder / "short.csv").write_text("unit,b\n" + "A,1\n" * 5)
+    (folder / "ragged.csv").write_text("a,b\n1,2\n3\n4,5\n")
+    (folder / "header.csv").write_text(",".join(FEATURES) + "\n")
+    text = plant().astype({"flow": object})
+    text.loc[10, "flow"] = "broken"
+    text.to_csv(folder / "text.csv", index=False)
+    joblib.dump({"a": 1}, folder / "other.model")
+    (folder / "broken.model").write_bytes(b"\x80\x04broken")
+
+
+@pytest.mark.usefixtures("broken_files")
+@pytest.mark.parametrize("case", FAILURES)
+def test_what_cannot_be_used_ends_with_1_and_the_remedy(run, folder, case):
+    words, said = FAILURES[case]
+    before = sorted(os.listdir(folder))
+    code, out, err = run(*words)
+    assert code == 1
+    assert out == ""
+    assert err.splitlines()[-1].startswith("error: ") or err.count("error: ") == 1
+    assert said in err
+    assert sorted(os.listdir(folder)) == before  # nothing half written
+
+
+@pytest.mark.parametrize("case", USAGE)
+def test_wrong_usage_ends_with_2(run, case):
+    code, out, err = run(*USAGE[case])
+    assert code == 2
+    assert out == ""
+    assert "Usage" in err
+
+
+@pytest.mark.usefixtures("broken_files")
+def test_debug_shows_where(run):
+    _, _, err = run("info", "ragged.csv", "--debug")
+    assert "Traceback" in err
+    assert "_reading" in err
+
+
+def test_ctrl_c_ends_with_130(run, monkeypatch, folder):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skdae.cli._fit.save", interrupted)
+    code, _, err = run("fit", "plant.csv", "-o", "never.model", *SMALL)
+    assert code == 130
+    assert "interrupted" in err
+    assert not (folder / "never.model").exists()
+
+
+def test_a_fault_of_ours_is_a_line_too(run, monkeypatch):
+    def failing(*_):
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("skdae.cli._info.describe_table", failing)
+    code, _, err = run("info", "plant.csv")
+    assert (code, err) == (1, "error: ZeroDivisionError: oh (--debug shows where)\n")
+
+
+def test_an_output_that_fails_leaves_what_was_there(run, folder):
+    out = folder / "kept.csv"
+    out.write_text("before")
+    bad = plant().astype({"flow": object})
+    bad.loc[80, "flow"] = "broken"
+    words = ("transform", "transformer.model", "-", "-o", "kept.csv")
+    rows = bad.to_csv(index=False).encode()
+    code, _, _ = run(*words, "--force", "--chunk-rows", 10, stdin=rows)
+    assert code == 1
+    assert out.read_text() == "before"
+    code, _, _ = run(*words, "--force", stdin=plant().to_csv(index=False).encode())
+    assert code == 0
+    assert out.read_text() != "before"
+
+
+def test_warnings_are_notes_and_quiet_silences_them(run, folder):
+    table = pd.concat([plant()[["flow", "pressure"]]] * 2, ignore_index=True)
+    table["unit"] = "A"
+    table.to_csv(folder / "plain.csv", index=False)
+    words = ("fit", "plain.csv", "-o", "plain.model", "-f", "-k", "detector", *INNER)
+    code, _, err = run(*words, "--set", "false_alarm_rate=0.001")
+    assert code == 0
+    assert "note: " in err
+    assert "false_alarm_rate" in err
+    code, _, err = run(*words, "--set", "false_alarm_rate=0.001", "--quiet")
+    assert (code, err) == (0, "")
+
+
+# --- help ----------------------------------------------------------------------------
+
+
+def test_every_command_teaches(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    for each in COMMANDS:
+        name = each.function.__name__
+        assert name in out
+        assert each.examples
+        code, text, _ = run(name, "--help")
+        assert code == 0
+        flat = re.sub(r"[\s\u2502]+", " ", text)
+        for example in each.examples:
+            assert example in flat
+    _, text, _ = run("fit", "--help")
+    assert "trust" in text
+
+
+@pytest.mark.parametrize("each", COMMANDS, ids=lambda each: each.function.__name__)
+def test_examples_name_options_that_exist(run, each):
+    _, text, _ = run(each.function.__name__, "--help")
+    for example in each.examples:
+        for option in re.findall(r" (--?[a-z][\w-]*)", example.split(" > ")[0]):
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", text), option
+
+
+def test_without_typer_the_extra_is_named(monkeypatch, capsys):
+    for name in [name for name in sys.modules if name.startswith("skdae.cli._")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "typer", None)
+    assert main(["--help"]) == 1
+    assert "pip install 'skdae[cli]'" in capsys.readouterr().err
+
+
+# --- as a process --------------------------------------------------------------------
+
+
+def process(folder, *words, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "skdae", *words],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        **options,
+    )
+
+
+def test_as_a_process(run, folder):
+    _, expected, _ = run("transform", "transformer.model", "plant.csv")
+    packed = gzip.compress((folder / "plant.csv").read_bytes())
+    done = process(folder, "transform", "transformer.model", "-", input=packed)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == expected
+
+
+def test_a_failing_process(folder):
+    done = process(folder, "info", "nothing.csv")
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert done.stderr.startswith(b"error: nothing.csv does not exist")
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_seen_enough(folder):
+    words = [sys.executable, "-m", "skdae", "transform", "transformer.model"]
+    big = pd.concat([plant()] * 40)
+    big.to_csv(folder / "big.csv", index=False)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [*words, "big.csv", "--chunk-rows", "90"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+    ) as running:
+        assert running.stdout.readline().startswith(b"gradualdaetransformer0,")
+        running.stdout.close()
+        err = running.stderr.read()
+        running.wait(60)
+    assert b"Traceback" not in err
+    assert b"Exception" not in err
+
+
+def test_the_page_names_commands_and_options_that_exist(run):
+    page = (Path(__file__).parent.parent / "docs" / "commands.rst").read_text("utf-8")
+    lines = re.sub(r"\\\n\s+", "", page).splitlines()
+    examples = [line for line in lines if re.match(r"    .*\bskdae [a-z]+ ", line)]
+    assert len(examples) >= 8
+    for example in examples:
+        name = re.search(r"skdae ([a-z]+) ", example).group(1)
+        _, text, _ = run(name, "--help")
+        for option in re.findall(r" (--?[a-z][\w-]*)", example):
+            assert re.search(rf"(?<![\w-]){option}(?![\w-])", text), (name, option)

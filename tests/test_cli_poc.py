@@ -1,0 +1,163 @@
+"""`skdae poc`: what it writes, what it refuses, and what a kill does not lose."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("typer")
+pytest.importorskip("jinja2")
+pytest.importorskip("matplotlib")
+
+from skdae.cli import main
+
+QUICK = ["--minutes", "0.02", "--schedules", "gradual,stacked", "--no-memory"]
+QUICK.append("--quiet")
+
+
+def plant(n_rows=120, seed=0):
+    """Four sensors that two causes move, and a class."""
+    draw = np.random.default_rng(seed)
+    causes = draw.normal(size=(n_rows, 2))
+    X = causes @ draw.normal(size=(2, 4)) + 0.1 * draw.normal(size=(n_rows, 4))
+    table = pd.DataFrame(X, columns=["flow", "level", "heat", "load"])
+    return table.assign(state=np.where(causes[:, 0] > 0, "run", "idle"))
+
+
+@pytest.fixture
+def csv(tmp_path):
+    path = tmp_path / "plant.csv"
+    plant().to_csv(path, index=False)
+    return path
+
+
+def numbers(page):
+    """What a report says, without what hangs on the machine's speed."""
+    content = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    verdict = [a for a in content["verdict"] if a["question"] != "cost"]
+    return content["denoising"], content["downstream"], content["splits"], verdict
+
+
+def test_report_is_written_and_its_path_printed_last(csv, tmp_path, capsys):
+    page = tmp_path / "out" / "report.html"
+    words = ["poc", str(csv), "--target", "state", "-o", str(page), *QUICK]
+    assert main(words) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1] == str(page)
+    assert printed.err == ""
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert not page.with_suffix(".work").exists()
+    assert main(words) == 1  # what is there is not overwritten
+    assert "--force" in capsys.readouterr().err
+
+
+def test_japanese_page(csv, tmp_path, capsys):
+    page = tmp_path / "report.html"
+    words = ["poc", str(csv), "-o", str(page), "--lang", "ja", *QUICK]
+    assert main(words) == 0
+    assert 'lang="ja"' in page.read_text(encoding="utf-8")
+    assert "列" in capsys.readouterr().out
+
+
+def command(csv, page, *more):
+    """A run without a time budget, which ends with the same numbers anywhere."""
+    return [
+        *(sys.executable, "-m", "skdae", "poc", str(csv), "--output", str(page)),
+        *("--minutes", "0", "--splits", "3", "--schedules", "gradual,stacked"),
+        *("--no-memory", "--quiet", *more),
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
+def test_killed_run_goes_on_where_it_was(tmp_path):
+    csv = tmp_path / "plant.csv"
+    plant(60).drop(columns="state").to_csv(csv, index=False)
+    whole, page = tmp_path / "whole.html", tmp_path / "killed.html"
+    environment = os.environ | {"PYTHONWARNINGS": "ignore"}
+    subprocess.run(command(csv, whole), check=True, env=environment)
+
+    process = subprocess.Popen(command(csv, page), env=environment)
+    work = page.with_suffix(".work")
+    deadline = time.monotonic() + 60
+    while len(list(work.glob("unit-*.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not page.exists()
+    kept = len(list(work.glob("unit-*.json")))
+    assert kept >= 2
+
+    refused = subprocess.run(
+        command(csv, page), capture_output=True, text=True, env=environment
+    )
+    assert refused.returncode == 1
+    assert "--resume" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert len(list(work.glob("unit-*.json"))) == kept
+
+    subprocess.run(command(csv, page, "--resume"), check=True, env=environment)
+    assert numbers(page) == numbers(whole)
+    assert not work.exists()
+
+
+def test_interrupted_run_writes_what_is_finished(csv, tmp_path, monkeypatch, capsys):
+    from skdae.cli._progress import Bar
+
+    done = Bar.done
+
+    def interrupt(self, unit, result):
+        done(self, unit, result)
+        if (unit.kind, unit.split) == ("rebuilder", 0) and unit.method == "regressions":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Bar, "done", interrupt)
+    page = tmp_path / "report.html"
+    assert main(["poc", str(csv), "-o", str(page), *QUICK]) == 130
+    printed = capsys.readouterr()
+    assert "--resume" in printed.err
+    assert printed.out.splitlines()[-1] == str(page)
+    content = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    assert not content["finished"]
+    monkeypatch.undo()
+    assert main(["poc", str(csv), "-o", str(page), "--resume", *QUICK]) == 0
+    content = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    assert content["finished"]
+
+
+TABLES = {
+    "ten rows": (plant(10).to_csv(index=False), [], "has 10 rows"),
+    "one class": (
+        plant().assign(state="run").to_csv(index=False),
+        ["--target", "state"],
+        "one value only",
+    ),
+    "no such target": (plant().to_csv(index=False), ["--target", "stat"], "'state'"),
+    "no numbers": (
+        plant()[["state"]].assign(mode="a").replace({"run": "b"}).to_csv(index=False),
+        [],
+        "no numeric column",
+    ),
+    "ragged": (plant().to_csv(index=False) + "1,2\n", [], "line 122"),
+    "empty": ("", [], "empty"),
+    "no page": (plant().to_csv(index=False), ["--output", "report.pdf"], ".html"),
+    "no schedule": (plant().to_csv(index=False), ["--schedules", "spiral"], "spiral"),
+    "no group": (plant().to_csv(index=False), ["--group", "unit"], "no such column"),
+}
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_what_cannot_be_used_is_said_in_words(case, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text, words, said = TABLES[case]
+    (tmp_path / "table.csv").write_text(text)
+    assert main(["poc", "table.csv", *QUICK, *words]) == 1
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert "Traceback" not in printed.err
+    assert not (tmp_path / "report.html").exists()

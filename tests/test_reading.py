@@ -1,0 +1,438 @@
+"""Tables from files: what is read, and what is said of what cannot be."""
+
+import gzip
+import io
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skdae._reading import (
+    ColumnKinds,
+    Format,
+    TableError,
+    check_target,
+    close_names,
+    open_chunks,
+    read_sheet,
+    read_table,
+    split_columns,
+)
+
+PLAIN = "speed,unit,bar\n1,A,0.5\n2,B,1.5\n3,A,2.5\n"
+EXPECTED = pd.DataFrame(
+    {
+        "speed": [1, 2, 3],
+        "unit": np.array(["A", "B", "A"], dtype=object),
+        "bar": [0.5, 1.5, 2.5],
+    }
+)
+EXPECTED["unit"] = EXPECTED["unit"].astype(object)
+
+
+def write(folder, content, name="plant.csv"):
+    """A file of text or bytes."""
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+class Stdin:
+    """Standard input that holds some bytes."""
+
+    def __init__(self, content):
+        self.buffer = io.BytesIO(content)
+
+
+# --- what is read --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PLAIN,
+        PLAIN.replace(",", ";"),
+        PLAIN.replace(",", "\t"),
+        PLAIN.replace(",", "|"),
+        PLAIN.replace(",", ";").replace(".", ","),
+        PLAIN.replace(",", "\t").replace(".", ","),
+        'speed,unit,bar\n1,A,"0,5"\n2,B,"1,5"\n3,A,"2,5"\n',
+        PLAIN.replace("\n", "\r\n"),
+        PLAIN.replace("\n", "\n\n"),  # empty lines
+        PLAIN.rstrip("\n"),
+        PLAIN.replace(",", " , "),
+        PLAIN.replace("\n", ",\n"),  # a delimiter at the end of each line
+        PLAIN.replace("A", '"A"').replace("0.5", '"0.5"'),
+        "\ufeff" + PLAIN,
+        gzip.compress(PLAIN.encode()),
+    ],
+)
+def test_ways_to_write_the_same_table(tmp_path, content):
+    pd.testing.assert_frame_equal(read_table(write(tmp_path, content)), EXPECTED)
+
+
+def test_standard_input(monkeypatch):
+    for content in (PLAIN.encode(), gzip.compress(PLAIN.encode())):
+        monkeypatch.setattr(sys, "stdin", Stdin(content))
+        pd.testing.assert_frame_equal(read_table("-"), EXPECTED)
+
+
+def test_parquet_reads_as_csv_does(tmp_path):
+    EXPECTED.to_parquet(tmp_path / "plant.parquet")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "plant.parquet"), EXPECTED)
+
+
+def test_parquet_of_many_kinds(tmp_path):
+    table = pd.DataFrame(
+        {
+            "half": np.array([1, np.inf, 3], dtype=np.float32),
+            "flag": [True, False, True],
+            "kind": pd.Categorical(["a", None, "b"]),
+            "when": pd.date_range("2024-01-01", periods=3),
+        }
+    )
+    table.to_parquet(tmp_path / "mixed.parquet")
+    read = read_table(tmp_path / "mixed.parquet")
+    assert np.isnan(read["half"][1])  # no number to learn from
+    assert read["flag"].tolist() == ["True", "False", "True"]
+    assert read["kind"].isna().tolist() == [False, True, False]
+    assert split_columns(read).date_time == ("when",)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "shift_jis"])
+def test_encodings(tmp_path, encoding):
+    name = "\u6e29\u5ea6" if encoding == "shift_jis" else "T (\u00b0C)"
+    text = f"time,{name}\n1,20.5\n2,21.5\n"
+    table = read_table(write(tmp_path, text.encode(encoding)))
+    assert list(table.columns) == ["time", name]
+
+
+@pytest.mark.parametrize(
+    ("names", "encoding"),
+    [
+        ("Temp\u00e9rature,D\u00e9bit,Pression \u00e0 l'\u00e9tage", "cp1252"),
+        ("Gr\u00f6\u00dfe,Gef\u00e4lle,Stra\u00dfe", "cp1252"),
+        ("m\u00b2,\u00b5m,\u00b0C", "cp1252"),
+        ("\u30dd\u30f3\u30d7,\u5727\u529b,\u6d41\u91cf", "shift_jis"),
+        (
+            "\uff75\uff9d\uff84\uff9e,\uff98\uff6d\uff73\uff98\uff6e\uff73,n",
+            "shift_jis",
+        ),
+    ],
+)
+def test_shift_jis_and_cp1252_are_told_apart(tmp_path, names, encoding):
+    sheet = read_sheet(write(tmp_path, f"{names}\n1,2,3\n".encode(encoding)))
+    assert list(sheet.frame.columns) == names.split(",")
+    assert any("not UTF-8" in note for note in sheet.notes)
+
+
+@pytest.mark.parametrize(
+    "marker", ["", "NA", "n/a", "NaN", "nan", "NULL", "None", "-", "?", "#N/A", "Bad"]
+)
+def test_markers_of_missing_values(tmp_path, marker):
+    table = read_table(write(tmp_path, f"a,b\n1,x\n{marker},y\n3,z\n"))
+    assert table["a"].isna().tolist() == [False, True, False]
+
+
+def test_what_loggers_write_is_a_text_among_texts(tmp_path):
+    path = write(tmp_path, "state,a\nShutdown,1\nRunning,2\nBad,3\n")
+    assert read_table(path)["state"].tolist() == ["Shutdown", "Running", "Bad"]
+
+
+def test_markers_of_the_user(tmp_path):
+    form = Format(missing=frozenset({"-999", "off"}))
+    table = read_table(write(tmp_path, "a,b\n1,x\n-999,off\n3,y\n"), form=form)
+    assert table.isna().to_numpy().tolist() == [[False] * 2, [True] * 2, [False] * 2]
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        (["1 234", "12", "1 234 567"], [1234, 12, 1234567]),
+        (["1,234.5", "0.5", "12.0"], [1234.5, 0.5, 12]),
+        (["1'234.5", "7.1", "2"], [1234.5, 7.1, 2]),
+        (["\u22121.5", "+2", ".5"], [-1.5, 2, 0.5]),
+        (["1e-3", "2E5", "3."], [0.001, 2e5, 3]),
+        ([" 1 ", "\u00a02", "3"], [1, 2, 3]),
+    ],
+)
+def test_numbers_stored_as_text(tmp_path, cells, numbers):
+    rows = "".join(f'"{cell}",x\n' for cell in cells)
+    assert read_table(write(tmp_path, "a,b\n" + rows))["a"].tolist() == numbers
+
+
+def test_grouped_numbers_with_a_decimal_comma(tmp_path):
+    table = read_table(write(tmp_path, "a;b\n1.234,5;0,5\n12,25;1\n"))
+    assert table["a"].tolist() == [1234.5, 12.25]
+    assert table["b"].tolist() == [0.5, 1]
+
+
+@pytest.mark.parametrize("cells", [["2024_01", "2024_02"], ["1.2.3", "1"], ["A1", "2"]])
+def test_what_is_no_number_stays_text(tmp_path, cells):
+    rows = "".join(f"{cell},1\n" for cell in cells)
+    assert read_table(write(tmp_path, "a,b\n" + rows))["a"].tolist() == cells
+
+
+def test_whole_numbers_are_whole(tmp_path):
+    table = read_table(write(tmp_path, "a,b,c,d\n1,1.0,1,9007199254740993\n2,2,,1\n"))
+    assert [str(dtype) for dtype in table.dtypes] == ["int64"] + ["float64"] * 3
+
+
+def test_a_column_that_turns_to_text_late(tmp_path, monkeypatch):
+    monkeypatch.setattr("skdae._reading._table.BLOCK", 10)
+    rows = "".join(f"00{i},{i}\n" for i in range(25)) + "end,25\n"
+    sheet = read_sheet(write(tmp_path, "code,n\n" + rows))
+    assert sheet.frame["code"].tolist() == [f"00{i}" for i in range(25)] + ["end"]
+    assert "line 27" in sheet.notes[0]
+    assert "'end'" in sheet.notes[0]
+    assert sheet.frame["n"].tolist() == list(range(26))
+
+
+def test_notes(tmp_path):
+    content = ",a,empty,c,\n" + "".join(f"{i},{i / 2},,inf,\n" for i in range(30))
+    sheet = read_sheet(write(tmp_path, content))
+    assert list(sheet.frame.columns) == ["unnamed_1", "a", "empty", "c"]
+    said = " ".join(sheet.notes)
+    for words in ("'unnamed_1'", "left out", "'empty'", "30 infinite"):
+        assert words in said
+    assert read_sheet(write(tmp_path, PLAIN)).notes == ()
+
+
+def test_a_table_without_names(tmp_path):
+    path = write(tmp_path, "1,2\n3,4\n")
+    assert read_table(path, form=Format(header=False)).shape == (2, 2)
+    named = read_table(path, form=Format(header=True))
+    assert list(named.columns) == ["1", "2"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    values=st.lists(
+        st.tuples(
+            st.floats(allow_nan=False, allow_infinity=False, width=64),
+            st.sampled_from(["pump", 'a "b"', "x;y", "line\nbreak", "\u00e9t\u00e9"]),
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    way=st.sampled_from([(",", "."), (";", ","), ("\t", ".")]),
+)
+def test_what_is_written_is_read(tmp_path_factory, values, way):
+    table = pd.DataFrame(values, columns=["number", "text"]).astype({"text": object})
+    path = tmp_path_factory.mktemp("tables") / "t.csv"
+    table.to_csv(path, sep=way[0], decimal=way[1], index=False)
+    form = Format(delimiter=way[0], decimal=way[1])
+    read = read_table(path, form=form)
+    np.testing.assert_array_equal(read["number"], table["number"])
+    assert read["text"].tolist() == table["text"].tolist()
+
+
+# --- what is refused -----------------------------------------------------------------
+
+BODY = "".join(f"{i},{i / 2},{i % 3}\n" for i in range(1, 11))
+MIXED = "a,b\nTemp\u00e9rature,1\n".encode() + "D\u00e9bit,2\n".encode("cp1252")
+BROKEN = {
+    "empty": ("", ["is empty", "first line must name"]),
+    "blank lines": ("\n \n", ["is empty"]),
+    "only a header": ("a,b\n", ["0 rows", "at least 1"]),
+    "no header": ("1,2,3\n4,5,6\n", ["line 1", "no header", "1, 2, 3"]),
+    "no header, texts": ("5.1,3.5,setosa\n4.9,3.0,setosa\n", ["no header"]),
+    "wrong delimiter": ("a:b:c\n1:2:3\n", ["one column", "a:b:c", "delimiter"]),
+    "one column": ("a\n1\n2\n", ["one column"]),
+    "a longer line": ("a,b,c\n" + BODY + "1,2,3,4\n", ["line 12", "4 cells", "3"]),
+    "a shorter line": ("a,b,c\n" + BODY + "1,2\n" + BODY, ["line 12", "2 cells"]),
+    "a shorter line, quoted breaks": ('a,b\n"x\ny",1\n2\n', ["line 4", "1 cell "]),
+    "lines before the names": ("Export of May\na,b,c\n" + BODY, ["1 cell", "delete"]),
+    "mixed encodings": (MIXED, ["mixes encodings", "line 2", "line 3", "UTF-8"]),
+    "unknown encoding": (b"a,b\n\x81\x81\x8d\xff,1\n", ["line 2", "none of UTF-8"]),
+    "UTF-16": ("a,b\n1,2\n".encode("utf-16"), ["UTF-16", "CSV UTF-8"]),
+    "a spreadsheet": (b"PK\x03\x04rest", ["spreadsheet", "save"]),
+    "binary": (b"a,b\n\0\1\2", ["binary"]),
+    "cut off": (gzip.compress(PLAIN.encode())[:-12], ["damaged or cut off"]),
+    "names twice": ("a,b,a\n1,2,3\n", ["'a'", "columns 1, 3", "rename"]),
+    "units": ("t,p\ns,bar\n" + "1,2\n" * 5, ["line 2", "units", "s, bar", "delete"]),
+    "an open quote": ('a,b\n"1,2\n3,4\n', ["line 3", "cell"]),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_table_is_refused_with_the_remedy(tmp_path, case):
+    content, words = BROKEN[case]
+    path = write(tmp_path, content)
+    with pytest.raises(TableError) as caught:
+        read_table(path)
+    for word in ["plant.csv", *words]:
+        assert word in str(caught.value)
+
+
+def test_no_file_and_no_table(tmp_path):
+    write(tmp_path, PLAIN)
+    for path, word in (
+        (tmp_path / "plnat.csv", "did you mean 'plant.csv'?"),
+        (tmp_path / "no" / "plant.csv", "no folder"),
+        (tmp_path / "other.parquet", "does not exist"),
+        (tmp_path, "is a folder"),
+        (write(tmp_path, b"PAR1 no", "bad.parquet"), "no Parquet file"),
+    ):
+        with pytest.raises(TableError, match=word):
+            read_table(path)
+
+
+def test_parquet_of_lists(tmp_path):
+    pd.DataFrame({"a": [[1], [2]]}).to_parquet(tmp_path / "lists.parquet")
+    with pytest.raises(TableError, match="'a' holds lists"):
+        read_table(tmp_path / "lists.parquet")
+
+
+def test_too_few_rows(tmp_path):
+    path = write(tmp_path, "a,b\n1,2\n" * 1)
+    with pytest.raises(TableError, match=r"has 1 row below its header, .* 10 are"):
+        read_table(path, least_rows=10)
+
+
+def test_an_encoding_that_does_not_fit(tmp_path):
+    path = write(tmp_path, MIXED)
+    with pytest.raises(TableError, match="line 3: holds the byte 0xe9"):
+        read_table(path, form=Format(encoding="utf-8"))
+    with pytest.raises(TableError, match="'klingon' is not known"):
+        read_table(path, form=Format(encoding="klingon"))
+
+
+# --- in chunks -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_rows", [1, 7, 1000])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_chunks_put_together_are_the_table(tmp_path, n_rows, kind):
+    path = tmp_path / f"t.{kind}"
+    values = np.random.default_rng(0).normal(size=30)
+    table = pd.DataFrame({"a": values, "b": ["x", "y", None] * 10})
+    table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
+    with open_chunks(path, n_rows, Format()) as opened:
+        chunks = list(opened)
+    assert opened.names == ("a", "b")
+    assert sum(len(chunk.cells) for chunk in chunks) == 30
+    whole = read_table(path)
+    np.testing.assert_array_equal(
+        pd.concat([chunk.numbers("a") for chunk in chunks]), whole["a"]
+    )
+    texts = pd.concat([chunk.texts("b") for chunk in chunks])
+    assert texts.fillna("").tolist() == whole["b"].fillna("").tolist()
+
+
+def test_a_text_among_the_numbers_of_a_chunk(tmp_path):
+    path = write(tmp_path, "a,b\n1,2\n3,4\nbroken,6\n")
+    with open_chunks(path, 2, Format()) as opened:
+        chunks = list(opened)
+    assert chunks[0].numbers("a").tolist() == [1, 3]
+    with pytest.raises(TableError, match=r"line 4: the column 'a' .* 'broken' is none"):
+        chunks[1].numbers("a")
+
+
+def test_a_ragged_line_in_a_later_chunk(tmp_path):
+    path = write(tmp_path, "a,b\n" + "1,2\n" * 500 + "1\n")
+    with open_chunks(path, 100, Format()) as opened:
+        for _ in range(5):
+            next(opened.chunks)
+        with pytest.raises(TableError, match="line 502"):
+            next(opened.chunks)
+
+
+def test_standard_input_may_turn_out_to_be_in_another_encoding(monkeypatch):
+    later = b"a,b\n" + b"x,1\n" * 100_000 + "\u00e9,2\n".encode("cp1252")
+    monkeypatch.setattr(sys, "stdin", Stdin(later))
+    with pytest.raises(TableError, match=r"line 100002.*name the encoding"):
+        list(open_chunks("-", 50_000, Format()))
+
+
+# --- columns and targets -------------------------------------------------------------
+
+
+def test_kinds_of_columns():
+    n = 40
+    table = pd.DataFrame(
+        {
+            "flow": np.linspace(0, 1, n),
+            "level": [1, 2] * (n // 2),
+            "unit": ["A", "B"] * (n // 2),
+            "open": [True, False] * (n // 2),
+            "same": 3,
+            "nothing": np.nan,
+            "when": [f"2024-05-{day:02d} 10:00:00" for day in range(1, 21)] * 2,
+            "clock": ["10:15"] * 39 + ["9:30"],
+            "row": np.arange(n),
+            "pump_id": np.random.default_rng(0).permutation(n),
+            "name": [f"sample {i}" for i in range(n)],
+        }
+    )
+    assert split_columns(table) == ColumnKinds(
+        numeric=("flow", "level"),
+        text=("unit", "open"),
+        constant=("same",),
+        empty=("nothing",),
+        date_time=("when", "clock"),
+        id_like=("row", "pump_id", "name"),
+    )
+    assert split_columns(table).kind_of("same") == "constant"
+    with pytest.raises(KeyError):
+        split_columns(table).kind_of("other")
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("2024-01-31", "31.01.2024", "1/31/24", "2024-01-31T10:00:00Z", "10:15:30.5"),
+        *("31-Jan-2024 10:00", "2024/1/31 9:05 PM", "2024\u5e741\u670831\u65e5"),
+    ],
+)
+def test_dates(cell):
+    table = pd.DataFrame({"t": [cell, cell.replace("1", "2", 1)]})
+    assert split_columns(table).date_time == ("t",)
+
+
+TARGETS = {
+    "waer": ["no column 'waer'", "did you mean 'wear'?"],
+    "zzz": ["no column 'zzz'", "there are: wear, same"],
+    "same": ["one value, 1"],
+    "class": ["one class, 'a'"],
+    "nothing": ["only missing values"],
+    "when": ["dates or times"],
+    "name": ["40 different texts in 40 rows"],
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_that_cannot_be_predicted(target):
+    table = pd.DataFrame(
+        {
+            "wear": np.arange(40) % 3,
+            "same": 1,
+            "class": "a",
+            "nothing": np.nan,
+            "when": [f"{i % 12}:00" for i in range(40)],
+            "name": [f"n{i}" for i in range(40)],
+        }
+    )
+    with pytest.raises(TableError) as caught:
+        check_target(table, target)
+    for words in TARGETS[target]:
+        assert words in str(caught.value)
+
+
+def test_targets_that_can_be_predicted():
+    table = pd.DataFrame(
+        {"number": [1.5, np.nan, 3], "kind": ["a", None, "a"], "x": [1, 2, 3]}
+    )
+    assert check_target(table, "number") is not None
+    with pytest.raises(TableError, match="one class"):
+        check_target(table, "kind")
+    with pytest.raises(TableError, match="no column but the target"):
+        check_target(table[["x"]], "x")
+
+
+def test_names_that_are_near():
+    assert "'Temp'" in close_names("temp", ["Temp", "Press"])
+    assert close_names("q", [f"c{i}" for i in range(20)]).endswith("c11, ....")
