@@ -6,6 +6,7 @@ import numpy as np
 
 from skdae.poc._plan import Plan
 from skdae.poc._report import OVERALL, SCHEMA, differences, made, rows_of
+from skdae.poc._statistics import TINY
 from skdae.poc._troubles import TROUBLES
 from skdae.poc._verdict import DETECTORS, PREDICTORS, judge
 
@@ -38,6 +39,8 @@ def make_content(
     ours_downstream=0.2,
     rivals_downstream=0.25,
     untrained=0.3,
+    constant=0.5,
+    one_trouble=None,
     spread=0.01,
     n_splits=5,
     schedules=None,
@@ -65,10 +68,14 @@ def make_content(
         "differences": [],
     }
     for k, trouble in enumerate((*TROUBLES, OVERALL)):
-        values = errors_around(means, n_splits, k, spread)
+        here = means
+        if one_trouble is not None and trouble != OVERALL:
+            # another simple method for each
+            here = means | {REBUILDERS[k % len(REBUILDERS)]: one_trouble}
+        values = errors_around(here, n_splits, k, spread)
         denoising["errors"] += rows_of(values, SHARE, trouble=trouble)
         denoising["differences"] += differences(
-            values, [judged], SHARE, trouble=trouble
+            values, judged, SHARE, TINY, trouble=trouble
         )
     numeric = list(columns[:-1])
     denoising["columns"] = [{"names": numeric}] + [
@@ -85,13 +92,14 @@ def make_content(
     if task is not None:
         before = "detector_" if task == "anomaly" else ""
         if task == "anomaly":
-            counts, rivals = ("all",), DETECTORS
+            counts, rivals = ("all",), (*DETECTORS, "constant")
             kinds |= {before + s: "our_detector" for s in schedules}
-            kinds |= dict.fromkeys(DETECTORS, "detector")
+            kinds |= dict.fromkeys(rivals, "detector")
             extra = {}
         else:
-            rivals, extra = PREDICTORS, {"linear_codes": 0.3, "untrained": untrained}
-            kinds |= dict.fromkeys(PREDICTORS, "predictor") | {"untrained": "untrained"}
+            rivals = (*PREDICTORS, "constant")
+            extra = {"linear_codes": 0.3, "untrained": untrained}
+            kinds |= dict.fromkeys(rivals, "predictor") | {"untrained": "untrained"}
         downstream = {
             "task": task,
             "measure": MEASURES[task],
@@ -102,12 +110,12 @@ def make_content(
             "differences": [],
         }
         means = {before + s: ours_downstream for s in schedules} | extra
-        means |= dict.fromkeys(rivals, rivals_downstream)
+        means |= dict.fromkeys(rivals, rivals_downstream) | {"constant": constant}
         for k, count in enumerate(counts):
             values = errors_around(means, n_splits, 100 + k, spread)
             downstream["errors"] += rows_of(values, SHARE, labels=count)
             downstream["differences"] += differences(
-                values, [before + judged], SHARE, labels=count
+                values, before + judged, SHARE, TINY, labels=count
             )
     plan = Plan(1000, 50, tuple(schedules), n_splits, (100, 300, 0), tuple(left_out))
     content = {
@@ -122,6 +130,7 @@ def make_content(
             "minutes": 1.5,
             "n_splits": 10,
             "max_rows": 20_000,
+            "memory": False,
             "random_state": 0,
             "n_jobs": 1,
             "name": name,
@@ -186,14 +195,14 @@ def finding(code, columns=(), **numbers):
 EVERY_FINDING = (
     finding("empty", ["e"]),
     finding("constant", [f"c{i}" for i in range(30)]),
-    finding("dates", ["d"]),
-    finding("id", ["number"]),
+    finding("date_time", ["d"]),
+    finding("id_like", ["number"]),
     finding("many_categories", ["text"]),
     finding("infinite", ["x"]),
     finding("duplicate_rows", rows=12, share=0.012),
     finding("telling_column", ["leak"], scores=[0.997]),
     finding("unlabelled_rows", rows=300),
-    finding("rows_in_order"),
+    finding("rows_in_order", correlation=0.9),
     finding("few_rows_per_split"),
 )
 EVERY_CUT = (
@@ -201,6 +210,7 @@ EVERY_CUT = (
     ("max_iter", 200, 50),
     ("rows", 40_000, 1000),
     ("splits", 10, 5),
+    ("label_counts", [100, 300, 1000, 0], [100, 0]),
 )
 
 #: Reports that differ in all that the words and the page must cope with.
@@ -210,6 +220,8 @@ CONTENTS = {
     "not_worth": make_content(ours=0.7, ours_downstream=0.3, stacked=0.6),
     "nothing": make_content("regression", ours=1.02, simple=1.0, ours_downstream=0.3),
     "anomaly": make_content("anomaly", in_time=True, repeated=3),
+    "all_round": make_content(ours_downstream=0.3, one_trouble=0.4),
+    "chance": make_content(constant=0.15),
     "no_target": make_content(None, groups=12, left_out=EVERY_CUT),
     "one_split": make_content(n_splits=1, finished=False),
     "findings": make_content(findings=EVERY_FINDING, left_out=EVERY_CUT),

@@ -24,7 +24,7 @@ from skdae.poc._words import (
 #: How an answer is set off, beside its words.
 TONES = {
     "good": ("worth", "better", "related"),
-    "open": ("unsure", "no_difference"),
+    "open": ("unsure", "no_difference", "all_round"),
     "plain": ("seconds",),
 }
 PACKAGES = ("jinja2", "matplotlib")
@@ -285,6 +285,7 @@ def call(speaker: Speaker) -> Sentence:
         number = speaker.number(f"asked.{name}", "text")
         given.append((name, "None" if number.value is None else number))
     given.append(("n_jobs", speaker.number("asked.n_jobs", "text")))
+    given.append(("memory", repr(asked["memory"])))
     given.append(("name", repr(asked["name"])))
     for name, part in given:
         parts += [f"    {name}=", part, ",\n"]

@@ -159,7 +159,8 @@ def answers(speaker: Speaker) -> list[Answer]:
 def _overall(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
     code = found["answer"]
     places = where(speaker, found["where"])
-    why = speaker.say(f"overall.{code}", where=places, margin=margin())
+    key = "all_round" if found["next"] == "name_trouble" else code
+    why = speaker.say(f"overall.{key}", where=places, margin=margin())
     return Answer(
         "overall",
         code,
@@ -201,7 +202,7 @@ def _denoising(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
     troubles = [speaker.text(f"trouble.{name}") for name in found["wins"]]
     key = "wins.some" if troubles else "wins.none"
     wins = speaker.say(key, troubles=speaker.listed(troubles))
-    tells = troubles or code in ("worth", "unsure")
+    tells = troubles or code in ("worth", "unsure", "all_round")
     return Answer(
         "denoising",
         code,

@@ -50,6 +50,10 @@ TEXTS = {
         "At {where} the denoising autoencoder measures better than every usual "
         "method, but these splits do not show that this is more than chance."
     ),
+    "overall.all_round": (
+        "At {where} the denoising autoencoder is surely better over all troubles "
+        "together, but under no single one is it better than every usual method."
+    ),
     "overall.not_worth": (
         "No gain that counts (at least {margin}) over the usual methods was found."
     ),
@@ -73,8 +77,8 @@ TEXTS = {
         "lies on one side."
     ),
     "next.name_trouble": (
-        "Next: name the trouble that matters in this plant. For each one alone a simple "
-        "method is as good; over all of them together the network is ahead."
+        "Next: name the trouble that matters in this plant. For each one alone a "
+        "simple method is as good; over all of them together the network is ahead."
     ),
     "next.use_linear": "Next: a linear method is enough; use {rivals}.",
     "next.use_simple": "Next: stay with the usual methods: {rivals}.",
@@ -211,6 +215,7 @@ TEXTS = {
     "about.neighbors": "the mean of the most similar training rows",
     "about.regressions": "each value by a linear regression on the others of its row",
     "about.untrained": "the same network without pretraining, trained on labels alone",
+    "about.constant": "the commonest class or the mean; for anomalies, a coin",
     "about.linear_raw": "a linear model on the standardised columns",
     "about.linear_pca": "a linear model on principal axes of all training rows",
     "about.linear_codes": "a linear model on the codes of the judged network",

@@ -51,6 +51,10 @@ TEXTS = {
         "{where}において、測定値ではどの従来手法よりも優れていますが、"
         "今回の分割だけでは偶然でないとは言えません。"
     ),
+    "overall.all_round": (
+        "{where}において、すべての乱れを合わせるとどの従来手法よりも確実に優れて"
+        "いますが、個々の乱れで従来手法すべてを上回るものはありません。"
+    ),
     "overall.not_worth": (
         "従来手法に対して、意味のある改善（{margin}以上）は見つかりませんでした。"
     ),
@@ -74,7 +78,7 @@ TEXTS = {
         "信頼区間が片側に収まれば判断できます。"
     ),
     "next.name_trouble": (
-        "次にすること：この現場で問題になる障害を一つに絞ってください。個々の障害では"
+        "次にすること：この現場で問題になる乱れを挙げてください。個々の乱れでは"
         "単純な手法も同等で、すべてを合わせたときにネットワークが優れています。"
     ),
     "next.use_linear": "次にすること：線形の手法で十分です。{rivals}を使ってください。",
@@ -103,7 +107,7 @@ TEXTS = {
     "schedule.unsure": "分からない",
     "denoising.worth": "できる",
     "denoising.unsure": "できる可能性がある",
-    "denoising.all_round": "総合ではできるが、個々の障害では差がない",
+    "denoising.all_round": "全体ではできるが、個々の乱れでは差がない",
     "denoising.linear_enough": "いいえ、線形の手法で十分",
     "denoising.simple_enough": "いいえ、単純な手法で十分",
     "denoising.not_worth": "いいえ、復元の手がかりがない",
@@ -204,6 +208,7 @@ TEXTS = {
     "about.neighbors": "最も似ている学習行の平均",
     "about.regressions": "各値を、同じ行の他の値から線形回帰で求める",
     "about.untrained": "同じネットワークを事前学習なしで、ラベルだけから学習する",
+    "about.constant": "最も多いクラスまたは平均。異常検出では当て推量",
     "about.linear_raw": "標準化した列に対する線形モデル",
     "about.linear_pca": "全学習行の主成分に対する線形モデル",
     "about.linear_codes": "判定対象のネットワークの符号に対する線形モデル",
