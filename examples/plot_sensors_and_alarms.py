@@ -66,12 +66,16 @@ dae
 # What the sensors should have read
 # ---------------------------------
 #
-# The sensors that deviate most come first. Where nothing was measured, what the network
-# fills in is marked.
+# On the 27th a group of sensors falls silent and reads 0. What is rebuilt stays nearer
+# to the plant, though a healthy sensor (the last) is drawn along. Where nothing was
+# measured at all, what the network fills in is marked. Without ``features`` the sensors
+# that deviate most are drawn.
 
-days = future["2024-03-21":"2024-03-27"]
 ReconstructionDisplay.from_estimator(
-    dae, days, max_features=4, units={"pressure_08": "Pa", "flow_03": "m³/s"}
+    dae,
+    future["2024-03-24":"2024-03-28"],
+    features=["vibration_05", "pressure_02", "flow_03", "pressure_08"],
+    units={"pressure_02": "Pa", "pressure_08": "Pa", "flow_03": "m³/s"},
 )
 plt.show()
 
