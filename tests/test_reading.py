@@ -268,6 +268,7 @@ BODY = "".join(f"{i},{i / 2},{i % 3}\n" for i in range(1, 11))
 MIXED = "a,b\nTemp\u00e9rature,1\n".encode() + "D\u00e9bit,2\n".encode("cp1252")
 BROKEN = {
     "empty": ("", ["is empty", "first line must name"]),
+    "only a mark": ("sep=;\n", ["is empty"]),
     "blank lines": ("\n \n", ["is empty"]),
     "only a header": ("a,b\n", ["0 rows", "at least 1"]),
     "no header": ("1,2,3\n4,5,6\n", ["line 1", "no header", "1, 2, 3"]),
@@ -300,6 +301,31 @@ def test_a_broken_table_is_refused_with_the_remedy(tmp_path, case):
         read_table(path)
     for word in ["plant.csv", *words]:
         assert word in str(caught.value)
+
+
+PIECES = [*'ab10.,;|\t"\r\n -', "NA", "inf", "1,5", "\u00e9", "\u6e29", "\ufeff"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    pieces=st.lists(st.sampled_from(PIECES), max_size=40),
+    encoding=st.sampled_from(["utf-8", "cp1252", "cp932", "utf-16"]),
+    header=st.sampled_from([None, True, False]),
+)
+def test_any_text_is_a_table_or_a_clear_error(
+    tmp_path_factory, pieces, encoding, header
+):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes("".join(pieces).encode(encoding, "ignore"))
+    try:
+        table = read_table(path, form=Format(header=header))
+    except TableError as error:
+        said, table = str(error), None
+    if table is None:
+        assert "any.csv" in said
+    else:
+        assert len(table) >= 1
+        split_columns(table)
 
 
 def test_no_file_and_no_table(tmp_path):

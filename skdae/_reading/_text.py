@@ -87,10 +87,10 @@ def open_text(file: IO[bytes], label: str, form: Format, encoding: str | None) -
     encoding = form.encoding or encoding or find_encoding(head, label)
     lines = decoded(chain(io.BytesIO(head), file), encoding, label)
     first = list(islice(lines, SAMPLE_LINES))
+    named = SPREADSHEET_MARK.fullmatch(first[0]) if first else None
+    first = first[1:] if named else first  # which said how the rest is parted
     if not any(line.strip() for line in first):
         raise TableError(f"{label} is empty; the first line must name the columns.")
-    named = SPREADSHEET_MARK.fullmatch(first[0])  # says how the rest is parted
-    first = first[1:] if named else first
     delimiter = form.delimiter or (named and named[1]) or _find_delimiter(first)
     rows = _rows(chain(first, lines), delimiter, label, n_before=1 if named else 0)
     sample = list(islice(rows, SAMPLE_LINES))
