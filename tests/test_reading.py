@@ -63,6 +63,8 @@ class Stdin:
         PLAIN.replace("\n", "\r\n"),
         PLAIN.replace("\n", "\n\n"),  # empty lines
         PLAIN.rstrip("\n"),
+        PLAIN.replace("\n", "\r"),  # as on old Macs
+        "sep=;\n" + PLAIN.replace(",", ";"),  # as spreadsheets say it
         PLAIN.replace(",", " , "),
         PLAIN.replace("\n", ",\n"),  # a delimiter at the end of each line
         PLAIN.replace("A", '"A"').replace("0.5", '"0.5"'),
@@ -170,6 +172,30 @@ def test_grouped_numbers_with_a_decimal_comma(tmp_path):
     assert table["b"].tolist() == [0.5, 1]
 
 
+@pytest.mark.parametrize(
+    ("content", "number", "said"),
+    [
+        ("a;b\n1,234;1\n", 1.234, "1,234 is read as 1.234"),
+        ("a\tb\n1,234\t1\n", 1234, "1,234 is read as 1234"),
+        ('a,b\n"1,234",1\n', 1234, "1,234 is read as 1234"),
+        ("a\tb\n1,234\t0,5\n", 1.234, None),
+        ("a\tb\n1,234\t0,500\n", 1.234, None),
+        ("a;b\n1,234;0.5\n", 1234, None),
+        ("a;b\n1,234,567;1\n", 1234567, None),
+    ],
+)
+def test_three_digits_after_a_comma(tmp_path, content, number, said):
+    sheet = read_sheet(write(tmp_path, content))
+    assert sheet.frame["a"].tolist() == [number]
+    assert len(sheet.notes) == (said is not None)
+    assert said is None or said in sheet.notes[0]
+
+
+def test_decimals_that_come_late(tmp_path):
+    content = "a;b\n" + "1;2\n" * 1000 + "1,5;2\n"
+    assert read_table(write(tmp_path, content))["a"].iloc[-1] == 1.5
+
+
 @pytest.mark.parametrize("cells", [["2024_01", "2024_02"], ["1.2.3", "1"], ["A1", "2"]])
 def test_what_is_no_number_stays_text(tmp_path, cells):
     rows = "".join(f"{cell},1\n" for cell in cells)
@@ -208,6 +234,12 @@ def test_a_table_without_names(tmp_path):
     assert list(named.columns) == ["1", "2"]
 
 
+def test_numbers_that_are_names(tmp_path):
+    names = ["y"] + [f"{900 + i / 2}" for i in range(9)]
+    path = write(tmp_path, ",".join(names) + "\n" + ",".join("1" * 10) + "\n")
+    assert list(read_table(path).columns) == names
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     values=st.lists(
@@ -236,6 +268,7 @@ BODY = "".join(f"{i},{i / 2},{i % 3}\n" for i in range(1, 11))
 MIXED = "a,b\nTemp\u00e9rature,1\n".encode() + "D\u00e9bit,2\n".encode("cp1252")
 BROKEN = {
     "empty": ("", ["is empty", "first line must name"]),
+    "only a mark": ("sep=;\n", ["is empty"]),
     "blank lines": ("\n \n", ["is empty"]),
     "only a header": ("a,b\n", ["0 rows", "at least 1"]),
     "no header": ("1,2,3\n4,5,6\n", ["line 1", "no header", "1, 2, 3"]),
@@ -254,6 +287,8 @@ BROKEN = {
     "cut off": (gzip.compress(PLAIN.encode())[:-12], ["damaged or cut off"]),
     "names twice": ("a,b,a\n1,2,3\n", ["'a'", "columns 1, 3", "rename"]),
     "units": ("t,p\ns,bar\n" + "1,2\n" * 5, ["line 2", "units", "s, bar", "delete"]),
+    "a spreadsheet's mark": ("sep=;\na;b\n1;2\n3\n", ["line 4", "1 cell "]),
+    "a huge cell": ("a,b\n" + "x" * 200_000 + ",1\n", ["line 2", "quote"]),
     "an open quote": ('a,b\n"1,2\n3,4\n', ["line 3", "cell"]),
 }
 
@@ -266,6 +301,31 @@ def test_a_broken_table_is_refused_with_the_remedy(tmp_path, case):
         read_table(path)
     for word in ["plant.csv", *words]:
         assert word in str(caught.value)
+
+
+PIECES = [*'ab10.,;|\t"\r\n -', "NA", "inf", "1,5", "\u00e9", "\u6e29", "\ufeff"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    pieces=st.lists(st.sampled_from(PIECES), max_size=40),
+    encoding=st.sampled_from(["utf-8", "cp1252", "cp932", "utf-16"]),
+    header=st.sampled_from([None, True, False]),
+)
+def test_any_text_is_a_table_or_a_clear_error(
+    tmp_path_factory, pieces, encoding, header
+):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes("".join(pieces).encode(encoding, "ignore"))
+    try:
+        table = read_table(path, form=Format(header=header))
+    except TableError as error:
+        said, table = str(error), None
+    if table is None:
+        assert "any.csv" in said
+    else:
+        assert len(table) >= 1
+        split_columns(table)
 
 
 def test_no_file_and_no_table(tmp_path):

@@ -9,10 +9,11 @@ from skdae._reading._kinds import (
     listed,
     split_columns,
 )
-from skdae._reading._sources import Dialect, Format
 from skdae._reading._table import Sheet, read_sheet, read_table
+from skdae._reading._text import NAMES_OF_DELIMITERS, Dialect, Format
 
 __all__ = [
+    "NAMES_OF_DELIMITERS",
     "Chunk",
     "Chunks",
     "ColumnKinds",

@@ -8,22 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skdae._reading._errors import TableError
-from skdae._reading._kinds import is_numeric
-from skdae._reading._numbers import strict_numbers, texts
-from skdae._reading._parquet import open_parquet, parquet_batches
-from skdae._reading._sources import (
+from skdae._reading._bytes import (
     STDIN,
-    Dialect,
-    Format,
-    Text,
     find_encoding,
     is_parquet,
     name_of,
     open_bytes,
-    open_text,
     reading,
 )
+from skdae._reading._errors import TableError
+from skdae._reading._kinds import is_numeric
+from skdae._reading._numbers import strict_numbers, texts
+from skdae._reading._parquet import open_parquet, parquet_batches
+from skdae._reading._text import Dialect, Format, Text, open_text
 
 
 @dataclass(frozen=True)

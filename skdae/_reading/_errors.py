@@ -17,3 +17,8 @@ def close_names(name: str, known: Iterable[str], most: int = 12) -> str:
         return "did you mean " + " or ".join(repr(lower[each]) for each in near) + "?"
     more = ", ..." if len(names) > most else ""
     return "there are: " + ", ".join(names[:most]) + more + "."
+
+
+def shown(text: str, most: int = 40) -> str:
+    """Return a cell in quotes, cut to what fits into a message."""
+    return repr(text if len(text) <= most else text[: most - 3] + "...")

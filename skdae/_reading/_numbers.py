@@ -31,6 +31,7 @@ NOT_MEASURED = frozenset(
 MINUS = "\u2212"  # the typographer's
 INFINITE = frozenset(("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"))
 PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+FRACTION = re.compile(r"[+-]?\d*[.,]\d+([eE][+-]?\d+)?")
 # by the mark of decimals: groups of three digits, then perhaps decimals
 GROUPED = {
     ".": re.compile(

@@ -7,21 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from skdae._reading._errors import TableError
-from skdae._reading._kinds import listed
-from skdae._reading._numbers import Values, column_values
-from skdae._reading._parquet import parquet_table
-from skdae._reading._sources import (
-    Dialect,
-    Format,
-    Text,
+from skdae._reading._bytes import (
     find_encoding,
     is_parquet,
     name_of,
     open_bytes,
-    open_text,
     reading,
 )
+from skdae._reading._errors import TableError
+from skdae._reading._kinds import listed
+from skdae._reading._numbers import Values, column_values
+from skdae._reading._parquet import parquet_table
+from skdae._reading._text import Dialect, Format, Text, open_text
 
 DEFAULT_FORMAT = Format()
 BLOCK = 20_000  # rows whose cells are held as text

@@ -12,7 +12,7 @@ import typer
 from skdae._reading import Chunk, Format, TableError, open_chunks
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Model, check_columns, load
-from skdae.cli._notes import notes, prints_on_stderr
+from skdae.cli._notes import notes, prints_on_stderr, progress
 from skdae.cli._outputs import STDOUT, check_output, is_parquet_name, open_output
 
 CHUNK_ROWS = 10_000
@@ -258,16 +258,21 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
         notes(table.notes, job.quiet)
         check_columns(model, table.names, table.label)
         n_rows = 0
-        with open_output(job.output, table.dialect, job.force) as write:
+        to_file = job.output != STDOUT
+        with (
+            open_output(job.output, table.dialect, job.force) as write,
+            progress(command, job.quiet or not to_file) as say,
+        ):
             for chunk in table:
                 part = Part(chunk, _model_columns(model, chunk), _is_typed(job.output))
                 with prints_on_stderr():
                     found = result(model, part)
                 write(_beside(model, chunk, found, command) if job.keep else found)
                 n_rows += len(found)
+                say(f"{command}: {n_rows:,} rows")
             if n_rows == 0:
                 raise TableError(f"{table.label}: has no rows; give a table with some.")
-    if job.output != STDOUT:
+    if to_file:
         notes((f"{n_rows} rows written to {job.output}.",), job.quiet)
 
 

@@ -20,7 +20,7 @@ from skdae._reading import (
 )
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Column, Model, reasons, save, versions_now
-from skdae.cli._notes import notes, prints_on_stderr
+from skdae.cli._notes import notes, prints_on_stderr, progress
 from skdae.cli._outputs import STDOUT, check_output
 
 LEAST_ROWS = 20
@@ -137,7 +137,7 @@ def fit(
     texts = [column.name for column in columns if not column.is_number]
     estimator = make_estimator(chosen, given, len(X), texts, seed, y)
     begin = time.perf_counter()
-    with prints_on_stderr():
+    with prints_on_stderr(), progress(f"fitting on {len(X)} rows", quiet):
         if y is None:
             estimator.fit(X)
         else:

@@ -1,10 +1,13 @@
 """What is said beside the results, on standard error."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 
 import typer
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
 
 
 def note(message: str) -> None:
@@ -17,6 +20,23 @@ def notes(messages: Iterable[str], quiet: bool) -> None:
     if not quiet:
         for message in messages:
             note(message)
+
+
+@contextmanager
+def progress(text: str, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal that something goes on; what is yielded changes the words."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda words: None
+        return
+    spinner = Spinner("dots", text)
+    with Live(
+        spinner,
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ):
+        yield lambda words: spinner.update(text=words)
 
 
 @contextmanager

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from skdae._reading import Format, TableError
-from skdae._reading._sources import NAMES_OF_DELIMITERS
+from skdae._reading import NAMES_OF_DELIMITERS, Format, TableError
 
 CSV_PANEL = "How the CSV is written"
 
