@@ -282,7 +282,7 @@ def _cost(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
     rebuilt = place(speaker.content, "denoising")
     high = None if rebuilt is None else rebuilt[1]["high"]
     if found["gain_per_second"] is None:
-        why.append(speaker.say("cost.no_extra"))
+        why.append(speaker.say("cost.no_extra", rival=speaker.method(found["rival"])))
     elif high is not None and high < 1 and found["gain_per_second"] > 0:
         gain = speaker.number(f"{path}.gain_per_second", "error")
         why.append(speaker.say("cost.gain", gain=gain))

@@ -148,7 +148,7 @@ TEXTS = {
     "cost.gain": (
         "An extra second of training lowers the error by {gain} standard deviations."
     ),
-    "cost.no_extra": "It takes no more time than that.",
+    "cost.no_extra": "It takes no more time than {rival}.",
     "cost.no_gain": "That the extra time lowers the error is not shown.",
     # summary and passage
     "summary.overall": "{headline}. {why}",

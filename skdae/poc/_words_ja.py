@@ -141,7 +141,7 @@ TEXTS = {
     ),
     "cost.memory": "メモリーは最大で{megabytes} MBです。",
     "cost.gain": "学習を1秒増やすごとに、誤差は標準偏差の{gain}倍だけ下がる計算です。",
-    "cost.no_extra": "それより長くはかかりません。",
+    "cost.no_extra": "「{rival}」より長くはかかりません。",
     "cost.no_gain": "余分にかかる時間で誤差が下がることは確認できません。",
     # summary and passage
     "summary.overall": "{headline}。{why}",
