@@ -14,7 +14,9 @@ from skdae.poc import PoCReport
 from skdae.poc._page import page
 from skdae.poc._speech import LANGUAGES, at
 
-CASES = [(name, lang) for name in CONTENTS for lang in LANGUAGES]
+# what differs by language is looked at where all parts of the page are shown
+CASES = [(name, "en") for name in CONTENTS]
+CASES += [(name, "ja") for name in ("worth", "anomaly", "no_target", "findings")]
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 NASTY = "<script>alert('x')</script>&\"@@0@@ {{ 7 * 7 }} #010101"
 

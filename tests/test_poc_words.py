@@ -195,12 +195,32 @@ def test_a_single_split_has_no_interval(lang):
     texts = summary(content, lang) + passage(content, lang)
     assert ("single split" if lang == "en" else "分割は1回だけ") in texts
     assert "95%" not in texts
+    said = LANGUAGES[lang]["overall.once"]
+    assert said in texts
+    assert said not in summary(CONTENTS["worth"], lang)
 
 
 def test_columns_are_only_said_to_be_related_where_it_is_shown():
     said = [answers(Speaker(CONTENTS[name], "en"))[1] for name in ("worth", "unsure")]
     assert [a.code for a in said] == ["related", "related"]
     assert [str(a.short) for a in said] == ["Yes", "Probably"]
+
+
+def test_a_simple_method_is_only_enough_where_a_gain_is_ruled_out():
+    content = make_content(ours=0.6, simple=0.6, spread=0.3, stacked=0.6)
+    answer = next(a for a in content["verdict"] if a["question"] == "denoising")
+    assert answer["answer"].endswith("_enough")
+    assert answer["low"] < 0.9
+    assert "No gain shown." in summary(content, "en")
+    assert "is enough." not in summary(content, "en")
+    assert "is enough." in summary(CONTENTS["not_worth"], "en")
+
+
+def test_no_method_is_named_where_nothing_can_be_learned():
+    content = make_content(ours=0.7, constant=0.15)
+    last = summary(content, "en").splitlines()[-1]
+    assert "for rebuilding disturbed rows" in last
+    assert "telling the classes" not in last
 
 
 def test_an_unfinished_run_says_so_first():

@@ -9,6 +9,8 @@ from skdae.poc._verdict import MARGIN
 
 #: Findings that make results look better, or less sure, than they should be.
 SERIOUS = ("telling_column", "duplicate_rows", "rows_in_order", "few_rows_per_split")
+#: Answers that name a method to use instead.
+ENOUGH = ("linear_enough", "simple_enough", "not_worth")
 MOST_NAMES = 8  # columns that a sentence names
 
 
@@ -128,7 +130,7 @@ def where(speaker: Speaker, questions: list[str]) -> Sentence:
         task(speaker) if name == "downstream" else speaker.say(f"where.{name}")
         for name in questions
     ]
-    return speaker.listed(parts)
+    return joined(parts, speaker.text("list.and"))
 
 
 def next_step(speaker: Speaker) -> Sentence:
@@ -137,7 +139,7 @@ def next_step(speaker: Speaker) -> Sentence:
     rivals = []
     for question in ("denoising", "downstream"):
         found = place(content, question)
-        if found is not None:
+        if found is not None and found[1]["answer"] in ENOUGH:
             name = speaker.method(found[1]["rival"])
             what = where(speaker, [question])
             rivals.append(speaker.say("next.for", rival=name, where=what))
@@ -159,6 +161,8 @@ def answers(speaker: Speaker) -> list[Answer]:
 def _overall(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
     code = found["answer"]
     places = where(speaker, found["where"])
+    is_once = speaker.content["plan"]["n_splits"] == 1
+    once = [speaker.say("overall.once")] if is_once else []
     key = "all_round" if found["next"] == "name_trouble" else code
     why = speaker.say(f"overall.{key}", where=places, margin=margin())
     return Answer(
@@ -166,7 +170,7 @@ def _overall(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
         code,
         speaker.say("question.overall"),
         speaker.say(f"headline.{code}"),
-        (why, next_step(speaker)),
+        (why, *once, next_step(speaker)),
     )
 
 
@@ -200,14 +204,17 @@ def _schedule(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
 def _denoising(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
     code, judged = found["answer"], speaker.content["denoising"]["judged"]
     troubles = [speaker.text(f"trouble.{name}") for name in found["wins"]]
-    key = "wins.some" if troubles else "wins.none"
-    wins = speaker.say(key, troubles=speaker.listed(troubles))
+    # 'enough' is said where a gain that counts is ruled out
+    is_open = found["low"] is None or found["low"] < 1 - MARGIN
+    key = "not_shown" if code.endswith("_enough") and is_open else code
+    kind = "wins.some" if troubles else "wins.none"
+    wins = speaker.say(kind, troubles=speaker.listed(troubles))
     tells = troubles or code in ("worth", "unsure", "all_round")
     return Answer(
         "denoising",
         code,
         speaker.say("question.denoising"),
-        speaker.say(f"denoising.{code}"),
+        speaker.say(f"denoising.{key}"),
         (speaker.compared(path, judged), *([wins] if tells else [])),
     )
 
@@ -274,7 +281,9 @@ def _cost(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
         why.append(speaker.say("cost.memory", megabytes=peak))
     rebuilt = place(speaker.content, "denoising")
     high = None if rebuilt is None else rebuilt[1]["high"]
-    if high is not None and high < 1 and (found["gain_per_second"] or 0) > 0:
+    if found["gain_per_second"] is None:
+        why.append(speaker.say("cost.no_extra", rival=speaker.method(found["rival"])))
+    elif high is not None and high < 1 and found["gain_per_second"] > 0:
         gain = speaker.number(f"{path}.gain_per_second", "error")
         why.append(speaker.say("cost.gain", gain=gain))
     else:

@@ -5,6 +5,7 @@ TEXTS = {
     # how numbers are told
     "none": "–",
     "list.comma": ", ",
+    "list.and": " and ",
     "sentence.space": " ",
     "sentence.end": ".",
     "change.equal": "the same",
@@ -63,7 +64,6 @@ TEXTS = {
     "where.anomaly": "finding anomalies",
     "the_target": "the target",
     "named": "'{name}'",
-    "next.title": "What next",
     "next.deploy": (
         "Next: train it on all rows and run it for a while beside what is in use "
         "today, on new rows, before relying on it."
@@ -83,6 +83,7 @@ TEXTS = {
     "next.use_linear": "Next: a linear method is enough; use {rivals}.",
     "next.use_simple": "Next: stay with the usual methods: {rivals}.",
     "next.for": "{rival} for {where}",
+    "overall.once": "With a single split nothing is sure: allow more minutes.",
     "question.overall": "Is it worth it?",
     "question.structure": "Do the columns tell anything about each other?",
     "question.schedule": "Is {ours} better than {rival} here?",
@@ -109,6 +110,7 @@ TEXTS = {
     "denoising.all_round": "On the whole, but not under any one trouble",
     "denoising.linear_enough": "No, a linear method is enough",
     "denoising.simple_enough": "No, a simple method is enough",
+    "denoising.not_shown": "No gain shown",
     "denoising.not_worth": "No, there is nothing to rebuild from",
     "wins.some": "Surely better than every simple method under: {troubles}.",
     "wins.none": (
@@ -146,6 +148,7 @@ TEXTS = {
     "cost.gain": (
         "An extra second of training lowers the error by {gain} standard deviations."
     ),
+    "cost.no_extra": "It takes no more time than {rival}.",
     "cost.no_gain": "That the extra time lowers the error is not shown.",
     # summary and passage
     "summary.overall": "{headline}. {why}",
@@ -190,14 +193,14 @@ TEXTS = {
     "method.our_detector": "our detector ({schedule})",
     "method.as_measured": "as measured",
     "method.column_mean": "column mean",
-    "method.constant": "the same answer for all",
+    "method.constant": "constant answer",
     "method.pca": "PCA",
     "method.neighbors": "nearest neighbours",
     "method.regressions": "linear regressions",
     "method.untrained": "not pretrained",
-    "method.linear_raw": "linear, raw columns",
-    "method.linear_pca": "linear, PCA",
-    "method.linear_codes": "linear, our codes",
+    "method.linear_raw": "linear on raw columns",
+    "method.linear_pca": "linear on PCA",
+    "method.linear_codes": "linear on our codes",
     "method.boosting": "gradient boosting",
     "method.isolation_forest": "isolation forest",
     "method.mahalanobis": "Mahalanobis distance",

@@ -5,6 +5,7 @@ TEXTS = {
     # how numbers are told
     "none": "–",
     "list.comma": "、",
+    "list.and": "と",
     "sentence.space": "",
     "sentence.end": "。",
     "change.equal": "同じ",
@@ -64,7 +65,6 @@ TEXTS = {
     "where.anomaly": "異常の検出",
     "the_target": "目的変数",
     "named": "「{name}」",
-    "next.title": "次にすること",
     "next.deploy": (
         "次にすること：全行で学習し直し、新しい行に対して現在の方法としばらく並行で"
         "動かし、確かめてから切り替えてください。"
@@ -84,6 +84,7 @@ TEXTS = {
     "next.use_linear": "次にすること：線形の手法で十分です。{rivals}を使ってください。",
     "next.use_simple": "次にすること：従来手法で十分です。{rivals}を使ってください。",
     "next.for": "{where}には「{rival}」",
+    "overall.once": "分割が1回だけでは確かなことは言えません。時間を増やしてください。",
     "question.overall": "導入する価値はあるか",
     "question.structure": "列どうしに関係はあるか",
     "question.schedule": "「{ours}」は「{rival}」より良いか",
@@ -110,6 +111,7 @@ TEXTS = {
     "denoising.all_round": "全体ではできるが、個々の乱れでは差がない",
     "denoising.linear_enough": "いいえ、線形の手法で十分",
     "denoising.simple_enough": "いいえ、単純な手法で十分",
+    "denoising.not_shown": "改善は確認できない",
     "denoising.not_worth": "いいえ、復元の手がかりがない",
     "wins.some": "どの単純な手法よりも確実に優れている乱れ：{troubles}。",
     "wins.none": "どの乱れでも、すべての単純な手法を確実に上回ってはいません。",
@@ -139,6 +141,7 @@ TEXTS = {
     ),
     "cost.memory": "メモリーは最大で{megabytes} MBです。",
     "cost.gain": "学習を1秒増やすごとに、誤差は標準偏差の{gain}倍だけ下がる計算です。",
+    "cost.no_extra": "「{rival}」より長くはかかりません。",
     "cost.no_gain": "余分にかかる時間で誤差が下がることは確認できません。",
     # summary and passage
     "summary.overall": "{headline}。{why}",
