@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 from scipy.special import logsumexp, softmax
-from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 
 from skdae import _outputs
 from skdae._columns import Columns
+from skdae._covariance import shrunk_covariance
 from skdae._network import Network, chunks
 
 LEAST_SPREAD = 1e-3  # of a feature: less is rounding, or a constant
@@ -151,8 +151,8 @@ def _scaled(V: np.ndarray, n_neighbors: int) -> Model:
 
 
 def _shrunk(V: np.ndarray, n_neighbors: int) -> Model:
-    covariance = LedoitWolf().fit(V)
-    return Quadratic(covariance.location_, covariance.precision_ / V.shape[1])
+    covariance = shrunk_covariance(V, LEAST_SPREAD**2)
+    return Quadratic(covariance.center, covariance.precision / V.shape[1])
 
 
 def _neighbors(V: np.ndarray, n_neighbors: int) -> Model:
