@@ -30,6 +30,10 @@ class Axes:
         """The inverse covariance, (width, width)."""
         return (self.directions / self.variances) @ self.directions.T
 
+    def whitened(self, V: np.ndarray) -> np.ndarray:
+        """Return rows along the axes, in units of their spread, (n, width)."""
+        return (V - self.center) @ (self.directions / np.sqrt(self.variances))
+
 
 def shrunk_covariance(V: np.ndarray, least_variance: float) -> Axes:
     """Return a covariance of rows (n, width) with shrunk variances of its axes.
@@ -50,7 +54,7 @@ def shrunk_covariance(V: np.ndarray, least_variance: float) -> Axes:
     if seen.any():
         n_free = n_rows - 1
         n_seen = int(seen.sum())
-        # as many axes as rows allow: the others have not been seen; or they are constant
+        # with as many axes as rows allow the others are unseen, else they are constant
         n_unseen = width - n_seen if n_seen >= n_free else 0
         variances[seen], unseen = _shrunk(found[seen], n_free, n_unseen)
         if n_unseen:
@@ -59,9 +63,7 @@ def shrunk_covariance(V: np.ndarray, least_variance: float) -> Axes:
     return Axes(center, directions, np.maximum(variances, least_variance))
 
 
-def _shrunk(
-    found: np.ndarray, n_free: int, n_unseen: int
-) -> tuple[np.ndarray, float]:
+def _shrunk(found: np.ndarray, n_free: int, n_unseen: int) -> tuple[np.ndarray, float]:
     """Return shrunk variances of the axes seen, and the one of the others."""
     n_axes = len(found) + n_unseen
     bandwidth = n_free ** (-1 / 3)
@@ -77,11 +79,16 @@ def _shrunk(
     squares = np.pi**2 * found**2 * (density**2 + transform**2)
     h = bandwidth
     at_zero = (
-        3 / (10 * h**2)
-        + 3 / (4 * ROOT_5 * h)
-        * (1 - 1 / (5 * h**2))
-        * np.log((1 + ROOT_5 * h) / (1 - ROOT_5 * h))
-    ) * np.mean(1 / found) / np.pi
+        (
+            3 / (10 * h**2)
+            + 3
+            / (4 * ROOT_5 * h)
+            * (1 - 1 / (5 * h**2))
+            * np.log((1 + ROOT_5 * h) / (1 - ROOT_5 * h))
+        )
+        * np.mean(1 / found)
+        / np.pi
+    )
     unseen = n_free / (np.pi * (n_axes - n_free) * at_zero)
     return found / squares, float(unseen)
 
