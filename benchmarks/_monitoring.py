@@ -92,7 +92,7 @@ def _neighbors(Z: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _forest(Z: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    model = IsolationForest(n_estimators=200, random_state=0).fit(Z)
+    model = IsolationForest(random_state=0).fit(Z)
     return lambda rows: -model.score_samples(rows)
 
 
