@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.covariance import LedoitWolf
+from sklearn.covariance import EmpiricalCovariance, LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import KFold
@@ -96,8 +96,14 @@ def _forest(Z: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     return lambda rows: -model.score_samples(rows)
 
 
+def _plain_mahalanobis(Z: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """By a covariance that nothing shrinks."""
+    return EmpiricalCovariance().fit(Z).mahalanobis
+
+
 RIVALS: dict[str, Fit] = {
     "Mahalanobis": _mahalanobis,
+    "Mahalanobis, plain": _plain_mahalanobis,
     "PCA T²": partial(_pca_part, part=0),
     "PCA SPE": partial(_pca_part, part=1),
     "PCA T² + SPE": _pca_both,
