@@ -17,8 +17,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
-from denoising import markdown
-from scipy.stats import rankdata
+from _report import markdown, ranks, unique
 from sklearn.covariance import EllipticEnvelope, LedoitWolf, MinCovDet
 from sklearn.datasets import load_breast_cancer
 from sklearn.decomposition import PCA
@@ -273,14 +272,10 @@ def run(name: str, load: Load, setting: str, seed: int, method: str) -> Run:
 # --- tables --------------------------------------------------------------------------
 
 
-def _unique(values: Any) -> list[str]:
-    return list(dict.fromkeys(values))
-
-
 def means(runs: list[Run], setting: str) -> tuple[list[str], list[str], np.ndarray]:
     """Sets, methods and (n_sets, n_methods, 3): AUROC, AP and seconds over seeds."""
     runs = [run for run in runs if run.setting == setting]
-    sets, methods = _unique(r.set for r in runs), _unique(r.method for r in runs)
+    sets, methods = unique(r.set for r in runs), unique(r.method for r in runs)
     values = np.full((len(sets), len(methods), 3), np.nan)
     for i, name in enumerate(sets):
         for j, method in enumerate(methods):
@@ -291,10 +286,10 @@ def means(runs: list[Run], setting: str) -> tuple[list[str], list[str], np.ndarr
 
 def report(runs: list[Run]) -> str:
     parts = []
-    for setting in _unique(run.setting for run in runs):
+    for setting in unique(run.setting for run in runs):
         sets, methods, values = means(runs, setting)
-        ranks = rankdata(-np.round(values[:, :, 0], 4), axis=1)
-        wins = (ranks == ranks.min(axis=1, keepdims=True)).sum(axis=0)
+        places = ranks(-values[:, :, 0])
+        wins = (places == places.min(axis=1, keepdims=True)).sum(axis=0)
         seeds = len({run.seed for run in runs})
         parts.append(f"## {setting.capitalize()}: {len(sets)} sets, {seeds} seed(s)")
         rows = [
@@ -302,7 +297,7 @@ def report(runs: list[Run]) -> str:
                 method,
                 f"{values[:, j, 0].mean():.3f}",
                 f"{values[:, j, 1].mean():.3f}",
-                f"{ranks[:, j].mean():.1f}",
+                f"{places[:, j].mean():.1f}",
                 str(wins[j]),
                 f"{values[:, j, 2].mean():.1f}",
             ]
@@ -323,7 +318,7 @@ def report(runs: list[Run]) -> str:
     if found:
         parts.append("## False alarms on fresh normal rows")
         rows = []
-        for name in [*_unique(run.set for run in found), "mean"]:
+        for name in [*unique(run.set for run in found), "mean"]:
             rates = [run.alarms for run in found if name in (run.set, "mean")]
             rows.append([name, *(f"{100 * r:.2f} %" for r in np.mean(rates, axis=0))])
         header = ["set", *(f"nominal {100 * rate:g} %" for rate in RATES)]

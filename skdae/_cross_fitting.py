@@ -169,8 +169,8 @@ def usual_rows(
 ) -> np.ndarray:
     """Return which rows are left when the strangest `share` of them is left out.
 
-    By their distance from the centre, measured anew without the strangest, or by that
-    from their neighbours; no network is trained for it.
+    By their distance from the centre, measured anew without the strangest, and that
+    from their neighbours: the sum of the ranks. No network is trained for it.
     """
     kept = np.ones(len(table.raw), dtype=bool)
     if share == 0:
@@ -182,5 +182,5 @@ def usual_rows(
         distances = SCORES["distance"].learn(inputs[kept], 0).strangeness(inputs)
         kept = distances <= np.quantile(distances, 1 - share)
     near = SCORES["neighbors"].learn(inputs, n_neighbors).strangeness(inputs)
-    ranks = np.maximum(rankdata(distances), rankdata(near))
+    ranks = rankdata(distances) + rankdata(near)
     return ranks <= np.quantile(ranks, 1 - share)

@@ -19,7 +19,7 @@ from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, PerRowNoise
 
 DEFAULT_STEPS = 4_000  # of training, about, where no transformer is given
 DEFAULT_EPOCHS = (20, 100)
-NEIGHBORS = 5
+NEIGHBORS = 2
 ROBUST_NEIGHBORS = 50  # so that outliers that are alike do not vouch for each other
 TRIM = 0.35  # of the training rows, where some of them are outliers
 
@@ -55,12 +55,14 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         How strangeness is measured. On the residuals of a row: 'squared_error', their
         mean square; 'scaled_error', each over its spread on rows not trained on;
         'whitened_error', their Mahalanobis distance under a shrunk covariance;
-        'error_neighbors', the distance to the nearest residuals of other rows. On what
-        the network says of cells hidden from it: 'hidden_error' and
-        'whitened_hidden_error'. On codes: 'code_distance' (Mahalanobis) and
-        'code_neighbors'. On the table itself: 'distance' and 'neighbors'. Several
-        names are combined, each in units of what is usual, by a soft maximum. 'auto'
-        is ('whitened_error', 'error_neighbors', 'code_neighbors', 'neighbors').
+        'error_neighbors', the distance to the nearest residuals of other rows in the
+        units of that covariance. On what the network says of cells hidden from it:
+        'hidden_error' and 'whitened_hidden_error'. On codes: 'code_distance'
+        (Mahalanobis) and 'code_neighbors'. On the table itself: 'distance',
+        'neighbors' and 'rank_neighbors', the latter among normal scores of the ranks.
+        Several names are combined: the mean of what each has above its median, on a
+        logarithmic scale, in units of the usual rows. 'auto' is ('whitened_error',
+        'error_neighbors', 'neighbors', 'rank_neighbors').
     contamination : 'auto' or float in (0, 0.5], default='auto'
         'auto': the training rows are presumed normal, and the threshold meets
         `false_alarm_rate`. A number: the share of outliers among the training rows;
@@ -77,10 +79,10 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         given `groups`. 'blocked': consecutive rows, for rows in the order of time,
         whose neighbours are nearly copies. A splitter of scikit-learn must hold each
         row out at most once.
-    n_splits : int, default=3
+    n_splits : int, default=5
         Number of parts, each left out by one network. Not used with a splitter.
     n_neighbors : int or 'auto', default='auto'
-        Rows that the scores of neighbours look at. 'auto' is 5 where the training rows
+        Rows that the scores of neighbours look at. 'auto' is 2 where the training rows
         are presumed normal and otherwise 50, or an eighth of the rows.
     trim : float in [0, 1) or 'auto', default='auto'
         Share of the training rows that is left out of training and calibration as the
@@ -163,7 +165,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         false_alarm_rate=0.01,
         n_estimators=1,
         calibration="random",
-        n_splits=3,
+        n_splits=5,
         n_neighbors="auto",
         trim="auto",
         random_state=None,
@@ -403,5 +405,8 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         for member, weights in zip(
             self.members_, say(self.members_, raw).T, strict=True
         ):
-            strangeness += member.strangeness(names, raw) * weights[:, None]
+            asked = np.flatnonzero(weights)
+            if len(asked):
+                found = member.strangeness(names, raw[asked])
+                strangeness[asked] += found * weights[asked, None]
         return -combine(self._scale, strangeness)

@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.special import logsumexp, softmax
-from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 
 from skdae import _outputs
 from skdae._columns import Columns
+from skdae._covariance import Axes, shrunk_covariance
 from skdae._network import Network, chunks
+from skdae._ranks import NormalScores
 
 LEAST_SPREAD = 1e-3  # of a feature: less is rounding, or a constant
-SHARPNESS = 3.0  # of a combination: 1 is near a mean, large near a maximum
+SHARPNESS = 3.0  # of the bend above which a score counts in a combination
+MOST_NEIGHBORS = (
+    10_000  # rows that others are compared with; more are thinned out evenly
+)
 HIGH = 0.9  # share of the usual rows below the second mark of a score's scale
 TINY = 1e-12
 
@@ -119,7 +122,12 @@ class Neighbors:
     n_neighbors: int
 
     def strangeness(self, V: np.ndarray) -> np.ndarray:
-        return self.parts(V).sum(axis=1)
+        distances, nearest = self.search.kneighbors(V, self.n_neighbors + 1)
+        gap = self.reference[nearest[:, 0]] - V
+        itself = self._is_row(gap, V)
+        distances **= 2
+        near = np.where(itself[:, None], distances[:, 1:], distances[:, :-1])
+        return near.mean(axis=1)
 
     def parts(self, V: np.ndarray) -> np.ndarray:
         return np.concatenate([self._parts(V[rows]) for rows in chunks(len(V))])
@@ -133,9 +141,51 @@ class Neighbors:
         """Return the indices of the nearest rows, (n, k)."""
         k = self.n_neighbors
         nearest = self.search.kneighbors(V, k + 1, return_distance=False)
-        gap = self.reference[nearest[:, 0]] - V
-        itself = (gap**2).sum(axis=1) <= TINY * (1 + (V**2).sum(axis=1))
+        itself = self._is_row(self.reference[nearest[:, 0]] - V, V)
         return np.where(itself[:, None], nearest[:, 1:], nearest[:, :-1])
+
+    @staticmethod
+    def _is_row(gap: np.ndarray, V: np.ndarray) -> np.ndarray:
+        return (gap**2).sum(axis=1) <= TINY * (1 + (V**2).sum(axis=1))
+
+
+@dataclass(frozen=True)
+class WhitenedNeighbors:
+    """The same in the units of a covariance, over the number of features."""
+
+    axes: Axes
+    near: Neighbors  # among rows in these units
+
+    def strangeness(self, V: np.ndarray) -> np.ndarray:
+        return self.near.strangeness(self._whitened(V)) / V.shape[1]
+
+    def parts(self, V: np.ndarray) -> np.ndarray:
+        return np.concatenate([self._parts(V[rows]) for rows in chunks(len(V))])
+
+    def _parts(self, V: np.ndarray) -> np.ndarray:
+        white = self._whitened(V)
+        gaps = self.near.reference[self.near.neighbors(white)] - white[:, None]
+        root = self.axes.directions * np.sqrt(self.axes.variances)
+        weights = self.axes.directions / np.sqrt(self.axes.variances)
+        # a gap in the user's features, times what it is weighed by
+        return ((gaps @ root.T) * (gaps @ weights.T)).mean(axis=1) / V.shape[1]
+
+    def _whitened(self, V: np.ndarray) -> np.ndarray:
+        return self.axes.whitened(V)
+
+
+@dataclass(frozen=True)
+class RankNeighbors:
+    """The same among normal scores of the ranks, which have no long tails."""
+
+    ranks: NormalScores
+    near: Neighbors
+
+    def strangeness(self, V: np.ndarray) -> np.ndarray:
+        return self.near.strangeness(self.ranks.forward(V))
+
+    def parts(self, V: np.ndarray) -> np.ndarray:
+        return self.near.parts(self.ranks.forward(V))
 
 
 def _mean_of_squares(V: np.ndarray, n_neighbors: int) -> Model:
@@ -151,13 +201,24 @@ def _scaled(V: np.ndarray, n_neighbors: int) -> Model:
 
 
 def _shrunk(V: np.ndarray, n_neighbors: int) -> Model:
-    covariance = LedoitWolf().fit(V)
-    return Quadratic(covariance.location_, covariance.precision_ / V.shape[1])
+    covariance = shrunk_covariance(V, LEAST_SPREAD**2)
+    return Quadratic(covariance.center, covariance.precision / V.shape[1])
 
 
-def _neighbors(V: np.ndarray, n_neighbors: int) -> Model:
-    k = min(n_neighbors, len(V) - 1)
-    return Neighbors(NearestNeighbors(n_neighbors=k).fit(V), V, k)
+def _neighbors(V: np.ndarray, n_neighbors: int) -> Neighbors:
+    rows = np.linspace(0, len(V) - 1, min(len(V), MOST_NEIGHBORS)).astype(int)
+    k = min(n_neighbors, len(rows) - 1)
+    return Neighbors(NearestNeighbors(n_neighbors=k).fit(V[rows]), V[rows], k)
+
+
+def _whitened_neighbors(V: np.ndarray, n_neighbors: int) -> Model:
+    axes = shrunk_covariance(V, LEAST_SPREAD**2)
+    return WhitenedNeighbors(axes, _neighbors(axes.whitened(V), n_neighbors))
+
+
+def _rank_neighbors(V: np.ndarray, n_neighbors: int) -> Model:
+    ranks = NormalScores.learn(V)
+    return RankNeighbors(ranks, _neighbors(ranks.forward(V), n_neighbors))
 
 
 @dataclass(frozen=True)
@@ -172,18 +233,19 @@ SCORES = {
     "squared_error": Score("residuals", _mean_of_squares),
     "scaled_error": Score("residuals", _scaled),
     "whitened_error": Score("residuals", _shrunk),
-    "error_neighbors": Score("residuals", _neighbors),
+    "error_neighbors": Score("residuals", _whitened_neighbors),
     "hidden_error": Score("hidden", _scaled),
     "whitened_hidden_error": Score("hidden", _shrunk),
     "code_distance": Score("code", _shrunk),
     "code_neighbors": Score("code", _neighbors),
     "distance": Score("inputs", _shrunk),
     "neighbors": Score("inputs", _neighbors),
+    "rank_neighbors": Score("inputs", _rank_neighbors),
 }
 
 
 #: The scores that 'auto' stands for.
-COMBINATION = ("whitened_error", "error_neighbors", "code_neighbors", "neighbors")
+COMBINATION = ("whitened_error", "error_neighbors", "neighbors", "rank_neighbors")
 
 
 def check_scores(scores: Any) -> tuple[str, ...]:
@@ -255,25 +317,27 @@ class Scale:
         return (np.log(strangeness + TINY) - self.low) / self.width
 
     def combined(self, strangeness: np.ndarray) -> np.ndarray:
-        """Return a soft maximum of the scores, at least 0."""
-        marks = SHARPNESS * self.marks(strangeness)
-        mean = logsumexp(marks, axis=1) - np.log(marks.shape[1])
-        return np.logaddexp(0, mean) / SHARPNESS
+        """Return the mean of what the scores have above what is usual, at least 0."""
+        return self._above(strangeness).mean(axis=1)
+
+    def _above(self, strangeness: np.ndarray) -> np.ndarray:
+        """Return the marks, bent to 0 below the median, (n, n_scores)."""
+        return np.logaddexp(0, SHARPNESS * self.marks(strangeness)) / SHARPNESS
 
     def joined(self, parts: np.ndarray) -> np.ndarray:
         """Return the parts of the combination, (n, n_columns).
 
-        `parts` are those of each score, (n_scores, n, n_columns), which has the share
-        in the combination that it has in the soft maximum.
+        `parts` are those of each score, (n_scores, n, n_columns); what a score has in
+        the combination is shared as the score is.
         """
         if len(parts) == 1:
             return parts[0]
         strangeness = parts.sum(axis=2).T  # (n, n_scores)
-        weights = softmax(SHARPNESS * self.marks(strangeness), axis=1)
-        weights /= np.maximum(strangeness, TINY)
-        shares = np.einsum("is,sij->ij", weights, parts)
-        shares += (1 - shares.sum(axis=1, keepdims=True)) / shares.shape[1]  # no parts
-        return shares * self.combined(strangeness)[:, None]
+        above = self._above(strangeness) / strangeness.shape[1]
+        shares = parts / np.maximum(strangeness, TINY).T[:, :, None]
+        rest = 1 - shares.sum(axis=2, keepdims=True)  # 1 where there are no parts
+        shares += rest / parts.shape[2]
+        return np.einsum("is,sij->ij", above, shares)
 
 
 def combine(scale: Scale, strangeness: np.ndarray) -> np.ndarray:

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.covariance import LedoitWolf
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
     GridSearchCV,
@@ -18,10 +17,11 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdae import GradualDAEOutlierDetector, GradualDAETransformer
+from skdae import GradualDAEOutlierDetector, GradualDAETransformer, _scores
 from skdae._calibration import conformal_threshold, make_folds, rows_needed
+from skdae._covariance import shrunk_covariance
 from skdae._cross_fitting import fingerprints, say
-from skdae._scores import COMBINATION, SCORES, Scale, column_parts
+from skdae._scores import COMBINATION, LEAST_SPREAD, SCORES, Scale, column_parts
 
 NETWORK = GradualDAETransformer((12, 3), noise_rate=0.3, max_iter=15)
 
@@ -223,9 +223,11 @@ def test_distances_are_those_of_mahalanobis(view):
         "code": network.transform,
         "inputs": lambda rows: network.columns_.encode(rows)[0],
     }[view]
-    expected = LedoitWolf().fit(values(trained)).mahalanobis(values(FRESH))
+    axes = shrunk_covariance(values(trained).astype(float), LEAST_SPREAD**2)
+    gaps = values(FRESH).astype(float) - axes.center
+    expected = np.einsum("ij,jk,ik->i", gaps, axes.precision, gaps) / gaps.shape[1]
     np.testing.assert_allclose(
-        member.strangeness((name,), FRESH)[:, 0], expected / values(FRESH).shape[1]
+        member.strangeness((name,), FRESH)[:, 0], expected, rtol=1e-6
     )
 
 
@@ -242,18 +244,52 @@ def test_a_row_is_no_neighbour_of_itself():
     )
 
 
-def test_a_combination_is_a_soft_maximum():
-    """No lower where one of its scores is higher; near the highest far out."""
+def test_whitened_neighbours_are_near_by_the_covariance():
+    """Not in the units of the features."""
+    model = SCORES["error_neighbors"].learn(X, 2)
+    axes = shrunk_covariance(X, LEAST_SPREAD**2)
+    gaps = FRESH[:, None] - X
+    squares = np.einsum("ijk,kl,ijl->ij", gaps, axes.precision, gaps) / X.shape[1]
+    expected = np.sort(squares, axis=1)[:, :2].mean(axis=1)
+    np.testing.assert_allclose(model.strangeness(FRESH), expected)
+    np.testing.assert_allclose(model.parts(FRESH).sum(axis=1), expected)
+    scaled = SCORES["error_neighbors"].learn(X / SCALE, 2)
+    assert np.corrcoef(scaled.strangeness(FRESH / SCALE), expected)[0, 1] > 0.9
+
+
+def test_rank_neighbours_do_not_see_the_units_of_a_column():
+    """A column stretched by any rising function has the same ranks, and neighbours."""
+    stretched = X / SCALE
+    stretched[:, 2] = np.exp(stretched[:, 2])
+    plain, same = (
+        SCORES["rank_neighbors"].learn(rows, 2).strangeness(rows)
+        for rows in (X / SCALE, stretched)
+    )
+    np.testing.assert_allclose(plain, same)
+
+
+def test_a_row_is_compared_with_at_most_so_many(monkeypatch):
+    monkeypatch.setattr(_scores, "MOST_NEIGHBORS", 50)
+    model = SCORES["neighbors"].learn(X, 2)
+    assert len(model.reference) == 50
+    np.testing.assert_array_equal(model.reference[[0, -1]], X[[0, -1]])
+
+
+def test_a_combination_is_a_mean_of_what_is_above_usual():
+    """No lower where one of its scores is higher; unusually low ones count as usual."""
     rng = np.random.default_rng(0)
     scale = Scale.learn(np.exp(rng.normal(size=(500, 3))))
     usual = np.exp(rng.normal(size=(50, 3)))
     higher = usual * [1, 5, 1]
     assert (scale.combined(higher) > scale.combined(usual)).all()
     far = usual * [1, 1e9, 1]
+    by_itself = scale.marks(far)[:, 1] / 3
+    others = scale.combined(far) - by_itself
     np.testing.assert_allclose(
-        scale.combined(far), scale.marks(far)[:, 1] - np.log(3) / 3, rtol=1e-6
+        others, scale.combined(usual * [1, 1e-9, 1]), rtol=1e-6, atol=1e-9
     )
-    assert (scale.combined(usual) >= 0).all()
+    lowest = scale.combined(np.full((1, 3), 1e-9))
+    assert 0 <= lowest < 1e-6
 
 
 def test_hidden_cells_are_judged_without_themselves():
