@@ -282,7 +282,8 @@ def _target(
     codes[known] = encoder.transform(values.astype(str) if not is_number else values)
     classes = tuple(str(c) for c in encoder.classes_)
     if task == "anomaly":
-        return task, _anomalies(codes, classes, called), classes
+        is_anomaly, normal_first = _anomalies(codes, classes, called)
+        return task, is_anomaly, classes if normal_first else classes[::-1]
     counts = np.bincount(codes[known].astype(int))
     if counts.min() < LEAST_PER_CLASS:
         raise ValueError(
@@ -293,8 +294,14 @@ def _target(
     return task, codes, classes
 
 
-def _anomalies(codes: np.ndarray, classes: Sequence[str], called: str) -> np.ndarray:
-    """Return 1 for anomalies; of two classes they are the rarer one."""
+def _anomalies(
+    codes: np.ndarray, classes: Sequence[str], called: str
+) -> tuple[np.ndarray, bool]:
+    """Return 1 for anomalies, the rarer of two classes, and whether that is the second.
+
+    Of 0 and 1, or False and True, it always is the second.
+    """
+    normal_first = True
     if len(classes) != 2:
         raise ValueError(
             f"{called} has {len(classes)} values and task='anomaly' needs two, normal "
@@ -303,14 +310,14 @@ def _anomalies(codes: np.ndarray, classes: Sequence[str], called: str) -> np.nda
     if classes not in (("0", "1"), ("0.0", "1.0"), ("False", "True")):
         counts = np.bincount(codes[~np.isnan(codes)].astype(int))
         if counts[1] > counts[0]:
-            codes = 1 - codes
+            codes, normal_first = 1 - codes, False
     n_anomalies = int(np.nansum(codes))
     if n_anomalies < LEAST_PER_CLASS:
         raise ValueError(
             f"{called} has {n_anomalies} anomalies and needs at least "
             f"{LEAST_PER_CLASS} to be scored by; label more, or leave the target away."
         )
-    return codes
+    return codes, normal_first
 
 
 # --- what would make the results too good ---------------------------------------------

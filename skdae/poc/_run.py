@@ -19,7 +19,6 @@ from skdae.noise import (
     GaussianNoise,
     MaskingNoise,
     PerRowNoise,
-    SpikeNoise,
 )
 from skdae.poc._cache import Cache
 from skdae.poc._data import TASKS, Data, prepare
@@ -125,8 +124,7 @@ def run(
         names of its own. Default: 'gradual', 'stacked', 'hybrid', 'frozen', 'joint'.
     transformer : GradualDAETransformer or None, default=None
         The network; its schedule, categories and seed are replaced. None: its defaults,
-        with Gaussian errors, spikes and lost cells as noise, more in some rows than in
-        others.
+        with Gaussian errors and lost cells as noise, more in some rows than in others.
     time : str, array-like of shape (n_samples,) or None, default=None
         Times of the rows, or the name of their column. Rows are then learned from the
         past and tested on what comes after.
@@ -192,7 +190,7 @@ def run(
     asked = {
         "task": task,
         "schedules": schedules,
-        "transformer": repr(network),
+        "transformer": network.__repr__(N_CHAR_MAX=10**6),
         "label_budget": label_budget,
         "minutes": minutes,
         "n_splits": n_splits,
@@ -229,11 +227,11 @@ def run(
 
 def default_network() -> GradualDAETransformer:
     """Return the network that `transformer=None` stands for."""
-    # every trouble is a cell that is a little wrong, far wrong or lost, and rows have
-    # them to different degrees
+    # cells that are wrong and cells that are lost, to different degrees in different
+    # rows; not the very troubles of the experiment, which the simple methods do not
+    # know either
     troubles = {
         "errors": PerRowNoise(GaussianNoise(0.75)),
-        "spikes": PerRowNoise(SpikeNoise(0.1)),
         "gaps": PerRowNoise(MaskingNoise(0.5)),
     }
     return GradualDAETransformer(noise=ComposedNoise(list(troubles.items())))
