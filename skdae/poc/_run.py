@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from skdae._transformer import GradualDAETransformer
@@ -190,7 +191,7 @@ def run(
     asked = {
         "task": task,
         "schedules": schedules,
-        "transformer": network.__repr__(N_CHAR_MAX=10**6),
+        "transformer": BaseEstimator.__repr__(network, N_CHAR_MAX=10**6),
         "label_budget": label_budget,
         "minutes": minutes,
         "n_splits": n_splits,
