@@ -33,6 +33,7 @@ html_theme_options = {
     "page_width": "1080px",
 }
 html_show_sourcelink = False
+html_extra_path = ["reports"]  # pages that benchmarks/reports.py has made
 
 # Every name gets a page of its own (_templates/autosummary); numpydoc's lists of
 # members would point to pages that do not exist.

@@ -21,6 +21,7 @@ DEFAULT_STEPS = 4_000  # of training, about, where no transformer is given
 DEFAULT_EPOCHS = (20, 100)
 NEIGHBORS = 2
 ROBUST_NEIGHBORS = 50  # so that outliers that are alike do not vouch for each other
+ROUNDING = 1e-5  # of a score, between batches
 TRIM = 0.35  # of the training rows, where some of them are outliers
 
 
@@ -383,7 +384,9 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
     def _threshold(self, calibrated: np.ndarray, raw: np.ndarray) -> float:
         """Return the score below which a row is an outlier."""
         if self.contamination == "auto":
-            return -conformal_threshold(-calibrated, self.false_alarm_rate)
+            threshold = conformal_threshold(-calibrated, self.false_alarm_rate)
+            # the training row that it is has no alarm, in whatever batch it comes
+            return -threshold - ROUNDING * abs(threshold)
         return float(np.percentile(self._scores(raw), 100 * self.contamination))
 
     # --- parts of score_samples ------------------------------------------------------

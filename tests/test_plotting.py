@@ -932,7 +932,7 @@ def test_estimators_that_hold_networks_show_them(table, detector):
     ((heads, *rows),) = cells_of(detector._repr_html_())
     assert heads[-2:] == ["loss", "seconds"]  # nothing was held out
     assert len(rows) == 2
-    assert "the first of 3 networks" in detector._repr_html_()
+    assert f"the first of {len(detector.members_)} networks" in detector._repr_html_()
     X, y = table.to_numpy(), np.arange(N) % 2
     inner = GradualDAETransformer((4, 3), max_iter=4, random_state=0)
     classifier = GradualDAEClassifier(inner, max_iter=6)
