@@ -18,11 +18,12 @@ from skdae import GradualDAEImputer, GradualDAETransformer
 from skdae._normal import Normal, fit_normal
 
 
-def small(*, n_refinements=1, random_state=0, max_iter=4, **parameters):
+def small(*, n_refinements=1, n_trees=5, random_state=0, max_iter=4, **parameters):
     """Return an imputer that is fitted in a moment; parameters are the network's."""
     return GradualDAEImputer(
         GradualDAETransformer((8,), max_iter=max_iter, **parameters),
         n_refinements=n_refinements,
+        n_trees=n_trees,
         random_state=random_state,
     )
 
@@ -153,8 +154,9 @@ def error(imputer, rate=0.25):
 
 def test_a_refinement_finds_what_is_not_linear():
     """The product of two quantities, which no covariance knows; and nothing is lost."""
-    linear = error(small(n_refinements=0).fit(X))
-    refined = error(small(max_iter=150, learning_rate_init=5e-3).fit(X))
+    linear = error(small(n_refinements=0, n_trees=0).fit(X))
+    network = small(n_trees=0, max_iter=150, learning_rate_init=5e-3)
+    refined = error(network.fit(X))
     assert linear[-1] > 0.9
     assert refined[-1] < 0.7 * linear[-1]
     assert (linear[:-1] < 0.3).all()
@@ -164,9 +166,9 @@ def test_a_refinement_finds_what_is_not_linear():
 def test_four_refinements_do_not_diverge():
     """What a network does not improve on held-out rows is left as it is."""
     steps = small(n_refinements=4, max_iter=20).fit(X)
-    assert len(steps.refinements_) == 4
+    assert len(steps.filling_.refinements) == 4
     assert (error(steps) < 1.1 * error(small(n_refinements=0).fit(X)) + 0.02).all()
-    for refinement in steps.refinements_:
+    for refinement in steps.filling_.refinements:
         assert ((refinement.step >= 0) & (refinement.step <= 1)).all()
 
 
@@ -178,6 +180,47 @@ def test_where_nothing_can_be_known_the_mean_is_hardly_lost():
     gone = np.isnan(holes(test, seed=1))
     filled = fitted.transform(np.where(gone, np.nan, test))
     assert np.mean((filled - test)[gone] ** 2) < 1.1 * np.mean(test[gone] ** 2)
+
+
+def test_forests_find_what_a_small_network_does_not():
+    """The product of two quantities again; they cost nothing on the other columns."""
+    without = error(small(n_trees=0).fit(X))
+    assert without[-1] > 0.8
+    found = error(FITTED)
+    assert found[-1] < 0.6 * without[-1]
+    assert (found < 1.05 * without + 0.01).all()
+
+
+def test_forests_count_for_little_where_others_are_exact():
+    """What a line tells, trees tell in steps; each column decides for itself."""
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(800, 2))
+    lines = hidden @ rng.normal(size=(2, 10))
+    table = np.column_stack([lines, np.abs(lines[:, 0])])
+    filling = small().fit(holes(table, 0.1)).filling_
+    assert (filling.forest_share[:10] == 0).all()
+    assert filling.forest_share[10] > 0.5
+    assert {forest.column.start for forest in filling.forests.members} == {10}
+
+
+def test_a_category_has_one_share():
+    """Its features are trusted together."""
+    filling = small(categorical_features=CATEGORIES).fit(GAPS).filling_
+    assert ((filling.forest_share >= 0) & (filling.forest_share <= 1)).all()
+    for group in (slice(2, 5), slice(5, 8)):
+        assert len(np.unique(filling.forest_share[group])) == 1
+
+
+@pytest.mark.parametrize("n_trees", [0, 3])
+def test_what_is_filled_lies_in_the_range_seen(n_trees):
+    """However far away the other cells of a row are."""
+    far = holes(50 * factors(100, 1), 0.5)
+    filled = small(n_trees=n_trees).fit(X).transform(far)
+    gone = np.isnan(far)
+    low, high = np.nanmin(X, axis=0), np.nanmax(X, axis=0)
+    tolerance = 1e-6 * (high - low)
+    inside = (filled >= low - tolerance) & (filled <= high + tolerance)
+    assert inside[gone].all()
 
 
 def test_a_silent_block_of_sensors_is_filled():
@@ -208,7 +251,8 @@ def test_rows_are_filled_by_themselves():
     gaps = holes(factors(30, 3), 0.4, seed=4)
     together = FITTED.transform(gaps)
     alone = np.vstack([FITTED.transform(row[None]) for row in gaps])
-    np.testing.assert_allclose(alone, together, rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(alone, together, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(FITTED.transform(gaps[::-1])[::-1], together)
 
 
 def test_a_network_that_only_knows_its_time_is_not_trusted():
@@ -218,7 +262,7 @@ def test_a_network_that_only_knows_its_time_is_not_trusted():
     mark = np.sin(7 * time)  # tells the block, and nothing of the others
     table = np.column_stack([time, mark, rng.permutation(20)[time.astype(int)]])
     fitted = small(max_iter=60, learning_rate_init=5e-3).fit(holes(table))
-    assert fitted.refinements_[0].step[2] < 0.3
+    assert fitted.filling_.refinements[0].step[2] < 0.3
 
 
 def test_empty_rows_and_columns():
@@ -237,7 +281,7 @@ def test_constant_columns_and_few_rows():
     table = np.column_stack([X, np.where(np.arange(400) % 3, 7.0, np.nan)])
     assert (small().fit_transform(table)[:, -1] == 7).all()
     few = small(n_refinements=2).fit(X[:5])
-    assert few.refinements_ == ()
+    assert few.filling_.refinements == ()
     assert np.isfinite(few.transform(X)).all()
 
 
@@ -309,7 +353,7 @@ def test_the_transformer_is_composed_and_left_alone():
     imputer = GradualDAEImputer(network, n_refinements=2, random_state=0).fit(X)
     assert not hasattr(network, "network_")
     assert network.noise == "masking"
-    first, second = imputer.refinements_
+    first, second = imputer.filling_.refinements
     assert first.transformer.activation == "tanh"
     assert first.transformer.network_.encoder[0].bias.shape == (5,)
     assert first.transformer.random_state != second.transformer.random_state

@@ -1,0 +1,95 @@
+"""Forests: what they fill, from what, and in which order."""
+
+import numpy as np
+import pytest
+
+from skdae import _forests
+from skdae._forests import grow
+from skdae._gaps import Rows
+
+
+def table(n_rows=600, n_columns=5, seed=0):
+    """A quantity, its steps, and noise; a fifth of the cells is unknown."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(size=(n_rows, n_columns))
+    truth[:, 1] = np.sign(truth[:, 0]) * (np.abs(truth[:, 0]) > 1)
+    known = rng.random(truth.shape) > 0.2
+    return truth, known
+
+
+def grown(truth, known, columns=None, precision=None, **options):
+    n_columns = truth.shape[1]
+    if columns is None:
+        columns = [slice(j, j + 1) for j in range(n_columns)]
+    precision = np.ones((n_columns, n_columns)) if precision is None else precision
+    rows = Rows(np.where(known, truth, 0), known, np.arange(len(truth)))
+    options = {"n_trees": 5, "generator": np.random.default_rng(0), **options}
+    return grow(rows, rows.truth, columns, precision, **options)
+
+
+TRUTH, KNOWN = table()
+FORESTS = grown(TRUTH, KNOWN)
+
+
+def test_only_missing_cells_are_filled_and_nothing_is_written_on():
+    truth, known = table(seed=1)
+    before = truth.copy()
+    filled = FORESTS(truth, ~known)
+    np.testing.assert_array_equal(truth, before)
+    np.testing.assert_array_equal(filled[known], truth[known])
+    assert (filled[~known] != truth[~known]).any()
+
+
+def test_steps_are_found():
+    """No line tells them; and what is filled lies within what was seen."""
+    truth, known = table(seed=2)
+    gone = ~known & known[:, [0]]  # the quantity itself is there
+    filled = FORESTS(np.where(gone, 0, truth), gone)
+    wrong = np.mean((filled - truth)[gone[:, 1], 1] ** 2)
+    assert wrong < 0.1 * TRUTH[:, 1].var()
+    assert np.abs(filled[:, 1]).max() <= 1
+
+
+def test_each_column_has_a_forest_a_round_and_the_fullest_come_first():
+    order = [forest.column.start for forest in FORESTS.members]
+    assert order[:5] == list(np.argsort(-KNOWN.sum(axis=0)))
+    assert order == order[:5] * _forests.N_ROUNDS
+
+
+def test_a_column_is_filled_from_what_it_is_most_related_to(monkeypatch):
+    """Never from itself; of a category, all features are one column."""
+    monkeypatch.setattr(_forests, "MOST_INPUTS", 1)
+    precision = np.eye(5)
+    precision[0, 3] = precision[3, 0] = -0.5
+    precision[1, 4] = precision[4, 1] = 0.5
+    columns = [slice(0, 1), slice(1, 2), slice(2, 4), slice(4, 5)]
+    forests = grown(TRUTH, KNOWN, columns, precision, n_rounds=1)
+    inputs = {forest.column.start: list(forest.inputs) for forest in forests.members}
+    assert inputs[0] == [3]
+    assert inputs[1] == [4]
+    assert inputs[2] == [0]
+    assert inputs[4] == [1]
+
+
+def test_a_wide_table_has_one_round(monkeypatch):
+    monkeypatch.setattr(_forests, "WIDE", 4)
+    assert len(grown(TRUTH, KNOWN).members) == 5
+
+
+def test_many_rows_make_larger_leaves(monkeypatch):
+    """The size of a tree is bounded."""
+    monkeypatch.setattr(_forests, "MOST_LEAVES", 20)
+    for forest in grown(TRUTH, KNOWN).members:
+        for tree in forest.trees.estimators_:
+            assert tree.get_n_leaves() <= 20
+
+
+@pytest.mark.parametrize("n_columns", [1, 2])
+def test_where_there_is_nothing_to_learn_from(n_columns):
+    """A single column, or one without a known cell, has no forest."""
+    known = KNOWN[:, :n_columns].copy()
+    known[:, -1] = False
+    forests = grown(TRUTH[:, :n_columns], known)
+    columns = {forest.column.start for forest in forests.members}
+    assert columns == set(range(n_columns - 1))
+    assert np.isfinite(forests(TRUTH[:, :n_columns], ~known)).all()
