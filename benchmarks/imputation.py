@@ -6,19 +6,21 @@ rivals and their caps.
 """
 
 import argparse
+import json
 import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
 from _data import Table, available
 from denoising import (
     Coding,
+    Errors,
     Fill,
     Method,
     Problem,
@@ -95,6 +97,8 @@ def patterns_of(name: str, wanted: list[str]) -> list[str]:
     return [p for p in wanted if p != "real gaps" or name == "air_quality"]
 
 
+Options = dict[str, Any]  # of the imputer
+
 # --- the methods ---------------------------------------------------------------------
 
 
@@ -123,18 +127,18 @@ def iterative(problem: Problem, *, trees: bool) -> Fill:
     return lambda X: coding.decode(imputer.transform(coding.encode(X)))
 
 
-def imputer(problem: Problem, *, n_refinements: int = 1, **params: Any) -> Fill:
-    """The imputer, with its defaults but for what is given."""
+def imputer(problem: Problem, *, options: Options | None = None, **params: Any) -> Fill:
+    """The imputer, with its defaults but for what is given; `params` of its network."""
     network = GradualDAEImputer()._transformer().set_params(**params)
     network.set_params(categorical_features=list(problem.table.categorical) or None)
-    model = GradualDAEImputer(
-        network, n_refinements=n_refinements, random_state=problem.seed
-    )
+    model = GradualDAEImputer(network, random_state=problem.seed, **(options or {}))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Columns .* hold no value", UserWarning)
         model.fit(problem.X)
     return lambda X: np.asarray(model.transform(X), dtype=np.float64)
 
+
+LINEAR = {"n_refinements": 0, "n_trees": 0}
 
 METHODS: dict[str, Method] = {
     "column mean": column_mean,
@@ -142,21 +146,30 @@ METHODS: dict[str, Method] = {
     "iterative, BayesianRidge": partial(iterative, trees=False),
     "iterative, trees": partial(iterative, trees=True),
     "transformer.reconstruct": dae,
-    "imputer, linear part": partial(imputer, n_refinements=0),
+    "imputer, linear part": partial(imputer, options=LINEAR),
+    "imputer, no forests": partial(imputer, options={"n_trees": 0}),
     "imputer (defaults)": imputer,
 }
 
 # each a change to the defaults of today
 CANDIDATES: dict[str, dict[str, Any]] = {
     "defaults": {},
-    "n_refinements=0": {"n_refinements": 0},
-    "n_refinements=2": {"n_refinements": 2},
+    "n_refinements=0": {"options": {"n_refinements": 0}},
+    "n_refinements=2": {"options": {"n_refinements": 2}},
+    "n_trees=0": {"options": {"n_trees": 0}},
+    "n_trees=5": {"options": {"n_trees": 5}},
+    "n_trees=20": {"options": {"n_trees": 20}},
     "noise_rate=0.4": {"noise_rate": 0.4},
     "noise_rate=0.8": {"noise_rate": 0.8},
     "max_iter=50": {"max_iter": 50},
     "max_iter=200": {"max_iter": 200},
     "(256, 128)": {"hidden_layer_sizes": (256, 128)},
-    "learning_rate_init=3e-3": {"learning_rate_init": 3e-3},
+    "learning_rate_init=1e-3": {"learning_rate_init": 1e-3},
+    "learning_rate_init=4e-3": {"learning_rate_init": 4e-3},
+    "batch_size='auto', learning_rate_init=1e-3": {
+        "batch_size": "auto",
+        "learning_rate_init": 1e-3,
+    },
     "alpha=1e-3": {"alpha": 1e-3},
     "scaling='quantile'": {"scaling": "quantile"},
 }
@@ -190,9 +203,9 @@ def run(
     X_train[:, np.isnan(problem.X).all(axis=0)] = np.nan  # nobody can fill these
     runs = []
     for method, learn in methods.items():
-        started = perf_counter()
+        started = process_time()  # what else runs on the machine does not count
         X_filled = learn(problem)(shown.X[rows])
-        seconds = perf_counter() - started
+        seconds = process_time() - started
         found = errors(
             X_train,
             table.X[rows],
@@ -218,6 +231,8 @@ def parse() -> argparse.Namespace:
         help="compare settings of the imputer on validation rows instead; names "
         "separated by ';' (default: all)",
     )
+    parser.add_argument("--methods", help="names, separated by ';' (default: all)")
+    parser.add_argument("--store", type=Path, help="file that keeps runs to go on from")
     parser.add_argument("--output", type=Path, help="also write the tables here")
     args = parser.parse_args()
     if args.seeds < 1:
@@ -241,6 +256,15 @@ def tables(runs: list[Run], args: argparse.Namespace) -> str:
     return report(runs, TITLES, ("mean", partial(np.mean, axis=0)))
 
 
+def restore(path: Path | None) -> dict[tuple, Run]:
+    """Runs of an earlier call, by set, method and seed."""
+    if path is None or not path.is_file():
+        return {}
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    runs = [Run(*head, Errors(*found), s) for *head, found, s in stored]
+    return {run[:3]: run for run in runs}
+
+
 def main() -> None:
     args = parse()
     try:
@@ -250,29 +274,32 @@ def main() -> None:
     known = [n for n in (SETS if args.data else BUNDLED) if n in loaders]
     names = chosen(args.sets, known, "--sets", ",")
     patterns = chosen(args.patterns, list(PATTERNS), "--patterns", ",")
-    methods = METHODS
+    wanted = chosen(args.methods, list(METHODS), "--methods", ";")
+    methods = {name: METHODS[name] for name in wanted}
     if args.candidates is not None:
         wanted = chosen(args.candidates, list(CANDIDATES), "--candidates", ";")
         wanted = list(dict.fromkeys(["defaults", *wanted]))
         methods = {c: partial(imputer, **CANDIDATES[c]) for c in wanted}
     # torch is loaded by the first fit, and that is no method's time
     GradualDAETransformer(2, max_iter=1).fit(np.eye(2))
+    stored = restore(args.store)
     runs: list[Run] = []
     for name in names:
         table = loaders[name]()
         for pattern in patterns_of(name, patterns):
             for seed in range(args.seeds):
                 started = perf_counter()
-                runs += run(
-                    name,
-                    table,
-                    pattern,
-                    seed,
-                    methods,
-                    validate=args.candidates is not None,
-                )
+                keys = [(f"{name}, {pattern}", method, seed) for method in methods]
+                left = {key[1]: methods[key[1]] for key in keys if key not in stored}
+                validate = args.candidates is not None
+                new = run(name, table, pattern, seed, left, validate=validate)
+                stored |= {each[:3]: each for each in new}
+                runs += [stored[key] for key in keys]
+                if args.store is not None:
+                    text = json.dumps(list(stored.values()))
+                    args.store.write_text(text, encoding="utf-8")
                 seconds = perf_counter() - started
-                print(f"{runs[-1].set}, {seed}: {seconds:.0f} s", file=sys.stderr)
+                print(f"{keys[0][0]}, {seed}: {seconds:.0f} s", file=sys.stderr)
             if args.output is not None:  # what there is so far
                 args.output.write_text(tables(runs, args), encoding="utf-8")
     print(tables(runs, args))
