@@ -21,6 +21,7 @@ from skdae.noise import make_noise
 N_MASKS = 10  # different sets of hidden cells that a network is trained on
 MASK_CELLS = 20_000_000  # of all of them; large tables have fewer
 MOST_HELD_OUT = 2_000  # rows that judge
+JUDGED_ROWS = 1_000  # fewer held-out rows judge several times, with other cells hidden
 MOST_LINEAR_ROWS = 5_000  # that the covariance is estimated from
 LEAST_ROWS = 20  # fewer are not worth a network
 LEAST_SHARE = 0.2  # of the forests in a column, below which none is grown
@@ -91,7 +92,8 @@ def learn_filling(
     )
     train, held_out = hold_out(rows, streams.split)
     few = np.arange(0, len(held_out), 1 + len(held_out) // MOST_HELD_OUT)
-    judged = hide(held_out.take(few), noise, columns.layout, streams.corruption)
+    judges = held_out.take(few).repeated(JUDGED_ROWS)
+    judged = hide(judges, noise, columns.layout, streams.corruption)
     if len(rows) < LEAST_ROWS:
         n_refinements = n_trees = 0
     if n_refinements:
@@ -190,15 +192,18 @@ def _share(
 def _spread(judged: Gaps, filling: Filling) -> np.ndarray:
     """Return the spread of the errors over the one that the linear estimate expects.
 
-    So that intervals of draws cover `COVERED` of the held-out cells, by feature.
+    By column, so that intervals of draws cover `COVERED` of the cells hidden in
+    held-out rows, or one more where there are few.
     """
-    variances = filling.normal.variances(judged.missing)
     size = np.abs(judged.errors(filling.means(judged.truth, judged.missing)))
+    expected = np.sqrt(filling.normal.variances(judged.missing))
     spread = np.ones(size.shape[1])
     for j, scored in enumerate(judged.scored.T):
-        if scored.any():
-            ratio = size[scored, j] / np.sqrt(variances[scored, j])
-            spread[j] = np.quantile(ratio, COVERED) / COVERED_DEVIATIONS
+        n_scored = scored.sum()
+        if n_scored:
+            ratio = size[scored, j] / expected[scored, j]
+            level = min(1.0, np.ceil((n_scored + 1) * COVERED) / n_scored)
+            spread[j] = np.quantile(ratio, level) / COVERED_DEVIATIONS
     return spread
 
 

@@ -26,6 +26,11 @@ class Rows:
         """Return some of the rows."""
         return Rows(self.truth[index], self.known[index], self.time[index])
 
+    def repeated(self, n_rows: int) -> "Rows":
+        """Return the rows over and over, so that there are about `n_rows` at least."""
+        n_times = max(1, round(n_rows / max(len(self), 1)))
+        return self.take(np.tile(np.arange(len(self)), n_times))
+
 
 @dataclass(frozen=True)
 class Gaps:

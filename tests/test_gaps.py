@@ -44,3 +44,10 @@ def test_errors_count_where_the_truth_is_known_and_hidden():
     errors = gaps.errors(gaps.truth - 1)
     np.testing.assert_allclose(errors, gaps.scored)
     assert 0.2 < gaps.scored.mean() < 0.5
+
+
+@pytest.mark.parametrize(("n_rows", "times"), [(1, 1), (1499, 1), (2000, 2)])
+def test_rows_are_repeated_as_often_as_asked(n_rows, times):
+    known = np.ones(TRUTH.shape, dtype=bool)
+    repeated = rows(known).repeated(n_rows)
+    np.testing.assert_array_equal(repeated.truth, np.tile(TRUTH, (times, 1)))
