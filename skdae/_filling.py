@@ -19,11 +19,12 @@ from skdae._transformer import GradualDAETransformer
 from skdae.noise import make_noise
 
 N_MASKS = 10  # different sets of hidden cells that a network is trained on
-MASK_CELLS = 20_000_000  # of all of them; large tables have fewer
+PASS_ROWS = 4_000  # at most with the same cells hidden; the next ones have others
 MOST_HELD_OUT = 2_000  # rows that judge
 JUDGED_ROWS = 1_000  # fewer held-out rows judge several times, with other cells hidden
 MOST_LINEAR_ROWS = 5_000  # that the covariance is estimated from
 LEAST_ROWS = 20  # fewer are not worth a network
+EQUAL_CELLS = 100  # that speak for equal shares of networks and forests
 LEAST_SHARE = 0.2  # of the forests in a column, below which none is grown
 JUDGED_TREES = 5  # of the forests that are judged, one round of them
 COVERED = 0.9  # share of held-out errors that draws are scaled to cover
@@ -97,10 +98,9 @@ def learn_filling(
     if len(rows) < LEAST_ROWS:
         n_refinements = n_trees = 0
     if n_refinements:
-        n_masks = max(2, min(N_MASKS, MASK_CELLS // rows.truth.size))
         parts = [
-            hide(train, noise, columns.layout, streams.corruption)
-            for _ in range(n_masks)
+            hide(part, noise, columns.layout, streams.corruption)
+            for part in _passes(train, streams.corruption)
         ]
         filling = _with_networks(
             filling, transformer, n_refinements, parts, judged, streams
@@ -110,6 +110,18 @@ def learn_filling(
             filling, n_trees, _features(columns), rows, train, judged, streams
         )
     return replace(filling, spread=_spread(judged, filling))
+
+
+def _passes(rows: Rows, generator: np.random.Generator) -> list[Rows]:
+    """Return the rows that a network sees in each of `N_MASKS` passes, in turn.
+
+    All of them each time, or of a large table parts that together are all.
+    """
+    if len(rows) <= PASS_ROWS:
+        return [rows] * N_MASKS
+    n_parts = -(-len(rows) // PASS_ROWS)
+    parts = np.array_split(generator.permutation(len(rows)), n_parts)
+    return [rows.take(parts[k % n_parts]) for k in range(max(N_MASKS, n_parts))]
 
 
 def _with_networks(
@@ -178,14 +190,19 @@ def _share(
 ) -> np.ndarray:
     """Return the share of the second of two estimates in their mean, by feature.
 
-    Each weighs by the inverse of its squared error on held-out rows, column by column:
-    near equals are averaged, and one that is far behind hardly counts.
+    The one that leaves the least squared error on held-out rows, column by column,
+    drawn towards equal shares as if `EQUAL_CELLS` further cells spoke for these.
     """
-    squares = [(judged.errors(each) ** 2).sum(axis=0) for each in (first, second)]
-    share = np.empty(len(squares[0]))
+    error, change = judged.errors(first), np.where(judged.scored, second - first, 0)
+    share = np.empty(error.shape[1])
     for column in features:
-        one, other = (square[column].sum() for square in squares)
-        share[column] = one / (one + other) if one + other > 0 else 0.5
+        e, d = error[:, column], change[:, column]
+        size = (d**2).sum()
+        best = np.clip((e * d).sum() / size, 0, 1) if size > 0 else 0.5
+        n_cells = max(judged.scored[:, column].sum(), 1)
+        pull = EQUAL_CELLS * ((e - best * d) ** 2).sum() / n_cells
+        weight = size + pull
+        share[column] = (size * best + pull * 0.5) / weight if weight > 0 else 0.5
     return share
 
 
