@@ -130,6 +130,50 @@ def test_interrupted_run_writes_what_is_finished(csv, tmp_path, monkeypatch, cap
     assert content["finished"]
 
 
+@pytest.mark.parametrize("after", [0, 1])
+def test_interrupted_in_the_first_split(after, csv, tmp_path, monkeypatch, capsys):
+    from skdae.poc import _run
+
+    begun = []
+
+    def run_unit(setting, unit):
+        begun.append(unit)
+        if len(begun) > after:
+            raise KeyboardInterrupt
+        return done(setting, unit)
+
+    done = _run.run_unit
+    page = tmp_path / "report.html"
+    words = ["poc", str(csv), "-t", "state", "-o", str(page), *QUICK]
+    with monkeypatch.context() as patched:
+        patched.setattr(_run, "run_unit", run_unit)
+        assert main(words) == 130
+    said = capsys.readouterr().err
+    assert page.exists() == page.with_suffix(".work").exists() == bool(after)
+    assert ("the rest follows with --resume" if after else "no file was") in said
+    assert main([*words, *["--resume"] * after]) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="interrupts by signal")
+def test_a_second_ctrl_c_leaves_the_page_and_the_exit_code(csv, tmp_path):
+    page = tmp_path / "report.html"
+    words = [*command(csv, page, "--jobs", "2"), "--splits", "10"]
+    with subprocess.Popen(
+        words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        work = page.with_suffix(".work")
+        deadline = time.monotonic() + 120
+        while not list(work.glob("unit-*.json")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.3)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert b"--resume" in said
+    assert page.exists()
+
+
 TABLES = {
     "ten rows": (plant(10).to_csv(index=False), [], "has 10 rows"),
     "one class": (

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from skdae import GradualDAETransformer, poc
 from skdae.noise import Layout
 from skdae.poc._data import prepare
+from skdae.poc._downstream import labelled_rows
 from skdae.poc._plan import (
     LABEL_COUNTS,
     Plan,
@@ -20,8 +21,8 @@ from skdae.poc._plan import (
     smaller_plans,
 )
 from skdae.poc._rebuilders import REBUILDERS
-from skdae.poc._report import differences, rows_of
-from skdae.poc._run import DEFAULT_SCHEDULES, default_network
+from skdae.poc._report import assemble, differences, rows_of
+from skdae.poc._run import DEFAULT_SCHEDULES, default_network, make_setting
 from skdae.poc._setting import Setting, Unit
 from skdae.poc._splits import make_splits
 from skdae.poc._statistics import TINY, compare, interval
@@ -331,6 +332,57 @@ def test_resumed_run_ends_with_the_same_numbers(tmp_path, after, labelled):
     (cache / "unit-99999.part").write_text("{half a file")
     resumed = poc.run(X, y, cache=cache, resume=True, **options)
     assert without_times(resumed.content) == without_times(whole.content)
+
+
+@pytest.mark.parametrize("task", ["classification", "anomaly"])
+def test_whatever_is_finished_makes_a_report(task, monkeypatch):
+    monkeypatch.setattr("skdae.poc._figures.Drawing.svg", lambda *_: "")  # for speed
+    X, y = table()
+    network = clone(SMALL).set_params(max_iter=2)
+    data = prepare(X, (y == 1) & (X["a"] > 0) if task == "anomaly" else y, task=task)
+    asked = {"schedules": {name: name for name in TWO}, "transformer": "", "time": None}
+    asked |= {"groups": False, "target": "y", "name": "table", "task": task}
+    asked |= dict.fromkeys(("label_budget", "minutes", "n_splits", "max_rows"), None)
+    asked |= {"random_state": 0, "n_jobs": 1, "memory": False}
+    plan = full_plan(data, TWO, 2, 2, 10**6, None)
+    setting = make_setting(data, plan, network, asked)
+    units = units_of(setting, 0)
+    results = {unit: run_unit(setting, unit) for unit in units}
+    draw = np.random.default_rng(0)
+    for order in (units, units[::-1], [units[i] for i in draw.permutation(len(units))]):
+        for n in range(1, len(units) + 1):
+            found = {unit: results[unit] for unit in order[:n]}
+            report = poc.PoCReport(assemble(setting, plan, found, asked, False))
+            html = report.to_html()
+            assert report.summary("ja")
+            if not {"denoising", "downstream"} <= set(answers(report)):
+                assert n < len(units)
+                assert report.verdict[0]["answer"] != "not_worth"
+            was_begun = bool(report.content["downstream"]["errors"])
+            assert ("interrupted before it came to this" in html) == (not was_begun)
+
+
+def test_a_label_budget_of_nearly_all_labels_is_run():
+    data = prepare(*table())
+    splits = make_splits(data, 2, 0)
+    schedules = {"gradual": "gradual"}
+    setting = Setting(data, splits, SMALL, schedules, 8, (30, 100, 110), 99, 0)
+    found = labelled_rows(setting, 0, setting.rows(0)[0])
+    assert [(n, len(known.X)) for n, known in found] == [(30, 30), (110, 60)]
+
+
+def test_interrupted_before_any_result_leaves_no_folder(tmp_path, monkeypatch):
+    X, y = table()
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    options = {"cache": tmp_path / "cache", "schedules": TWO, **CHEAP}
+    with monkeypatch.context() as patched:
+        patched.setattr("skdae.poc._run.run_unit", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            poc.run(X, y, **options)
+    assert not (tmp_path / "cache").exists()
 
 
 def test_interrupted_run_reports_what_is_finished():

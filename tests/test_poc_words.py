@@ -68,6 +68,8 @@ def test_every_answer_of_the_verdict_has_words(question):
 def test_every_next_step_has_words():
     steps = {c for c in constants(_verdict.overall) if f"next.{c}" in LANGUAGES["en"]}
     assert len(steps) == 6
+    assert "finish" in constants(_verdict.judge)
+    assert "next.finish" in LANGUAGES["en"]
 
 
 def test_every_method_and_trouble_has_words():

@@ -43,7 +43,6 @@ class Cache:
                 )
             cache._read()
         else:
-            cache.folder.mkdir(parents=True, exist_ok=True)
             cache.note(fingerprint=fingerprint)
         return cache
 
@@ -53,9 +52,10 @@ class Cache:
             self._found[Unit(*stored["unit"])] = stored["result"]
 
     def note(self, **facts: Any) -> None:
-        """Keep facts about the run as a whole."""
+        """Keep facts about the run as a whole, in a file once there are results."""
         self.head |= facts
-        self._write(HEAD, self.head)
+        if self.found:
+            self._write(HEAD, self.head)
 
     def put(self, unit: Unit, result: Result) -> None:
         """Keep what a unit has found."""
@@ -81,6 +81,10 @@ class Cache:
         """Write a file whole or not at all, whenever the run is killed."""
         if self.folder is None:
             return
+        if name != HEAD and not (self.folder / HEAD).exists():
+            # with the first result: a run that has none leaves no folder behind
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._write(HEAD, self.head)
         path = self.folder / name
         unfinished = path.with_suffix(".part")
         unfinished.write_text(json.dumps(content), encoding="utf-8")

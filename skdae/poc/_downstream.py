@@ -41,7 +41,8 @@ def labelled_rows(setting: Setting, split: int, train: Data) -> list[tuple[int, 
     if train.task == "classification":
         place = pd.Series(train.y[rows]).groupby(train.y[rows]).cumcount()  # type: ignore[index]
         rows = rows[np.argsort(place.to_numpy() >= PER_CLASS, kind="stable")]
-    counts = [n for n in setting.label_counts if n < len(rows)]
+    most = setting.label_counts[-1]  # as many as there are, where the split has fewer
+    counts = [n for n in setting.label_counts if n < len(rows) or n == most]
     return [(n, train.take(np.sort(rows[: n or None]))) for n in counts]
 
 

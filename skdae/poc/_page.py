@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from skdae.poc import _figures as figures
@@ -110,11 +111,14 @@ def exhibits(speaker: Speaker) -> dict[str, Any]:
         "facts": facts(speaker),
         "findings": list(findings(speaker)),
         "data_columns": tables.data_columns(speaker),
-        "dots": [trouble_plot(speaker, name) for name in troubles],
+        "dots": trouble_plots(speaker, troubles),
         "denoising_errors": tables.errors(speaker, "denoising", "trouble", troubles),
         "column_tables": column_tables,
         "columns_are_cut": is_cut,
         "downstream": downstream(speaker),
+        "no_downstream": speaker.text(
+            f"downstream.{'none' if content['data']['target'] is None else 'not_run'}"
+        ),
         "resources": tables.resources(speaker),
         "ours": speaker.method(content["denoising"]["judged"]),
         "differences": differences(speaker),
@@ -179,13 +183,13 @@ def differences(speaker: Speaker) -> list[tables.Table]:
     found = [tables.differences(speaker, "denoising", "trouble")]
     if speaker.content["downstream"] is not None:
         found.append(tables.differences(speaker, "downstream", "labels"))
-    return found
+    return [table for table in found if table.rows]
 
 
 def downstream(speaker: Speaker) -> dict[str, Any] | None:
-    """Return experiment 2, None without a target."""
+    """Return experiment 2, None without a target and where it was not begun."""
     part = speaker.content["downstream"]
-    if part is None:
+    if part is None or not part["errors"]:
         return None
     measure = speaker.text(f"measure.{part['measure']}")
     found = place(speaker.content, "downstream")
@@ -195,7 +199,7 @@ def downstream(speaker: Speaker) -> dict[str, Any] | None:
         "measure": measure,
         "about": speaker.text(f"about.{part['measure']}"),
         "plot": label_plot(speaker, measure),
-        "several": len(part["labels"]) > 1,
+        "several": len({row["labels"] for row in part["errors"]}) > 1,
         "errors": tables.errors(speaker, "downstream", "labels", part["labels"]),
         "regime": regime(speaker, *found) if found is not None and several else [],
         "by_labels": tables.by_labels(speaker),
@@ -225,6 +229,13 @@ def _lowest(found: list[Mark]) -> str:
     return min(found, key=lambda mark: mark.mean).name
 
 
+def trouble_plots(speaker: Speaker, troubles: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the plots of all troubles, none where nothing was rebuilt."""
+    if not speaker.content["denoising"]["errors"]:
+        return []
+    return [trouble_plot(speaker, name) for name in troubles]
+
+
 def trouble_plot(speaker: Speaker, trouble: str) -> tuple[str, str]:
     """Return the caption and the plot of a trouble."""
     found = marks(speaker, "denoising", trouble=trouble)
@@ -237,7 +248,10 @@ def trouble_plot(speaker: Speaker, trouble: str) -> tuple[str, str]:
 def label_plot(speaker: Speaker, measure: str) -> str:
     """Return the learning curve, or a plot of all methods where there is one count."""
     part = speaker.content["downstream"]
-    by_count = [marks(speaker, "downstream", labels=c) for c in part["labels"]]
+    # splits with few rows may lack a number of labels
+    every = {c: marks(speaker, "downstream", labels=c) for c in part["labels"]}
+    labels = [c for c, found in every.items() if found]
+    by_count = [every[c] for c in labels]
     about = speaker.say(
         "plot.downstream.about", measure=measure, best=_lowest(by_count[-1])
     )
@@ -249,7 +263,7 @@ def label_plot(speaker: Speaker, measure: str) -> str:
         [next((m for m in found if m.name == name), None) for found in by_count]
         for name in names
     ]
-    counts = [speaker.text("labels.all") if c == "all" else c for c in part["labels"]]
+    counts = [speaker.text("labels.all") if c == "all" else c for c in labels]
     title = speaker.text("downstream.plot")
     axes = (speaker.text("plot.axis.labels"), measure)
     return figures.curves(lines, counts, axes, "plot-downstream", title, str(about))

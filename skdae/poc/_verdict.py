@@ -22,7 +22,21 @@ def judge(content: dict[str, Any]) -> list[Answer]:
     """Return one answer per question, the overall one first."""
     questions = (structure, schedule, denoising, downstream, cost)
     answers = [answer for ask in questions if (answer := ask(content)) is not None]
-    return [overall(answers), *answers]
+    first = overall(answers)
+    if first["answer"] == "not_worth" and not _is_whole(content, answers):
+        first |= {"answer": "unsure", "where": [], "next": "finish"}
+    return [first, *answers]
+
+
+def _is_whole(content: dict[str, Any], answers: list[Answer]) -> bool:
+    """Whether all experiments have an answer, as they have unless interrupted."""
+    asked = {"denoising"} | ({"downstream"} if content["downstream"] else set())
+    return asked <= {answer["question"] for answer in answers}
+
+
+def _lacks(found: dict[str, dict], names: tuple[str, ...]) -> bool:
+    """Whether some rival was not run, so that nothing is known of the strongest."""
+    return any(name not in found for name in names)
 
 
 def _differences(part: dict[str, Any], **facts: Any) -> dict[str, dict[str, Any]]:
@@ -98,7 +112,7 @@ def denoising(content: dict[str, Any]) -> Answer | None:
     part = content["denoising"]
     found = _differences(part, trouble="overall")
     strongest = _strongest(found, SIMPLE)
-    if strongest is None:
+    if strongest is None or _lacks(found, SIMPLE):
         return None
     row = found[strongest]
     kind = structure(content)
@@ -137,7 +151,7 @@ def downstream(content: dict[str, Any]) -> Answer | None:
     for labels in part["labels"]:
         found = _differences(part, labels=labels)
         strongest = _strongest(found, rivals)
-        if strongest is None:
+        if strongest is None or _lacks(found, (*rivals, "constant")):
             continue
         row = found[strongest]
         chance = found["constant"]
@@ -180,7 +194,7 @@ def cost(content: dict[str, Any]) -> Answer | None:
     strongest = _strongest(found, SIMPLE)
     rows = {(r["kind"], r["method"]): r for r in content["resources"]}
     ours = rows.get(("network", part["judged"]))
-    if strongest is None or ours is None:
+    if strongest is None or ours is None or _lacks(found, SIMPLE):
         return None
     theirs = rows[("rebuilder", strongest)]
     means = {

@@ -160,6 +160,8 @@ def answers(speaker: Speaker) -> list[Answer]:
 
 def _overall(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
     code = found["answer"]
+    if found["next"] == "finish":
+        return _too_early(speaker, code)
     places = where(speaker, found["where"])
     is_once = speaker.content["plan"]["n_splits"] == 1
     once = [speaker.say("overall.once")] if is_once else []
@@ -172,6 +174,13 @@ def _overall(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
         speaker.say(f"headline.{code}"),
         (why, *once, next_step(speaker)),
     )
+
+
+def _too_early(speaker: Speaker, code: str) -> Answer:
+    """Return the short answer of a run that has not come to all methods."""
+    why = (speaker.say("overall.too_early"), next_step(speaker))
+    headline = speaker.say(f"headline.{code}")
+    return Answer("overall", code, speaker.say("question.overall"), headline, why)
 
 
 def _structure(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:

@@ -58,6 +58,9 @@ TEXTS = {
     "overall.not_worth": (
         "No gain that counts (at least {margin}) over the usual methods was found."
     ),
+    "overall.too_early": (
+        "The run was interrupted before every method had its turn on a split."
+    ),
     "where.denoising": "rebuilding disturbed rows",
     "where.classification": "telling the classes of {target}",
     "where.regression": "predicting {target}",
@@ -68,6 +71,7 @@ TEXTS = {
         "Next: train it on all rows and run it for a while beside what is in use "
         "today, on new rows, before relying on it."
     ),
+    "next.finish": "Next: let the run go on to its end, by --resume or resume=True.",
     "next.other_data": (
         "Next: look for other data, such as sensors that measure related things or "
         "earlier rows as extra columns; more training will not help."
@@ -355,6 +359,9 @@ TEXTS = {
     "downstream.none": (
         "No target was named, so there was no task to try. Name one to see whether "
         "pretraining helps it."
+    ),
+    "downstream.not_run": (
+        "The run was interrupted before it came to this experiment."
     ),
     "downstream.intro": (
         "Lower is better. Test rows take no part in any choice. Measure: {measure}."
