@@ -171,7 +171,7 @@ def test_a_sure_difference_is_told_with_its_interval():
     text = summary(content, "en")
     assert re.search(
         r"Error of gradual against [\w ]+: 1\d% lower "
-        r"\(95% interval 1\d% to 1\d% lower; 5 splits\)",
+        r"\(mean ratio of 5 splits; 95% interval 1\d% to 1\d% lower\)",
         text,
     )
     assert "no difference" not in text.lower()
@@ -189,6 +189,15 @@ def test_an_interval_around_nothing_is_no_difference():
     )
     assert "was shown" in passage(content, "en")
     assert "hardly" not in passage(content, "en")
+
+
+def test_a_constant_that_is_ahead_of_the_usual_methods_is_named():
+    content = make_content(ours_downstream=0.2, rivals_downstream=0.5, constant=0.3)
+    assert content["verdict"][0]["answer"] == "worth"
+    for text in (summary(content, "en"), passage(content, "en")):
+        assert "The constant answer is not counted among the usual methods" in text
+    assert "not counted" not in summary(CONTENTS["worth"], "en")
+    assert "従来手法に数えません" in summary(content, "ja")
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -67,6 +67,8 @@ def passage_of(speaker: Speaker) -> Sentence:
             }
             how = certainty(row).replace("wide", "open")
             said.append(speaker.say(f"passage.{how}", **facts))
+            if question == "downstream":
+                said += lower_constant(speaker, row)
     found = place(content, "cost")
     if found is not None:
         seconds = speaker.number(f"{found[0]}.seconds", "seconds")
@@ -235,6 +237,7 @@ def _downstream(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
         labels = speaker.labels(f"{path}.labels")
         why.insert(0, speaker.say("at_labels", labels=labels))
         why += regime(speaker, path, found)
+    why += lower_constant(speaker, found)
     return Answer(
         "downstream",
         code,
@@ -242,6 +245,21 @@ def _downstream(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
         speaker.say(f"downstream.{code}"),
         tuple(why),
     )
+
+
+def lower_constant(speaker: Speaker, found: dict[str, Any]) -> list[Sentence]:
+    """Say so where the constant answer is ahead of the strongest usual method."""
+    places = {
+        row["method"]: f"downstream.errors[{i}].mean"
+        for i, row in enumerate(speaker.content["downstream"]["errors"])
+        if row["labels"] == found["labels"]
+    }
+    names = {"constant": "constant", "error": found["rival"]}
+    means = {k: speaker.number(places[name], "error") for k, name in names.items()}
+    if means["constant"].value >= means["error"].value:
+        return []
+    rival = speaker.method(found["rival"])
+    return [speaker.say("constant.lower", rival=rival, **means)]
 
 
 def regime(speaker: Speaker, path: str, found: dict[str, Any]) -> list[Sentence]:

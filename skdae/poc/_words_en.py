@@ -25,11 +25,12 @@ TEXTS = {
     "class.anomaly": "anomalies",
     "column.package": "Package",
     "compared.sure": (
-        "Error of {ours} against {rival}: {change} (95% interval {interval}; {splits})."
+        "Error of {ours} against {rival}: {change} (mean ratio of {splits}; 95% "
+        "interval {interval})."
     ),
     "compared.open": (
-        "No difference shown between {ours} and {rival}: measured {change}, but the "
-        "95% interval goes from {interval} ({splits})."
+        "No difference shown between {ours} and {rival}: measured {change} (mean "
+        "ratio of {splits}), but the 95% interval goes from {interval}."
     ),
     "compared.wide": (
         "No difference shown between {ours} and {rival}: on some splits an error is "
@@ -119,6 +120,10 @@ TEXTS = {
     "wins.some": "Surely better than every simple method under: {troubles}.",
     "wins.none": (
         "Under no single trouble is it surely better than every simple method."
+    ),
+    "constant.lower": (
+        "The constant answer is not counted among the usual methods; its mean error "
+        "is the lower one here ({constant}, {rival}: {error})."
     ),
     "downstream.worth": "Yes",
     "downstream.unsure": "Perhaps",
@@ -409,6 +414,12 @@ TEXTS = {
     "method.choices": (
         "No test row took part in any choice; the size of PCA and the strength of "
         "penalties were chosen within training rows."
+    ),
+    "method.means": (
+        "Errors in tables and plots are means over splits. Differences, in the verdict "
+        "too, are taken split by split, and are the geometric mean of the ratios: "
+        "they are not the ratio of two means, which follows the splits with large "
+        "errors."
     ),
     "method.intervals": (
         "Intervals are 95% intervals of paired differences, of the logarithm of "

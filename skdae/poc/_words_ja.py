@@ -26,11 +26,11 @@ TEXTS = {
     "column.package": "パッケージ",
     "compared.sure": (
         "「{ours}」の誤差は「{rival}」と比べて{change}"
-        "（95%信頼区間：{interval}、{splits}）。"
+        "（{splits}の比の平均、95%信頼区間：{interval}）。"
     ),
     "compared.open": (
-        "「{ours}」と「{rival}」の差は確認できません。測定値は「{change}」ですが、"
-        "95%信頼区間が{interval}と両側にまたがっています（{splits}）。"
+        "「{ours}」と「{rival}」の差は確認できません。測定値（{splits}の比の平均）は"
+        "「{change}」ですが、95%信頼区間が{interval}と両側にまたがっています。"
     ),
     "compared.wide": (
         "「{ours}」と「{rival}」の差は確認できません。誤差がほぼ0の分割があり、"
@@ -121,6 +121,10 @@ TEXTS = {
     "denoising.not_worth": "いいえ、復元の手がかりがない",
     "wins.some": "どの単純な手法よりも確実に優れている乱れ：{troubles}。",
     "wins.none": "どの乱れでも、すべての単純な手法を確実に上回ってはいません。",
+    "constant.lower": (
+        "「全行に同じ答え」は従来手法に数えませんが、ここでは誤差の平均がより低く"
+        "なっています（{constant}、「{rival}」：{error}）。"
+    ),
     "downstream.worth": "役立つ",
     "downstream.unsure": "役立つ可能性がある",
     "downstream.nothing_to_learn": "いいえ、この表からは何も学べない",
@@ -392,6 +396,10 @@ TEXTS = {
     "method.choices": (
         "評価行はどの選択にも使っていません。主成分の数や罰則の強さは、学習行の中で"
         "選びました。"
+    ),
+    "method.means": (
+        "表と図の誤差は、分割についての平均です。差は、結論の中でも分割ごとに求めた"
+        "比の幾何平均です。誤差の大きい分割に左右される、平均どうしの比とは一致しません。"
     ),
     "method.intervals": (
         "信頼区間は、誤差の対数の対応のある差についての95%信頼区間です。分割どうしが"
