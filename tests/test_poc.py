@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from skdae import GradualDAETransformer, poc
 from skdae.noise import Layout
@@ -27,8 +28,9 @@ from skdae.poc._setting import Setting, Unit
 from skdae.poc._splits import make_splits
 from skdae.poc._statistics import TINY, compare, interval
 from skdae.poc._troubles import TROUBLES, spoil
-from skdae.poc._units import run_unit, units_of
+from skdae.poc._units import KINDS, run_unit, units_of
 from skdae.poc._verdict import judge
+from skdae.poc._words import summary
 
 SMALL = GradualDAETransformer((8, 4), max_iter=8)
 CHEAP = {"minutes": None, "n_splits": 2, "memory": False, "transformer": SMALL}
@@ -410,6 +412,30 @@ def test_time_budget_cuts_down_and_says_so():
     report = poc.run(X, y, minutes=0.02, memory=False, transformer=network)
     left_out = {what for what, *_ in report.content["plan"]["left_out"]}
     assert {"schedules", "max_iter"} <= left_out
+
+
+def test_units_run_with_one_thread_and_give_the_others_back(monkeypatch):
+    from threadpoolctl import threadpool_info
+
+    def threads():
+        return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
+
+    inside = []
+    network = lambda setting, unit: inside.append(threads()) or {}  # noqa: E731
+    monkeypatch.setitem(KINDS, "network", network)
+    with threadpool_limits(2):
+        before = threads()
+        run_unit(None, Unit("network", "gradual", 0))
+        assert threads() == before
+    assert set(inside[0].values()) == {1}
+
+
+def test_a_missed_time_budget_is_said():
+    content = poc.run(table()[0], **CHEAP | {"minutes": 1e-4}).content
+    assert content["made"]["minutes"] > 2e-4
+    assert "Time budget: 0.00010 minutes; it took" in summary(content, "en")
+    content["asked"]["minutes"] = 100.0
+    assert "Time budget" not in summary(content, "en")
 
 
 # --- the verdict ----------------------------------------------------------------------

@@ -13,6 +13,7 @@ from skdae.poc._tables import kind_of
 from skdae.poc._words import (
     answers,
     findings,
+    late,
     left_out,
     margin,
     passage_of,
@@ -105,6 +106,7 @@ def exhibits(speaker: Speaker) -> dict[str, Any]:
             when=speaker.number("made.when", "text"),
             version=speaker.number("made.versions.skdae", "text"),
         ),
+        "late": late(speaker),
         "overall": first,
         "answers": others,
         "passage": passage_of(speaker),

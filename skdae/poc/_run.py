@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
+from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from threadpoolctl import threadpool_limits
 
 from skdae._transformer import GradualDAETransformer
 from skdae._version import __version__
@@ -184,6 +186,7 @@ def run(
     >>> report.finished
     True
     """
+    started = perf_counter()
     schedules = check_schedules(schedules)
     progress = Silence() if progress is None else progress
     data = prepare(X, y, task=task, time=time, groups=groups)
@@ -212,9 +215,11 @@ def run(
         plan = Plan.from_dict(kept.head["plan"])
     elif minutes is not None:
         setting = make_setting(data, plan, network, asked)
-        plan = plan_for(plan, setting, 60 * minutes, asked["n_jobs"])
+        with threadpool_limits(1):  # as in a unit
+            plan = plan_for(plan, setting, 60 * minutes, asked["n_jobs"])
     setting = make_setting(data, plan, network, asked)
     kept.note(plan=plan.to_dict())
+    started -= seconds_of(kept.found, asked["n_jobs"])  # by an earlier run
     finished = True
     try:
         plan = _run_all(setting, plan, kept, minutes, n_jobs, progress)
@@ -223,6 +228,7 @@ def run(
             raise
         finished = False
     content = assemble(setting, plan, kept.found, asked, finished)
+    content["made"]["minutes"] = (perf_counter() - started) / 60
     return PoCReport(content, kept)
 
 
@@ -294,6 +300,11 @@ def make_setting(
     )
 
 
+def seconds_of(found: Mapping[Unit, Result], n_jobs: int) -> float:
+    """Return about how long units have taken."""
+    return sum(result["seconds"] for result in found.values()) / n_jobs
+
+
 def _run_all(
     setting: Setting,
     plan: Plan,
@@ -305,9 +316,11 @@ def _run_all(
     """Run the first split, then as many more as there is time for."""
     _run_units(setting, plan, range(1), kept, n_jobs, progress)
     if minutes is not None and not kept.head.get("counted"):
-        seconds = sum(r["seconds"] for u, r in kept.found.items() if u.kind != "memory")
-        seconds /= effective_n_jobs(n_jobs)
-        n_splits = splits_in(60 * minutes, seconds, plan.n_splits)
+        again = {u: r for u, r in kept.found.items() if u.kind != "memory"}
+        every = seconds_of(kept.found, effective_n_jobs(n_jobs))
+        seconds = seconds_of(again, effective_n_jobs(n_jobs))
+        left = 60 * minutes - (every - seconds)
+        n_splits = splits_in(left, seconds, plan.n_splits)
         if n_splits < plan.n_splits:
             plan = replace(plan, n_splits=n_splits).without(
                 "splits", plan.n_splits, n_splits

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from time import perf_counter
 
+from threadpoolctl import threadpool_limits
+
 from skdae.poc._costs import network_costs, rows_per_second, timed
 from skdae.poc._denoising import (
     NetworkRows,
@@ -97,8 +99,9 @@ def units_of(setting: Setting, split: int) -> list[Unit]:
 
 
 def run_unit(setting: Setting, unit: Unit) -> Result:
-    """Return what a unit finds, and what it was warned of."""
-    with warnings.catch_warnings(record=True) as caught:
+    """Return what a unit finds with one thread, and what it was warned of."""
+    # one thread each: those of gradient boosting wait for each other on busy cores
+    with warnings.catch_warnings(record=True) as caught, threadpool_limits(1):
         warnings.simplefilter("always")
         started = perf_counter()
         result = KINDS[unit.kind](setting, unit)

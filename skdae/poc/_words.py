@@ -11,6 +11,7 @@ from skdae.poc._verdict import MARGIN
 SERIOUS = ("telling_column", "duplicate_rows", "rows_in_order", "few_rows_per_split")
 #: Answers that name a method to use instead.
 ENOUGH = ("linear_enough", "simple_enough", "not_worth")
+LATE = 1.1  # times the budget: more is said
 MOST_NAMES = 8  # columns that a sentence names
 
 
@@ -40,6 +41,7 @@ def summary(content: dict[str, Any], lang: str) -> str:
         if serious:
             lines.append(speaker.say("summary.warning", finding=finding))
     lines += first.why[1:]
+    lines += [said] if (said := late(speaker)) else []
     return "\n".join(map(str, lines))
 
 
@@ -370,6 +372,19 @@ def _columns(speaker: Speaker, names: list[str], path: str) -> Sentence:
         n = speaker.number(f"{path}.length", "count")
         shown.append(speaker.say("finding.most", n=n))
     return speaker.listed(shown)
+
+
+def late(speaker: Speaker) -> Sentence | None:
+    """Return by how much the time budget was missed, None where it was about met."""
+    content = speaker.content
+    budget, took = content["asked"]["minutes"], content["made"].get("minutes")
+    if budget is None or took is None or took <= LATE * budget:
+        return None
+    return speaker.say(
+        "late",
+        budget=speaker.number("asked.minutes", "minutes"),
+        took=speaker.number("made.minutes", "minutes"),
+    )
 
 
 def left_out(speaker: Speaker) -> list[Sentence]:

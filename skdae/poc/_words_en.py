@@ -304,6 +304,10 @@ TEXTS = {
     "severity.warning": "Warning",
     "severity.note": "Note",
     # what was left out
+    "late": (
+        "Time budget: {budget} minutes; it took {took}. The least that can be run took "
+        "longer, or the machine was busy."
+    ),
     "left_out.title": "What was left out",
     "left_out.none": "Nothing: all that was asked for was run.",
     "left_out.why": (

@@ -293,6 +293,10 @@ TEXTS = {
     "severity.warning": "注意",
     "severity.note": "参考",
     # what was left out
+    "late": (
+        "時間の予算：{budget}分。実際には{took}分かかりました。最小の実行でも予算を"
+        "超えたか、計算機が混んでいました。"
+    ),
     "left_out.title": "省いたもの",
     "left_out.none": "ありません。求められたものはすべて実行しました。",
     "left_out.why": (
