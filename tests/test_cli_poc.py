@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -205,3 +206,11 @@ def test_what_cannot_be_used_is_said_in_words(case, tmp_path, capsys, monkeypatc
     assert said in printed.err
     assert "Traceback" not in printed.err
     assert not (tmp_path / "report.html").exists()
+
+
+def test_what_brings_the_command_line_brings_parquet():
+    tomllib = pytest.importorskip("tomllib")
+    path = Path(__file__).parent.parent / "pyproject.toml"
+    extras = tomllib.loads(path.read_text())["project"]["optional-dependencies"]
+    assert "pyarrow" in extras["cli"]
+    assert "skdae[cli,plot]" in extras["poc"]

@@ -235,6 +235,19 @@ def test_report_saves_page_and_data(tmp_path):
     assert report.summary().startswith("Worth it on this data.")
 
 
+def test_a_report_shows_itself():
+    content = make_content(name="<plant>")
+    report = PoCReport(content)
+    assert repr(report) == (
+        "<PoCReport of '<plant>': Worth it on this data (1000 rows, 5 splits)>"
+    )
+    assert str(report) == report.summary()
+    shown = report._repr_html_()
+    assert "<strong>Worth it on this data." in shown
+    assert "<plant>" not in shown
+    Reader(shown)
+
+
 def test_unknown_language_is_named():
     with pytest.raises(ValueError, match="lang='fr' must be one of"):
         page(CONTENTS["worth"], "fr")

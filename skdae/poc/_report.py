@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
+from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from skdae.poc._splits import repeated_rows
 from skdae.poc._statistics import TINY, compare, interval
 from skdae.poc._troubles import TROUBLES
 from skdae.poc._verdict import judge
+from skdae.poc._words_en import TEXTS
 
 SCHEMA = 1
 PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
@@ -41,6 +43,21 @@ class PoCReport:
     def __init__(self, content: dict[str, Any], cache: Cache | None = None) -> None:
         self.content = content
         self._cache = cache
+
+    def __repr__(self) -> str:
+        """Return the short answer, and how much it rests on."""
+        rows, splits = self.content["data"]["rows"], self.content["plan"]["n_splits"]
+        name, answer = self.content["asked"]["name"], self.verdict[0]["answer"]
+        headline = TEXTS[f"headline.{answer}"]
+        return f"<PoCReport of {name!r}: {headline} ({rows} rows, {splits} splits)>"
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        first, *lines = map(escape, self.summary().splitlines())
+        rest = "".join(f"<li>{line}</li>" for line in lines)
+        return f"<p><strong>{first}</strong></p><ul>{rest}</ul>"
 
     @property
     def finished(self) -> bool:
