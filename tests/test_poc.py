@@ -1,6 +1,7 @@
 """The proof of concept: fair splits, honest verdicts, nothing lost when killed."""
 
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from skdae import GradualDAETransformer, poc
 from skdae.noise import Layout
+from skdae.poc._costs import rows_per_second
 from skdae.poc._data import prepare
 from skdae.poc._downstream import labelled_rows
 from skdae.poc._plan import (
@@ -194,6 +196,18 @@ def test_column_mean_has_an_error_of_one_deviation():
     result = run_unit(setting, Unit("rebuilder", "column_mean", 0))
     for trouble in TROUBLES:
         assert result["rebuild"][trouble]["error"] == pytest.approx(1, abs=0.05)
+
+
+def test_rows_per_second_are_those_of_many_rows():
+    calls = []
+
+    def act(rows):
+        calls.append(len(rows))
+        time.sleep(0.01 + 1e-6 * len(rows))
+
+    rate = rows_per_second(act, pd.DataFrame({"a": range(100)}))
+    assert calls[-1] > 50_000
+    assert 0.5e6 < rate < 1e6
 
 
 # --- the plan -------------------------------------------------------------------------

@@ -283,6 +283,15 @@ def test_serious_findings_are_in_the_summary_and_notes_are_not():
     assert "oddities" not in passage(CONTENTS["worth"], "en")
 
 
+def test_a_column_that_may_be_the_time_is_named():
+    order = {"code": "rows_in_order", "columns": [], "numbers": {"correlation": 0.9}}
+    left = {"code": "date_time", "columns": ["read at"], "numbers": {}}
+    for lang in LANGUAGES:
+        text = summary(make_content(findings=[left, order]), lang)
+        assert "--time 'read at'" in text
+        assert "--time" not in summary(make_content(findings=[order]), lang)
+
+
 def test_long_lists_of_columns_are_cut():
     said = [str(f) for _, f in findings(Speaker(CONTENTS["findings"], "en"))]
     assert len(said) == len(EVERY_FINDING)

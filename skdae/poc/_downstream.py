@@ -89,9 +89,7 @@ def run_predictor(setting: Setting, unit: Unit) -> Result:
             partial(_fitted, PREDICTORS[unit.method](train, known), known)
         )
         found[str(n)] = prediction_error(setting.data, error, model, test)
-    costs["rows_per_second"] = rows_per_second(
-        partial(model.predict, test.X), len(test.X)
-    )
+    costs["rows_per_second"] = rows_per_second(model.predict, test.X)
     return {"predict": {unit.method: found}, "costs": costs}
 
 
@@ -101,9 +99,7 @@ def run_detector(setting: Setting, unit: Unit) -> Result:
     test = known_rows(test)
     learn = partial(DETECTORS[unit.method], train, setting.seed_of(unit))
     strangeness, costs = timed(learn)
-    costs["rows_per_second"] = rows_per_second(
-        partial(strangeness, test.X), len(test.X)
-    )
+    costs["rows_per_second"] = rows_per_second(strangeness, test.X)
     return {
         "detect": {unit.method: anomaly_errors(strangeness(test.X), test)},
         "costs": costs,
@@ -127,9 +123,7 @@ def run_our_detector(setting: Setting, unit: Unit) -> Result:
     # ranks are judged and no threshold: a rate that few rows can promise
     model = GradualDAEOutlierDetector(network, false_alarm_rate=0.5, random_state=seed)
     model, costs = timed(partial(model.fit, train.X))
-    costs["rows_per_second"] = rows_per_second(
-        partial(model.score_samples, test.X), len(test.X)
-    )
+    costs["rows_per_second"] = rows_per_second(model.score_samples, test.X)
     return {
         "detect": {
             unit.method: anomaly_errors(-model.score_samples(test.X), test),
@@ -178,7 +172,5 @@ def run_untrained(setting: Setting, unit: Unit) -> Result:
             partial(fine_tuned, setting, dae, known, seed, **UNTRAINED)
         )
         found[str(n)] = prediction_error(setting.data, error, model, test)
-    costs["rows_per_second"] = rows_per_second(
-        partial(model.predict, test.X), len(test.X)
-    )
+    costs["rows_per_second"] = rows_per_second(model.predict, test.X)
     return {"predict": {unit.method: found}, "costs": costs}

@@ -6,7 +6,6 @@ anywhere, kept in a file and left out.
 
 import warnings
 from collections.abc import Callable
-from functools import partial
 from time import perf_counter
 
 from threadpoolctl import threadpool_limits
@@ -45,11 +44,9 @@ def run_network(setting: Setting, unit: Unit) -> Result:
         ).fit(train.X)
     )
     costs |= network_costs(dae)
-    costs["rows_per_second"] = rows_per_second(
-        partial(dae.transform, test.X), len(test.X)
-    )
     rows = normal_rows(setting, test)
     model = NetworkRows(dae, list(train.numeric))
+    costs["rows_per_second"] = rows_per_second(model.rebuild, rows.X)
     result: Result = {
         "rebuild": rebuild_errors(model, setting, unit.split, train, rows),
         "costs": costs,

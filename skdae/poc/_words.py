@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from skdae.poc._speech import Part, Sentence, Speaker, at, certainty, joined, percent
@@ -356,6 +357,9 @@ def findings(speaker: Speaker) -> Iterator[tuple[bool, Sentence]]:
             for k in range(len(scores))
         )
         key = f"finding.{code}"
+        if code == "rows_in_order" and (stamps := _times(speaker)):
+            key, facts["columns"] = "finding.rows_in_time", stamps[0]
+            facts["option"] = f"--time {quote(stamps[0])}"
         known = key if key in speaker.texts else "finding.other"
         yield code in SERIOUS, speaker.say(known, **facts)
     repeated = [split["repeated"] for split in speaker.content["splits"]]
@@ -363,6 +367,12 @@ def findings(speaker: Speaker) -> Iterator[tuple[bool, Sentence]]:
         most = repeated.index(max(repeated))
         rows = speaker.number(f"splits[{most}].repeated", "count")
         yield True, speaker.say("finding.repeated", rows=rows)
+
+
+def _times(speaker: Speaker) -> list[str]:
+    """Return the columns that were left out as dates: one may be the time."""
+    found = speaker.content["data"]["findings"]
+    return [c for f in found if f["code"] == "date_time" for c in f["columns"]]
 
 
 def _columns(speaker: Speaker, names: list[str], path: str) -> Sentence:

@@ -295,6 +295,11 @@ TEXTS = {
     "finding.few_rows_per_split": (
         "There are few test rows per split, so that small differences cannot be shown."
     ),
+    "finding.rows_in_time": (
+        "Neighbouring rows resemble each other, as in records over time. Random "
+        "splits then look too good: name the column of the time, perhaps {columns} "
+        "({option}), or of the batch."
+    ),
     "finding.repeated": (
         "Up to {rows} test rows of a split are also among its training rows."
     ),

@@ -286,6 +286,11 @@ TEXTS = {
     "finding.few_rows_per_split": (
         "1分割あたりの評価行が少なく、小さな差は確認できません。"
     ),
+    "finding.rows_in_time": (
+        "時系列の記録のように、隣り合う行が似ています。無作為な分割では結果が"
+        "良く見えすぎるので、時刻の列（おそらく{columns}：{option}）またはバッチの列を"
+        "指定してください。"
+    ),
     "finding.repeated": "1分割で最大{rows}行の評価行が、学習行にも含まれています。",
     "finding.other": "{code}：{columns}",
     "finding.most": "…（全{n}列）",
