@@ -135,7 +135,7 @@ def training_rows(
                 "0; pass None to weigh all rows alike."
             )
     order, groups = order[kept], groups[kept]
-    if len(np.unique(groups)) == 1:  # all alike: nothing to keep together
+    if (groups == groups[:1]).all():  # all alike: nothing to keep together
         groups = np.arange(len(groups))
     unit = 1.0
     if weights is not None:

@@ -156,7 +156,7 @@ def test_a_donor_that_is_missing_gives_nothing():
         np.random.default_rng(2),
         settings,
     )
-    corrupted = batch.corrupted.numpy()
+    corrupted = batch.corrupted
     assert (corrupted[observed] > 0).all()
     assert (corrupted[~observed] == 0).all()
     assert (corrupted[observed] != values[observed]).any()
