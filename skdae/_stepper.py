@@ -4,8 +4,10 @@ A step is a list of calls that is written down once for each phase and batch siz
 gradients are checked against torch's autograd in the tests.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise, starmap
 from typing import Any, NamedTuple
@@ -53,7 +55,8 @@ def _inferring(call: Call) -> Any:
         return call()
 
 
-class Program(NamedTuple):
+@dataclass
+class Program:
     """The calls of one step on a batch of m rows, and where the batch is put."""
 
     X: Rows  # (m, n_inputs)
@@ -63,6 +66,41 @@ class Program(NamedTuple):
     forward: list[Call]
     loss: Callable[[], Any]  # also turns the outputs into their delta
     backward: list[Call]
+    replay: Call | None = None  # all of it as a CUDA graph
+    value: Any = None  # the loss of the last run
+
+    def put(self, X: Rows, T: Rows, weight: Rows | None, kept: Sequence[Rows]) -> None:
+        """Put a batch in its place."""
+        _put(self.X, X)
+        _put(self.T, T)
+        if weight is not None:
+            _put(self.weight, weight)
+        for place, mask in zip(self.kept, kept, strict=True):
+            _put(place, mask)
+
+    def run_forward(self) -> Any:
+        """Run up to the loss and return it."""
+        for call in self.forward:
+            call()
+        self.value = self.loss()
+        return self.value
+
+    def run(self) -> Any:
+        """Run all of it and return the loss."""
+        if self.replay is not None:
+            self.replay()
+            return self.value
+        self.run_forward()
+        for call in self.backward:
+            call()
+        return self.value
+
+    def capture(self) -> None:
+        """Make one CUDA graph of the calls, which must have run before."""
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.run()
+        self.replay = graph.replay
 
 
 class Descent(NamedTuple):
@@ -105,6 +143,7 @@ class Chain:
         self.lowest = self.learns.index(True)
         self.keep, self.descent = keep, descent
         self.on_cpu = self.blocks[0].bias.device.type == "cpu"
+        self._captures = not self.on_cpu
         self.gain = 1 / (1 - dropout)  # the units kept stand for all of them
         widths = [block.bias.shape[0] for block in self.blocks]
         n_inputs, n_outputs = self.blocks[0].weight.shape[0], widths[-1]
@@ -189,7 +228,7 @@ class Chain:
             column_sums(delta, block.bias, gain=-rate, keep=1.0),
         ]
 
-    def _loaded(
+    def _program_for(
         self, X: Rows, T: Rows, weight: Rows | None, kept: Sequence[Rows], of: int
     ) -> Program:
         """The program for some rows of a batch, with the rows in their place."""
@@ -197,24 +236,32 @@ class Chain:
         program = self._programs.get(key)
         if program is None:
             program = self._programs[key] = self._program(*key)
-        _put(program.X, X)
-        _put(program.T, T)
-        if weight is not None:
-            _put(program.weight, weight)
-        for place, mask in zip(program.kept, kept, strict=True):
-            _put(place, mask)
+        elif self._captures and program.value is not None and program.replay is None:
+            self._capture(program)
+        program.put(X, T, weight, kept)
         return program
 
-    def _forward(self, program: Program) -> float | Tensor:
-        """Run a program up to its loss; a tensor where reading it would wait."""
-        for call in program.forward:
-            call()
-        loss = program.loss()
-        return loss.item() if self.on_cpu else loss
+    def _capture(self, program: Program) -> None:
+        """Turn a program that has run before into a CUDA graph, where that works."""
+        try:
+            program.capture()
+        except RuntimeError as error:
+            self._captures = False
+            warnings.warn(
+                f"The training step could not be captured as a CUDA graph ({error}); "
+                "its operations are launched one by one, which takes longer.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def loss(self, X: Rows, T: Rows, weight: Rows | None) -> float | Tensor:
-        """Summed loss of rebuilding `T` from `X`, without a gradient."""
-        return self._forward(self._loaded(X, T, weight, (), len(X)))
+        """Summed loss of rebuilding `T` from `X`, without a gradient.
+
+        A tensor where reading it would wait for the device.
+        """
+        program = self._program_for(X, T, weight, (), len(X))
+        loss = program.run_forward()
+        return loss.item() if self.on_cpu else loss.clone()
 
     def loss_and_gradient(
         self,
@@ -226,13 +273,12 @@ class Chain:
     ) -> float | Tensor:
         """Summed loss; its gradient over the `of` rows of the batch to the blocks.
 
-        `kept` says for each hidden layer which units do not sit this step out.
+        `kept` says for each hidden layer which units do not sit this step out. The
+        loss is a tensor where reading it would wait for the device.
         """
-        program = self._loaded(X, T, weight, kept, len(X) if of is None else of)
-        loss = self._forward(program)
-        for call in program.backward:
-            call()
-        return loss
+        of = len(X) if of is None else of
+        loss = self._program_for(X, T, weight, kept, of).run()
+        return loss.item() if self.on_cpu else loss
 
 
 class Stepper:
@@ -382,7 +428,7 @@ class Stepper:
         return calls[0]() + sum(other.result() for other in others)
 
     def _collect(self, span: slice) -> None:
-        """Add what the chains have written up; what was there before is the velocity."""
+        """Add up what the chains have written; before it there was the velocity."""
         grad = self.parameters.grad[span]
         first, *others = (part[span] for part in self._grads)
         if self.keep == 0:

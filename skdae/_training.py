@@ -229,6 +229,8 @@ class Trainer:
         size = self.settings.batch_size
         block_rows = size * max(1, BLOCK_CELLS // (size * layout.n_features))
         loss: float | torch.Tensor = 0.0
+        if self.settings.device != "cpu":
+            loss = torch.zeros((), dtype=torch.float64, device=self.settings.device)
         n_rows = n_steps = 0
         for block in source.epoch(self.streams.shuffle, block_rows):
             corrupted = _corrupt(

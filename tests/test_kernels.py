@@ -319,6 +319,23 @@ def test_extreme_outputs_stay_finite():
     assert torch.isfinite(parameters.grad).all()
 
 
+def test_a_step_that_cannot_be_captured_goes_on_and_says_why():
+    """As on a device whose CUDA graphs fail; here there is no such device at all."""
+    if torch.cuda.is_available():
+        pytest.skip("CUDA graphs work here")
+    shape = make_shape(HEADS["mixed"])
+    batch = make_batch(shape.head, "none", 6)
+    plain, captured = make_parameters(shape), make_parameters(shape)
+    stepper = make_stepper(captured, PHASES[2])
+    stepper.chains[0]._captures = True
+    other = make_stepper(plain, PHASES[2])
+    assert stepper.step(*batch) == other.step(*batch)
+    with pytest.warns(RuntimeWarning, match="captured as a CUDA graph"):
+        assert stepper.step(*batch) == other.step(*batch)
+    assert stepper.step(*batch) == other.step(*batch)  # says it once
+    assert torch.equal(captured.flat, plain.flat)
+
+
 # --- dropout ------------------------------------------------------------------------
 
 
