@@ -167,9 +167,7 @@ def fit_a_stream(folder: str) -> None:
 def parquet(n_rows: int) -> None:
     """Rate and memory over the length of the table, beside a fit in memory."""
     print("\n### Parquet, two epochs and the pass for the sample\n")
-    print(
-        "| rows | peak of the process, MiB | extra, MiB | rows/s | of the rate in memory |"
-    )
+    print("| rows | peak, MiB | extra, MiB | rows/s | of the rate in memory |")
     print("|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         for n in (n_rows // 10, n_rows):
