@@ -32,7 +32,6 @@ from skdae.plotting import (
     ScheduleComparisonDisplay,
     TrainingCurveDisplay,
 )
-from skdae.plotting._schedule_comparison import paired_interval
 from skdae.plotting._timeline import Timeline, read_time
 from skdae.schedules import (
     Phase,
@@ -680,21 +679,14 @@ def test_points_means_and_intervals(reference):
 
 
 def test_intervals_of_overlapping_splits_are_wider():
-    plain = paired_interval(SCORES[:, 0], 0.95, 0.0)
-    corrected = paired_interval(SCORES[:, 0], 0.95, 0.25)
-    assert corrected[0] == plain[0]
-    np.testing.assert_allclose(
-        corrected[1] / plain[1], np.sqrt((1 / 6 + 0.25) / (1 / 6))
+    plain, corrected = (
+        ScheduleComparisonDisplay.from_predictions(SCORES, NAMES, test_ratio=ratio)
+        for ratio in (0.0, 0.25)
     )
-
-
-def test_intervals_of_independent_repetitions_hold_their_level():
-    generator = np.random.default_rng(0)
-    hits = 0
-    for _ in range(2000):
-        mean, width = paired_interval(generator.normal(3, 2, size=5), 0.9, 0.0)
-        hits += abs(mean - 3) <= width
-    assert 0.88 < hits / 2000 < 0.92
+    np.testing.assert_array_equal(corrected.means_, plain.means_)
+    np.testing.assert_allclose(
+        corrected.half_widths_ / plain.half_widths_, np.sqrt((1 / 6 + 0.25) / (1 / 6))
+    )
 
 
 def test_one_split_has_no_interval():

@@ -3,30 +3,14 @@
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 from sklearn.base import clone
 
 from skdae._design import check_design
 from skdae._random import spawn_streams
+from skdae._split_means import split_mean
 from skdae.plotting._axes import BLACK, CYCLE, GREY, legend_above, one_axes, pyplot
 from skdae.plotting._inputs import check_count, check_transformer, numbers
 from skdae.schedules import SCHEDULES, at_equal_updates
-
-
-def paired_interval(
-    values: np.ndarray, confidence: float, test_ratio: float
-) -> tuple[float, float]:
-    """Return mean and half width of the interval of the mean of splits.
-
-    Nadeau and Bengio's corrected t: splits that share training rows are no
-    independent repetitions, so ``test_ratio`` is added to 1 / n.
-    """
-    n = len(values)
-    mean = float(values.mean())
-    if n < 2:
-        return mean, np.nan
-    width = student.ppf((1 + confidence) / 2, n - 1)
-    return mean, float(width * values.std(ddof=1) * np.sqrt(1 / n + test_ratio))
 
 
 class ScheduleComparisonDisplay:
@@ -293,11 +277,11 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         n_splits, n_schedules = drawn.shape
         size = (7, 1.3 + 0.5 * n_schedules)
         ax = one_axes(ax, f"{type(self).__name__}.plot", size)
-        intervals = [
-            paired_interval(values, self.confidence, self.test_ratio)
-            for values in drawn.T
-        ]
-        self.means_, self.half_widths_ = np.array(intervals).T
+        found = [split_mean(values, self.test_ratio) for values in drawn.T]
+        self.means_ = np.array([each.mean for each in found])
+        self.half_widths_ = np.array(
+            [each.half_width(self.confidence) for each in found]
+        )
         lines = np.arange(n_schedules)
         if self.reference is not None:
             ax.axvline(0, color=BLACK, lw=0.8, zorder=1)
@@ -306,7 +290,9 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
             for values in drawn
         ]
         self.points_, self.bars_ = [], []
-        for line, (mean, width) in enumerate(intervals):
+        for line, (mean, width) in enumerate(
+            zip(self.means_, self.half_widths_, strict=True)
+        ):
             color = CYCLE[line % len(CYCLE)]
             self.points_ += ax.plot(
                 drawn[:, line],
