@@ -66,7 +66,7 @@ def test_every_answer_of_the_verdict_has_words(question):
 
 
 def test_every_next_step_has_words():
-    steps = {c for c in constants(_verdict.overall) if f"next.{c}" in LANGUAGES["en"]}
+    steps = {c for c in constants(_verdict) if f"next.{c}" in LANGUAGES["en"]}
     assert len(steps) == 6
 
 
@@ -198,6 +198,8 @@ def test_a_single_split_has_no_interval(lang):
     said = LANGUAGES[lang]["overall.once"]
     assert said in texts
     assert said not in summary(CONTENTS["worth"], lang)
+    first = LANGUAGES[lang]["headline.unsure"]
+    assert summary(CONTENTS["one_split"], lang).startswith(first)
 
 
 def test_columns_are_only_said_to_be_related_where_it_is_shown():
@@ -207,12 +209,12 @@ def test_columns_are_only_said_to_be_related_where_it_is_shown():
 
 
 def test_a_simple_method_is_only_enough_where_a_gain_is_ruled_out():
-    content = make_content(ours=0.6, simple=0.6, spread=0.3, stacked=0.6)
-    answer = next(a for a in content["verdict"] if a["question"] == "denoising")
-    assert answer["answer"].endswith("_enough")
-    assert answer["low"] < 0.9
-    assert "No gain shown." in summary(content, "en")
-    assert "is enough." not in summary(content, "en")
+    content = make_content(None, ours=0.6, simple=0.6, spread=0.3, stacked=0.6)
+    text = summary(content, "en")
+    assert text.startswith("Not decided yet.")
+    assert "these splits do not rule one out" in text
+    assert "No gain shown." in text
+    assert "enough" not in text
     assert "is enough." in summary(CONTENTS["not_worth"], "en")
 
 
@@ -224,9 +226,14 @@ def test_no_method_is_named_where_nothing_can_be_learned():
 
 
 def test_an_unfinished_run_says_so_first():
-    content = CONTENTS["one_split"]
-    assert summary(content, "en").startswith("Unfinished")
-    assert summary(content, "ja").startswith("未完了")
+    content = CONTENTS["interrupted"]
+    for lang, said in (
+        ("en", "Unfinished: the run was interrupted with 1 of 5 splits whole"),
+        ("ja", "未完了：実行が中断され、5分割のうち1分割だけが完了しました。"),
+    ):
+        assert summary(content, lang).startswith(said)
+        assert said in passage(content, lang)
+    assert "1 split, the same for all methods" in summary(content, "en")
     assert "Unfinished" not in summary(CONTENTS["worth"], "en")
 
 

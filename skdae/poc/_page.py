@@ -18,12 +18,13 @@ from skdae.poc._words import (
     place,
     regime,
     task,
+    unfinished,
 )
 
 #: How an answer is set off, beside its words.
 TONES = {
     "good": ("worth", "better", "related"),
-    "open": ("unsure", "no_difference", "all_round"),
+    "open": ("unsure", "not_shown", "no_difference", "all_round"),
     "plain": ("seconds",),
 }
 PACKAGES = ("jinja2", "matplotlib")
@@ -97,7 +98,7 @@ def exhibits(speaker: Speaker) -> dict[str, Any]:
         "t": speaker.text,
         "say": speaker.say,
         "tone": tone,
-        "finished": content["finished"],
+        "unfinished": None if content["finished"] else unfinished(speaker),
         "title": speaker.say("title", name=content["asked"]["name"]),
         "made": speaker.say(
             "made",

@@ -20,6 +20,7 @@ from skdae.poc._setting import Result, Setting, Unit
 from skdae.poc._splits import repeated_rows
 from skdae.poc._statistics import TINY, compare, interval
 from skdae.poc._troubles import TROUBLES
+from skdae.poc._units import units_of
 from skdae.poc._verdict import judge
 
 SCHEMA = 1
@@ -148,7 +149,7 @@ def assemble(
 ) -> dict[str, Any]:
     """Return all that was found, with the verdict."""
     splits = setting.splits[: plan.n_splits]
-    share = float(np.mean([len(s.test) / len(s.train) for s in splits]))
+    test_ratio = float(np.mean([len(s.test) / len(s.train) for s in splits]))
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "finished": finished,
@@ -156,6 +157,7 @@ def assemble(
         "asked": asked,
         "data": describe(setting),
         "plan": plan.to_dict(),
+        "whole_splits": whole_splits(setting, plan, found),
         "splits": [
             {
                 "train": len(s.train),
@@ -164,12 +166,20 @@ def assemble(
             }
             for s in splits
         ],
-        "denoising": denoising(setting, plan, found, share),
-        "downstream": downstream(setting, plan, found, share),
+        "denoising": denoising(setting, plan, found, test_ratio),
+        "downstream": downstream(setting, plan, found, test_ratio),
         "resources": resources(setting, found),
         "warnings": sorted({w for r in found.values() for w in r["warnings"]}),
     }
     return content | {"verdict": judge(content)}
+
+
+def whole_splits(setting: Setting, plan: Plan, found: Mapping[Unit, Result]) -> int:
+    """Return the number of splits on which all methods have been run."""
+    return sum(
+        all(u in found for u in units_of(setting, split) if u.kind != "memory")
+        for split in range(plan.n_splits)
+    )
 
 
 def made() -> dict[str, Any]:
@@ -247,19 +257,21 @@ def by_split(
     return values
 
 
-def rows_of(values: BySplit, share: float, **facts: Any) -> list[dict[str, Any]]:
+def rows_of(
+    values: BySplit, test_ratio: float, most: float = np.inf, **facts: Any
+) -> list[dict[str, Any]]:
     """Return the mean of each method with its interval."""
     return [
         {"method": method}
         | facts
-        | asdict(interval([v for v in errors if v is not None], share))
+        | asdict(interval([v for v in errors if v is not None], test_ratio, most))
         | {"by_split": errors}
         for method, errors in values.items()
     ]
 
 
 def differences(
-    values: BySplit, ours: str, share: float, floor: float, **facts: Any
+    values: BySplit, ours: str, test_ratio: float, floor: float, **facts: Any
 ) -> list[dict[str, Any]]:
     """Return how our method compares with every other method."""
     found = []
@@ -273,7 +285,7 @@ def differences(
         ]
         if pairs:
             a, b = zip(*pairs, strict=True)
-            result = compare(a, b, share, floor)
+            result = compare(a, b, test_ratio, floor)
             row = {"method": ours, "rival": rival} | facts | asdict(result)
             row |= {"better": result.is_better, "worse": result.is_worse}
             found.append(row)
@@ -281,7 +293,7 @@ def differences(
 
 
 def denoising(
-    setting: Setting, plan: Plan, found: Mapping[Unit, Result], share: float
+    setting: Setting, plan: Plan, found: Mapping[Unit, Result], test_ratio: float
 ) -> dict[str, Any]:
     """Return experiment 1."""
     judged = next(iter(setting.schedules))
@@ -302,8 +314,8 @@ def denoising(
     errors, compared = [], []
     for trouble in (*TROUBLES, OVERALL):
         values = by_split(plan, found, error(trouble))
-        errors += rows_of(values, share, trouble=trouble)
-        compared += differences(values, judged, share, TINY, trouble=trouble)
+        errors += rows_of(values, test_ratio, trouble=trouble)
+        compared += differences(values, judged, test_ratio, TINY, trouble=trouble)
     return {
         "judged": judged,
         "schedules": list(setting.schedules),
@@ -332,7 +344,7 @@ def column_errors(setting: Setting, found: Mapping[Unit, Result]) -> list[dict]:
 
 
 def downstream(
-    setting: Setting, plan: Plan, found: Mapping[Unit, Result], share: float
+    setting: Setting, plan: Plan, found: Mapping[Unit, Result], test_ratio: float
 ) -> dict[str, Any] | None:
     """Return experiment 2, None without a target."""
     data = setting.data
@@ -362,14 +374,16 @@ def downstream(
                 if count in errors
             }
 
-    # a share of rows is known to about one row
-    floor = TINY if name == "rmse" else 1 / setting.most_test_rows
+    # a share of rows is known to about one row, and ends at all of them
+    floor, most = (
+        (TINY, np.inf) if name == "rmse" else (1 / setting.most_test_rows, 1.0)
+    )
     errors, compared = [], []
     for count in counts:
         values = by_split(plan, found, error(count))
         label = "all" if count == "0" else count
-        errors += rows_of(values, share, labels=label)
-        compared += differences(values, ours[0], share, floor, labels=label)
+        errors += rows_of(values, test_ratio, most, labels=label)
+        compared += differences(values, ours[0], test_ratio, floor, labels=label)
     return {
         "task": data.task,
         "measure": name,

@@ -41,13 +41,23 @@ class Comparison:
         return self.low is not None and self.low > 1
 
 
-def interval(values: Sequence[float], test_ratio: float) -> Interval:
-    """Return the mean of one value per split, with its corrected interval."""
+def interval(
+    values: Sequence[float], test_ratio: float, most: float = np.inf
+) -> Interval:
+    """Return the mean of one error per split, with its corrected interval.
+
+    The interval is one of the logarithm of the mean, as differences are those of
+    logarithms: an error is never below 0. Nor does it go beyond `most`, the largest
+    error that there can be.
+    """
     found = split_mean(np.asarray(values, dtype=float), test_ratio)
     if found.n_splits < 2:
         return Interval(found.mean, None, None)
-    reach = found.half_width(CONFIDENCE)
-    return Interval(found.mean, found.mean - reach, found.mean + reach)
+    if found.mean == 0:
+        return Interval(0.0, 0.0, 0.0)
+    # by the delta method, the error of the logarithm is the relative error
+    factor = float(np.exp(found.half_width(CONFIDENCE) / found.mean))
+    return Interval(found.mean, found.mean / factor, min(found.mean * factor, most))
 
 
 def compare(
