@@ -21,6 +21,7 @@ from skdae import (
     GradualDAEClassifier,
     GradualDAEImputer,
     GradualDAEOutlierDetector,
+    GradualDAERegressor,
     GradualDAETransformer,
 )
 from skdae.datasets import make_sensor_data
@@ -910,6 +911,39 @@ def test_display_as_text_shows_no_html(dae):
     with sklearn.config_context(display="text"):
         assert not hasattr(dae, "_repr_html_")
         assert list(dae._repr_mimebundle_()) == ["text/plain"]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        GradualDAEClassifier,
+        GradualDAEImputer,
+        GradualDAEOutlierDetector,
+        GradualDAERegressor,
+    ],
+)
+@pytest.mark.parametrize(
+    "transformer",
+    [
+        "gradual",
+        (8, 4),
+        np.eye(2),
+        GradualDAETransformer,
+        PCA(),
+        GradualDAETransformer("wide"),
+        GradualDAETransformer(schedule=3),
+        GradualDAETransformer(learning_rate_init="fast"),
+    ],
+    ids=lambda value: re.sub(r"\W+", "_", repr(value))[:40],
+)
+def test_a_transformer_that_is_not_valid_has_a_picture_and_no_phases(
+    estimator, transformer
+):
+    model = estimator(transformer)
+    for around in (model, make_pipeline(StandardScaler(), model)):
+        for html in (around._repr_html_(), around._repr_mimebundle_()["text/html"]):
+            assert estimator.__name__ in html
+            assert cells_of(html) == []
 
 
 def test_labels_of_users_are_escaped():
