@@ -16,7 +16,7 @@ from skdae._callbacks import (
     CallbackMonitor,
     CallbackSupportMixin,
     Monitors,
-    PrintMonitor,
+    monitors,
 )
 from skdae._columns import SCALINGS, Columns
 from skdae._design import (
@@ -821,13 +821,11 @@ default='code'
         self, plan: Sequence[Phase], learned: dict[str, Any], data: dict[str, Any]
     ) -> Monitor:
         """Return who hears of the training."""
-        monitors: list[Monitor] = []
-        if self.verbose:
-            monitors.append(PrintMonitor(plan, int(self.verbose)))
+        hearing = monitors(plan, int(self.verbose))
         if hasattr(self, "_init_callback_context"):  # scikit-learn 1.9 or newer
             context = self._init_callback_context(max_subtasks=len(plan))
-            monitors.append(CallbackMonitor(self, context, learned, data))
-        return Monitors(monitors)
+            hearing.append(CallbackMonitor(self, context, learned, data))
+        return Monitors(hearing)
 
     # --- parts of transform ----------------------------------------------------------
 

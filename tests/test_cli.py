@@ -18,6 +18,7 @@ from skdae._reading import read_table
 from skdae.cli import main
 from skdae.cli._app import COMMANDS
 from skdae.cli._fit import parse_settings
+from skdae.cli._progress import EpochBar
 
 N_ROWS = 90
 SMALL = ("--set", "hidden_layer_sizes=(8, 4)", "--set", "max_iter=2")
@@ -361,6 +362,44 @@ def test_numbers_as_categories(run):
     code, out, _ = run("reconstruct", "codes.model", "plant.csv")
     assert code == 0
     assert set(read_csv(out)["speed"]) <= set(plant()["speed"])
+
+
+class Terminal(io.StringIO):
+    """A terminal that remembers what was shown."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("kind", FITS)
+def test_a_terminal_shows_the_epochs_of_each_phase(folder, kind, monkeypatch):
+    shown = []
+    show = EpochBar.show
+
+    def spy(self, words, n_epochs):
+        shown.append((words, n_epochs))
+        show(self, words, n_epochs)
+
+    monkeypatch.setattr(EpochBar, "show", spy)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    data, model = str(folder / "plant.csv"), str(folder / "shown.model")
+    assert main(["fit", data, "-o", model, "-f", "-k", kind, *FITS[kind]]) == 0
+    assert "epochs" in sys.stderr.getvalue()
+    first = [words for words, _ in shown if "network 1," in words]
+    assert "fitting on 90 rows, network 1, phase 1/2 (gradual)" in first
+    assert re.search(r"phase 2/2 \(\w+\), loss \d", first[-1])
+    n_networks = {re.search(r"network \d+", words)[0] for words, _ in shown}
+    for name in n_networks:
+        counts = [n for words, n in shown if f"{name}," in words and "loss" in words]
+        assert counts == list(range(1, len(counts) + 1))
+
+
+def test_where_there_is_no_terminal_no_epochs_are_shown(run):
+    words = ("fit", "plant.csv", "-o", "dumb.model", "-f", *FITS["transformer"])
+    _, out, err = run(*words)
+    assert out == ""
+    assert "epochs" not in err
+    assert err.count("\n") == 2  # what was left out, what was written
 
 
 def test_settings():

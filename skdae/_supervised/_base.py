@@ -24,7 +24,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skdae import _outputs
-from skdae._callbacks import PrintMonitor
+from skdae._callbacks import Monitors, monitors
 from skdae._design import batch_rows, check_noise
 from skdae._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._network import Network, chunks
@@ -336,7 +336,7 @@ class FineTuned(
             streams=streams,
             settings=self._settings(lesson.transformer, source.n_drawn),
             initial=lesson.start,
-            monitor=PrintMonitor(plan, int(self.verbose)) if self.verbose else None,
+            monitor=Monitors(monitors(plan, int(self.verbose))),
         )
 
     def _train_student(
