@@ -296,6 +296,69 @@ def test_parquet_keeps_its_types(run, folder):
     assert found[["pressure", "unit"]].notna().all().all()
 
 
+def test_whole_numbers_stay_whole_where_nothing_is_missing(run, folder):
+    table = plant().drop(columns=["time", "grade", "yield"])
+    table["count"] = 2**53 + 1 + np.arange(N_ROWS)  # no float holds these
+    table["short"] = pd.array(np.arange(N_ROWS) % 7, dtype="int16")
+    table["stops"] = pd.array([1, 2, None] * 30, dtype="Int64")
+    table.to_csv(folder / "whole.csv", index=False)
+    table.to_parquet(folder / "whole.parquet")
+    words = ("fit", "whole.csv", "-o", "whole.model", "-k", "imputer", "-f", *INNER)
+    assert run(*words, "--use", "count")[0] == 0
+    for data, types in (("whole.csv", "int64"), ("whole.parquet", "int16")):
+        out = ("-o", "whole_out.parquet", "-f", "--chunk-rows", 40)
+        assert run("impute", "whole.model", data, *out)[0] == 0
+        found = parquet.read_table(folder / "whole_out.parquet")
+        assert str(found["short"].type) == types
+        assert str(found["speed"].type) == "int64"
+        assert str(found["stops"].type) == "double"  # fills may be fractions
+        for name in ("speed", "count", "short"):
+            assert found[name].to_pylist() == table[name].tolist()
+        filled = found["stops"].to_pandas()
+        assert filled.notna().all()
+        assert filled[table["stops"].notna()].tolist() == [1, 2] * 30
+    for data in ("whole.csv", "whole.parquet"):
+        code, out, _ = run("impute", "whole.model", data)
+        cells = pd.read_csv(io.StringIO(out), dtype=str)
+        for name in ("speed", "count", "short"):
+            assert cells[name].tolist() == table[name].astype(str).tolist()
+        assert cells["stops"][:2].tolist() == ["1", "2"]
+
+
+def test_a_gap_in_a_late_chunk_is_seen_before_the_first_is_written(run, folder):
+    table = plant().assign(speed=plant()["speed"].astype("Int64"))
+    table.loc[N_ROWS - 1, "speed"] = pd.NA
+    for data in ("late.csv", "late.parquet"):
+        write = table.to_parquet if data.endswith("parquet") else table.to_csv
+        write(folder / data, index=False)
+        out = ("-o", "late_out.parquet", "-f", "--chunk-rows", 20)
+        assert run("impute", "imputer.model", data, *out)[0] == 0
+        found = parquet.read_table(folder / "late_out.parquet")["speed"]
+        assert str(found.type) == "double"
+        assert found.to_pylist()[:-1] == table["speed"].tolist()[:-1]
+
+
+def test_draws_go_on_from_chunk_to_chunk(run, folder):
+    table = plant()[["flow", "pressure", "speed"]]
+    table = pd.concat([table.assign(pressure=np.nan)[:30]] * 3, ignore_index=True)
+    table.loc[::2, "flow"] = plant()["flow"][::2].to_numpy()[: len(table.loc[::2])]
+    table.to_csv(folder / "drawn.csv", index=False)
+    plant()[["flow", "pressure", "speed"]].to_csv(folder / "known.csv", index=False)
+    fit = ("fit", "known.csv", "-o", "drawn.model", "-k", "imputer", "-f", *INNER)
+    assert run(*fit, "--set", "sample_posterior=True")[0] == 0
+    _, whole, _ = run("impute", "drawn.model", "drawn.csv")
+    expected = estimator(folder, "drawn").transform(read_csv(table.to_csv(index=False)))
+    assert_alike(read_csv(whole), expected)
+    again = read_csv(run("impute", "drawn.model", "drawn.csv")[1])
+    assert again.equals(read_csv(whole))
+    for rows in (30, 7):
+        _, out, _ = run("impute", "drawn.model", "drawn.csv", "--chunk-rows", rows)
+        assert_alike(read_csv(out), read_csv(whole))
+    # the rows 1, 31 and 61 are the same and in three chunks
+    same = read_csv(out)["pressure"][[1, 31, 61]]
+    assert same.nunique() == 3
+
+
 # --- fit -----------------------------------------------------------------------------
 
 
