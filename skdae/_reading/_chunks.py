@@ -122,7 +122,7 @@ def open_chunks(path: str | os.PathLike, n_rows: int, form: Format) -> Chunks:
         frames = parquet_batches(opened, n_rows)
         parts = (Chunk(label, frame, None, None) for frame in frames)
         return Chunks(label, names, None, (), parts, opened)
-    encoding = form.encoding
+    encoding = form.named_encoding
     if encoding is None and os.fspath(path) != STDIN:
         with open_bytes(path) as file, reading(label):
             encoding = find_encoding(file, label)
