@@ -555,6 +555,19 @@ def test_an_open_task_keeps_the_short_answer_open():
     assert found["overall"]["where"] == ["downstream"]
 
 
+def test_what_is_shown_with_some_labels_decides_where_others_show_nothing():
+    errors = {"gradual": around(0.7)} | {n: around(m, 2) for n, m in RIVALS.items()}
+    few = {"gradual": wide(0.7)} | {name: wide(0.6, 3) for name in TASK}
+    every = {"gradual": around(0.7)} | {name: around(0.6, 3) for name in TASK}
+    for task in (few, every):
+        task["constant"] = [5.0] * 5
+    found = judged(errors, {"100": few, "all": every})
+    by_labels = [entry["answer"] for entry in found["downstream"]["by_labels"]]
+    assert by_labels == ["not_shown", "not_worth"]
+    assert found["downstream"]["labels"] == "all"
+    assert found["overall"]["answer"] == "not_worth"
+
+
 def test_as_bad_as_chance_is_only_said_where_it_is_known():
     errors = {"gradual": around(0.7)} | {n: around(m, 2) for n, m in RIVALS.items()}
     for chance, answer in (

@@ -183,7 +183,8 @@ def downstream(content: dict[str, Any]) -> Answer | None:
     if not by_count:
         return None
     answers = [entry["answer"] for entry in by_count]
-    order = ("worth", "unsure", "not_shown", "not_worth", "nothing_to_learn")
+    # what is shown at one number of labels goes before what is not at another
+    order = ("worth", "unsure", "not_worth", "not_shown", "nothing_to_learn")
     answer = next(a for a in order if a in answers)
     shown = by_count[answers.index(answer)]
     return {
