@@ -180,3 +180,14 @@ def test_what_cannot_be_used_is_said_in_words(case, tmp_path, capsys, monkeypatc
     assert said in printed.err
     assert "Traceback" not in printed.err
     assert not (tmp_path / "report.html").exists()
+
+
+def test_options_are_those_of_the_run():
+    """They are written out in the command, which starts without importing it."""
+    from skdae.cli import _poc
+    from skdae.poc import _data, _run, _speech
+
+    assert _poc.LEAST_ROWS == _data.LEAST_ROWS
+    assert [each.value for each in _poc.Task] == ["auto", *_data.TASKS]
+    assert [each.value for each in _poc.Language] == list(_speech.LANGUAGES)
+    assert _poc.SCHEDULE_NAMES.split(",") == list(_run.DEFAULT_SCHEDULES)

@@ -53,10 +53,15 @@ def test_japanese_is_japanese():
 
 
 @pytest.mark.parametrize(
-    "question", ["structure", "schedule", "denoising", "downstream"]
+    ("question", "function"),
+    [
+        ("structure", _verdict.structure),
+        ("schedule", _verdict.schedule),
+        ("denoising", _verdict.denoising),
+        ("downstream", _verdict._with_labels),
+    ],
 )
-def test_every_answer_of_the_verdict_has_words(question):
-    function = getattr(_verdict, question)
+def test_every_answer_of_the_verdict_has_words(question, function):
     source = inspect.getsource(function)
     codes = set(re.findall(r'answer = "(\w+)"', source))
     codes |= set(re.findall(r'answer = "\w+" if .* else "(\w+)"', source))

@@ -16,7 +16,7 @@ from rich.progress import (
 from skdae._progress import Epoch, Monitor, Snapshot
 from skdae.schedules import Phase
 
-SIMPLE = ("pca", "neighbors", "regressions")
+SHOWN = ("pca", "neighbors", "regressions")  # beside the first schedule
 
 
 class Bar:
@@ -72,7 +72,7 @@ class Bar:
         so_far = ", ".join(
             f"{method} {np.mean(values):.3f}"
             for method, values in self._errors.items()
-            if unit.kind != "memory" and (method in SIMPLE or values is self._first)
+            if unit.kind != "memory" and (method in SHOWN or values is self._first)
         )
         shown = f"split {unit.split + 1}" + (f": error {so_far}" if so_far else "")
         self._bar.update(self._task, advance=1, description=shown)

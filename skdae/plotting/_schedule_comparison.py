@@ -290,34 +290,8 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
             for values in drawn
         ]
         self.points_, self.bars_ = [], []
-        for line, (mean, width) in enumerate(
-            zip(self.means_, self.half_widths_, strict=True)
-        ):
-            color = CYCLE[line % len(CYCLE)]
-            self.points_ += ax.plot(
-                drawn[:, line],
-                np.full(n_splits, line),
-                color=color,
-                alpha=0.55,
-                linestyle="none",
-                marker="o",
-                markersize=5,
-                markeredgewidth=0,
-                zorder=2,
-            )
-            self.bars_.append(
-                ax.errorbar(
-                    mean,
-                    line - 0.22,  # above the points
-                    xerr=None if np.isnan(width) else width,
-                    color=color,
-                    marker="D",
-                    markersize=6,
-                    capsize=4,
-                    lw=1.8,
-                    zorder=3,
-                )
-            )
+        for line, values in enumerate(drawn.T):
+            self._draw_schedule(ax, line, values)
         ax.set_yticks(lines, names)
         ax.set_ylim(n_schedules - 0.5, -0.6)
         label = self.score_name
@@ -329,6 +303,34 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         self._legend(ax, n_splits)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _draw_schedule(self, ax: Any, line: int, values: np.ndarray) -> None:
+        """Draw the splits of a schedule, and above them its mean and interval."""
+        color, width = CYCLE[line % len(CYCLE)], self.half_widths_[line]
+        self.points_ += ax.plot(
+            values,
+            np.full(len(values), line),
+            color=color,
+            alpha=0.55,
+            linestyle="none",
+            marker="o",
+            markersize=5,
+            markeredgewidth=0,
+            zorder=2,
+        )
+        self.bars_.append(
+            ax.errorbar(
+                self.means_[line],
+                line - 0.22,
+                xerr=None if np.isnan(width) else width,
+                color=color,
+                marker="D",
+                markersize=6,
+                capsize=4,
+                lw=1.8,
+                zorder=3,
+            )
+        )
 
     def _drawn(self) -> tuple[list[str], np.ndarray]:
         """Return names, and the scores or differences of complete splits, checked."""

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -297,23 +298,9 @@ def denoising(
 ) -> dict[str, Any]:
     """Return experiment 1."""
     judged = next(iter(setting.schedules))
-    troubles = [name for name in TROUBLES if name != "clean"]
-
-    def error(trouble: str) -> Callable[[Unit, Result], Mapping[str, float]]:
-        def pick(unit: Unit, result: Result) -> Mapping[str, float]:
-            if "rebuild" not in result:
-                return {}
-            errors = {name: result["rebuild"][name]["error"] for name in TROUBLES}
-            if trouble == OVERALL:
-                logs = [np.log(max(errors[name], 1e-12)) for name in troubles]
-                return {unit.method: float(np.exp(np.mean(logs)))}
-            return {unit.method: errors[trouble]}
-
-        return pick
-
     errors, compared = [], []
     for trouble in (*TROUBLES, OVERALL):
-        values = by_split(plan, found, error(trouble))
+        values = by_split(plan, found, partial(rebuild_error, trouble))
         errors += rows_of(values, test_ratio, trouble=trouble)
         compared += differences(values, judged, test_ratio, TINY, trouble=trouble)
     return {
@@ -324,6 +311,17 @@ def denoising(
         "differences": compared,
         "columns": column_errors(setting, found),
     }
+
+
+def rebuild_error(trouble: str, unit: Unit, result: Result) -> Mapping[str, float]:
+    """Return the error of a unit under a trouble, or over all but the clean rows."""
+    if "rebuild" not in result:
+        return {}
+    errors = {name: row["error"] for name, row in result["rebuild"].items()}
+    if trouble != OVERALL:
+        return {unit.method: errors[trouble]}
+    logs = [np.log(max(e, TINY)) for name, e in errors.items() if name != "clean"]
+    return {unit.method: float(np.exp(np.mean(logs)))}
 
 
 def column_errors(setting: Setting, found: Mapping[Unit, Result]) -> list[dict]:
@@ -350,49 +348,39 @@ def downstream(
     data = setting.data
     if data.task is None:
         return None
-    schedules = list(setting.schedules)
+    name = error_name(data)
+    # of a unit's results: errors by method, and by the key that is looked up
     if data.task == "anomaly":
-        counts = ["all"]
-        ours = [f"detector_{name}" for name in schedules]
-        name = error_name(data)
-
-        def error(count: str) -> Callable[[Unit, Result], Mapping[str, float]]:
-            return lambda unit, result: {
-                method: errors[name]
-                for method, errors in result.get("detect", {}).items()
-            }
-
+        ours = [f"detector_{schedule}" for schedule in setting.schedules]
+        keys = {"all": ("detect", name)}
     else:
-        ours = schedules
-        counts = [str(n) for n in setting.label_counts]
-        name = error_name(data)
-
-        def error(count: str) -> Callable[[Unit, Result], Mapping[str, float]]:
-            return lambda unit, result: {
-                method: errors[count]
-                for method, errors in result.get("predict", {}).items()
-                if count in errors
-            }
-
+        ours = list(setting.schedules)
+        counts = map(str, setting.label_counts)
+        keys = {"all" if n == "0" else n: ("predict", n) for n in counts}
     # a share of rows is known to about one row, and ends at all of them
     floor, most = (
         (TINY, np.inf) if name == "rmse" else (1 / setting.most_test_rows, 1.0)
     )
     errors, compared = [], []
-    for count in counts:
-        values = by_split(plan, found, error(count))
-        label = "all" if count == "0" else count
-        errors += rows_of(values, test_ratio, most, labels=label)
-        compared += differences(values, ours[0], test_ratio, floor, labels=label)
+    for labels, (part, key) in keys.items():
+        values = by_split(plan, found, partial(task_error, part, key))
+        errors += rows_of(values, test_ratio, most, labels=labels)
+        compared += differences(values, ours[0], test_ratio, floor, labels=labels)
     return {
         "task": data.task,
         "measure": name,
         "judged": ours[0],
         "schedules": ours,
-        "labels": ["all" if count == "0" else count for count in counts],
+        "labels": list(keys),
         "errors": errors,
         "differences": compared,
     }
+
+
+def task_error(part: str, key: str, unit: Unit, result: Result) -> Mapping[str, float]:
+    """Return what stands under a key in a part of a unit's results, by method."""
+    methods = result.get(part, {}).items()
+    return {method: errors[key] for method, errors in methods if key in errors}
 
 
 def resources(setting: Setting, found: Mapping[Unit, Result]) -> list[dict[str, Any]]:

@@ -328,7 +328,7 @@ def _run_units(
 ) -> None:
     every = [u for s in range(plan.n_splits) for u in units_of(setting, s)]
     progress.planned(plan, len(every), sum(u in kept.found for u in every))
-    todo = [u for u in every if u.split in splits and kept.get(u) is None]
+    todo = [u for u in every if u.split in splits and u not in kept.found]
     results = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(run_unit)(setting, unit) for unit in todo
     )

@@ -10,13 +10,16 @@ split, which has no interval, decides nothing.
 
 from typing import Any
 
+from skdae.poc import _predictors, _rebuilders
+
 MARGIN = 0.02
 HARDLY = 0.9  # of the error of chance: more, and not surely less, is nothing learned
 WIDE = 0.5  # where the interval goes below this share of it, even that is not known
+CHANCE = "constant"  # what the usual methods are beside, and not one of them
 LINEAR = ("pca", "regressions")
-SIMPLE = ("as_measured", "column_mean", "pca", "neighbors", "regressions")
-PREDICTORS = ("linear_raw", "linear_pca", "boosting")
-DETECTORS = ("isolation_forest", "mahalanobis", "nearest_rows", "pca_residual")
+SIMPLE = tuple(_rebuilders.REBUILDERS)
+PREDICTORS = tuple(name for name in _predictors.PREDICTORS if name != CHANCE)
+DETECTORS = tuple(name for name in _predictors.DETECTORS if name != CHANCE)
 #: Answers of an experiment that forbid a 'not worth it', the first to be told first,
 #: with the short answer and what to do next.
 NOT_CLOSED = {
@@ -156,30 +159,8 @@ def downstream(content: dict[str, Any]) -> Answer | None:
     part = content["downstream"]
     if part is None:
         return None
-    rivals = DETECTORS if part["task"] == "anomaly" else PREDICTORS
-    by_count = []
-    for labels in part["labels"]:
-        found = _differences(part, labels=labels)
-        strongest = _strongest(found, rivals)
-        if strongest is None:
-            continue
-        enough = _as_good(found, rivals)
-        row = found[enough or strongest]
-        chance = found["constant"]
-        if chance["ratio"] > HARDLY and not chance["better"]:
-            answer = "nothing_to_learn" if _rules_out(chance, WIDE) else "not_shown"
-        elif all(_surely_gains(found[name]) for name in rivals if name in found):
-            answer = "worth"
-        elif enough is not None:
-            answer = "not_worth"
-        else:
-            answer = "unsure" if row["ratio"] <= 1 - MARGIN else "not_shown"
-        entry = {"labels": labels, "answer": answer, **_numbers(row)}
-        if "untrained" in found:
-            entry["pretraining"] = _numbers(found["untrained"]) | {
-                "pays": _surely_gains(found["untrained"])
-            }
-        by_count.append(entry)
+    found = (_with_labels(part, labels) for labels in part["labels"])
+    by_count = [entry for entry in found if entry is not None]
     if not by_count:
         return None
     answers = [entry["answer"] for entry in by_count]
@@ -191,12 +172,36 @@ def downstream(content: dict[str, Any]) -> Answer | None:
         "question": "downstream",
         "answer": answer,
         "labels": shown["labels"],
-        **{key: shown[key] for key in ("rival", "ratio", "low", "high", "n_splits")},
+        **_numbers(shown),
         "by_labels": by_count,
         "pretraining_pays": [
             e["labels"] for e in by_count if e.get("pretraining", {}).get("pays")
         ],
     }
+
+
+def _with_labels(part: dict[str, Any], labels: str) -> Answer | None:
+    """Return the answer with this many labels, None where nothing was compared."""
+    rivals = DETECTORS if part["task"] == "anomaly" else PREDICTORS
+    found = _differences(part, labels=labels)
+    strongest, enough = _strongest(found, rivals), _as_good(found, rivals)
+    if strongest is None:
+        return None
+    row, chance = found[enough or strongest], found[CHANCE]
+    if chance["ratio"] > HARDLY and not chance["better"]:
+        answer = "nothing_to_learn" if _rules_out(chance, WIDE) else "not_shown"
+    elif all(_surely_gains(found[name]) for name in rivals if name in found):
+        answer = "worth"
+    elif enough is not None:
+        answer = "not_worth"
+    else:
+        answer = "unsure" if row["ratio"] <= 1 - MARGIN else "not_shown"
+    entry = {"labels": labels, "answer": answer, **_numbers(row)}
+    if "untrained" in found:
+        untrained = found["untrained"]
+        pays = _surely_gains(untrained)
+        entry["pretraining"] = _numbers(untrained) | {"pays": pays}
+    return entry
 
 
 def cost(content: dict[str, Any]) -> Answer | None:
