@@ -207,7 +207,6 @@ EVERY_FINDING = (
     finding("telling_column", ["leak"], scores=[0.997]),
     finding("unlabelled_rows", rows=300),
     finding("rows_in_order", correlation=0.9),
-    finding("few_rows_per_split"),
 )
 EVERY_CUT = (
     ("schedules", ["gradual", "stacked", "joint"], ["gradual", "stacked"]),
@@ -227,7 +226,11 @@ CONTENTS = {
     "all_round": make_content(ours_downstream=0.3, one_trouble=0.4),
     "chance": make_content(constant=0.15),
     "no_target": make_content(None, groups=12, left_out=EVERY_CUT),
+    "not_shown": make_content(None, ours=0.6, simple=0.6, stacked=0.6, spread=0.3),
     "one_split": make_content(n_splits=1, ours=0.7),
+    "one_split_of_noise": make_content(
+        "regression", ours=1.02, simple=1.0, spread=0.001, n_splits=1
+    ),
     "interrupted": make_content(n_splits=1, n_planned=5),
     "findings": make_content(findings=EVERY_FINDING, left_out=EVERY_CUT),
     "zero": make_content("anomaly", ours_downstream=1e-15, spread=20.0),

@@ -142,10 +142,7 @@ def fit(
     begin = time.perf_counter()
     bar = EpochBar(f"fitting on {len(X)} rows", Console(stderr=True), quiet)
     with bar, prints_on_stderr(), heard_by(bar.listen):
-        if y is None:
-            estimator.fit(X)
-        else:
-            estimator.fit(X, y)
+        estimator.fit(X, y)
     seconds = time.perf_counter() - begin
     model = Model(
         kind=chosen,

@@ -7,8 +7,8 @@ from typing import Any
 from skdae.poc._speech import Part, Sentence, Speaker, at, certainty, joined, percent
 from skdae.poc._verdict import MARGIN
 
-#: Findings that make results look better, or less sure, than they should be.
-SERIOUS = ("telling_column", "duplicate_rows", "rows_in_order", "few_rows_per_split")
+#: Findings that make results look better than they should be.
+SERIOUS = ("telling_column", "duplicate_rows", "rows_in_order")
 #: Answers that name a method to use instead.
 ENOUGH = ("linear_enough", "simple_enough", "not_worth")
 MOST_NAMES = 8  # columns that a sentence names
@@ -43,13 +43,8 @@ def summary(content: dict[str, Any], lang: str) -> str:
     return "\n".join(map(str, lines))
 
 
-def passage(content: dict[str, Any], lang: str) -> str:
+def passage(speaker: Speaker) -> Sentence:
     """Return what can be read out in a meeting."""
-    return str(passage_of(Speaker(content, lang)))
-
-
-def passage_of(speaker: Speaker) -> Sentence:
-    """Return what can be read out, numbers included."""
     content = speaker.content
     answer = content["verdict"][0]["answer"]
     said = [speaker.say("passage.start", **table(speaker))]

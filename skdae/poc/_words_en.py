@@ -294,9 +294,6 @@ TEXTS = {
         "Neighbouring rows resemble each other, as in records over time. Random "
         "splits then look too good: name the column of the time, or of the batch."
     ),
-    "finding.few_rows_per_split": (
-        "There are few test rows per split, so that small differences cannot be shown."
-    ),
     "finding.repeated": (
         "Up to {rows} test rows of a split are also among its training rows."
     ),
@@ -442,7 +439,6 @@ TEXTS = {
         "number to see where."
     ),
     "column.answer": "Answer",
-    "column.asked": "Labels",
     "column.code": "Result",
     "column.cpu": "CPU seconds",
     "column.deviation": "Standard deviation",

@@ -284,9 +284,6 @@ TEXTS = {
         "時系列の記録のように、隣り合う行が似ています。無作為な分割では結果が"
         "良く見えすぎるので、時刻またはバッチの列を指定してください。"
     ),
-    "finding.few_rows_per_split": (
-        "1分割あたりの評価行が少なく、小さな差は確認できません。"
-    ),
     "finding.repeated": "1分割で最大{rows}行の評価行が、学習行にも含まれています。",
     "finding.other": "{code}：{columns}",
     "finding.most": "…（全{n}列）",
@@ -425,7 +422,6 @@ TEXTS = {
         "表示されます。"
     ),
     "column.answer": "答え",
-    "column.asked": "ラベル数",
     "column.code": "判定",
     "column.cpu": "CPU秒",
     "column.deviation": "標準偏差",
