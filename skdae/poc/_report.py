@@ -31,13 +31,20 @@ BySplit = dict[str, list[float | None]]  # method: one error per split
 
 
 class PoCReport:
-    """Results of a proof of concept.
+    """Results of a proof of concept, as :func:`skdae.poc.run` returns them.
 
-    Attributes
+    Parameters
     ----------
     content : dict
         Everything that was found, as plain data: what :meth:`save` writes as JSON and
         what each number of the page comes from.
+    cache : Cache or None, default=None
+        Where the results lay during the run; :meth:`save` removes it.
+
+    Attributes
+    ----------
+    content : dict
+        The content given.
     """
 
     def __init__(self, content: dict[str, Any], cache: Cache | None = None) -> None:
@@ -67,6 +74,11 @@ class PoCReport:
         -------
         PoCReport
             The same report.
+
+        Raises
+        ------
+        ValueError
+            If the file was written by another version, or is no report.
         """
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         if content.get("schema") != SCHEMA:
@@ -89,6 +101,11 @@ class PoCReport:
         -------
         str
             A few sentences, one answer a line.
+
+        Raises
+        ------
+        ValueError
+            If the language is unknown.
         """
         from skdae.poc._words import summary
 
@@ -106,6 +123,13 @@ class PoCReport:
         -------
         str
             HTML.
+
+        Raises
+        ------
+        ImportError
+            If a package of the extra ``poc`` is missing.
+        ValueError
+            If the language is unknown.
         """
         from skdae.poc._page import page
 
@@ -127,6 +151,13 @@ class PoCReport:
         -------
         Path
             The page.
+
+        Raises
+        ------
+        ImportError
+            If a package of the extra ``poc`` is missing.
+        ValueError
+            If the language is unknown.
         """
         page = Path(path)
         html = self.to_html(lang)
