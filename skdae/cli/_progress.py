@@ -94,7 +94,7 @@ class EpochBar:
     def __init__(self, words: str, console: Console, quiet: bool = False) -> None:
         self._bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=10),  # all of it fits into 80 letters
             MofNCompleteColumn(),
             TextColumn("epochs"),
             TimeRemainingColumn(),
@@ -102,7 +102,6 @@ class EpochBar:
             transient=True,
             disable=quiet or not console.is_terminal,
         )
-        self._words = words
         self._task = self._bar.add_task(words, total=None)
         self._n_networks = 0
 
@@ -117,7 +116,7 @@ class EpochBar:
         """Return what hears of the training of the next network."""
         self._n_networks += 1
         self._bar.reset(self._task, total=sum(phase.epochs for phase in plan))
-        return _EpochMonitor(self, plan, f"{self._words}, network {self._n_networks}")
+        return _EpochMonitor(self, plan, f"network {self._n_networks}")
 
     def show(self, words: str, n_epochs: int) -> None:
         """Show where the training is."""
