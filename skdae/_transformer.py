@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils import check_array
+from sklearn.utils import InputTags, check_array, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
@@ -16,7 +16,7 @@ from skdae._callbacks import (
     CallbackMonitor,
     CallbackSupportMixin,
     Monitors,
-    PrintMonitor,
+    monitors,
 )
 from skdae._columns import SCALINGS, Columns
 from skdae._design import (
@@ -52,6 +52,16 @@ from skdae._validation import (
 )
 from skdae.noise import NOISES, Noise
 from skdae.schedules import SCHEDULES, Phase, joint
+
+
+def input_tags_of(transformer: Any) -> InputTags:
+    """Return what a transformer can read, where None is the default one.
+
+    What is no estimator counts as the default one too: `fit` refuses it, but the tags
+    are asked for by clones and pictures, which raise nothing.
+    """
+    known = isinstance(transformer, BaseEstimator)
+    return get_tags(transformer if known else GradualDAETransformer()).input_tags
 
 
 def training_results(training: Any) -> dict[str, Any]:
@@ -820,13 +830,11 @@ default='code'
         self, plan: Sequence[Phase], learned: dict[str, Any], data: dict[str, Any]
     ) -> Monitor:
         """Return who hears of the training."""
-        monitors: list[Monitor] = []
-        if self.verbose:
-            monitors.append(PrintMonitor(plan, int(self.verbose)))
+        hearing = monitors(plan, int(self.verbose))
         if hasattr(self, "_init_callback_context"):  # scikit-learn 1.9 or newer
             context = self._init_callback_context(max_subtasks=len(plan))
-            monitors.append(CallbackMonitor(self, context, learned, data))
-        return Monitors(monitors)
+            hearing.append(CallbackMonitor(self, context, learned, data))
+        return Monitors(hearing)
 
     # --- parts of transform ----------------------------------------------------------
 

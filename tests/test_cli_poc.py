@@ -130,6 +130,25 @@ def test_interrupted_run_writes_what_is_finished(csv, tmp_path, monkeypatch, cap
     assert content["finished"]
 
 
+def test_interrupted_early_there_is_no_page_but_a_way_on(
+    csv, tmp_path, monkeypatch, capsys
+):
+    from skdae.cli._progress import Bar
+
+    def interrupt(self, unit, result):
+        raise KeyboardInterrupt
+
+    page = tmp_path / "report.html"
+    with monkeypatch.context() as patched:
+        patched.setattr(Bar, "done", interrupt)
+        assert main(["poc", str(csv), "-o", str(page), *QUICK]) == 130
+    said = capsys.readouterr().err
+    assert "before a split was whole: go on with --resume" in said
+    assert "no file was written" not in said
+    assert not page.exists()
+    assert main(["poc", str(csv), "-o", str(page), "--resume", *QUICK]) == 0
+
+
 TABLES = {
     "ten rows": (plant(10).to_csv(index=False), [], "has 10 rows"),
     "one class": (
@@ -161,3 +180,14 @@ def test_what_cannot_be_used_is_said_in_words(case, tmp_path, capsys, monkeypatc
     assert said in printed.err
     assert "Traceback" not in printed.err
     assert not (tmp_path / "report.html").exists()
+
+
+def test_options_are_those_of_the_run():
+    """They are written out in the command, which starts without importing it."""
+    from skdae.cli import _poc
+    from skdae.poc import _data, _run, _speech
+
+    assert _poc.LEAST_ROWS == _data.LEAST_ROWS
+    assert [each.value for each in _poc.Task] == ["auto", *_data.TASKS]
+    assert [each.value for each in _poc.Language] == list(_speech.LANGUAGES)
+    assert _poc.SCHEDULE_NAMES.split(",") == list(_run.DEFAULT_SCHEDULES)

@@ -14,16 +14,17 @@ from skdae.poc._words import (
     findings,
     left_out,
     margin,
-    passage_of,
+    passage,
     place,
     regime,
     task,
+    unfinished,
 )
 
 #: How an answer is set off, beside its words.
 TONES = {
     "good": ("worth", "better", "related"),
-    "open": ("unsure", "no_difference", "all_round"),
+    "open": ("unsure", "not_shown", "no_difference", "all_round"),
     "plain": ("seconds",),
 }
 PACKAGES = ("jinja2", "matplotlib")
@@ -97,7 +98,7 @@ def exhibits(speaker: Speaker) -> dict[str, Any]:
         "t": speaker.text,
         "say": speaker.say,
         "tone": tone,
-        "finished": content["finished"],
+        "unfinished": None if content["finished"] else unfinished(speaker),
         "title": speaker.say("title", name=content["asked"]["name"]),
         "made": speaker.say(
             "made",
@@ -106,7 +107,7 @@ def exhibits(speaker: Speaker) -> dict[str, Any]:
         ),
         "overall": first,
         "answers": others,
-        "passage": passage_of(speaker),
+        "passage": passage(speaker),
         "facts": facts(speaker),
         "findings": list(findings(speaker)),
         "data_columns": tables.data_columns(speaker),
