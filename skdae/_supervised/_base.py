@@ -481,6 +481,7 @@ class FineTuned(
         )
         if transformer.random_state is None:
             transformer.set_params(random_state=int(streams.init.integers(2**32)))
+        transformer._validate_params()  # which scikit-learn skips within another fit
         return transformer.fit(X, sample_weight=sample_weight)
 
     def _plan(
