@@ -17,7 +17,7 @@ class Cache:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self.head: dict[str, Any] = {}
-        self._found: dict[Unit, Result] = {}
+        self.found: dict[Unit, Result] = {}
 
     @classmethod
     def open(
@@ -49,7 +49,7 @@ class Cache:
     def _read(self) -> None:
         for path in sorted(self.folder.glob("unit-*.json")):  # type: ignore[union-attr]
             stored = json.loads(path.read_text(encoding="utf-8"))
-            self._found[Unit(*stored["unit"])] = stored["result"]
+            self.found[Unit(*stored["unit"])] = stored["result"]
 
     def note(self, **facts: Any) -> None:
         """Keep facts about the run as a whole, in a file once there are results."""
@@ -59,18 +59,9 @@ class Cache:
 
     def put(self, unit: Unit, result: Result) -> None:
         """Keep what a unit has found."""
-        self._found[unit] = result
-        number = len(self._found)
+        self.found[unit] = result
+        number = len(self.found)
         self._write(f"unit-{number:05d}.json", {"unit": list(unit), "result": result})
-
-    def get(self, unit: Unit) -> Result | None:
-        """Return what a unit has found, or None."""
-        return self._found.get(unit)
-
-    @property
-    def found(self) -> dict[Unit, Result]:
-        """All results so far."""
-        return dict(self._found)
 
     def remove(self) -> None:
         """Delete the folder, when its results are kept elsewhere."""

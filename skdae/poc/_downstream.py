@@ -26,7 +26,7 @@ from skdae.poc._setting import Result, Setting, Unit
 
 PER_CLASS = 2  # labelled rows of each class, whatever the number of labels
 # what suits a random encoder best: all of it learns at the full rate from the start
-UNTRAINED: dict[str, Any] = {"encoder_rate": 1.0, "unfreezing": "joint"}
+FROM_SCRATCH: dict[str, Any] = {"encoder_rate": 1.0, "unfreezing": "joint"}
 
 
 def labelled_rows(setting: Setting, split: int, train: Data) -> list[tuple[int, Data]]:
@@ -169,7 +169,7 @@ def run_untrained(setting: Setting, unit: Unit) -> Result:
     costs: dict[str, float] = {}
     for n, known in labelled_rows(setting, unit.split, train):
         model, costs = timed(
-            partial(fine_tuned, setting, dae, known, seed, **UNTRAINED)
+            partial(fine_tuned, setting, dae, known, seed, **FROM_SCRATCH)
         )
         found[str(n)] = prediction_error(setting.data, error, model, test)
     costs["rows_per_second"] = rows_per_second(model.predict, test.X)

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from typing import Any
 
 from skdae.poc import _figures as figures
@@ -16,16 +15,17 @@ from skdae.poc._words import (
     late,
     left_out,
     margin,
-    passage_of,
+    passage,
     place,
     regime,
     task,
+    unfinished,
 )
 
 #: How an answer is set off, beside its words.
 TONES = {
     "good": ("worth", "better", "related"),
-    "open": ("unsure", "no_difference", "all_round"),
+    "open": ("unsure", "not_shown", "no_difference", "all_round"),
     "plain": ("seconds",),
 }
 PACKAGES = ("jinja2", "matplotlib")
@@ -99,7 +99,7 @@ def exhibits(speaker: Speaker) -> dict[str, Any]:
         "t": speaker.text,
         "say": speaker.say,
         "tone": tone,
-        "finished": content["finished"],
+        "unfinished": None if content["finished"] else unfinished(speaker),
         "title": speaker.say("title", name=content["asked"]["name"]),
         "made": speaker.say(
             "made",
@@ -109,18 +109,15 @@ def exhibits(speaker: Speaker) -> dict[str, Any]:
         "late": late(speaker),
         "overall": first,
         "answers": others,
-        "passage": passage_of(speaker),
+        "passage": passage(speaker),
         "facts": facts(speaker),
         "findings": list(findings(speaker)),
         "data_columns": tables.data_columns(speaker),
-        "dots": trouble_plots(speaker, troubles),
+        "dots": [trouble_plot(speaker, name) for name in troubles],
         "denoising_errors": tables.errors(speaker, "denoising", "trouble", troubles),
         "column_tables": column_tables,
         "columns_are_cut": is_cut,
         "downstream": downstream(speaker),
-        "no_downstream": speaker.text(
-            f"downstream.{'none' if content['data']['target'] is None else 'not_run'}"
-        ),
         "resources": tables.resources(speaker),
         "ours": speaker.method(content["denoising"]["judged"]),
         "differences": differences(speaker),
@@ -185,13 +182,13 @@ def differences(speaker: Speaker) -> list[tables.Table]:
     found = [tables.differences(speaker, "denoising", "trouble")]
     if speaker.content["downstream"] is not None:
         found.append(tables.differences(speaker, "downstream", "labels"))
-    return [table for table in found if table.rows]
+    return found
 
 
 def downstream(speaker: Speaker) -> dict[str, Any] | None:
-    """Return experiment 2, None without a target and where it was not begun."""
+    """Return experiment 2, None without a target."""
     part = speaker.content["downstream"]
-    if part is None or not part["errors"]:
+    if part is None:
         return None
     measure = speaker.text(f"measure.{part['measure']}")
     found = place(speaker.content, "downstream")
@@ -229,13 +226,6 @@ def marks(speaker: Speaker, part: str, **level: str) -> list[Mark]:
 
 def _lowest(found: list[Mark]) -> str:
     return min(found, key=lambda mark: mark.mean).name
-
-
-def trouble_plots(speaker: Speaker, troubles: Sequence[str]) -> list[tuple[str, str]]:
-    """Return the plots of all troubles, none where nothing was rebuilt."""
-    if not speaker.content["denoising"]["errors"]:
-        return []
-    return [trouble_plot(speaker, name) for name in troubles]
 
 
 def trouble_plot(speaker: Speaker, trouble: str) -> tuple[str, str]:

@@ -36,7 +36,7 @@ from skdae.poc._plan import (
     sample_rows,
     splits_in,
 )
-from skdae.poc._report import PoCReport, assemble
+from skdae.poc._report import PoCReport, assemble, whole_splits
 from skdae.poc._setting import Result, Setting, Unit
 from skdae.poc._splits import make_splits
 from skdae.poc._units import run_unit, units_of
@@ -163,7 +163,8 @@ def run(
     -------
     PoCReport
         Results, verdict and page. When the run is interrupted (Ctrl-C) after the first
-        split, the report of what is finished, with ``finished`` False.
+        split, the report of what is finished, with ``finished`` False; before, the
+        KeyboardInterrupt goes on.
 
     Raises
     ------
@@ -222,11 +223,12 @@ def run(
     started -= seconds_of(kept.found, asked["n_jobs"])  # by an earlier run
     finished = True
     try:
-        plan = _run_all(setting, plan, kept, minutes, n_jobs, progress)
+        _run_all(setting, plan, kept, minutes, n_jobs, progress)
     except KeyboardInterrupt:
-        if not any(unit.split == 0 for unit in kept.found):
+        if not whole_splits(setting, plan, kept.found):
             raise
         finished = False
+    plan = Plan.from_dict(kept.head["plan"])  # as it was cut down on the way
     content = assemble(setting, plan, kept.found, asked, finished)
     content["made"]["minutes"] = (perf_counter() - started) / 60
     return PoCReport(content, kept)
@@ -312,7 +314,7 @@ def _run_all(
     minutes: float | None,
     n_jobs: int | None,
     progress: Progress,
-) -> Plan:
+) -> None:
     """Run the first split, then as many more as there is time for."""
     _run_units(setting, plan, range(1), kept, n_jobs, progress)
     if minutes is not None and not kept.head.get("counted"):
@@ -327,7 +329,6 @@ def _run_all(
             )
         kept.note(plan=plan.to_dict(), counted=True)
     _run_units(setting, plan, range(1, plan.n_splits), kept, n_jobs, progress)
-    return plan
 
 
 def _run_units(
@@ -340,7 +341,7 @@ def _run_units(
 ) -> None:
     every = [u for s in range(plan.n_splits) for u in units_of(setting, s)]
     progress.planned(plan, len(every), sum(u in kept.found for u in every))
-    todo = [u for u in every if u.split in splits and kept.get(u) is None]
+    todo = [u for u in every if u.split in splits and u not in kept.found]
     results = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(run_unit)(setting, unit) for unit in todo
     )

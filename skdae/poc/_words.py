@@ -8,8 +8,8 @@ from typing import Any
 from skdae.poc._speech import Part, Sentence, Speaker, at, certainty, joined, percent
 from skdae.poc._verdict import MARGIN
 
-#: Findings that make results look better, or less sure, than they should be.
-SERIOUS = ("telling_column", "duplicate_rows", "rows_in_order", "few_rows_per_split")
+#: Findings that make results look better than they should be.
+SERIOUS = ("telling_column", "duplicate_rows", "rows_in_order")
 #: Answers that name a method to use instead.
 ENOUGH = ("linear_enough", "simple_enough", "not_worth")
 LATE = 1.1  # times the budget: more is said
@@ -31,7 +31,7 @@ def summary(content: dict[str, Any], lang: str) -> str:
     """Return the verdict in some sentences, one answer a line."""
     speaker = Speaker(content, lang)
     first, *others = answers(speaker)
-    lines = [speaker.say("summary.unfinished")] if not content["finished"] else []
+    lines = [] if content["finished"] else [unfinished(speaker)]
     overall = {"headline": first.short, "why": first.why[0]}
     lines += [speaker.say("summary.overall", **overall), tried(speaker)]
     for answer in others:
@@ -46,18 +46,13 @@ def summary(content: dict[str, Any], lang: str) -> str:
     return "\n".join(map(str, lines))
 
 
-def passage(content: dict[str, Any], lang: str) -> str:
+def passage(speaker: Speaker) -> Sentence:
     """Return what can be read out in a meeting."""
-    return str(passage_of(Speaker(content, lang)))
-
-
-def passage_of(speaker: Speaker) -> Sentence:
-    """Return what can be read out, numbers included."""
     content = speaker.content
     answer = content["verdict"][0]["answer"]
     said = [speaker.say("passage.start", **table(speaker))]
     if not content["finished"]:
-        said.append(speaker.say("summary.unfinished"))
+        said.append(unfinished(speaker))
     said.append(speaker.say(f"passage.{answer}"))
     for question in ("denoising", "downstream"):
         found = place(content, question)
@@ -114,8 +109,17 @@ def table(speaker: Speaker) -> dict[str, Part]:
 
 def tried(speaker: Speaker) -> Sentence:
     """Return what it was tried on."""
-    splits = speaker.splits("plan.n_splits")
+    splits = speaker.splits("whole_splits")
     return speaker.say("summary.data", **table(speaker), splits=splits)
+
+
+def unfinished(speaker: Speaker) -> Sentence:
+    """Return how far an interrupted run has come."""
+    return speaker.say(
+        "summary.unfinished",
+        whole=speaker.number("whole_splits", "count"),
+        planned=speaker.number("plan.n_splits", "count"),
+    )
 
 
 def task(speaker: Speaker) -> Sentence:
@@ -165,12 +169,13 @@ def answers(speaker: Speaker) -> list[Answer]:
 
 def _overall(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
     code = found["answer"]
-    if found["next"] == "finish":
-        return _too_early(speaker, code)
     places = where(speaker, found["where"])
-    is_once = speaker.content["plan"]["n_splits"] == 1
+    is_once = speaker.content["whole_splits"] == 1
     once = [speaker.say("overall.once")] if is_once else []
-    key = "all_round" if found["next"] == "name_trouble" else code
+    # what leaves it open: a gain over all, one that is not shown, or none measured
+    said = [place(speaker.content, name) for name in found["where"]]
+    codes = {row["answer"] for _, row in filter(None, said)}
+    key = next((k for k in ("all_round", "not_shown") if codes == {k}), code)
     why = speaker.say(f"overall.{key}", where=places, margin=margin())
     return Answer(
         "overall",
@@ -179,13 +184,6 @@ def _overall(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
         speaker.say(f"headline.{code}"),
         (why, *once, next_step(speaker)),
     )
-
-
-def _too_early(speaker: Speaker, code: str) -> Answer:
-    """Return the short answer of a run that has not come to all methods."""
-    why = (speaker.say("overall.too_early"), next_step(speaker))
-    headline = speaker.say(f"headline.{code}")
-    return Answer("overall", code, speaker.say("question.overall"), headline, why)
 
 
 def _structure(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
@@ -218,9 +216,6 @@ def _schedule(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
 def _denoising(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
     code, judged = found["answer"], speaker.content["denoising"]["judged"]
     troubles = [speaker.text(f"trouble.{name}") for name in found["wins"]]
-    # 'enough' is said where a gain that counts is ruled out
-    is_open = found["low"] is None or found["low"] < 1 - MARGIN
-    key = "not_shown" if code.endswith("_enough") and is_open else code
     kind = "wins.some" if troubles else "wins.none"
     wins = speaker.say(kind, troubles=speaker.listed(troubles))
     tells = troubles or code in ("worth", "unsure", "all_round")
@@ -228,7 +223,7 @@ def _denoising(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
         "denoising",
         code,
         speaker.say("question.denoising"),
-        speaker.say(f"denoising.{key}"),
+        speaker.say(f"denoising.{code}"),
         (speaker.compared(path, judged), *([wins] if tells else [])),
     )
 

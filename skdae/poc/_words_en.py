@@ -52,15 +52,16 @@ TEXTS = {
         "At {where} the denoising autoencoder measures better than every usual "
         "method, but these splits do not show that this is more than chance."
     ),
+    "overall.not_shown": (
+        "At {where} no gain that counts (at least {margin}) over every usual method "
+        "was measured, but these splits do not rule one out."
+    ),
     "overall.all_round": (
         "At {where} the denoising autoencoder is surely better over all troubles "
-        "together, but under no single one is it better than every usual method."
+        "together, but under no single one is it surely better than every usual method."
     ),
     "overall.not_worth": (
         "No gain that counts (at least {margin}) over the usual methods was found."
-    ),
-    "overall.too_early": (
-        "The run was interrupted before every method had its turn on a split."
     ),
     "where.denoising": "rebuilding disturbed rows",
     "where.classification": "telling the classes of {target}",
@@ -72,7 +73,6 @@ TEXTS = {
         "Next: train it on all rows and run it for a while beside what is in use "
         "today, on new rows, before relying on it."
     ),
-    "next.finish": "Next: let the run go on to its end, by --resume or resume=True.",
     "next.other_data": (
         "Next: look for other data, such as sensors that measure related things or "
         "earlier rows as extra columns; more training will not help."
@@ -82,8 +82,8 @@ TEXTS = {
         "lies on one side."
     ),
     "next.name_trouble": (
-        "Next: name the trouble that matters in this plant. For each one alone a "
-        "simple method is as good; over all of them together the network is ahead."
+        "Next: name the trouble that matters in this plant. The network is ahead over "
+        "all of them together, which is not shown for any one alone."
     ),
     "next.use_linear": "Next: a linear method is enough; use {rivals}.",
     "next.use_simple": "Next: stay with the usual methods: {rivals}.",
@@ -97,9 +97,14 @@ TEXTS = {
     "question.cost": "What does it cost?",
     "structure.related": "Yes",
     "structure.nothing_in_common": "No",
+    "structure.unsure": "Not known",
     "structure.perhaps": "Probably",
     "structure.perhaps.why": (
         "On average, lost values are rebuilt better than by the column's mean."
+    ),
+    "structure.unsure.why": (
+        "No method rebuilt lost values better than the column's mean by {margin}, but "
+        "these splits do not rule it out."
     ),
     "structure.related.why": "Lost values can be told from the other columns.",
     "structure.nothing_in_common.why": (
@@ -127,6 +132,7 @@ TEXTS = {
     ),
     "downstream.worth": "Yes",
     "downstream.unsure": "Perhaps",
+    "downstream.not_shown": "No gain shown",
     "downstream.nothing_to_learn": "No, nothing can be learned about it here",
     "downstream.not_worth": "No gain that counts",
     "regime.every": "It gains surely at every number of labels tried ({labels}).",
@@ -168,7 +174,8 @@ TEXTS = {
     "summary.answer": "{question} {answer} {why}",
     "summary.warning": "Warning: {finding}",
     "summary.unfinished": (
-        "Unfinished: the run was interrupted, and these are the results so far."
+        "Unfinished: the run was interrupted with {whole} of {planned} splits whole, "
+        "and these are the results so far."
     ),
     "passage.title": "To read out in a meeting",
     "passage.start": (
@@ -292,9 +299,6 @@ TEXTS = {
         "Neighbouring rows resemble each other, as in records over time. Random "
         "splits then look too good: name the column of the time, or of the batch."
     ),
-    "finding.few_rows_per_split": (
-        "There are few test rows per split, so that small differences cannot be shown."
-    ),
     "finding.rows_in_time": (
         "Neighbouring rows resemble each other, as in records over time. Random "
         "splits then look too good: name the column of the time, perhaps {columns} "
@@ -374,9 +378,6 @@ TEXTS = {
         "No target was named, so there was no task to try. Name one to see whether "
         "pretraining helps it."
     ),
-    "downstream.not_run": (
-        "The run was interrupted before it came to this experiment."
-    ),
     "downstream.intro": (
         "Lower is better. Test rows take no part in any choice. Measure: {measure}."
     ),
@@ -433,11 +434,14 @@ TEXTS = {
     "method.intervals": (
         "Intervals are 95% intervals of paired differences, of the logarithm of "
         "errors, by the t-test that Nadeau and Bengio corrected for the training rows "
-        "that splits share (Inference for the generalization error, 2003)."
+        "that splits share (Inference for the generalization error, 2003). Those of "
+        "mean errors are computed on the same scale, so that none goes below 0."
     ),
     "method.rule": (
         "Better means that the whole interval lies below zero difference. Worth it "
-        "means better than every usual method, by at least {margin}."
+        "means better than every usual method, by at least {margin}. Not worth it "
+        "means that the interval against one of them rules out a gain of that size. "
+        "What lies between is not decided."
     ),
     "method.methods": "The methods",
     "method.troubles": "The troubles",
@@ -455,7 +459,6 @@ TEXTS = {
         "number to see where."
     ),
     "column.answer": "Answer",
-    "column.asked": "Labels",
     "column.code": "Result",
     "column.cpu": "CPU seconds",
     "column.deviation": "Standard deviation",
