@@ -25,7 +25,7 @@ help:
 	@echo "make check        format, lint, types, layers, spelling"
 	@echo "make format       let ruff format the code and fix what it can"
 	@echo "make docs         build the pages into docs/_build/html; runs the examples"
-	@echo "make bench        run the benchmark of denoising (DATA=dir: where the data lies)"
+	@echo "make bench        run the benchmarks of speed and denoising (DATA=dir: where the data lies)"
 	@echo "make clean        remove the environments and all that was built"
 	@echo "PYTHON=python3.12 make test: choose the Python (now: $(PYTHON))"
 
@@ -83,6 +83,7 @@ docs: $(VENV)/.installed-docs
 	@echo "== docs/_build/html/index.html"
 
 bench: $(VENV)/.installed-bench
+	@$(BIN)/python benchmarks/speed.py --inference
 	@MPLBACKEND=Agg $(BIN)/python benchmarks/denoising.py $(DATA_OPTION)
 
 clean:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from _data import VALIDATION_SHARE
 from _labelled import Labelled, labelled_tables
-from _report import corrected_t, markdown, ranks, unique
+from _report import markdown, ranks, unique
 from joblib import Parallel, delayed
 from scipy.stats import wilcoxon
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
@@ -39,6 +39,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
+from skdae._split_means import split_mean
 from skdae._supervised._base import DEFAULT_TRANSFORMER
 from skdae.schedules import at_equal_updates, gradual
 
@@ -480,7 +481,7 @@ class Results:
         run = self.by_key[(*cell, method)][0]
         if pair.shape[1] < 3:
             return 1.0
-        return corrected_t(pair[0] - pair[1], run.n_train, run.n_test)
+        return split_mean(pair[0] - pair[1], run.n_test / run.n_train).p_value
 
 
 def geometric(values: Iterable[float]) -> float:

@@ -6,8 +6,12 @@ divided by that of the *floor* of the same round: a loop of nothing but the matr
 products of one training step, written into buffers. Ours also corrupts its input and
 learns its scaling; the others do neither.
 
-    python benchmarks/speed.py [--work S,tiny,M,M-sgd] [--rounds 5] [--peers a,b]
-                               [--workers]
+    python benchmarks/speed.py [--work S,tiny,M,M-sgd] [--rounds 5] [--peers "a;b"]
+                               [--workers] [--inference]
+
+`--workers` also times four fits by two processes, `--inference` a trained network on
+many rows and on one, beside scikit-learn. "2 threads" and "bfloat16" are settings of
+ours that serve wide networks; name them with `--peers`.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from skdae import GradualDAETransformer
@@ -89,11 +94,11 @@ def floor(work: Work, X: np.ndarray) -> None:
                     torch.mm(D[i + 1], W[i].t(), out=D[i])
 
 
-def ours(work: Work, X: np.ndarray, schedule: str = "joint") -> None:
-    """GradualDAETransformer, the same network trained jointly."""
-    GradualDAETransformer(
+def transformer(work: Work, **options: object) -> GradualDAETransformer:
+    """The same network trained jointly, unless `options` say otherwise."""
+    settings = {"schedule": "joint", "n_threads": 1} | options
+    return GradualDAETransformer(
         work.hidden,
-        schedule=schedule,
         solver=work.solver,
         activation=work.activation,
         loss="cross_entropy" if work.cross_entropy else "squared_error",
@@ -101,13 +106,28 @@ def ours(work: Work, X: np.ndarray, schedule: str = "joint") -> None:
         batch_size=work.batch_size,
         max_iter=work.epochs,
         random_state=0,
-        n_threads=1,
-    ).fit(X)
+        **settings,
+    )
+
+
+def ours(work: Work, X: np.ndarray) -> None:
+    """GradualDAETransformer, the same network trained jointly."""
+    transformer(work).fit(X)
 
 
 def ours_gradual(work: Work, X: np.ndarray) -> None:
     """The full gradual fit at the same number of epochs."""
-    ours(work, X, schedule="gradual")
+    transformer(work, schedule="gradual").fit(X)
+
+
+def ours_shared(work: Work, X: np.ndarray) -> None:
+    """Two threads, each with half of a batch."""
+    transformer(work, n_threads=2).fit(X)
+
+
+def ours_bfloat16(work: Work, X: np.ndarray) -> None:
+    """Products in bfloat16."""
+    transformer(work, dtype="bfloat16").fit(X)
 
 
 def _module(work: Work) -> nn.Sequential:
@@ -209,6 +229,8 @@ CONTESTANTS: dict[str, Fit] = {
     "floor": floor,
     "skdae": ours,
     "skdae gradual": ours_gradual,
+    "skdae, 2 threads": ours_shared,
+    "skdae, bfloat16": ours_bfloat16,
     "expert torch": expert_torch,
     "tutorial torch": tutorial_torch,
     "sklearn MLP": sklearn_mlp,
@@ -280,21 +302,78 @@ def workers(rounds: int) -> None:
     )
 
 
+def inference(rounds: int) -> None:
+    """A trained network of work S, as a multiple of PCA's time of the same round."""
+    from sklearn.decomposition import PCA
+    from sklearn.neural_network import MLPRegressor
+
+    work = replace(WORKS["S"], epochs=1)
+    X = work.rows()
+    dae = transformer(work).fit(X)
+    pca = PCA(work.hidden[-1]).fit(X)
+    # the same three layers: two hidden ones and the outputs
+    mlp = MLPRegressor(hidden_layer_sizes=work.hidden[:-1], max_iter=1)
+    mlp.fit(X, X[:, : work.hidden[-1]])
+    weights = [layer.weight for layer in dae.network_.encoder]
+
+    def products(X: np.ndarray) -> None:
+        for a in range(0, len(X), 1024):
+            H = X[a : a + 1024]
+            for weight in weights:
+                H = H @ weight
+
+    calls = {
+        "PCA.transform": pca.transform,
+        "skdae transform": dae.transform,
+        "sklearn MLP predict": mlp.predict,
+        "its three products alone": products,
+    }
+    for rows, repeats in ((X, 5), (X[:1], 500)):
+        print(f"\n### Inference, {len(rows):,} rows\n")
+        print("| | x PCA (median) | min - max | microseconds |")
+        print("|---|---:|---:|---:|")
+        times: dict[str, list[float]] = {name: [] for name in calls}
+        for _ in range(4 * rounds):
+            for name, call in calls.items():
+                started = time.perf_counter()
+                for _ in range(repeats):
+                    call(rows)
+                times[name].append((time.perf_counter() - started) / repeats)
+        for name, taken in times.items():
+            ratios = [
+                t / base for t, base in zip(taken, times["PCA.transform"], strict=True)
+            ]
+            print(
+                f"| {name} | {statistics.median(ratios):.2f} | "
+                f"{min(ratios):.2f} - {max(ratios):.2f} | "
+                f"{1e6 * statistics.median(taken):,.0f} |"
+            )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", default="S,tiny", help="of " + ",".join(WORKS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", action="store_true", help="two processes, too")
-    parser.add_argument("--peers", help="some of " + ",".join(CONTESTANTS))
+    parser.add_argument("--inference", action="store_true", help="trained ones, too")
+    parser.add_argument(
+        "--peers", help="some, parted by ;, of " + "; ".join(CONTESTANTS)
+    )
     options = parser.parse_args()
-    names = options.peers.split(",") if options.peers else list(CONTESTANTS)
+    settings = ("skdae, 2 threads", "skdae, bfloat16")
+    names = [name for name in CONTESTANTS if name not in settings]
+    if options.peers:
+        names = options.peers.split(";")
     names = ["floor", "skdae", *(n for n in names if n not in ("floor", "skdae"))]
     torch.set_num_threads(1)
+    threadpool_limits(1)
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     print(f"torch {torch.__version__}, numpy {np.__version__}, {options.rounds} rounds")
     if options.workers:
         workers(options.rounds)
+    if options.inference:
+        inference(options.rounds)
     for name in options.work.split(","):
         report(name, WORKS[name], compare(WORKS[name], names, options.rounds))
 

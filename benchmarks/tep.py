@@ -33,6 +33,8 @@ METHODS: dict[str, Callable[[Runs, int], Scores]] = {
     "skdae, narrow, whitened": partial(
         detector_scores, transformer=NARROW, scores="whitened_error"
     ),
+    # no network: the rows' own covariance, each of its axes shrunk by itself
+    "skdae, distance": partial(detector_scores, scores="distance"),
     **{
         name: lambda runs, seed, fit=fit: rival_scores(runs, fit)
         for name, fit in RIVALS.items()

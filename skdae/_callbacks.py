@@ -1,6 +1,8 @@
-"""Who hears of a fit: the terminal, and scikit-learn's callbacks."""
+"""Who hears of a fit: the terminal, scikit-learn's callbacks, and who listens in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from time import perf_counter
 from typing import Any
 
@@ -14,6 +16,33 @@ except ImportError:  # scikit-learn before 1.9 has no callbacks
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stand-in where scikit-learn has no callbacks."""
+
+
+#: What makes a monitor of the plan of each fit in this context, None for no one.
+_LISTENER: ContextVar[Callable[[Sequence[Phase]], Monitor] | None] = ContextVar(
+    "listener", default=None
+)
+
+
+@contextmanager
+def heard_by(listener: Callable[[Sequence[Phase]], Monitor]) -> Iterator[None]:
+    """Let a monitor, made from its plan, hear of each fit within, however deep.
+
+    So one can follow estimators that train several networks, and leave no trace in
+    the parameters of any.
+    """
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
+
+
+def monitors(plan: Sequence[Phase], verbose: int) -> list[Monitor]:
+    """Return who hears of any fit: the terminal from verbose=1, and who listens in."""
+    listener = _LISTENER.get()
+    printed: list[Monitor] = [PrintMonitor(plan, verbose)] if verbose else []
+    return printed if listener is None else [*printed, listener(plan)]
 
 
 class PrintMonitor(Monitor):

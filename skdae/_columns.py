@@ -17,7 +17,7 @@ from skdae.noise import Layout
 
 TAIL_START = 5.0  # standard deviations from where the tails are compressed
 FENCE_SHARE = 0.005  # of the values at either end that may be left out of the scale
-FENCE_ROWS = 20_000  # rows that the fences are read from, about
+FENCE_ROWS = 5_000  # rows that the fences are read from, about
 STATISTICS_CELLS = 1_000_000  # cells that moments are computed from at a time
 
 
@@ -42,11 +42,6 @@ class Scaler(Protocol):
         ...
 
 
-def _size(Z: np.ndarray) -> float:
-    """Return the largest absolute value, NaN left out (NaN when all are)."""
-    return max(-np.fmin.reduce(Z, axis=None), np.fmax.reduce(Z, axis=None))
-
-
 @dataclass(frozen=True)
 class AffineScaler:
     """Centre and scale; logarithmic tails beyond `tail_start` scaled units."""
@@ -57,10 +52,11 @@ class AffineScaler:
 
     def forward(self, X: np.ndarray) -> np.ndarray:
         """Scaled values; beyond the tail start t they are ``t + log(1 + z - t)``."""
-        Z = X - self.center.astype(X.dtype)
-        Z /= self.scale.astype(X.dtype)
+        Z = X - self.center.astype(X.dtype, copy=False)
+        Z /= self.scale.astype(X.dtype, copy=False)
         limit = self.tail_start
-        if np.isfinite(limit) and Z.size and _size(Z) > limit:
+        # False where a value is missing, too
+        if Z.size and not (-limit <= Z.min() and Z.max() <= limit):
             far = np.abs(Z) > limit
             beyond = np.log1p(np.abs(Z[far]) - limit)
             Z[far] = np.copysign(limit + beyond, Z[far])
@@ -303,29 +299,49 @@ def _fences(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     `FENCE_SHARE` of the values at either end: 7.7 standard deviations from the mean of
     a Gaussian, and never more than two `FENCE_SHARE` of the values fall outside.
     """
-    low, high = np.nanquantile(X, [FENCE_SHARE, 1 - FENCE_SHARE], axis=0)
+    quantile = np.nanquantile if np.isnan(X).any() else np.quantile
+    low, high = quantile(X, [FENCE_SHARE, 1 - FENCE_SHARE], axis=1)
     width = np.where(high > low, high - low, np.inf)
     return low - width, high + width
 
 
 def _block_moments(X: np.ndarray, weights: np.ndarray | None) -> Moments:
-    """Moments of some columns, NaN left out, and outliers from mean and spread."""
-    known = ~np.isnan(X).all(axis=0)
-    X[:, ~known] = 0
-    low, high = np.nanmin(X, axis=0), np.nanmax(X, axis=0)
-    step = -(-len(X) // FENCE_ROWS)
-    sample = X[::step] if not np.isnan(X[::step]).all(axis=0).any() else X
+    """Moments of some columns, NaN left out, and outliers from mean and spread.
+
+    `X` is (n_columns, n_rows) float64 and is overwritten.
+    """
+    low, high = X.min(axis=1), X.max(axis=1)  # NaN where one is missing
+    known = ~np.isnan(low)
+    complete = known.all()
+    if not complete:
+        known = ~np.isnan(X).all(axis=1)
+        X[~known] = 0
+        low, high = np.nanmin(X, axis=1), np.nanmax(X, axis=1)
+    step = -(-X.shape[1] // FENCE_ROWS)
+    sample = X[:, ::step]
+    if np.isnan(sample).all(axis=1).any():
+        sample = X
     low_fence, high_fence = _fences(sample)
-    counted = (low_fence <= X) & (high_fence >= X)  # False for NaN
-    share = counted if weights is None else counted * weights[:, None]
-    total = share.sum(axis=0)
-    mean = (np.where(counted, X, 0.0) * share).sum(axis=0) / total
+    share = None if weights is None else weights[None, :]
+    if not complete or (low < low_fence).any() or (high > high_fence).any():
+        # False for NaN
+        counted = (low_fence[:, None] <= X) & (high_fence[:, None] >= X)
+        X[~counted] = 0
+        share = counted if share is None else counted * share
+
+    def mean_of(values: np.ndarray) -> np.ndarray:
+        if share is None:
+            return values.mean(axis=1)
+        return (values * share).sum(axis=1) / share.sum(axis=1)
+
+    mean = mean_of(X)
+    X -= mean[:, None]
     with np.errstate(over="ignore"):
-        deviation = np.where(counted, X - mean, 0.0)
-        variance = (deviation**2 * share).sum(axis=0) / total
+        variance = mean_of(np.square(X, out=X))
     if not np.isfinite(variance).all():
+        largest = np.fmax(np.abs(low), np.abs(high)).max()
         raise ValueError(
-            f"X holds values up to {np.nanmax(np.abs(X)):g}, too large to be squared; "
+            f"X holds values up to {largest:g}, too large to be squared; "
             "divide them by a constant, or turn them into missing values."
         )
     # no more spread than rounding makes of a constant
@@ -342,9 +358,14 @@ def _moments(
 ) -> Moments:
     """Moments of the numeric columns over the rows, some columns at a time."""
     n_at_once = max(1, STATISTICS_CELLS // len(index))
+    if len(index) * raw.shape[1] <= STATISTICS_CELLS:
+        raw, index = raw.take(index, axis=0), np.arange(len(index))  # faster
     blocks = [
         _block_moments(
-            raw[np.ix_(index, numeric[a : a + n_at_once])].astype(np.float64), weights
+            raw[np.ix_(index, numeric[a : a + n_at_once])].T.astype(
+                np.float64, order="C"
+            ),
+            weights,
         )
         for a in range(0, len(numeric), n_at_once)
     ]

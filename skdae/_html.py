@@ -43,19 +43,13 @@ class PhaseTable:
 
 
 def phase_tables(transformer: Any, title: str = "") -> list[PhaseTable]:
-    """Return the table of a transformer: phases as trained, or else as planned.
-
-    None where its parameters are not valid: a picture of an estimator raises nothing.
-    """
+    """Return the table of a transformer: phases as trained, or else as planned."""
     of_whom = f" of {title}" if title else ""
-    try:
-        rate = float(transformer.learning_rate_init)
-        records = getattr(transformer, "phases_", ())
-        if records:
-            return [PhaseTable(f"Phases{of_whom}, as trained", records, rate)]
-        plan = check_design(transformer).plan
-    except Exception:  # whatever `fit` is going to say of them
-        return []
+    rate = float(transformer.learning_rate_init)
+    records = getattr(transformer, "phases_", ())
+    if records:
+        return [PhaseTable(f"Phases{of_whom}, as trained", records, rate)]
+    plan = check_design(transformer).plan
     return [PhaseTable(f"Phases{of_whom}, as planned", plan, rate)]
 
 
@@ -118,12 +112,17 @@ class PhaseTableMixin(BaseEstimator):
         return phase_tables(self)
 
     def _with_phases(self, diagram: str) -> str:
-        """Return the diagram and the tables below it."""
-        tables = self._phase_tables()
-        if not tables:
+        """Return the diagram and the tables below it.
+
+        Without tables where parameters are not valid: a picture raises nothing.
+        """
+        try:
+            below = "".join(to_html(table) for table in self._phase_tables())
+        except Exception:  # whatever `fit` is going to say of them
+            return diagram
+        if not below:
             return diagram
         body = diagram.removesuffix(CLOSING)
-        below = "".join(to_html(table) for table in tables)
         end = CLOSING if len(body) < len(diagram) else ""
         return f'{body}{STYLE}<div class="skdae-phases">{below}</div>{end}'
 

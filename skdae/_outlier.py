@@ -14,7 +14,7 @@ from skdae._html import PhaseTableMixin, phase_tables
 from skdae._random import spawn_streams
 from skdae._scores import SCORES, Scale, check_scores, combine, views_needed
 from skdae._tables import Table, read, read_training
-from skdae._transformer import GradualDAETransformer
+from skdae._transformer import GradualDAETransformer, input_tags_of
 from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, PerRowNoise
 
 DEFAULT_STEPS = 4_000  # of training, about, where no transformer is given
@@ -184,7 +184,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags = self._reader.__sklearn_tags__().input_tags
+        tags.input_tags = input_tags_of(self.transformer)
         return tags
 
     # --- fit -------------------------------------------------------------------------

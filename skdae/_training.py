@@ -5,6 +5,7 @@ anywhere else.
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -15,16 +16,18 @@ from typing import NamedTuple, TypeGuard
 import numpy as np
 import torch
 
-from skdae._kernels import Parameters, Stepper, torch_threads
 from skdae._network import ROLES, Head, Network, Place, Shape
+from skdae._parameters import Parameters
 from skdae._progress import Epoch, Monitor, PhaseRecord, StreamState
 from skdae._random import Streams
 from skdae._sources import Block, Source
+from skdae._stepper import Rows, Stepper
+from skdae._threads import limited_threads, workers
 from skdae.noise import Layout, Noise
 from skdae.schedules import Phase
 
 BLOCK_CELLS = 65_536  # cells gathered, encoded and corrupted at a time
-WIDE_LAYER, WIDE_BATCH = 256, 100  # from where a second thread pays
+WIDE_LAYER, WORKER_ROWS = 256, 50  # from where a second thread pays
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Settings:
     n_threads: int | None
     dropout: float = 0.0
     averaging: float = 0.0  # share of a phase's last epochs whose weights are averaged
+    dtype: str = "float32"  # of the products
+    workers: tuple[Executor, ...] = ()  # threads that share a batch with this one
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,32 @@ class Training:
 
 
 class Batch(NamedTuple):
-    """Rows of one step."""
+    """Rows of one step, or of several."""
 
-    corrupted: torch.Tensor  # (m, n_features)
-    target: torch.Tensor  # (m, n_outputs): the clean rows, or what is predicted
-    weight: torch.Tensor | None  # of each target cell in the loss; None: 1 everywhere
+    corrupted: Rows  # (m, n_features)
+    target: Rows  # (m, n_outputs): the clean rows, or what is predicted
+    weight: Rows | None  # of each target cell in the loss; None: 1 everywhere
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.corrupted)
+
+    def split(self, size: int) -> Iterator["Batch"]:
+        """Consecutive parts of at most `size` rows; the last may be shorter."""
+        for a in range(0, self.n_rows, size):
+            part = slice(a, a + size)
+            weight = None if self.weight is None else self.weight[part]
+            yield Batch(self.corrupted[part], self.target[part], weight)
+
+    def to(self, device: str) -> "Batch":
+        """The rows where the network is: arrays on the CPU, else tensors."""
+        if device == "cpu":
+            return self
+        moved = (
+            None if rows is None else torch.from_numpy(rows).to(device) for rows in self
+        )
+        return Batch(*moved)
 
 
 def _cell_weights(
@@ -109,21 +135,15 @@ def _corrupt(
         target, weight = block.target, block.weight
         if weight is not None:
             weight = np.repeat(weight[:, None], target.shape[1], axis=1)
-    device = settings.device
-    return Batch(
-        torch.from_numpy(corrupted).to(device),
-        torch.from_numpy(target).to(device),
-        None if weight is None else torch.from_numpy(weight).to(device),
-    )
+    return Batch(corrupted, target, weight)
 
 
 def _weighted(batch: Batch, weights: np.ndarray) -> Batch:
     """The batch with a weight for each row."""
     if np.all(weights == 1):
         return batch
-    rows = torch.from_numpy(weights.astype(np.float32)).to(batch.target.device)[:, None]
-    cells = torch.ones_like(batch.target) if batch.weight is None else batch.weight
-    return batch._replace(weight=cells * rows)
+    cells = np.ones_like(batch.target) if batch.weight is None else batch.weight
+    return batch._replace(weight=cells * weights.astype(np.float32)[:, None])
 
 
 def _check_range(block: Block, head: Head) -> None:
@@ -135,15 +155,6 @@ def _check_range(block: Block, head: Head) -> None:
             f"[{numbers.min():g}, {numbers.max():g}]; use loss='squared_error', or fit "
             "anew on rows of the whole range with scaling='minmax'."
         )
-
-
-def _split(batch: Batch, size: int) -> Iterator[Batch]:
-    """Consecutive parts of at most `size` rows; the last may be shorter."""
-    parts = zip(batch.corrupted.split(size), batch.target.split(size), strict=True)
-    if batch.weight is None:
-        return (Batch(*pair, None) for pair in parts)
-    weights = batch.weight.split(size)
-    return (Batch(*pair, w) for pair, w in zip(parts, weights, strict=True))
 
 
 @dataclass
@@ -190,6 +201,8 @@ class Trainer:
             alpha=settings.alpha,
             dropout=settings.dropout,
             generator=self.streams.dropout,
+            dtype=settings.dtype,
+            workers=settings.workers,
         )
 
     def trained_network(self, depth: int) -> Network:
@@ -215,25 +228,26 @@ class Trainer:
         """One pass over the rows: the mean loss and the steps made."""
         size = self.settings.batch_size
         block_rows = size * max(1, BLOCK_CELLS // (size * layout.n_features))
-        loss = torch.zeros((), dtype=torch.float64, device=self.settings.device)
+        loss: float | torch.Tensor = 0.0
+        if self.settings.device != "cpu":
+            loss = torch.zeros((), dtype=torch.float64, device=self.settings.device)
         n_rows = n_steps = 0
         for block in source.epoch(self.streams.shuffle, block_rows):
             corrupted = _corrupt(
                 block, layout, noise, self.streams.corruption, self.settings
             )
             n_rows += len(block.values)
-            if stepper.chain.head.loss == "cross_entropy":
-                _check_range(block, stepper.chain.head)
-            for batch in _split(corrupted, size):
+            if stepper.head.loss == "cross_entropy":
+                _check_range(block, stepper.head)
+            for batch in corrupted.to(self.settings.device).split(size):
                 loss += stepper.step(*batch)
                 n_steps += 1
-        return loss.item() / max(n_rows, 1), n_steps
+        return float(loss) / max(n_rows, 1), n_steps
 
     def validation_loss(self, stepper: Stepper, batch: Batch, n_rows: float) -> float:
         """Mean loss of held-out rows, weighted as `n_rows` of weight one."""
-        parts = _split(batch, self.settings.batch_size)
-        total = sum(stepper.chain.loss(*part).item() for part in parts)
-        return total / n_rows
+        parts = batch.split(stepper.part_rows)
+        return sum(float(stepper.loss(*part)) for part in parts) / n_rows
 
     def check_finite(self, loss: float) -> None:
         """Refuse to go on with weights that are lost."""
@@ -268,7 +282,7 @@ class Trainer:
             # a target is predicted from rows as they are
             spoil = noise if held_out.block.target is None else None
             validation = _corrupt(held_out.block, layout, spoil, fixed, settings)
-            validation = _weighted(validation, held_out.weights)
+            validation = _weighted(validation, held_out.weights).to(settings.device)
         stopper = _Stopper(settings.n_iter_no_change, settings.tol)
         snapshot = partial(self.parameters.network, phase.depth)
         curve: list[float] = []
@@ -336,21 +350,30 @@ def _resolve_device(device: str) -> str:
     return "cuda" if available else "cpu"
 
 
-def _resolve_threads(n_threads: int | None, shape: Shape, batch_size: int) -> int:
-    """One thread, unless the matrices are large enough to share."""
+def _n_workers(n_threads: int | None, shape: Shape, batch_size: int) -> int:
+    """Threads that share a batch: one, unless the matrices are large enough."""
     if n_threads is not None:
         return n_threads
-    wide = max(shape.widths[1:]) >= WIDE_LAYER and batch_size >= WIDE_BATCH
-    return torch.get_num_threads() if wide else 1
+    if max(shape.widths[1:]) < WIDE_LAYER:
+        return 1
+    return max(1, min(torch.get_num_threads(), batch_size // WORKER_ROWS))
 
 
 @contextmanager
 def _torch_state(shape: Shape, settings: Settings) -> Iterator[Settings]:
-    """Settings with the device resolved; torch's threads are as before afterwards."""
-    threads = _resolve_threads(settings.n_threads, shape, settings.batch_size)
-    resolved = replace(settings, device=_resolve_device(settings.device))
-    with torch_threads(threads), torch.inference_mode():
-        yield resolved
+    """Settings with device and workers resolved; global state is as before afterwards.
+
+    A loss that is lost says so itself, without numpy's warnings.
+    """
+    n_workers = _n_workers(settings.n_threads, shape, settings.batch_size)
+    device = _resolve_device(settings.device)
+    with (
+        limited_threads(1),
+        workers(n_workers - 1 if device == "cpu" else 0) as others,
+        torch.inference_mode(),
+        np.errstate(over="ignore", invalid="ignore"),
+    ):
+        yield replace(settings, device=device, workers=others)
 
 
 def make_trainer(

@@ -64,27 +64,52 @@ def canonical_order(
     the order its rows came in. Rows that are alike keep their order. Returns the
     order and, for each place in it, a number that rows share which are alike in X.
     """
-    order = np.arange(len(X))
-    group = np.zeros(len(X), dtype=np.intp)  # where the rows alike so far begin
+    n_rows = len(X)
+    number = np.int32 if n_rows < 2**31 else np.int64  # half the memory
+    order = np.argsort(X[:, 0], kind="stable").astype(number)  # NaN comes last
+    starts = _starts(X[order, 0])
+    # where the rows alike so far begin
+    group = np.where(starts, np.arange(n_rows, dtype=number), 0)
+    np.maximum.accumulate(group, out=group)
     alike = group
-    tied = np.arange(len(X))  # places whose row is not alone in its group yet
-    for number, key in enumerate([*X.T, *further]):
-        if number == X.shape[1]:  # what follows sorts rows, but tells none apart
+    tied = _not_alone(starts)  # places whose row is not alone in its group yet
+    for place, key in enumerate([*X.T[1:], *further], start=1):
+        if place == X.shape[1]:  # what follows sorts rows, but tells none apart
             alike, group = group, group.copy()
         if len(tied) == 0:
             break
         values = key[order[tied]]
         ranks = np.lexsort((values, group[tied]))  # NaN comes last
         order[tied], values = order[tied][ranks], values[ranks]
-        nan = np.isnan(values)
-        differs = (values[1:] != values[:-1]) & ~(nan[1:] & nan[:-1])
-        starts = np.ones(len(tied), dtype=bool)
-        starts[1:] = (np.diff(group[tied]) != 0) | differs
+        starts = _starts(values)
+        starts[1:] |= np.diff(group[tied]) != 0
         first = np.maximum.accumulate(np.where(starts, np.arange(len(tied)), 0))
         group[tied] = tied[first]
-        alone = starts & np.append(starts[1:], True)
-        tied = tied[~alone]
+        tied = tied[_not_alone(starts)]
     return order, alike
+
+
+def _starts(values: np.ndarray) -> np.ndarray:
+    """Return where sorted values differ from the one before; all NaN are alike."""
+    nan = np.isnan(values)
+    starts = np.ones(len(values), dtype=bool)
+    starts[1:] = (values[1:] != values[:-1]) & ~(nan[1:] & nan[:-1])
+    return starts
+
+
+def _not_alone(starts: np.ndarray) -> np.ndarray:
+    """Return the places of runs of more than one; `starts` tells where they begin."""
+    return np.flatnonzero(~(starts & np.append(starts[1:], True)))
+
+
+def _empty_rows(X: np.ndarray) -> np.ndarray:
+    """Return which rows have no value at all, column by column to save memory."""
+    empty = np.ones(len(X), dtype=bool)
+    for column in X.T:
+        empty &= np.isnan(column)
+        if not empty.any():
+            break
+    return empty
 
 
 @dataclass(frozen=True)
@@ -126,7 +151,7 @@ def training_rows(
     )
     kept = np.ones(len(X), dtype=bool)
     if target is None:
-        kept = ~np.isnan(X).all(axis=1)[order]
+        kept = ~_empty_rows(X)[order]
     if weights is not None:
         kept &= weights[order] > 0
         if not kept.any():
@@ -135,7 +160,7 @@ def training_rows(
                 "0; pass None to weigh all rows alike."
             )
     order, groups = order[kept], groups[kept]
-    if len(np.unique(groups)) == 1:  # all alike: nothing to keep together
+    if (groups == groups[:1]).all():  # all alike: nothing to keep together
         groups = np.arange(len(groups))
     unit = 1.0
     if weights is not None:

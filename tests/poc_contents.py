@@ -53,7 +53,7 @@ def make_content(
     repeated=0,
     in_time=False,
     groups=None,
-    finished=True,
+    n_planned=None,
 ):
     """Return a report with these mean errors; the last column holds text."""
     schedules = schedules or {"gradual": "gradual", "stacked": "stacked"}
@@ -117,10 +117,13 @@ def make_content(
             downstream["differences"] += differences(
                 values, before + judged, SHARE, TINY, labels=count
             )
-    plan = Plan(1000, 50, tuple(schedules), n_splits, (100, 300, 0), tuple(left_out))
+    plan = Plan(
+        *(1000, 50, tuple(schedules), n_planned or n_splits, (100, 300, 0)),
+        left_out=tuple(left_out),
+    )
     content = {
         "schema": SCHEMA,
-        "finished": finished,
+        "finished": n_planned is None,
         "made": made(),
         "asked": {
             "task": "auto",
@@ -165,6 +168,7 @@ def make_content(
             "findings": list(findings),
         },
         "plan": plan.to_dict(),
+        "whole_splits": n_splits,
         "splits": [
             {"train": 800, "test": 200, "repeated": repeated} for _ in range(n_splits)
         ],
@@ -203,7 +207,6 @@ EVERY_FINDING = (
     finding("telling_column", ["leak"], scores=[0.997]),
     finding("unlabelled_rows", rows=300),
     finding("rows_in_order", correlation=0.9),
-    finding("few_rows_per_split"),
 )
 EVERY_CUT = (
     ("schedules", ["gradual", "stacked", "joint"], ["gradual", "stacked"]),
@@ -223,7 +226,12 @@ CONTENTS = {
     "all_round": make_content(ours_downstream=0.3, one_trouble=0.4),
     "chance": make_content(constant=0.15),
     "no_target": make_content(None, groups=12, left_out=EVERY_CUT),
-    "one_split": make_content(n_splits=1, finished=False),
+    "not_shown": make_content(None, ours=0.6, simple=0.6, stacked=0.6, spread=0.3),
+    "one_split": make_content(n_splits=1, ours=0.7),
+    "one_split_of_noise": make_content(
+        "regression", ours=1.02, simple=1.0, spread=0.001, n_splits=1
+    ),
+    "interrupted": make_content(n_splits=1, n_planned=5),
     "findings": make_content(findings=EVERY_FINDING, left_out=EVERY_CUT),
     "zero": make_content("anomaly", ours_downstream=1e-15, spread=20.0),
     "own_names": make_content(

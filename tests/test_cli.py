@@ -18,6 +18,7 @@ from skdae._reading import read_table
 from skdae.cli import main
 from skdae.cli._app import COMMANDS
 from skdae.cli._fit import parse_settings
+from skdae.cli._progress import EpochBar
 
 N_ROWS = 90
 SMALL = ("--set", "hidden_layer_sizes=(8, 4)", "--set", "max_iter=2")
@@ -295,6 +296,69 @@ def test_parquet_keeps_its_types(run, folder):
     assert found[["pressure", "unit"]].notna().all().all()
 
 
+def test_whole_numbers_stay_whole_where_nothing_is_missing(run, folder):
+    table = plant().drop(columns=["time", "grade", "yield"])
+    table["count"] = 2**53 + 1 + np.arange(N_ROWS)  # no float holds these
+    table["short"] = pd.array(np.arange(N_ROWS) % 7, dtype="int16")
+    table["stops"] = pd.array([1, 2, None] * 30, dtype="Int64")
+    table.to_csv(folder / "whole.csv", index=False)
+    table.to_parquet(folder / "whole.parquet")
+    words = ("fit", "whole.csv", "-o", "whole.model", "-k", "imputer", "-f", *INNER)
+    assert run(*words, "--use", "count")[0] == 0
+    for data, types in (("whole.csv", "int64"), ("whole.parquet", "int16")):
+        out = ("-o", "whole_out.parquet", "-f", "--chunk-rows", 40)
+        assert run("impute", "whole.model", data, *out)[0] == 0
+        found = parquet.read_table(folder / "whole_out.parquet")
+        assert str(found["short"].type) == types
+        assert str(found["speed"].type) == "int64"
+        assert str(found["stops"].type) == "double"  # fills may be fractions
+        for name in ("speed", "count", "short"):
+            assert found[name].to_pylist() == table[name].tolist()
+        filled = found["stops"].to_pandas()
+        assert filled.notna().all()
+        assert filled[table["stops"].notna()].tolist() == [1, 2] * 30
+    for data in ("whole.csv", "whole.parquet"):
+        code, out, _ = run("impute", "whole.model", data)
+        cells = pd.read_csv(io.StringIO(out), dtype=str)
+        for name in ("speed", "count", "short"):
+            assert cells[name].tolist() == table[name].astype(str).tolist()
+        assert cells["stops"][:2].tolist() == ["1", "2"]
+
+
+def test_a_gap_in_a_late_chunk_is_seen_before_the_first_is_written(run, folder):
+    table = plant().assign(speed=plant()["speed"].astype("Int64"))
+    table.loc[N_ROWS - 1, "speed"] = pd.NA
+    for data in ("late.csv", "late.parquet"):
+        write = table.to_parquet if data.endswith("parquet") else table.to_csv
+        write(folder / data, index=False)
+        out = ("-o", "late_out.parquet", "-f", "--chunk-rows", 20)
+        assert run("impute", "imputer.model", data, *out)[0] == 0
+        found = parquet.read_table(folder / "late_out.parquet")["speed"]
+        assert str(found.type) == "double"
+        assert found.to_pylist()[:-1] == table["speed"].tolist()[:-1]
+
+
+def test_draws_go_on_from_chunk_to_chunk(run, folder):
+    table = plant()[["flow", "pressure", "speed"]]
+    table = pd.concat([table.assign(pressure=np.nan)[:30]] * 3, ignore_index=True)
+    table.loc[::2, "flow"] = plant()["flow"][::2].to_numpy()[: len(table.loc[::2])]
+    table.to_csv(folder / "drawn.csv", index=False)
+    plant()[["flow", "pressure", "speed"]].to_csv(folder / "known.csv", index=False)
+    fit = ("fit", "known.csv", "-o", "drawn.model", "-k", "imputer", "-f", *INNER)
+    assert run(*fit, "--set", "sample_posterior=True")[0] == 0
+    _, whole, _ = run("impute", "drawn.model", "drawn.csv")
+    expected = estimator(folder, "drawn").transform(read_csv(table.to_csv(index=False)))
+    assert_alike(read_csv(whole), expected)
+    again = read_csv(run("impute", "drawn.model", "drawn.csv")[1])
+    assert again.equals(read_csv(whole))
+    for rows in (30, 7):
+        _, out, _ = run("impute", "drawn.model", "drawn.csv", "--chunk-rows", rows)
+        assert_alike(read_csv(out), read_csv(whole))
+    # the rows 1, 31 and 61 are the same and in three chunks
+    same = read_csv(out)["pressure"][[1, 31, 61]]
+    assert same.nunique() == 3
+
+
 # --- fit -----------------------------------------------------------------------------
 
 
@@ -361,6 +425,46 @@ def test_numbers_as_categories(run):
     code, out, _ = run("reconstruct", "codes.model", "plant.csv")
     assert code == 0
     assert set(read_csv(out)["speed"]) <= set(plant()["speed"])
+
+
+class Terminal(io.StringIO):
+    """A terminal that remembers what was shown."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("kind", FITS)
+def test_a_terminal_shows_the_epochs_of_each_phase(folder, kind, monkeypatch):
+    shown = []
+    show = EpochBar.show
+
+    def spy(self, words, n_epochs):
+        shown.append((words, n_epochs))
+        show(self, words, n_epochs)
+
+    monkeypatch.setattr(EpochBar, "show", spy)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    data, model = str(folder / "plant.csv"), str(folder / "shown.model")
+    assert main(["fit", data, "-o", model, "-f", "-k", kind, *FITS[kind]]) == 0
+    # the last state of the bar, whole in a terminal of 80 letters
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", sys.stderr.getvalue())
+    assert re.search(r"network \d+, phase 2/2 .* (\d+)/\1 epochs", text)
+    first = [words for words, _ in shown if "network 1," in words]
+    assert "network 1, phase 1/2 (gradual)" in first
+    assert re.search(r"phase 2/2 \(\w+\), loss \d", first[-1])
+    n_networks = {re.search(r"network \d+", words)[0] for words, _ in shown}
+    for name in n_networks:
+        counts = [n for words, n in shown if f"{name}," in words and "loss" in words]
+        assert counts == list(range(1, len(counts) + 1))
+
+
+def test_where_there_is_no_terminal_no_epochs_are_shown(run):
+    words = ("fit", "plant.csv", "-o", "dumb.model", "-f", *FITS["transformer"])
+    _, out, err = run(*words)
+    assert out == ""
+    assert "epochs" not in err
+    assert err.count("\n") == 2  # what was left out, what was written
 
 
 def test_settings():

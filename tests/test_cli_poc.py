@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -130,6 +131,60 @@ def test_interrupted_run_writes_what_is_finished(csv, tmp_path, monkeypatch, cap
     assert content["finished"]
 
 
+def test_interrupted_early_there_is_no_page_but_a_way_on(
+    csv, tmp_path, monkeypatch, capsys
+):
+    from skdae.cli._progress import Bar
+
+    def interrupt(self, unit, result):
+        raise KeyboardInterrupt
+
+    page = tmp_path / "report.html"
+    with monkeypatch.context() as patched:
+        patched.setattr(Bar, "done", interrupt)
+        assert main(["poc", str(csv), "-o", str(page), *QUICK]) == 130
+    said = capsys.readouterr().err
+    assert "before a split was whole: go on with --resume" in said
+    assert "no file was written" not in said
+    assert not page.exists()
+    assert main(["poc", str(csv), "-o", str(page), "--resume", *QUICK]) == 0
+
+
+def test_interrupted_before_any_result_there_is_nothing_to_go_on_with(
+    csv, tmp_path, monkeypatch, capsys
+):
+    from skdae.poc import _run
+
+    def interrupt(setting, unit):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_run, "run_unit", interrupt)
+    page = tmp_path / "report.html"
+    assert main(["poc", str(csv), "-o", str(page), *QUICK]) == 130
+    assert "no file was written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [csv]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="interrupts by signal")
+def test_a_second_ctrl_c_leaves_the_page_and_the_exit_code(csv, tmp_path):
+    page = tmp_path / "report.html"
+    words = [*command(csv, page, "--jobs", "2"), "--splits", "10"]
+    with subprocess.Popen(
+        words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        work = page.with_suffix(".work")
+        deadline = time.monotonic() + 120
+        while len(list(work.glob("unit-*.json"))) < 40 and time.monotonic() < deadline:
+            time.sleep(0.02)  # until a split is whole
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.3)
+        os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert b"--resume" in said
+    assert page.exists()
+
+
 TABLES = {
     "ten rows": (plant(10).to_csv(index=False), [], "has 10 rows"),
     "one class": (
@@ -161,3 +216,22 @@ def test_what_cannot_be_used_is_said_in_words(case, tmp_path, capsys, monkeypatc
     assert said in printed.err
     assert "Traceback" not in printed.err
     assert not (tmp_path / "report.html").exists()
+
+
+def test_options_are_those_of_the_run():
+    """They are written out in the command, which starts without importing it."""
+    from skdae.cli import _poc
+    from skdae.poc import _data, _run, _speech
+
+    assert _poc.LEAST_ROWS == _data.LEAST_ROWS
+    assert [each.value for each in _poc.Task] == ["auto", *_data.TASKS]
+    assert [each.value for each in _poc.Language] == list(_speech.LANGUAGES)
+    assert _poc.SCHEDULE_NAMES.split(",") == list(_run.DEFAULT_SCHEDULES)
+
+
+def test_what_brings_the_command_line_brings_parquet():
+    tomllib = pytest.importorskip("tomllib")
+    path = Path(__file__).parent.parent / "pyproject.toml"
+    extras = tomllib.loads(path.read_text())["project"]["optional-dependencies"]
+    assert "pyarrow" in extras["cli"]
+    assert "skdae[cli,plot]" in extras["poc"]

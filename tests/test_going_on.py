@@ -156,7 +156,7 @@ def test_a_donor_that_is_missing_gives_nothing():
         np.random.default_rng(2),
         settings,
     )
-    corrupted = batch.corrupted.numpy()
+    corrupted = batch.corrupted
     assert (corrupted[observed] > 0).all()
     assert (corrupted[~observed] == 0).all()
     assert (corrupted[observed] != values[observed]).any()
@@ -178,14 +178,26 @@ def test_threads_are_restored_after_fits_in_threads():
 
 
 @pytest.mark.gpu
-def test_cuda_trains_the_same_network():
-    """The same draws on another device: equal to float tolerance."""
+def test_cuda_trains_the_same_network(monkeypatch):
+    """The same draws on another device: equal to float tolerance, step by graph."""
     import torch
+
+    from skdae._stepper import Program
 
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     here = small(max_iter=4).fit(X)
+    replays = []
+    capture = Program.capture
+
+    def capture_and_tell(program):
+        capture(program)
+        replays.append(program.replay)
+
+    monkeypatch.setattr(Program, "capture", capture_and_tell)
     there = small(max_iter=4, device="cuda").fit(X)
+    assert replays
+    assert all(replay is not None for replay in replays)
     np.testing.assert_allclose(there.loss_curve_, here.loss_curve_, rtol=1e-3)
     np.testing.assert_allclose(there.transform(X), here.transform(X), atol=1e-3)
     streamed = small(device="cuda").partial_fit(X).partial_fit(X)

@@ -1,22 +1,19 @@
 """The training step against torch's autograd and optimisers, in float64."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from skdae import _kernels
-from skdae._kernels import (
-    ROLES,
-    SOLVERS,
-    Parameters,
-    Shape,
-    Stepper,
-    torch_threads,
-)
-from skdae._network import ACTIVATIONS, Head
+from skdae import _optimizers
+from skdae._network import ACTIVATIONS, ROLES, Head, Shape
+from skdae._optimizers import SOLVERS
+from skdae._parameters import Parameters
+from skdae._stepper import Stepper
+from skdae._threads import limited_threads
 from skdae.schedules import Phase
 
 WIDTHS = (7, 4, 3)  # of the hidden layers
@@ -78,7 +75,9 @@ def make_parameters(shape, *, dtype=torch.float64):
     return parameters
 
 
-def make_stepper(parameters, phase, *, solver="sgd", alpha=0.0, momentum=0.0):
+def make_stepper(
+    parameters, phase, *, solver="adam", alpha=0.0, momentum=0.0, dropout=0.0, **others
+):
     depth, corrupt, rates = phase
     return Stepper(
         parameters,
@@ -88,6 +87,8 @@ def make_stepper(parameters, phase, *, solver="sgd", alpha=0.0, momentum=0.0):
         learning_rate_init=0.05,
         momentum=momentum,
         alpha=alpha,
+        dropout=dropout,
+        **others,
     )
 
 
@@ -187,6 +188,7 @@ def oracle_gradient(parameters, phase, alpha, X, T, weight):
 
 
 def relative_error(values, wanted):
+    values = torch.as_tensor(values, dtype=wanted.dtype)
     return float((values - wanted).abs().max() / wanted.abs().max())
 
 
@@ -233,10 +235,10 @@ def test_loss_alone_is_the_loss_of_the_step(kind):
     batch = make_batch(shape.head, kind, 6)
     stepper = make_stepper(parameters, PHASES[2])
     before = parameters.flat.clone()
-    loss = stepper.chain.loss(*batch).clone()
+    loss = stepper.loss(*batch)
     assert torch.equal(parameters.flat, before)
     assert not parameters.grad.any()
-    assert torch.equal(loss, stepper.step(*batch))
+    assert loss == stepper.step(*batch)
 
 
 def test_float32_is_close_to_float64():
@@ -260,16 +262,33 @@ def test_batches_are_left_as_they_are():
     assert all(map(torch.equal, batch, copies))
 
 
+def test_bfloat16_is_close_to_float32():
+    """And weights and moments stay in full precision."""
+    shape = make_shape(HEADS["mixed"], activation="logistic", tied=True)
+    batch = [part.float() for part in make_batch(shape.head, "emphasis", 6)]
+    single = make_parameters(shape, dtype=torch.float32)
+    half = make_parameters(shape, dtype=torch.float32)
+    loss = make_stepper(single, PHASES[2]).step(*batch)
+    stepper = make_stepper(half, PHASES[2], dtype="bfloat16")
+    assert stepper.step(*batch) == pytest.approx(loss, rel=0.02)
+    assert half.flat.dtype == half.grad.dtype == torch.float32
+    assert relative_error(half.grad, single.grad) < 0.03
+    assert relative_error(half.flat, single.flat) < 0.01
+    copy = stepper._weights
+    assert copy.dtype == torch.bfloat16
+    assert torch.equal(copy, half.flat.to(torch.bfloat16))
+
+
 def test_what_a_longer_batch_left_in_the_buffers_does_not_matter():
     shape = make_shape(HEADS["mixed"])
     long = make_batch(shape.head, "emphasis", BUFFER_ROWS)
     short = tuple(part[:3] for part in long)
     used, fresh = make_parameters(shape), make_parameters(shape)
     stepper = make_stepper(used, PHASES[2])
-    stepper.chain.loss_and_gradient(*long)
-    loss = stepper.chain.loss_and_gradient(*short)
-    wanted = make_stepper(fresh, PHASES[2]).chain.loss_and_gradient(*short)
-    assert torch.equal(loss, wanted)
+    stepper.chains[0].loss_and_gradient(*long)
+    loss = stepper.chains[0].loss_and_gradient(*short)
+    wanted = make_stepper(fresh, PHASES[2]).chains[0].loss_and_gradient(*short)
+    assert loss == wanted
     assert torch.equal(used.grad, fresh.grad)
 
 
@@ -296,8 +315,25 @@ def test_extreme_outputs_stay_finite():
     batch = make_batch(head, "none", 6)
     X, T = (part.float() for part in batch[:2])
     loss = make_stepper(parameters, PHASES[2]).step(X, T, None)
-    assert torch.isfinite(loss)
+    assert np.isfinite(loss)
     assert torch.isfinite(parameters.grad).all()
+
+
+def test_a_step_that_cannot_be_captured_goes_on_and_says_why():
+    """As on a device whose CUDA graphs fail; here there is no such device at all."""
+    if torch.cuda.is_available():
+        pytest.skip("CUDA graphs work here")
+    shape = make_shape(HEADS["mixed"])
+    batch = make_batch(shape.head, "none", 6)
+    plain, captured = make_parameters(shape), make_parameters(shape)
+    stepper = make_stepper(captured, PHASES[2])
+    stepper.chains[0]._captures = True
+    other = make_stepper(plain, PHASES[2])
+    assert stepper.step(*batch) == other.step(*batch)
+    with pytest.warns(RuntimeWarning, match="captured as a CUDA graph"):
+        assert stepper.step(*batch) == other.step(*batch)
+    assert stepper.step(*batch) == other.step(*batch)  # says it once
+    assert torch.equal(captured.flat, plain.flat)
 
 
 # --- dropout ------------------------------------------------------------------------
@@ -312,10 +348,10 @@ def test_gradient_with_dropout_equals_autograd(activation, phase):
     shape = make_shape(HEADS["mixed"], activation=activation, decoder="direct")
     parameters = make_parameters(shape)
     X, T, weight = make_batch(shape.head, "missing", 6)
-    stepper = make_stepper(parameters, phase)
-    stepper.dropout, stepper.generator = 0.4, np.random.default_rng(3)
-    dropped = stepper._drop(X)
-    assert all((~kept).any() and kept.any() for kept in dropped.kept)
+    stepper = make_stepper(parameters, phase, dropout=0.4)
+    stepper.generator = np.random.default_rng(3)
+    dropped = stepper._drop(len(X))
+    assert all((~kept).any() and kept.any() for kept in dropped)
     flat = parameters.flat.clone().requires_grad_()
     places = shape.chain_places(*phase[:2])
     learns = torch.zeros(len(flat), dtype=torch.bool)
@@ -329,7 +365,7 @@ def test_gradient_with_dropout_equals_autograd(activation, phase):
         )
         H = H @ W + b
         if i < len(places) - 1:
-            H = ORACLE_ACTIVATIONS[activation](H) * dropped.kept[i] / 0.6
+            H = ORACLE_ACTIVATIONS[activation](H) * torch.from_numpy(dropped[i]) / 0.6
     n = shape.head.n_numeric
     loss = (weight[:, :n] * (H[:, :n] - T[:, :n]) ** 2 / 2).sum()
     for group in shape.head.groups:
@@ -375,8 +411,8 @@ def test_an_output_layer_may_learn_at_a_rate_of_its_own():
 # --- optimisers ---------------------------------------------------------------------
 
 TORCH_SOLVERS = {
-    "adam": lambda groups: torch.optim.Adam(groups),
-    "sgd": lambda groups: torch.optim.SGD(groups, lr=0.05, momentum=0.7),
+    "adam": lambda groups, momentum: torch.optim.Adam(groups),
+    "sgd": lambda groups, momentum: torch.optim.SGD(groups, lr=0.05, momentum=momentum),
 }
 
 
@@ -385,13 +421,13 @@ TORCH_SOLVERS = {
 def test_solver_equals_torch(solver, fused, monkeypatch):
     """Also where torch has no fused Adam."""
     if not fused:
-        monkeypatch.setattr(_kernels, "_adam", _kernels._plain_adam)
+        monkeypatch.setattr(_optimizers, "_adam", _optimizers._plain_adam)
     generator = np.random.default_rng(2)
     gradients = torch.from_numpy(generator.normal(0, 1, (30, 11)))
     mine = torch.from_numpy(generator.normal(0, 1, 11))
     theirs = mine.clone().requires_grad_()
     start = mine.clone()
-    optimiser = TORCH_SOLVERS[solver]([{"params": [theirs], "lr": 0.05}])
+    optimiser = TORCH_SOLVERS[solver]([{"params": [theirs], "lr": 0.05}], 0.7)
     grad = torch.zeros_like(mine)
     own = SOLVERS[solver](mine, grad, 0.05)
     for gradient in gradients:
@@ -404,11 +440,17 @@ def test_solver_equals_torch(solver, fused, monkeypatch):
     assert (mine - start).abs().max() > 0.01
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize(
+    ("solver", "momentum"), [("adam", 0.0), ("sgd", 0.7), ("sgd", 0.0)]
+)
 @pytest.mark.parametrize(("decoder", "tied"), WIRINGS)
 @pytest.mark.parametrize("phase", PHASES)
-def test_training_equals_torch(phase, decoder, tied, solver):
-    """Steps of a phase, with a rate per layer, and frozen layers bit for bit."""
+@pytest.mark.parametrize("n_workers", [0, 1, 2])
+def test_training_equals_torch(phase, decoder, tied, solver, momentum, n_workers):
+    """Steps of a phase, with a rate per layer, and frozen layers bit for bit.
+
+    Whatever the parts that a batch is cut into, some of them empty.
+    """
     shape = make_shape(HEADS["mixed"], decoder=decoder, tied=tied)
     depth, corrupt, rates = phase
     parameters = make_parameters(shape)
@@ -424,9 +466,17 @@ def test_training_equals_torch(phase, decoder, tied, solver):
             part = theirs[span].clone().requires_grad_()
             moving.append((span, part))
             groups.append({"params": [part], "lr": rate * 0.05})
-    optimiser = TORCH_SOLVERS[solver](groups)
+    optimiser = TORCH_SOLVERS[solver](groups, momentum)
 
-    stepper = make_stepper(parameters, phase, solver=solver, momentum=0.7, alpha=0.01)
+    workers = [ThreadPoolExecutor(1) for _ in range(n_workers)]
+    stepper = make_stepper(
+        parameters,
+        phase,
+        solver=solver,
+        momentum=momentum,
+        alpha=0.01,
+        workers=workers,
+    )
     for n_rows in (BUFFER_ROWS, BUFFER_ROWS, 3, BUFFER_ROWS, 1):
         rows = tuple(part[:n_rows] for part in batch)
         stepper.step(*rows)
@@ -442,6 +492,8 @@ def test_training_equals_torch(phase, decoder, tied, solver):
     assert torch.equal(parameters.flat[~learns], start[~learns])
     for span, _ in moving:
         assert not torch.equal(parameters.flat[span], start[span])
+    for worker in workers:
+        worker.shutdown()
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -569,7 +621,7 @@ def test_torch_threads_are_restored(fails):
     before = torch.get_num_threads()
     inside = before + 1
     try:
-        with torch_threads(inside):
+        with limited_threads(inside):
             assert torch.get_num_threads() == inside
             if fails:
                 raise KeyError

@@ -13,6 +13,7 @@ import pytest
 import torch
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_info
 
 from skdae import GradualDAETransformer
 from skdae.noise import NOISES, MaskingNoise, Noise
@@ -345,6 +346,7 @@ def global_state():
         "torch": torch.get_rng_state().numpy().tobytes(),
         "python": random.getstate(),
         "threads": torch.get_num_threads(),
+        "pools": threadpool_info(),
         "dtype": torch.get_default_dtype(),
         "precision": torch.get_float32_matmul_precision(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
@@ -355,7 +357,9 @@ def global_state():
     }
 
 
-@pytest.mark.parametrize("options", VARIANTS + [{"n_threads": 3}])
+@pytest.mark.parametrize(
+    "options", VARIANTS + [{"n_threads": 3}, {"dtype": "bfloat16"}]
+)
 def test_nothing_global_is_read_or_written(options):
     X = make_table()
     np.random.seed(1)

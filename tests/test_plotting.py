@@ -21,6 +21,7 @@ from skdae import (
     GradualDAEClassifier,
     GradualDAEImputer,
     GradualDAEOutlierDetector,
+    GradualDAERegressor,
     GradualDAETransformer,
 )
 from skdae.datasets import make_sensor_data
@@ -32,7 +33,6 @@ from skdae.plotting import (
     ScheduleComparisonDisplay,
     TrainingCurveDisplay,
 )
-from skdae.plotting._schedule_comparison import paired_interval
 from skdae.plotting._timeline import Timeline, read_time
 from skdae.schedules import (
     Phase,
@@ -680,21 +680,14 @@ def test_points_means_and_intervals(reference):
 
 
 def test_intervals_of_overlapping_splits_are_wider():
-    plain = paired_interval(SCORES[:, 0], 0.95, 0.0)
-    corrected = paired_interval(SCORES[:, 0], 0.95, 0.25)
-    assert corrected[0] == plain[0]
-    np.testing.assert_allclose(
-        corrected[1] / plain[1], np.sqrt((1 / 6 + 0.25) / (1 / 6))
+    plain, corrected = (
+        ScheduleComparisonDisplay.from_predictions(SCORES, NAMES, test_ratio=ratio)
+        for ratio in (0.0, 0.25)
     )
-
-
-def test_intervals_of_independent_repetitions_hold_their_level():
-    generator = np.random.default_rng(0)
-    hits = 0
-    for _ in range(2000):
-        mean, width = paired_interval(generator.normal(3, 2, size=5), 0.9, 0.0)
-        hits += abs(mean - 3) <= width
-    assert 0.88 < hits / 2000 < 0.92
+    np.testing.assert_array_equal(corrected.means_, plain.means_)
+    np.testing.assert_allclose(
+        corrected.half_widths_ / plain.half_widths_, np.sqrt((1 / 6 + 0.25) / (1 / 6))
+    )
 
 
 def test_one_split_has_no_interval():
@@ -918,6 +911,39 @@ def test_display_as_text_shows_no_html(dae):
     with sklearn.config_context(display="text"):
         assert not hasattr(dae, "_repr_html_")
         assert list(dae._repr_mimebundle_()) == ["text/plain"]
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        GradualDAEClassifier,
+        GradualDAEImputer,
+        GradualDAEOutlierDetector,
+        GradualDAERegressor,
+    ],
+)
+@pytest.mark.parametrize(
+    "transformer",
+    [
+        "gradual",
+        (8, 4),
+        np.eye(2),
+        GradualDAETransformer,
+        PCA(),
+        GradualDAETransformer("wide"),
+        GradualDAETransformer(schedule=3),
+        GradualDAETransformer(learning_rate_init="fast"),
+    ],
+    ids=lambda value: re.sub(r"\W+", "_", repr(value))[:40],
+)
+def test_a_transformer_that_is_not_valid_has_a_picture_and_no_phases(
+    estimator, transformer
+):
+    model = estimator(transformer)
+    for around in (model, make_pipeline(StandardScaler(), model)):
+        for html in (around._repr_html_(), around._repr_mimebundle_()["text/html"]):
+            assert estimator.__name__ in html
+            assert cells_of(html) == []
 
 
 def test_labels_of_users_are_escaped():

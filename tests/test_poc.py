@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from skdae import GradualDAETransformer, poc
 from skdae.noise import Layout
+from skdae.poc._costs import rows_per_second
 from skdae.poc._data import prepare
+from skdae.poc._downstream import labelled_rows
 from skdae.poc._plan import (
     LABEL_COUNTS,
     Plan,
@@ -24,10 +27,11 @@ from skdae.poc._report import differences, rows_of
 from skdae.poc._run import DEFAULT_SCHEDULES, default_network
 from skdae.poc._setting import Setting, Unit
 from skdae.poc._splits import make_splits
-from skdae.poc._statistics import TINY, compare, interval
+from skdae.poc._statistics import TINY, Interval, compare, interval
 from skdae.poc._troubles import TROUBLES, spoil
-from skdae.poc._units import run_unit, units_of
+from skdae.poc._units import KINDS, run_unit, units_of
 from skdae.poc._verdict import judge
+from skdae.poc._words import summary
 
 SMALL = GradualDAETransformer((8, 4), max_iter=8)
 CHEAP = {"minutes": None, "n_splits": 2, "memory": False, "transformer": SMALL}
@@ -82,6 +86,19 @@ def test_one_split_has_no_interval():
 def test_shared_training_rows_widen_the_interval():
     values = [1.0, 1.2, 0.9, 1.1]
     assert interval(values, 0.5).high > interval(values, 0.0).high
+
+
+def test_intervals_of_errors_hold_no_error_that_cannot_be():
+    values = np.array([0.01, 0.02, 0.9, 0.1])
+    found, tenfold = interval(values, 0.25), interval(10 * values, 0.25)
+    assert 0 < found.low < found.mean < found.high
+    assert found.mean == values.mean()
+    assert (tenfold.low, tenfold.high) == pytest.approx(
+        (10 * found.low, 10 * found.high)
+    )
+    assert found.mean / found.low == pytest.approx(found.high / found.mean)
+    assert interval(values, 0.25, most=1.0).high == 1 < found.high
+    assert interval([0.0, 0.0], 0.25) == Interval(0.0, 0.0, 0.0)
 
 
 def test_errors_below_the_floor_are_alike():
@@ -191,6 +208,19 @@ def test_column_mean_has_an_error_of_one_deviation():
     result = run_unit(setting, Unit("rebuilder", "column_mean", 0))
     for trouble in TROUBLES:
         assert result["rebuild"][trouble]["error"] == pytest.approx(1, abs=0.05)
+
+
+def test_rows_per_second_are_those_of_many_rows(monkeypatch):
+    calls, now = [], [0.0]
+
+    def act(rows):
+        calls.append(len(rows))
+        now[0] += 0.01 + 1e-6 * len(rows)
+
+    monkeypatch.setattr("skdae.poc._costs.perf_counter", lambda: now[0])
+    rate = rows_per_second(act, pd.DataFrame({"a": range(100)}))
+    assert calls[-1] > 50_000
+    assert rate == pytest.approx(calls[-1] / (0.01 + 1e-6 * calls[-1]))
 
 
 # --- the plan -------------------------------------------------------------------------
@@ -333,12 +363,56 @@ def test_resumed_run_ends_with_the_same_numbers(tmp_path, after, labelled):
     assert without_times(resumed.content) == without_times(whole.content)
 
 
-def test_interrupted_run_reports_what_is_finished():
+def test_a_label_budget_of_nearly_all_labels_is_run():
+    data = prepare(*table())
+    splits = make_splits(data, 2, 0)
+    schedules = {"gradual": "gradual"}
+    setting = Setting(data, splits, SMALL, schedules, 8, (30, 100, 110), 99, 0)
+    found = labelled_rows(setting, 0, setting.rows(0)[0])
+    assert [(n, len(known.X)) for n, known in found] == [(30, 30), (110, 60)]
+
+
+def test_interrupted_before_any_result_leaves_no_folder(tmp_path, monkeypatch):
     X, y = table()
-    killer = Killer(15, KeyboardInterrupt())
-    report = poc.run(X, y, schedules=TWO, progress=killer, **CHEAP)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    options = {"cache": tmp_path / "cache", "schedules": TWO, **CHEAP}
+    with monkeypatch.context() as patched:
+        patched.setattr("skdae.poc._run.run_unit", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            poc.run(X, y, **options)
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("n_units", [11, 12, 15])
+def test_interrupted_run_reports_whole_splits(n_units):
+    X, y = table()
+    options = CHEAP | {"schedules": TWO, "n_splits": 3}
+    n_whole, rest = divmod(n_units, 12)  # units of a split
+    killer = Killer(n_units, KeyboardInterrupt())
+    if n_whole == 0:  # nothing can be compared yet
+        with pytest.raises(KeyboardInterrupt):
+            poc.run(X, y, progress=killer, **options)
+        return
+    report = poc.run(X, y, progress=killer, **options)
     assert not report.finished
-    assert report.content["denoising"]["errors"]
+    assert report.content["whole_splits"] == n_whole
+    assert "1 of 3 splits whole" in report.summary()
+    assert "3分割のうち1分割だけが完了" in report.summary("ja")
+    assert report.verdict[0]["answer"] == "unsure"
+    assert "Not decided yet" in report.to_html()
+
+
+def test_interrupted_run_knows_how_far_it_was_cut_down(monkeypatch):
+    monkeypatch.setattr("skdae.poc._run.splits_in", lambda *_: 2)
+    X, _ = table()
+    killer = Killer(8, KeyboardInterrupt())  # in the second split
+    options = CHEAP | {"n_splits": 5, "minutes": 100.0}
+    report = poc.run(X, schedules=TWO, progress=killer, **options)
+    assert report.content["plan"]["n_splits"] == 2
+    assert [what for what, *_ in report.content["plan"]["left_out"]] == ["splits"]
 
 
 def test_unfinished_cache_is_not_taken_by_mistake(tmp_path):
@@ -358,6 +432,30 @@ def test_time_budget_cuts_down_and_says_so():
     report = poc.run(X, y, minutes=0.02, memory=False, transformer=network)
     left_out = {what for what, *_ in report.content["plan"]["left_out"]}
     assert {"schedules", "max_iter"} <= left_out
+
+
+def test_units_run_with_one_thread_and_give_the_others_back(monkeypatch):
+    from threadpoolctl import threadpool_info
+
+    def threads():
+        return {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
+
+    inside = []
+    network = lambda setting, unit: inside.append(threads()) or {}  # noqa: E731
+    monkeypatch.setitem(KINDS, "network", network)
+    with threadpool_limits(2):
+        before = threads()
+        run_unit(None, Unit("network", "gradual", 0))
+        assert threads() == before
+    assert set(inside[0].values()) == {1}
+
+
+def test_a_missed_time_budget_is_said():
+    content = poc.run(table()[0], **CHEAP | {"minutes": 1e-4}).content
+    assert content["made"]["minutes"] > 2e-4
+    assert "Time budget: 0.00010 minutes; it took" in summary(content, "en")
+    content["asked"]["minutes"] = 100.0
+    assert "Time budget" not in summary(content, "en")
 
 
 # --- the verdict ----------------------------------------------------------------------
@@ -428,7 +526,7 @@ def judged(errors, by_labels=None):
 
 def around(mean, seed=0, n=5):
     """One error per split, around a mean."""
-    return list(mean + 0.004 * np.random.default_rng(seed).normal(size=n))
+    return list(mean + 0.001 * np.random.default_rng(seed).normal(size=n))
 
 
 RIVALS = {
@@ -467,6 +565,81 @@ def test_a_gain_that_is_not_sure_is_called_so():
     found = judged(errors)
     assert found["denoising"]["answer"] == "unsure"
     assert found["overall"]["next"] == "more_splits"
+
+
+def wide(mean, seed=0, n=5):
+    """Errors that differ so much from split to split that nothing is shown."""
+    return list(mean * np.exp(0.5 * np.random.default_rng(seed).normal(size=n)))
+
+
+TASK = ("constant", "linear_raw", "linear_pca", "boosting", "untrained")
+
+
+@pytest.mark.parametrize("ours", [0.2, 0.59, 0.6, 0.7, 1.0, 1.3])
+def test_a_single_split_decides_nothing(ours):
+    errors = {"gradual": [ours]} | {name: [mean] for name, mean in RIVALS.items()}
+    task = {"gradual": [ours]} | dict.fromkeys(TASK, [0.6]) | {"constant": [1.0]}
+    for rebuilt in (errors, errors | dict.fromkeys(RIVALS, [1.0])):
+        for by_labels in (None, {"all": task}):
+            found = judged(rebuilt, by_labels)
+            assert found["overall"]["answer"] == "unsure"
+            assert found["overall"]["next"] == "more_splits"
+            assert found["structure"]["answer"] in ("related", "unsure")
+
+
+def test_wide_intervals_decide_nothing():
+    errors = {"gradual": wide(0.7)}
+    errors |= {name: wide(mean, k + 1) for k, (name, mean) in enumerate(RIVALS.items())}
+    task = {"gradual": wide(0.7)}
+    task |= {name: wide(0.6, k + 1) for k, name in enumerate(TASK)}
+    task["constant"] = [5.0] * 5
+    found = judged(errors, {"all": task})
+    assert found["denoising"]["answer"] == found["downstream"]["answer"] == "not_shown"
+    assert found["overall"]["answer"] == "unsure"
+    assert found["overall"]["where"] == ["denoising", "downstream"]
+
+
+def test_one_simple_method_that_is_surely_as_good_decides():
+    errors = {"gradual": wide(0.7)}
+    errors |= {name: wide(mean, k + 1) for k, (name, mean) in enumerate(RIVALS.items())}
+    errors["regressions"] = [0.95 * error for error in errors["gradual"]]
+    found = judged(errors)
+    assert found["denoising"]["answer"] == "linear_enough"
+    assert found["denoising"]["rival"] == "regressions"
+    assert found["overall"]["answer"] == "not_worth"
+
+
+def test_an_open_task_keeps_the_short_answer_open():
+    errors = {"gradual": around(0.7)} | {n: around(m, 2) for n, m in RIVALS.items()}
+    task = {"gradual": wide(0.7)} | {name: wide(0.6, 3) for name in TASK}
+    task["constant"] = [5.0] * 5
+    found = judged(errors, {"all": task})
+    assert found["denoising"]["answer"] == "linear_enough"
+    assert found["overall"]["answer"] == "unsure"
+    assert found["overall"]["where"] == ["downstream"]
+
+
+def test_what_is_shown_with_some_labels_decides_where_others_show_nothing():
+    errors = {"gradual": around(0.7)} | {n: around(m, 2) for n, m in RIVALS.items()}
+    few = {"gradual": wide(0.7)} | {name: wide(0.6, 3) for name in TASK}
+    every = {"gradual": around(0.7)} | {name: around(0.6, 3) for name in TASK}
+    for task in (few, every):
+        task["constant"] = [5.0] * 5
+    found = judged(errors, {"100": few, "all": every})
+    by_labels = [entry["answer"] for entry in found["downstream"]["by_labels"]]
+    assert by_labels == ["not_shown", "not_worth"]
+    assert found["downstream"]["labels"] == "all"
+    assert found["overall"]["answer"] == "not_worth"
+
+
+def test_as_bad_as_chance_is_only_said_where_it_is_known():
+    errors = {"gradual": around(0.7)} | {n: around(m, 2) for n, m in RIVALS.items()}
+    for chance, answer in (
+        (around(0.5, 1), "nothing_to_learn"),
+        ([0.1, 0.5, 2.0, 0.2, 1.5], "not_shown"),
+    ):
+        task = dict.fromkeys(TASK, chance) | {"gradual": around(0.5)}
+        assert judged(errors, {"all": task})["downstream"]["answer"] == answer
 
 
 @pytest.mark.parametrize(

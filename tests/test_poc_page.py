@@ -170,10 +170,11 @@ def test_names_of_the_user_are_only_text(lang):
 
 
 def test_a_run_that_was_interrupted_says_so(read):
-    for lang in LANGUAGES:
-        start = re.split("<main", read("one_split", lang)[0])[0]
-        assert LANGUAGES[lang]["summary.unfinished"] in start
-        assert LANGUAGES[lang]["summary.unfinished"] not in read("worth", lang)[0]
+    for lang, said in (("en", "with 1 of 5 splits whole"), ("ja", "5分割のうち1分割")):
+        start = re.split("<main", read("interrupted", lang)[0])[0]
+        notes = [e for e in Reader(start + "</body></html>").all("p") if "role" in e[1]]
+        assert said in notes[0][2]
+        assert 'role="note"' not in read("worth", lang)[0]
 
 
 def test_the_verdict_comes_first(read):
@@ -233,6 +234,19 @@ def test_report_saves_page_and_data(tmp_path):
     assert path.read_text(encoding="utf-8") == page(CONTENTS["worth"], "ja")
     assert PoCReport.load(tmp_path / "report.json").content == CONTENTS["worth"]
     assert report.summary().startswith("Worth it on this data.")
+
+
+def test_a_report_shows_itself():
+    content = make_content(name="<plant>")
+    report = PoCReport(content)
+    assert repr(report) == (
+        "<PoCReport of '<plant>': Worth it on this data (1000 rows, 5 splits)>"
+    )
+    assert str(report) == report.summary()
+    shown = report._repr_html_()
+    assert "<strong>Worth it on this data." in shown
+    assert "<plant>" not in shown
+    Reader(shown)
 
 
 def test_unknown_language_is_named():

@@ -20,7 +20,7 @@ from skdae.poc._speech import (
     digits,
     percent,
 )
-from skdae.poc._words import answers, findings, left_out, passage, passage_of, summary
+from skdae.poc._words import answers, findings, left_out, passage, summary
 from skdae.schedules import SCHEDULES
 
 CASES = [(name, lang) for name in CONTENTS for lang in LANGUAGES]
@@ -28,6 +28,10 @@ CASES = [(name, lang) for name in CONTENTS for lang in LANGUAGES]
 
 def placeholders(text):
     return sorted(name for _, name, _, _ in Formatter().parse(text) if name)
+
+
+def read_out(content, lang):
+    return str(passage(Speaker(content, lang)))
 
 
 def constants(function):
@@ -53,10 +57,15 @@ def test_japanese_is_japanese():
 
 
 @pytest.mark.parametrize(
-    "question", ["structure", "schedule", "denoising", "downstream"]
+    ("question", "function"),
+    [
+        ("structure", _verdict.structure),
+        ("schedule", _verdict.schedule),
+        ("denoising", _verdict.denoising),
+        ("downstream", _verdict._with_labels),
+    ],
 )
-def test_every_answer_of_the_verdict_has_words(question):
-    function = getattr(_verdict, question)
+def test_every_answer_of_the_verdict_has_words(question, function):
     source = inspect.getsource(function)
     codes = set(re.findall(r'answer = "(\w+)"', source))
     codes |= set(re.findall(r'answer = "\w+" if .* else "(\w+)"', source))
@@ -66,7 +75,7 @@ def test_every_answer_of_the_verdict_has_words(question):
 
 
 def test_every_next_step_has_words():
-    steps = {c for c in constants(_verdict.overall) if f"next.{c}" in LANGUAGES["en"]}
+    steps = {c for c in constants(_verdict) if f"next.{c}" in LANGUAGES["en"]}
     assert len(steps) == 6
 
 
@@ -118,20 +127,20 @@ def test_what_is_left_out_has_words():
 def test_summary_and_passage_are_whole_sentences(name, lang):
     content = CONTENTS[name]
     text = summary(content, lang)
-    for line in [*text.splitlines(), passage(content, lang)]:
+    for line in [*text.splitlines(), read_out(content, lang)]:
         assert line.endswith("." if lang == "en" else "。"), line
         assert ".." not in line
         assert "None" not in line
         assert "{" not in line.replace("mine {x}", "")
     assert len(text.splitlines()) <= 14
-    assert len(passage(content, lang)) < 1000
+    assert len(read_out(content, lang)) < 1000
 
 
 @pytest.mark.parametrize(("name", "lang"), CASES)
 def test_every_number_stands_in_the_report(name, lang):
     speaker = Speaker(CONTENTS[name], lang)
     sentences = [s for a in answers(speaker) for s in (a.title, a.short, *a.why)]
-    sentences += [passage_of(speaker), *left_out(speaker)]
+    sentences += [passage(speaker), *left_out(speaker)]
     sentences += [finding for _, finding in findings(speaker)]
     numbers = [p for s in sentences for p in s.parts if isinstance(p, Number)]
     assert len(numbers) > 10
@@ -169,7 +178,7 @@ def test_a_sure_difference_is_told_with_its_interval():
     text = summary(content, "en")
     assert re.search(
         r"Error of gradual against [\w ]+: 1\d% lower "
-        r"\(95% interval 1\d% to 1\d% lower; 5 splits\)",
+        r"\(mean ratio of 5 splits; 95% interval 1\d% to 1\d% lower\)",
         text,
     )
     assert "no difference" not in text.lower()
@@ -185,34 +194,47 @@ def test_an_interval_around_nothing_is_no_difference():
     assert "差は確認できません" in str(
         Speaker(content, "ja").compared("verdict[2]", "gradual")
     )
-    assert "was shown" in passage(content, "en")
-    assert "hardly" not in passage(content, "en")
+    assert "was shown" in read_out(content, "en")
+    assert "hardly" not in read_out(content, "en")
+
+
+def test_a_constant_that_is_ahead_of_the_usual_methods_is_named():
+    content = make_content(ours_downstream=0.2, rivals_downstream=0.5, constant=0.3)
+    assert content["verdict"][0]["answer"] == "worth"
+    for text in (summary(content, "en"), str(passage(Speaker(content, "en")))):
+        assert "The constant answer is not counted among the usual methods" in text
+    assert "not counted" not in summary(CONTENTS["worth"], "en")
+    assert "従来手法に数えません" in summary(content, "ja")
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_single_split_has_no_interval(lang):
     content = CONTENTS["one_split"]
-    texts = summary(content, lang) + passage(content, lang)
+    texts = summary(content, lang) + read_out(content, lang)
     assert ("single split" if lang == "en" else "分割は1回だけ") in texts
     assert "95%" not in texts
     said = LANGUAGES[lang]["overall.once"]
     assert said in texts
     assert said not in summary(CONTENTS["worth"], lang)
+    first = LANGUAGES[lang]["headline.unsure"]
+    assert summary(CONTENTS["one_split"], lang).startswith(first)
 
 
 def test_columns_are_only_said_to_be_related_where_it_is_shown():
     said = [answers(Speaker(CONTENTS[name], "en"))[1] for name in ("worth", "unsure")]
     assert [a.code for a in said] == ["related", "related"]
     assert [str(a.short) for a in said] == ["Yes", "Probably"]
+    once = answers(Speaker(CONTENTS["one_split_of_noise"], "en"))[1]
+    assert (once.code, str(once.short)) == ("unsure", "Not known")
+    assert "these splits do not rule it out" in str(once.why[0])
 
 
 def test_a_simple_method_is_only_enough_where_a_gain_is_ruled_out():
-    content = make_content(ours=0.6, simple=0.6, spread=0.3, stacked=0.6)
-    answer = next(a for a in content["verdict"] if a["question"] == "denoising")
-    assert answer["answer"].endswith("_enough")
-    assert answer["low"] < 0.9
-    assert "No gain shown." in summary(content, "en")
-    assert "is enough." not in summary(content, "en")
+    text = summary(CONTENTS["not_shown"], "en")
+    assert text.startswith("Not decided yet.")
+    assert "these splits do not rule one out" in text
+    assert "No gain shown." in text
+    assert "enough" not in text
     assert "is enough." in summary(CONTENTS["not_worth"], "en")
 
 
@@ -224,9 +246,14 @@ def test_no_method_is_named_where_nothing_can_be_learned():
 
 
 def test_an_unfinished_run_says_so_first():
-    content = CONTENTS["one_split"]
-    assert summary(content, "en").startswith("Unfinished")
-    assert summary(content, "ja").startswith("未完了")
+    content = CONTENTS["interrupted"]
+    for lang, said in (
+        ("en", "Unfinished: the run was interrupted with 1 of 5 splits whole"),
+        ("ja", "未完了：実行が中断され、5分割のうち1分割だけが完了しました。"),
+    ):
+        assert summary(content, lang).startswith(said)
+        assert said in read_out(content, lang)
+    assert "1 split, the same for all methods" in summary(content, "en")
     assert "Unfinished" not in summary(CONTENTS["worth"], "en")
 
 
@@ -268,8 +295,17 @@ def test_serious_findings_are_in_the_summary_and_notes_are_not():
     assert "One column alone tells the target almost perfectly: leak" in text
     assert "12 rows (1.2%) occur more than once" in text
     assert "never change" not in text
-    assert "oddities" in passage(CONTENTS["findings"], "en")
-    assert "oddities" not in passage(CONTENTS["worth"], "en")
+    assert "oddities" in read_out(CONTENTS["findings"], "en")
+    assert "oddities" not in read_out(CONTENTS["worth"], "en")
+
+
+def test_a_column_that_may_be_the_time_is_named():
+    order = {"code": "rows_in_order", "columns": [], "numbers": {"correlation": 0.9}}
+    left = {"code": "date_time", "columns": ["read at"], "numbers": {}}
+    for lang in LANGUAGES:
+        text = summary(make_content(findings=[left, order]), lang)
+        assert "--time 'read at'" in text
+        assert "--time" not in summary(make_content(findings=[order]), lang)
 
 
 def test_long_lists_of_columns_are_cut():

@@ -70,6 +70,10 @@ class Stdin:
         PLAIN.replace("A", '"A"').replace("0.5", '"0.5"'),
         "\ufeff" + PLAIN,
         pytest.param(gzip.compress(PLAIN.encode(), mtime=0), id="gzip"),
+        PLAIN.encode("utf-16"),
+        ("\ufeff" + PLAIN).encode("utf-16-be"),
+        PLAIN.replace(",", "\t").replace("\n", "\r\n").encode("utf-16"),
+        pytest.param(gzip.compress(PLAIN.encode("utf-16"), mtime=0), id="gzip, UTF-16"),
     ],
 )
 def test_ways_to_write_the_same_table(tmp_path, content):
@@ -77,7 +81,8 @@ def test_ways_to_write_the_same_table(tmp_path, content):
 
 
 def test_standard_input(monkeypatch):
-    for content in (PLAIN.encode(), gzip.compress(PLAIN.encode())):
+    texts = [PLAIN.encode(), PLAIN.encode("utf-16")]
+    for content in (*texts, *map(gzip.compress, texts)):
         monkeypatch.setattr(sys, "stdin", Stdin(content))
         pd.testing.assert_frame_equal(read_table("-"), EXPECTED)
 
@@ -104,7 +109,9 @@ def test_parquet_of_many_kinds(tmp_path):
     assert split_columns(read).date_time == ("when",)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "shift_jis"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "shift_jis"]
+)
 def test_encodings(tmp_path, encoding):
     name = "\u6e29\u5ea6" if encoding == "shift_jis" else "T (\u00b0C)"
     text = f"time,{name}\n1,20.5\n2,21.5\n"
@@ -281,7 +288,8 @@ BROKEN = {
     "lines before the names": ("Export of May\na,b,c\n" + BODY, ["1 cell", "delete"]),
     "mixed encodings": (MIXED, ["mixes encodings", "line 2", "line 3", "UTF-8"]),
     "unknown encoding": (b"a,b\n\x81\x81\x8d\xff,1\n", ["line 2", "none of UTF-8"]),
-    "UTF-16": ("a,b\n1,2\n".encode("utf-16"), ["UTF-16", "CSV UTF-8"]),
+    "UTF-16, cut off": (PLAIN.encode("utf-16")[:-1], ["UTF-16", "damaged or cut off"]),
+    "UTF-16 without a mark": ("a,b\n1,2\n".encode("utf-16-le"), ["binary"]),
     "a spreadsheet": (b"PK\x03\x04rest", ["spreadsheet", "save"]),
     "binary": (b"a,b\n\0\1\2", ["binary"]),
     "cut off": (gzip.compress(PLAIN.encode())[:-12], ["damaged or cut off"]),
@@ -362,6 +370,22 @@ def test_an_encoding_that_does_not_fit(tmp_path):
 
 
 # --- in chunks -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named", [None, "utf-16", "UTF16"])
+def test_a_long_text_in_utf_16(tmp_path, named):
+    signs = ["\u6e29\u5ea6", "\U0001f321", "\u00b0C"]  # of 3, 4 and 2 bytes in UTF-8
+    names = [signs[i % 3] * (i % 5) for i in range(20_000)]
+    table = pd.DataFrame({"n": np.arange(20_000), "name": names})
+    path = write(tmp_path, table.to_csv(index=False).encode("utf-16"))
+    form = Format(encoding=named)
+    read = read_table(path, form=form)
+    assert read["n"].tolist() == table["n"].tolist()
+    assert read["name"].fillna("").tolist() == names
+    with open_chunks(path, 7_000, form) as opened:
+        texts = [text for chunk in opened for text in chunk.texts("name").fillna("")]
+        assert opened.dialect.encoding == "utf-8"
+    assert texts == names
 
 
 @pytest.mark.parametrize("n_rows", [1, 7, 1000])

@@ -838,3 +838,13 @@ def test_errors_say_what_is_wrong(case):
     arguments = {"y": CLASSES} | data
     with pytest.raises(ValueError, match=message):
         quick(make, **parameters).fit(X, **arguments)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("parameter", "value"), [("schedule", 3), ("learning_rate_init", "fast")]
+)
+def test_a_parameter_of_the_inner_transformer_is_named(make, y, parameter, value):
+    model = make(small(**{parameter: value}))
+    with pytest.raises(ValueError, match=f"'{parameter}' .* GradualDAETransformer"):
+        model.fit(X, y)

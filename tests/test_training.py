@@ -1,5 +1,6 @@
 """The training loop: order of rows, batches, phases, stopping, streams of batches."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
-from skdae._kernels import Parameters, Shape
-from skdae._network import Head
+from skdae import _training
+from skdae._network import Head, Shape
+from skdae._parameters import Parameters
 from skdae._progress import Monitor
 from skdae._random import spawn_streams
 from skdae._sources import ArrayRows, TableSource, epoch_order
@@ -603,18 +606,55 @@ def test_a_device_that_is_not_there_is_an_error():
     assert same(run(gradual(1, 2), device="auto").network, run(gradual(1, 2)).network)
 
 
-@pytest.mark.parametrize("n_threads", [1, 2, None])
+def blas_threads():
+    return [
+        pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"
+    ]
+
+
+@pytest.mark.parametrize("n_threads", [1, 3, None])
 def test_threads_inside_and_after(n_threads):
+    """Those that share a batch, each with one thread of the libraries."""
     inside = []
 
     class Ask(Monitor):
-        def epoch_begin(self):
-            inside.append(torch.get_num_threads())
+        def epoch_end(self, epoch, network):
+            inside.append((torch.get_num_threads(), set(blas_threads()), n_running()))
 
-    before = torch.get_num_threads()
+    def n_running():
+        return threading.active_count() - before[2]
+
+    before = (torch.get_num_threads(), blas_threads(), threading.active_count())
     run(gradual(1, 2), n_threads=n_threads, monitor=Ask())
-    assert inside == [n_threads or 1] * 2
-    assert torch.get_num_threads() == before
+    assert inside == [(1, {1}, (n_threads or 1) - 1)] * 2
+    assert (torch.get_num_threads(), blas_threads(), threading.active_count()) == before
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("fraction", [None, 0.2])
+def test_threads_change_the_last_digits_only(solver, fraction):
+    options = {"solver": solver, "validation_fraction": fraction, "dropout": 0.2}
+    alone, shared = (run(gradual(2, 6), n_threads=n, **options) for n in (1, 3))
+    assert not same(alone.network, shared.network)  # or it would not have been shared
+    np.testing.assert_allclose(alone.loss_curve, shared.loss_curve, rtol=1e-4)
+    for one, other in zip(layers(alone.network), layers(shared.network), strict=True):
+        np.testing.assert_allclose(one.weight, other.weight, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("n_threads", "widths", "batch", "wanted"),
+    [
+        (None, (50, 255), 400, 1),
+        (None, (50, 256), 400, 4),
+        (None, (50, 256, 20), 199, 3),
+        (None, (50, 256), 10, 1),
+        (7, (50, 8), 10, 7),
+    ],
+)
+def test_wide_networks_share_a_batch(n_threads, widths, batch, wanted, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    shape = Shape(widths, "mirror", False, "relu", Head(widths[0]))
+    assert _training._n_workers(n_threads, shape, batch) == wanted
 
 
 def test_optimiser_memory_is_cleared_between_phases():

@@ -124,6 +124,7 @@ BAD_VALUES = [
     ("random_state", "lucky", "int"),
     ("device", "tpu", "cuda"),
     ("n_threads", 0, "[1"),
+    ("dtype", "float16", "bfloat16"),
     ("verbose", -1, "[0"),
 ]
 
@@ -905,6 +906,15 @@ def test_threads_give_what_one_gives():
             for one, other in zip(serial, pool.map(method, parts), strict=True):
                 np.testing.assert_array_equal(one, other)
     assert pickle.dumps(fitted) == before
+
+
+def test_bfloat16_trains_a_model_of_its_own_that_is_as_good():
+    single, half = (
+        small((16, 8), dtype=dtype).fit(X) for dtype in ("float32", "bfloat16")
+    )
+    assert half.loss_curve_ != single.loss_curve_
+    assert half.score(X) == pytest.approx(single.score(X), abs=0.05)
+    assert half.network_.encoder[0].weight.dtype == np.float32
 
 
 def test_fits_in_threads_give_what_serial_fits_give():

@@ -1,5 +1,6 @@
 """Tables from files: CSV as people write it, and Parquet; what is wrong with them."""
 
+from skdae._reading._bytes import STDIN
 from skdae._reading._chunks import Chunk, Chunks, open_chunks
 from skdae._reading._errors import TableError, close_names
 from skdae._reading._kinds import (
@@ -14,6 +15,7 @@ from skdae._reading._text import NAMES_OF_DELIMITERS, Dialect, Format
 
 __all__ = [
     "NAMES_OF_DELIMITERS",
+    "STDIN",
     "Chunk",
     "Chunks",
     "ColumnKinds",

@@ -36,9 +36,8 @@ NOT_TEXT = {
     ),
     b"7z\xbc\xaf": ("a 7-Zip archive", "unpack it, or compress it with gzip"),
     GZIP: ("compressed twice", "unpack it"),
-    codecs.BOM_UTF16_LE: ("text in UTF-16", "save it as 'CSV UTF-8'"),
-    codecs.BOM_UTF16_BE: ("text in UTF-16", "save it as 'CSV UTF-8'"),
 }
+MARKS_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
 
 
@@ -51,12 +50,27 @@ def name_of(path: str | os.PathLike) -> str:
 
 
 def open_bytes(path: str | os.PathLike) -> IO[bytes]:
-    """Open a file, or standard input, and unpack what gzip has packed."""
+    """Open a file, or standard input, as bytes that `open_text` can read.
+
+    What gzip has packed is unpacked, and text in UTF-16 with its mark becomes UTF-8.
+    """
     label = name_of(path)
+    file = _unpacked(path, label)
+    try:
+        with reading(label):
+            is_utf16 = file.peek(2)[:2] in MARKS_UTF16
+    except BaseException:
+        file.close()
+        raise
+    return cast(IO[bytes], io.BufferedReader(_UTF16(file, label)) if is_utf16 else file)
+
+
+def _unpacked(path: str | os.PathLike, label: str) -> Any:
+    """Open a file, or standard input, and unpack what gzip has packed."""
     if os.fspath(path) == STDIN:
         packed: Any = io.BufferedReader(_StandardInput())
         is_packed = packed.peek(2)[:2] == GZIP
-        return cast(IO[bytes], gzip.open(packed) if is_packed else packed)
+        return gzip.open(packed) if is_packed else packed
     file = Path(path)
     if file.is_dir():
         raise TableError(f"{label} is a folder; name one file in it.")
@@ -86,6 +100,41 @@ class _StandardInput(io.RawIOBase):
         found = stream.read1(len(buffer))
         buffer[: len(found)] = found
         return len(found)
+
+
+class _UTF16(io.RawIOBase):
+    """Text in UTF-16 as bytes of UTF-8, whose lines can be told before decoding."""
+
+    def __init__(self, file: IO[bytes], label: str) -> None:
+        self._file, self._label = file, label
+        self._decoder = codecs.getincrementaldecoder("utf-16")()
+        self._rest = b""
+
+    def readable(self) -> bool:
+        """True: it is there to be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with what is there."""
+        is_over = False
+        while not self._rest and not is_over:
+            found = self._file.read(len(buffer))
+            is_over = not found
+            try:
+                self._rest = self._decoder.decode(found, is_over).encode()
+            except UnicodeDecodeError:
+                raise TableError(
+                    f"{self._label} is text in UTF-16 and damaged or cut off; get it "
+                    "again, or save it as 'CSV UTF-8'."
+                ) from None
+        n = min(len(buffer), len(self._rest))
+        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
+        return n
+
+    def close(self) -> None:
+        """Close the file too."""
+        self._file.close()
+        super().close()
 
 
 def is_parquet(path: str | os.PathLike) -> bool:

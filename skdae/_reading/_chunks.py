@@ -18,7 +18,7 @@ from skdae._reading._bytes import (
 )
 from skdae._reading._errors import TableError
 from skdae._reading._kinds import is_numeric
-from skdae._reading._numbers import strict_numbers, texts
+from skdae._reading._numbers import strict_numbers, texts, whole_numbers
 from skdae._reading._parquet import open_parquet, parquet_batches
 from skdae._reading._text import Dialect, Format, Text, open_text
 
@@ -50,6 +50,18 @@ class Chunk:
                 "name it as a marker of missing values."
             )
         return pd.Series(values, index=cells.index, name=name)
+
+    def whole_numbers(self, name: str) -> pd.Series | None:
+        """Return a column of whole numbers exactly, None where it has any other cell.
+
+        In the integers of a Parquet file, as int64 from CSV.
+        """
+        cells = self.cells[name]
+        if self.dialect is None:
+            is_whole = pd.api.types.is_integer_dtype(cells) and not cells.isna().any()
+            return cells if is_whole else None
+        values = whole_numbers(cells.tolist(), self.missing)
+        return None if values is None else pd.Series(values, cells.index, name=name)
 
     def texts(self, name: str) -> pd.Series:
         """Return a column as text, NaN where it is missing."""
@@ -110,7 +122,7 @@ def open_chunks(path: str | os.PathLike, n_rows: int, form: Format) -> Chunks:
         frames = parquet_batches(opened, n_rows)
         parts = (Chunk(label, frame, None, None) for frame in frames)
         return Chunks(label, names, None, (), parts, opened)
-    encoding = form.encoding
+    encoding = form.named_encoding
     if encoding is None and os.fspath(path) != STDIN:
         with open_bytes(path) as file, reading(label):
             encoding = find_encoding(file, label)

@@ -30,6 +30,7 @@ NOT_MEASURED = frozenset(
 
 MINUS = "\u2212"  # the typographer's
 INFINITE = frozenset(("inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"))
+WHOLE = re.compile(r"[+-]?[0-9]+")
 PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 FRACTION = re.compile(r"[+-]?\d*[.,]\d+([eE][+-]?\d+)?")
 # by the mark of decimals: groups of three digits, then perhaps decimals
@@ -135,6 +136,19 @@ def strict_numbers(
     values, is_text = _numbers(_stripped(cells, missing), decimal)
     values[np.isinf(values)] = np.nan
     return values, int(is_text.argmax()) if is_text.any() else None
+
+
+def whole_numbers(
+    cells: Sequence[str], missing: frozenset[str] = frozenset()
+) -> np.ndarray | None:
+    """Read a column of whole numbers exactly, as int64; None where one cell is none."""
+    stripped = _stripped(cells, missing)
+    if not all(map(WHOLE.fullmatch, stripped)):
+        return None
+    try:
+        return np.array(list(map(int, stripped)), dtype=np.int64)
+    except OverflowError:
+        return None
 
 
 def texts(cells: Sequence[str], missing: frozenset[str] = frozenset()) -> np.ndarray:

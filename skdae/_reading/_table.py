@@ -44,7 +44,8 @@ def read_table(
         The file; ``'-'`` is standard input, as CSV.
     form : Format, default=DEFAULT_FORMAT
         How a CSV file is written, where that is not to be found out: comma,
-        semicolon, tab or bar; a decimal comma; UTF-8, cp1252 or Shift JIS.
+        semicolon, tab or bar; a decimal comma; UTF-8, UTF-16 with its mark, cp1252 or
+        Shift JIS.
     least_rows : int, default=1
         Rows that the table must have.
 
@@ -102,7 +103,7 @@ def _read_text(path: str | os.PathLike, form: Format) -> Sheet:
     """Read CSV in blocks; a column that turns out to be mixed is read again."""
     label = name_of(path)
     content = _content(path)
-    encoding = form.encoding or find_encoding(content, label)
+    encoding = form.named_encoding or find_encoding(content, label)
 
     def opened() -> Text:
         return open_text(io.BytesIO(content), label, form, encoding)

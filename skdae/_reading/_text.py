@@ -30,6 +30,12 @@ class Format:
     header: bool | None = None  # whether the first line names the columns
     missing: frozenset[str] = frozenset()  # further markers of missing values
 
+    @property
+    def named_encoding(self) -> str | None:
+        """The encoding of the bytes that are read; UTF-16 is told by its mark."""
+        is_utf16 = re.fullmatch("utf[-_]?16", self.encoding or "", re.IGNORECASE)
+        return None if is_utf16 else self.encoding
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -84,7 +90,7 @@ def open_text(file: IO[bytes], label: str, form: Format, encoding: str | None) -
     """Recognise how a text is written, from its beginning, and check its first line."""
     head = read_head(file, label)
     refuse_binary(head, label)
-    encoding = form.encoding or encoding or find_encoding(head, label)
+    encoding = form.named_encoding or encoding or find_encoding(head, label)
     lines = decoded(chain(io.BytesIO(head), file), encoding, label)
     first = list(islice(lines, SAMPLE_LINES))
     named = SPREADSHEET_MARK.fullmatch(first[0]) if first else None
@@ -107,7 +113,7 @@ def open_text(file: IO[bytes], label: str, form: Format, encoding: str | None) -
         check_units(sample, dialect.decimal, label)
     if said and form.decimal is None:
         notes += (f"{label}: {said}",)
-    if encoding in ("cp1252", "cp932") and form.encoding is None:
+    if encoding in ("cp1252", "cp932") and form.named_encoding is None:
         notes += (f"{label}: read as text in {encoding}, as it is not UTF-8.",)
     return Text(
         label=label,

@@ -19,12 +19,12 @@ from sklearn.base import (
     clone,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import _safe_indexing, check_consistent_length, get_tags
+from sklearn.utils import _safe_indexing, check_consistent_length
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skdae import _outputs
-from skdae._callbacks import PrintMonitor
+from skdae._callbacks import Monitors, monitors
 from skdae._design import batch_rows, check_noise
 from skdae._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._network import Network, chunks
@@ -41,7 +41,7 @@ from skdae._supervised._lessons import (
     without_held_out,
 )
 from skdae._supervised._targets import Target, read_labels, sort_keys
-from skdae._transformer import GradualDAETransformer, training_results
+from skdae._transformer import GradualDAETransformer, input_tags_of, training_results
 from skdae._validation import check_weights, check_widths, training_rows
 from skdae.noise import NOISES, Noise, SwapNoise, make_noise
 from skdae.schedules import UNFREEZINGS, Phase, fine_tuning
@@ -123,10 +123,7 @@ class FineTuned(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        inner = self.transformer
-        tags.input_tags = get_tags(
-            GradualDAETransformer() if inner is None else inner
-        ).input_tags
+        tags.input_tags = input_tags_of(self.transformer)
         tags.target_tags.required = True
         return tags
 
@@ -136,7 +133,8 @@ class FineTuned(
     def _phase_tables(self):
         transformer = getattr(self, "transformer_", self.transformer)
         transformer = getattr(transformer, "estimator", transformer)  # if frozen
-        tables = phase_tables(transformer or _default(), "pretraining")
+        transformer = _default() if transformer is None else transformer
+        tables = phase_tables(transformer, "pretraining")
         if getattr(self, "phases_", ()):
             title = "Phases of fine-tuning, in which the output layer learns too"
             rate = self.learning_rate_init
@@ -338,7 +336,7 @@ class FineTuned(
             streams=streams,
             settings=self._settings(lesson.transformer, source.n_drawn),
             initial=lesson.start,
-            monitor=PrintMonitor(plan, int(self.verbose)) if self.verbose else None,
+            monitor=Monitors(monitors(plan, int(self.verbose))),
         )
 
     def _train_student(
@@ -483,6 +481,7 @@ class FineTuned(
         )
         if transformer.random_state is None:
             transformer.set_params(random_state=int(streams.init.integers(2**32)))
+        transformer._validate_params()  # which scikit-learn skips within another fit
         return transformer.fit(X, sample_weight=sample_weight)
 
     def _plan(

@@ -32,7 +32,7 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         None is ``GradualDAETransformer((256, 128), noise='swap')``. Its parameters are
         searched as ``transformer__noise_rate``, also where it is None. It also says
         how the table is read (categories, missing cells, scaling) and where training
-        runs (`device`, `n_threads`).
+        runs (`device`, `n_threads`, `dtype`).
     max_iter : int or 'auto', default='auto'
         Epochs of fine-tuning, over all its phases. 'auto' is as many as make 2,000
         steps, and at least 20.

@@ -1,11 +1,13 @@
 """The command line: models from tables and tables from models, in files and pipes."""
 
+import signal
 import sys
 from collections.abc import Sequence
 
 __all__ = ["main"]
 
 NEEDED = ("typer", "rich")
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app(args=None if arguments is None else list(arguments), prog_name="skdae")
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:  # before a command has begun
-        return 130
-    return 0
+        code = INTERRUPTED
+    else:
+        code = 0
+    if code == INTERRUPTED and arguments is None:
+        # the process ends: another Ctrl-C is not to kill it on the way
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code

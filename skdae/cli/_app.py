@@ -3,7 +3,9 @@
 import functools
 import inspect
 import os
+import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,6 +21,33 @@ from skdae.cli import _apply, _fit, _info, _poc
 from skdae.cli._notes import note
 
 FAILED, INTERRUPTED = 1, 130
+
+
+@contextmanager
+def one_interrupt() -> Iterator[None]:
+    """Let the first Ctrl-C end a command, and a second one not spoil the ending.
+
+    The third ends the process at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where no handler can be set
+        return
+    n_interrupts = 0
+
+    def heard(number: int, frame: Any) -> None:
+        nonlocal n_interrupts
+        n_interrupts += 1
+        if n_interrupts == 1:
+            raise KeyboardInterrupt
+        if n_interrupts > 2:
+            os._exit(INTERRUPTED)
+        typer.echo("it is ending; once more stops it at once.", err=True)
+
+    before = signal.signal(signal.SIGINT, heard)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -77,7 +106,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(**options: Any) -> None:
-        with ending(options["debug"], options["quiet"]):
+        with one_interrupt(), ending(options["debug"], options["quiet"]):
             function(**options)
 
     return run

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from skdae._reading import Chunk, Format, TableError, open_chunks
+from skdae._reading import STDIN, Chunk, Format, TableError, open_chunks
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Model, check_columns, load
 from skdae.cli._notes import notes, prints_on_stderr, progress
@@ -45,16 +45,21 @@ def rebuilt(model: Model, part: Part) -> pd.DataFrame:
     return _frame(model.estimator.reconstruct(part.X), model.names)
 
 
-def filled(model: Model, part: Part) -> pd.DataFrame:
-    """All columns of the table, the missing cells of the model's columns filled."""
-    fill = model.estimator.transform
-    if model.kind == "transformer":
-        fill = model.estimator.reconstruct
+def filled(
+    model: Model, part: Part, fill: Callable[[Any], Any], whole: frozenset[str]
+) -> pd.DataFrame:
+    """All columns of the table, the missing cells of the model's columns filled.
+
+    The columns `whole` have nothing to be filled and are written as integers.
+    """
     guess = _frame(fill(part.X), [*model.names])[model.names]
     columns: dict[str, pd.Series] = {}
     for name in part.chunk.cells:
         cells = part.chunk.cells[name].reset_index(drop=True)
-        if name in guess:
+        exact = part.chunk.whole_numbers(name) if name in whole else None
+        if exact is not None:
+            cells = exact.reset_index(drop=True)
+        elif name in guess:
             gaps = part.X[name].isna().reset_index(drop=True) & guess[name].notna()
             cells = part.X[name].reset_index(drop=True) if part.typed else cells
             cells = cells.astype(object).mask(gaps, guess[name].astype(object))
@@ -63,6 +68,34 @@ def filled(model: Model, part: Part) -> pd.DataFrame:
                 cells = cells.astype(np.float64)
         columns[str(name)] = cells
     return pd.DataFrame(columns)
+
+
+def filler(model: Model) -> Callable[[Any], Any]:
+    """Return what fills rows; where it draws, chunk after chunk goes on drawing."""
+    if model.kind == "transformer":
+        return model.estimator.reconstruct
+    if not model.estimator.sample_posterior:
+        return model.estimator.transform
+    # `transform` would draw the same again for each chunk
+    generator = np.random.default_rng(model.estimator._seed)
+    return partial(model.estimator._filled, generator=generator)
+
+
+def whole_columns(model: Model, job: "Job") -> frozenset[str]:
+    """Return the model's columns that hold whole numbers and no gap in all the table.
+
+    Only an output with types asks for them, before its first row is written; standard
+    input cannot be read beforehand.
+    """
+    if job.data == STDIN or not is_parquet_name(job.output):
+        return frozenset()
+    found = set(model.names)
+    with open_chunks(job.data, job.chunk_rows, job.form) as table:
+        for chunk in table:
+            found = {each for each in found if chunk.whole_numbers(each) is not None}
+            if not found:
+                break
+    return frozenset(found)
 
 
 def alarms(model: Model, part: Part, top: int) -> pd.DataFrame:
@@ -194,7 +227,11 @@ def impute(
     """Fill missing cells; other cells and other columns stay as they are written.
 
     For models of the kinds imputer and transformer. Numbers that are infinite count
-    as missing. Whole numbers become floats where the output is Parquet.
+    as missing.
+
+    In Parquet a column of whole numbers stays one where it has no gap. With gaps it
+    becomes one of floats, as what is filled in may be a fraction; so does every column
+    of numbers of standard input, whose gaps are not known beforehand.
     """
     form = options.make_format(delimiter, decimal, encoding, header, missing)
     job = Job(data, output, form, True, chunk_rows, force, quiet)
@@ -253,10 +290,11 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
     check_output(job.output, job.force)
     model, said = load(path)
     notes(said, job.quiet)
-    result = _result(model, command, top)
+    result = _result(model, command)
     with open_chunks(job.data, job.chunk_rows, job.form) as table:
         notes(table.notes, job.quiet)
         check_columns(model, table.names, table.label)
+        result = _bound(result, model, job, top)
         n_rows = 0
         to_file = job.output != STDOUT
         with (
@@ -264,7 +302,8 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
             progress(command, job.quiet or not to_file) as say,
         ):
             for chunk in table:
-                part = Part(chunk, _model_columns(model, chunk), _is_typed(job.output))
+                typed = is_parquet_name(job.output)
+                part = Part(chunk, _model_columns(model, chunk), typed)
                 with prints_on_stderr():
                     found = result(model, part)
                 write(_beside(model, chunk, found, command) if job.keep else found)
@@ -276,7 +315,7 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
         notes((f"{n_rows} rows written to {job.output}.",), job.quiet)
 
 
-def _result(model: Model, command: str, top: int) -> Result:
+def _result(model: Model, command: str) -> Callable[..., pd.DataFrame]:
     """Return what a command makes of a kind of model."""
     results = RESULTS[command]
     if model.kind not in results:
@@ -286,8 +325,18 @@ def _result(model: Model, command: str, top: int) -> Result:
             f"{command}; it can {' and '.join(able)}. Fit one of the kind "
             f"{' or '.join(results)}."
         )
-    result = results[model.kind]
-    return partial(alarms, top=top) if result is alarms else result
+    return results[model.kind]
+
+
+def _bound(
+    result: Callable[..., pd.DataFrame], model: Model, job: Job, top: int
+) -> Result:
+    """Return what is made of each part, which knows what it must of the whole."""
+    if result is alarms:
+        return partial(alarms, top=top)
+    if result is filled:
+        return partial(filled, fill=filler(model), whole=whole_columns(model, job))
+    return result
 
 
 def _model_columns(model: Model, chunk: Chunk) -> pd.DataFrame:
@@ -322,8 +371,3 @@ def _beside(
             columns[name] = chunk.cells[name].reset_index(drop=True)
     columns |= {name: found[name] for name in found if name not in columns}
     return pd.DataFrame(columns)
-
-
-def _is_typed(output: str) -> bool:
-    """Tell whether an output knows types."""
-    return is_parquet_name(output)

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import typer
+from rich.console import Console
 
+from skdae._callbacks import heard_by
 from skdae._reading import (
     TableError,
     check_target,
@@ -20,8 +22,9 @@ from skdae._reading import (
 )
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Column, Model, reasons, save, versions_now
-from skdae.cli._notes import notes, prints_on_stderr, progress
+from skdae.cli._notes import notes, prints_on_stderr
 from skdae.cli._outputs import STDOUT, check_output
+from skdae.cli._progress import EpochBar
 
 LEAST_ROWS = 20
 MOST_CATEGORIES = 100  # a text column with more different values is left out
@@ -137,11 +140,9 @@ def fit(
     texts = [column.name for column in columns if not column.is_number]
     estimator = make_estimator(chosen, given, len(X), texts, seed, y)
     begin = time.perf_counter()
-    with prints_on_stderr(), progress(f"fitting on {len(X)} rows", quiet):
-        if y is None:
-            estimator.fit(X)
-        else:
-            estimator.fit(X, y)
+    bar = EpochBar(f"fitting on {len(X)} rows", Console(stderr=True), quiet)
+    with bar, prints_on_stderr(), heard_by(bar.listen):
+        estimator.fit(X, y)
     seconds = time.perf_counter() - begin
     model = Model(
         kind=chosen,

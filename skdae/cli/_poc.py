@@ -2,6 +2,8 @@
 
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -102,7 +104,8 @@ def poc(
     answer. The page is one file; the numbers stand beside it as JSON.
 
     What is found is kept in PAGE's folder as it comes (PAGE with .work for .html), so
-    that --resume goes on after a crash. Ctrl-C writes the page of what is finished.
+    that --resume goes on after a crash. Ctrl-C writes the page of what is finished,
+    once a split is whole.
     """
     from skdae import poc as experiments
 
@@ -121,7 +124,7 @@ def poc(
             )
     work = output.with_suffix(".work")
     output.parent.mkdir(parents=True, exist_ok=True)
-    with Bar(quiet) as bar:
+    with Bar(quiet) as bar, _going_on(work):
         report = experiments.run(
             table.drop(columns=list(drop or ())),
             target,
@@ -148,6 +151,21 @@ def poc(
     typer.echo(str(page))
     if not report.finished:
         sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def _going_on(work: Path) -> Iterator[None]:
+    """Say how to go on after a Ctrl-C that came before there was anything to report."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not work.exists():  # nothing to go on with
+            raise
+        typer.echo(
+            f"interrupted before a split was whole: go on with --resume ({work}).",
+            err=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _check_output(output: Path, resume: bool, force: bool) -> None:

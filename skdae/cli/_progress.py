@@ -1,5 +1,6 @@
-"""How far a proof of concept is, in the terminal."""
+"""How far a proof of concept or a fit is, in the terminal."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-SIMPLE = ("pca", "neighbors", "regressions")
+from skdae._progress import Epoch, Monitor, Snapshot
+from skdae.schedules import Phase
+
+SHOWN = ("pca", "neighbors", "regressions")  # beside the first schedule
 
 
 class Bar:
@@ -68,7 +72,7 @@ class Bar:
         so_far = ", ".join(
             f"{method} {np.mean(values):.3f}"
             for method, values in self._errors.items()
-            if unit.kind != "memory" and (method in SIMPLE or values is self._first)
+            if unit.kind != "memory" and (method in SHOWN or values is self._first)
         )
         shown = f"split {unit.split + 1}" + (f": error {so_far}" if so_far else "")
         self._bar.update(self._task, advance=1, description=shown)
@@ -79,6 +83,65 @@ class Bar:
     @property
     def _first(self) -> list[float]:
         return next(iter(self._errors.values()))
+
+
+class EpochBar:
+    """Epochs that are done of the network in training, its phase and its loss.
+
+    On standard error, and only where that is a terminal.
+    """
+
+    def __init__(self, words: str, console: Console, quiet: bool = False) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=10),  # all of it fits into 80 letters
+            MofNCompleteColumn(),
+            TextColumn("epochs"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+        )
+        self._task = self._bar.add_task(words, total=None)
+        self._n_networks = 0
+
+    def __enter__(self) -> "EpochBar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._bar.stop()
+
+    def listen(self, plan: Sequence[Phase]) -> Monitor:
+        """Return what hears of the training of the next network."""
+        self._n_networks += 1
+        self._bar.reset(self._task, total=sum(phase.epochs for phase in plan))
+        return _EpochMonitor(self, plan, f"network {self._n_networks}")
+
+    def show(self, words: str, n_epochs: int) -> None:
+        """Show where the training is."""
+        self._bar.update(self._task, description=words, completed=n_epochs)
+
+
+class _EpochMonitor(Monitor):
+    """Tells a bar of each epoch of a network."""
+
+    def __init__(self, bar: EpochBar, plan: Sequence[Phase], words: str) -> None:
+        self.bar, self.plan, self.words = bar, plan, words
+
+    def _show(self, number: int, n_epochs: int, more: str = "") -> None:
+        before = sum(phase.epochs for phase in self.plan[:number])
+        phase = f"phase {number + 1}/{len(self.plan)} ({self.plan[number].kind})"
+        self.bar.show(f"{self.words}, {phase}{more}", before + n_epochs)
+
+    def phase_begin(self, number: int, phase: Phase) -> None:
+        """Show the phase; what an early stop has left out of those before counts."""
+        self._show(number, 0)
+
+    def epoch_end(self, epoch: Epoch, network: Snapshot) -> bool:
+        """Show the epoch."""
+        self._show(epoch.phase, epoch.epoch + 1, f", loss {epoch.loss:.4g}")
+        return False
 
 
 def _short(value: Any) -> str:

@@ -139,8 +139,9 @@ class Layout:
         ndarray of shape (..., n_features)
             The input itself where there is nothing to spread.
         """
-        is_same = self._is_plain or np.ndim(values) == 0 or values.shape[-1] == 1
-        if self.column_of is None or is_same:
+        width = np.shape(values)[-1:]
+        is_common = width == () or (width == (1,) and self.n_columns > 1)
+        if self.column_of is None or self._is_plain or is_common:
             return values
         return np.take(values, self.column_of, axis=-1)
 

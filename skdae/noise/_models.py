@@ -21,7 +21,8 @@ def _zeroed(Z: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.floa
     """Return a copy of Z that is 0 where the mask is True."""
     # As integers: as fast as a product, but exact, and without negative zeros.
     bits = np.dtype(f"i{Z.itemsize}")
-    return (Z.view(bits) * ~mask).view(Z.dtype)
+    kept = (~mask).astype(bits)
+    return np.multiply(Z.view(bits), kept, out=kept).view(Z.dtype)
 
 
 def _taken_over(

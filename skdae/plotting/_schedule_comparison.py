@@ -3,30 +3,14 @@
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
 from sklearn.base import clone
 
 from skdae._design import check_design
 from skdae._random import spawn_streams
+from skdae._split_means import split_mean
 from skdae.plotting._axes import BLACK, CYCLE, GREY, legend_above, one_axes, pyplot
 from skdae.plotting._inputs import check_count, check_transformer, numbers
 from skdae.schedules import SCHEDULES, at_equal_updates
-
-
-def paired_interval(
-    values: np.ndarray, confidence: float, test_ratio: float
-) -> tuple[float, float]:
-    """Return mean and half width of the interval of the mean of splits.
-
-    Nadeau and Bengio's corrected t: splits that share training rows are no
-    independent repetitions, so ``test_ratio`` is added to 1 / n.
-    """
-    n = len(values)
-    mean = float(values.mean())
-    if n < 2:
-        return mean, np.nan
-    width = student.ppf((1 + confidence) / 2, n - 1)
-    return mean, float(width * values.std(ddof=1) * np.sqrt(1 / n + test_ratio))
 
 
 class ScheduleComparisonDisplay:
@@ -293,11 +277,11 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         n_splits, n_schedules = drawn.shape
         size = (7, 1.3 + 0.5 * n_schedules)
         ax = one_axes(ax, f"{type(self).__name__}.plot", size)
-        intervals = [
-            paired_interval(values, self.confidence, self.test_ratio)
-            for values in drawn.T
-        ]
-        self.means_, self.half_widths_ = np.array(intervals).T
+        found = [split_mean(values, self.test_ratio) for values in drawn.T]
+        self.means_ = np.array([each.mean for each in found])
+        self.half_widths_ = np.array(
+            [each.half_width(self.confidence) for each in found]
+        )
         lines = np.arange(n_schedules)
         if self.reference is not None:
             ax.axvline(0, color=BLACK, lw=0.8, zorder=1)
@@ -306,32 +290,8 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
             for values in drawn
         ]
         self.points_, self.bars_ = [], []
-        for line, (mean, width) in enumerate(intervals):
-            color = CYCLE[line % len(CYCLE)]
-            self.points_ += ax.plot(
-                drawn[:, line],
-                np.full(n_splits, line),
-                color=color,
-                alpha=0.55,
-                linestyle="none",
-                marker="o",
-                markersize=5,
-                markeredgewidth=0,
-                zorder=2,
-            )
-            self.bars_.append(
-                ax.errorbar(
-                    mean,
-                    line - 0.22,  # above the points
-                    xerr=None if np.isnan(width) else width,
-                    color=color,
-                    marker="D",
-                    markersize=6,
-                    capsize=4,
-                    lw=1.8,
-                    zorder=3,
-                )
-            )
+        for line, values in enumerate(drawn.T):
+            self._draw_schedule(ax, line, values)
         ax.set_yticks(lines, names)
         ax.set_ylim(n_schedules - 0.5, -0.6)
         label = self.score_name
@@ -343,6 +303,34 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         self._legend(ax, n_splits)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _draw_schedule(self, ax: Any, line: int, values: np.ndarray) -> None:
+        """Draw the splits of a schedule, and above them its mean and interval."""
+        color, width = CYCLE[line % len(CYCLE)], self.half_widths_[line]
+        self.points_ += ax.plot(
+            values,
+            np.full(len(values), line),
+            color=color,
+            alpha=0.55,
+            linestyle="none",
+            marker="o",
+            markersize=5,
+            markeredgewidth=0,
+            zorder=2,
+        )
+        self.bars_.append(
+            ax.errorbar(
+                self.means_[line],
+                line - 0.22,
+                xerr=None if np.isnan(width) else width,
+                color=color,
+                marker="D",
+                markersize=6,
+                capsize=4,
+                lw=1.8,
+                zorder=3,
+            )
+        )
 
     def _drawn(self) -> tuple[list[str], np.ndarray]:
         """Return names, and the scores or differences of complete splits, checked."""

@@ -17,7 +17,7 @@ class Cache:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self.head: dict[str, Any] = {}
-        self._found: dict[Unit, Result] = {}
+        self.found: dict[Unit, Result] = {}
 
     @classmethod
     def open(
@@ -43,34 +43,25 @@ class Cache:
                 )
             cache._read()
         else:
-            cache.folder.mkdir(parents=True, exist_ok=True)
             cache.note(fingerprint=fingerprint)
         return cache
 
     def _read(self) -> None:
         for path in sorted(self.folder.glob("unit-*.json")):  # type: ignore[union-attr]
             stored = json.loads(path.read_text(encoding="utf-8"))
-            self._found[Unit(*stored["unit"])] = stored["result"]
+            self.found[Unit(*stored["unit"])] = stored["result"]
 
     def note(self, **facts: Any) -> None:
-        """Keep facts about the run as a whole."""
+        """Keep facts about the run as a whole, in a file once there are results."""
         self.head |= facts
-        self._write(HEAD, self.head)
+        if self.found:
+            self._write(HEAD, self.head)
 
     def put(self, unit: Unit, result: Result) -> None:
         """Keep what a unit has found."""
-        self._found[unit] = result
-        number = len(self._found)
+        self.found[unit] = result
+        number = len(self.found)
         self._write(f"unit-{number:05d}.json", {"unit": list(unit), "result": result})
-
-    def get(self, unit: Unit) -> Result | None:
-        """Return what a unit has found, or None."""
-        return self._found.get(unit)
-
-    @property
-    def found(self) -> dict[Unit, Result]:
-        """All results so far."""
-        return dict(self._found)
 
     def remove(self) -> None:
         """Delete the folder, when its results are kept elsewhere."""
@@ -81,6 +72,10 @@ class Cache:
         """Write a file whole or not at all, whenever the run is killed."""
         if self.folder is None:
             return
+        if name != HEAD and not (self.folder / HEAD).exists():
+            # with the first result: a run that has none leaves no folder behind
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._write(HEAD, self.head)
         path = self.folder / name
         unfinished = path.with_suffix(".part")
         unfinished.write_text(json.dumps(content), encoding="utf-8")

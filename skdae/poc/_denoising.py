@@ -71,8 +71,6 @@ def run_rebuilder(setting: Setting, unit: Unit) -> Result:
     train, test = setting.rows(unit.split)
     test = normal_rows(setting, test)
     model, costs = timed(partial(REBUILDERS[unit.method], train))
-    costs["rows_per_second"] = rows_per_second(
-        partial(model.rebuild, test.X), len(test.X)
-    )
+    costs["rows_per_second"] = rows_per_second(model.rebuild, test.X)
     errors = rebuild_errors(model, setting, unit.split, train, test)
     return {"rebuild": errors, "costs": costs}

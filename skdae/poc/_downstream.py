@@ -26,7 +26,7 @@ from skdae.poc._setting import Result, Setting, Unit
 
 PER_CLASS = 2  # labelled rows of each class, whatever the number of labels
 # what suits a random encoder best: all of it learns at the full rate from the start
-UNTRAINED: dict[str, Any] = {"encoder_rate": 1.0, "unfreezing": "joint"}
+FROM_SCRATCH: dict[str, Any] = {"encoder_rate": 1.0, "unfreezing": "joint"}
 
 
 def labelled_rows(setting: Setting, split: int, train: Data) -> list[tuple[int, Data]]:
@@ -41,7 +41,8 @@ def labelled_rows(setting: Setting, split: int, train: Data) -> list[tuple[int, 
     if train.task == "classification":
         place = pd.Series(train.y[rows]).groupby(train.y[rows]).cumcount()  # type: ignore[index]
         rows = rows[np.argsort(place.to_numpy() >= PER_CLASS, kind="stable")]
-    counts = [n for n in setting.label_counts if n < len(rows)]
+    most = setting.label_counts[-1]  # as many as there are, where the split has fewer
+    counts = [n for n in setting.label_counts if n < len(rows) or n == most]
     return [(n, train.take(np.sort(rows[: n or None]))) for n in counts]
 
 
@@ -88,9 +89,7 @@ def run_predictor(setting: Setting, unit: Unit) -> Result:
             partial(_fitted, PREDICTORS[unit.method](train, known), known)
         )
         found[str(n)] = prediction_error(setting.data, error, model, test)
-    costs["rows_per_second"] = rows_per_second(
-        partial(model.predict, test.X), len(test.X)
-    )
+    costs["rows_per_second"] = rows_per_second(model.predict, test.X)
     return {"predict": {unit.method: found}, "costs": costs}
 
 
@@ -100,9 +99,7 @@ def run_detector(setting: Setting, unit: Unit) -> Result:
     test = known_rows(test)
     learn = partial(DETECTORS[unit.method], train, setting.seed_of(unit))
     strangeness, costs = timed(learn)
-    costs["rows_per_second"] = rows_per_second(
-        partial(strangeness, test.X), len(test.X)
-    )
+    costs["rows_per_second"] = rows_per_second(strangeness, test.X)
     return {
         "detect": {unit.method: anomaly_errors(strangeness(test.X), test)},
         "costs": costs,
@@ -126,9 +123,7 @@ def run_our_detector(setting: Setting, unit: Unit) -> Result:
     # ranks are judged and no threshold: a rate that few rows can promise
     model = GradualDAEOutlierDetector(network, false_alarm_rate=0.5, random_state=seed)
     model, costs = timed(partial(model.fit, train.X))
-    costs["rows_per_second"] = rows_per_second(
-        partial(model.score_samples, test.X), len(test.X)
-    )
+    costs["rows_per_second"] = rows_per_second(model.score_samples, test.X)
     return {
         "detect": {
             unit.method: anomaly_errors(-model.score_samples(test.X), test),
@@ -174,10 +169,8 @@ def run_untrained(setting: Setting, unit: Unit) -> Result:
     costs: dict[str, float] = {}
     for n, known in labelled_rows(setting, unit.split, train):
         model, costs = timed(
-            partial(fine_tuned, setting, dae, known, seed, **UNTRAINED)
+            partial(fine_tuned, setting, dae, known, seed, **FROM_SCRATCH)
         )
         found[str(n)] = prediction_error(setting.data, error, model, test)
-    costs["rows_per_second"] = rows_per_second(
-        partial(model.predict, test.X), len(test.X)
-    )
+    costs["rows_per_second"] = rows_per_second(model.predict, test.X)
     return {"predict": {unit.method: found}, "costs": costs}

@@ -12,18 +12,20 @@ from skdae.poc._tables import kind_of
 from skdae.poc._words import (
     answers,
     findings,
+    late,
     left_out,
     margin,
-    passage_of,
+    passage,
     place,
     regime,
     task,
+    unfinished,
 )
 
 #: How an answer is set off, beside its words.
 TONES = {
     "good": ("worth", "better", "related"),
-    "open": ("unsure", "no_difference", "all_round"),
+    "open": ("unsure", "not_shown", "no_difference", "all_round"),
     "plain": ("seconds",),
 }
 PACKAGES = ("jinja2", "matplotlib")
@@ -97,16 +99,17 @@ def exhibits(speaker: Speaker) -> dict[str, Any]:
         "t": speaker.text,
         "say": speaker.say,
         "tone": tone,
-        "finished": content["finished"],
+        "unfinished": None if content["finished"] else unfinished(speaker),
         "title": speaker.say("title", name=content["asked"]["name"]),
         "made": speaker.say(
             "made",
             when=speaker.number("made.when", "text"),
             version=speaker.number("made.versions.skdae", "text"),
         ),
+        "late": late(speaker),
         "overall": first,
         "answers": others,
-        "passage": passage_of(speaker),
+        "passage": passage(speaker),
         "facts": facts(speaker),
         "findings": list(findings(speaker)),
         "data_columns": tables.data_columns(speaker),
@@ -195,7 +198,7 @@ def downstream(speaker: Speaker) -> dict[str, Any] | None:
         "measure": measure,
         "about": speaker.text(f"about.{part['measure']}"),
         "plot": label_plot(speaker, measure),
-        "several": len(part["labels"]) > 1,
+        "several": len({row["labels"] for row in part["errors"]}) > 1,
         "errors": tables.errors(speaker, "downstream", "labels", part["labels"]),
         "regime": regime(speaker, *found) if found is not None and several else [],
         "by_labels": tables.by_labels(speaker),
@@ -237,7 +240,10 @@ def trouble_plot(speaker: Speaker, trouble: str) -> tuple[str, str]:
 def label_plot(speaker: Speaker, measure: str) -> str:
     """Return the learning curve, or a plot of all methods where there is one count."""
     part = speaker.content["downstream"]
-    by_count = [marks(speaker, "downstream", labels=c) for c in part["labels"]]
+    # splits with few rows may lack a number of labels
+    every = {c: marks(speaker, "downstream", labels=c) for c in part["labels"]}
+    labels = [c for c, found in every.items() if found]
+    by_count = [every[c] for c in labels]
     about = speaker.say(
         "plot.downstream.about", measure=measure, best=_lowest(by_count[-1])
     )
@@ -249,7 +255,7 @@ def label_plot(speaker: Speaker, measure: str) -> str:
         [next((m for m in found if m.name == name), None) for found in by_count]
         for name in names
     ]
-    counts = [speaker.text("labels.all") if c == "all" else c for c in part["labels"]]
+    counts = [speaker.text("labels.all") if c == "all" else c for c in labels]
     title = speaker.text("downstream.plot")
     axes = (speaker.text("plot.axis.labels"), measure)
     return figures.curves(lines, counts, axes, "plot-downstream", title, str(about))

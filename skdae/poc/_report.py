@@ -6,6 +6,8 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
+from functools import partial
+from html import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,9 @@ from skdae.poc._setting import Result, Setting, Unit
 from skdae.poc._splits import repeated_rows
 from skdae.poc._statistics import TINY, compare, interval
 from skdae.poc._troubles import TROUBLES
+from skdae.poc._units import units_of
 from skdae.poc._verdict import judge
+from skdae.poc._words_en import TEXTS
 
 SCHEMA = 1
 PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
@@ -29,18 +33,40 @@ BySplit = dict[str, list[float | None]]  # method: one error per split
 
 
 class PoCReport:
-    """Results of a proof of concept.
+    """Results of a proof of concept, as :func:`skdae.poc.run` returns them.
 
-    Attributes
+    Parameters
     ----------
     content : dict
         Everything that was found, as plain data: what :meth:`save` writes as JSON and
         what each number of the page comes from.
+    cache : Cache or None, default=None
+        Where the results lay during the run; :meth:`save` removes it.
+
+    Attributes
+    ----------
+    content : dict
+        The content given.
     """
 
     def __init__(self, content: dict[str, Any], cache: Cache | None = None) -> None:
         self.content = content
         self._cache = cache
+
+    def __repr__(self) -> str:
+        """Return the short answer, and how much it rests on."""
+        rows, splits = self.content["data"]["rows"], self.content["plan"]["n_splits"]
+        name, answer = self.content["asked"]["name"], self.verdict[0]["answer"]
+        headline = TEXTS[f"headline.{answer}"]
+        return f"<PoCReport of {name!r}: {headline} ({rows} rows, {splits} splits)>"
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        first, *lines = map(escape, self.summary().splitlines())
+        rest = "".join(f"<li>{line}</li>" for line in lines)
+        return f"<p><strong>{first}</strong></p><ul>{rest}</ul>"
 
     @property
     def finished(self) -> bool:
@@ -65,6 +91,11 @@ class PoCReport:
         -------
         PoCReport
             The same report.
+
+        Raises
+        ------
+        ValueError
+            If the file was written by another version, or is no report.
         """
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         if content.get("schema") != SCHEMA:
@@ -87,6 +118,11 @@ class PoCReport:
         -------
         str
             A few sentences, one answer a line.
+
+        Raises
+        ------
+        ValueError
+            If the language is unknown.
         """
         from skdae.poc._words import summary
 
@@ -104,6 +140,13 @@ class PoCReport:
         -------
         str
             HTML.
+
+        Raises
+        ------
+        ImportError
+            If a package of the extra ``poc`` is missing.
+        ValueError
+            If the language is unknown.
         """
         from skdae.poc._page import page
 
@@ -125,6 +168,13 @@ class PoCReport:
         -------
         Path
             The page.
+
+        Raises
+        ------
+        ImportError
+            If a package of the extra ``poc`` is missing.
+        ValueError
+            If the language is unknown.
         """
         page = Path(path)
         html = self.to_html(lang)
@@ -148,7 +198,7 @@ def assemble(
 ) -> dict[str, Any]:
     """Return all that was found, with the verdict."""
     splits = setting.splits[: plan.n_splits]
-    share = float(np.mean([len(s.test) / len(s.train) for s in splits]))
+    test_ratio = float(np.mean([len(s.test) / len(s.train) for s in splits]))
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "finished": finished,
@@ -156,6 +206,7 @@ def assemble(
         "asked": asked,
         "data": describe(setting),
         "plan": plan.to_dict(),
+        "whole_splits": whole_splits(setting, plan, found),
         "splits": [
             {
                 "train": len(s.train),
@@ -164,12 +215,20 @@ def assemble(
             }
             for s in splits
         ],
-        "denoising": denoising(setting, plan, found, share),
-        "downstream": downstream(setting, plan, found, share),
+        "denoising": denoising(setting, plan, found, test_ratio),
+        "downstream": downstream(setting, plan, found, test_ratio),
         "resources": resources(setting, found),
         "warnings": sorted({w for r in found.values() for w in r["warnings"]}),
     }
     return content | {"verdict": judge(content)}
+
+
+def whole_splits(setting: Setting, plan: Plan, found: Mapping[Unit, Result]) -> int:
+    """Return the number of splits on which all methods have been run."""
+    return sum(
+        all(u in found for u in units_of(setting, split) if u.kind != "memory")
+        for split in range(plan.n_splits)
+    )
 
 
 def made() -> dict[str, Any]:
@@ -247,19 +306,21 @@ def by_split(
     return values
 
 
-def rows_of(values: BySplit, share: float, **facts: Any) -> list[dict[str, Any]]:
+def rows_of(
+    values: BySplit, test_ratio: float, most: float = np.inf, **facts: Any
+) -> list[dict[str, Any]]:
     """Return the mean of each method with its interval."""
     return [
         {"method": method}
         | facts
-        | asdict(interval([v for v in errors if v is not None], share))
+        | asdict(interval([v for v in errors if v is not None], test_ratio, most))
         | {"by_split": errors}
         for method, errors in values.items()
     ]
 
 
 def differences(
-    values: BySplit, ours: str, share: float, floor: float, **facts: Any
+    values: BySplit, ours: str, test_ratio: float, floor: float, **facts: Any
 ) -> list[dict[str, Any]]:
     """Return how our method compares with every other method."""
     found = []
@@ -273,7 +334,7 @@ def differences(
         ]
         if pairs:
             a, b = zip(*pairs, strict=True)
-            result = compare(a, b, share, floor)
+            result = compare(a, b, test_ratio, floor)
             row = {"method": ours, "rival": rival} | facts | asdict(result)
             row |= {"better": result.is_better, "worse": result.is_worse}
             found.append(row)
@@ -281,29 +342,15 @@ def differences(
 
 
 def denoising(
-    setting: Setting, plan: Plan, found: Mapping[Unit, Result], share: float
+    setting: Setting, plan: Plan, found: Mapping[Unit, Result], test_ratio: float
 ) -> dict[str, Any]:
     """Return experiment 1."""
     judged = next(iter(setting.schedules))
-    troubles = [name for name in TROUBLES if name != "clean"]
-
-    def error(trouble: str) -> Callable[[Unit, Result], Mapping[str, float]]:
-        def pick(unit: Unit, result: Result) -> Mapping[str, float]:
-            if "rebuild" not in result:
-                return {}
-            errors = {name: result["rebuild"][name]["error"] for name in TROUBLES}
-            if trouble == OVERALL:
-                logs = [np.log(max(errors[name], 1e-12)) for name in troubles]
-                return {unit.method: float(np.exp(np.mean(logs)))}
-            return {unit.method: errors[trouble]}
-
-        return pick
-
     errors, compared = [], []
     for trouble in (*TROUBLES, OVERALL):
-        values = by_split(plan, found, error(trouble))
-        errors += rows_of(values, share, trouble=trouble)
-        compared += differences(values, judged, share, TINY, trouble=trouble)
+        values = by_split(plan, found, partial(rebuild_error, trouble))
+        errors += rows_of(values, test_ratio, trouble=trouble)
+        compared += differences(values, judged, test_ratio, TINY, trouble=trouble)
     return {
         "judged": judged,
         "schedules": list(setting.schedules),
@@ -312,6 +359,17 @@ def denoising(
         "differences": compared,
         "columns": column_errors(setting, found),
     }
+
+
+def rebuild_error(trouble: str, unit: Unit, result: Result) -> Mapping[str, float]:
+    """Return the error of a unit under a trouble, or over all but the clean rows."""
+    if "rebuild" not in result:
+        return {}
+    errors = {name: row["error"] for name, row in result["rebuild"].items()}
+    if trouble != OVERALL:
+        return {unit.method: errors[trouble]}
+    logs = [np.log(max(e, TINY)) for name, e in errors.items() if name != "clean"]
+    return {unit.method: float(np.exp(np.mean(logs)))}
 
 
 def column_errors(setting: Setting, found: Mapping[Unit, Result]) -> list[dict]:
@@ -332,53 +390,45 @@ def column_errors(setting: Setting, found: Mapping[Unit, Result]) -> list[dict]:
 
 
 def downstream(
-    setting: Setting, plan: Plan, found: Mapping[Unit, Result], share: float
+    setting: Setting, plan: Plan, found: Mapping[Unit, Result], test_ratio: float
 ) -> dict[str, Any] | None:
     """Return experiment 2, None without a target."""
     data = setting.data
     if data.task is None:
         return None
-    schedules = list(setting.schedules)
+    name = error_name(data)
+    # of a unit's results: errors by method, and by the key that is looked up
     if data.task == "anomaly":
-        counts = ["all"]
-        ours = [f"detector_{name}" for name in schedules]
-        name = error_name(data)
-
-        def error(count: str) -> Callable[[Unit, Result], Mapping[str, float]]:
-            return lambda unit, result: {
-                method: errors[name]
-                for method, errors in result.get("detect", {}).items()
-            }
-
+        ours = [f"detector_{schedule}" for schedule in setting.schedules]
+        keys = {"all": ("detect", name)}
     else:
-        ours = schedules
-        counts = [str(n) for n in setting.label_counts]
-        name = error_name(data)
-
-        def error(count: str) -> Callable[[Unit, Result], Mapping[str, float]]:
-            return lambda unit, result: {
-                method: errors[count]
-                for method, errors in result.get("predict", {}).items()
-                if count in errors
-            }
-
-    # a share of rows is known to about one row
-    floor = TINY if name == "rmse" else 1 / setting.most_test_rows
+        ours = list(setting.schedules)
+        counts = map(str, setting.label_counts)
+        keys = {"all" if n == "0" else n: ("predict", n) for n in counts}
+    # a share of rows is known to about one row, and ends at all of them
+    floor, most = (
+        (TINY, np.inf) if name == "rmse" else (1 / setting.most_test_rows, 1.0)
+    )
     errors, compared = [], []
-    for count in counts:
-        values = by_split(plan, found, error(count))
-        label = "all" if count == "0" else count
-        errors += rows_of(values, share, labels=label)
-        compared += differences(values, ours[0], share, floor, labels=label)
+    for labels, (part, key) in keys.items():
+        values = by_split(plan, found, partial(task_error, part, key))
+        errors += rows_of(values, test_ratio, most, labels=labels)
+        compared += differences(values, ours[0], test_ratio, floor, labels=labels)
     return {
         "task": data.task,
         "measure": name,
         "judged": ours[0],
         "schedules": ours,
-        "labels": ["all" if count == "0" else count for count in counts],
+        "labels": list(keys),
         "errors": errors,
         "differences": compared,
     }
+
+
+def task_error(part: str, key: str, unit: Unit, result: Result) -> Mapping[str, float]:
+    """Return what stands under a key in a part of a unit's results, by method."""
+    methods = result.get(part, {}).items()
+    return {method: errors[key] for method, errors in methods if key in errors}
 
 
 def resources(setting: Setting, found: Mapping[Unit, Result]) -> list[dict[str, Any]]:

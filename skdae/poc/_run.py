@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
+from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from threadpoolctl import threadpool_limits
 
 from skdae._transformer import GradualDAETransformer
 from skdae._version import __version__
@@ -34,7 +36,7 @@ from skdae.poc._plan import (
     sample_rows,
     splits_in,
 )
-from skdae.poc._report import PoCReport, assemble
+from skdae.poc._report import PoCReport, assemble, whole_splits
 from skdae.poc._setting import Result, Setting, Unit
 from skdae.poc._splits import make_splits
 from skdae.poc._units import run_unit, units_of
@@ -161,7 +163,8 @@ def run(
     -------
     PoCReport
         Results, verdict and page. When the run is interrupted (Ctrl-C) after the first
-        split, the report of what is finished, with ``finished`` False.
+        split, the report of what is finished, with ``finished`` False; before, the
+        KeyboardInterrupt goes on.
 
     Raises
     ------
@@ -184,6 +187,7 @@ def run(
     >>> report.finished
     True
     """
+    started = perf_counter()
     schedules = check_schedules(schedules)
     progress = Silence() if progress is None else progress
     data = prepare(X, y, task=task, time=time, groups=groups)
@@ -212,17 +216,21 @@ def run(
         plan = Plan.from_dict(kept.head["plan"])
     elif minutes is not None:
         setting = make_setting(data, plan, network, asked)
-        plan = plan_for(plan, setting, 60 * minutes, asked["n_jobs"])
+        with threadpool_limits(1):  # as in a unit
+            plan = plan_for(plan, setting, 60 * minutes, asked["n_jobs"])
     setting = make_setting(data, plan, network, asked)
     kept.note(plan=plan.to_dict())
+    started -= seconds_of(kept.found, asked["n_jobs"])  # by an earlier run
     finished = True
     try:
-        plan = _run_all(setting, plan, kept, minutes, n_jobs, progress)
+        _run_all(setting, plan, kept, minutes, n_jobs, progress)
     except KeyboardInterrupt:
-        if not any(unit.split == 0 for unit in kept.found):
+        if not whole_splits(setting, plan, kept.found):
             raise
         finished = False
+    plan = Plan.from_dict(kept.head["plan"])  # as it was cut down on the way
     content = assemble(setting, plan, kept.found, asked, finished)
+    content["made"]["minutes"] = (perf_counter() - started) / 60
     return PoCReport(content, kept)
 
 
@@ -294,6 +302,11 @@ def make_setting(
     )
 
 
+def seconds_of(found: Mapping[Unit, Result], n_jobs: int) -> float:
+    """Return about how long units have taken."""
+    return sum(result["seconds"] for result in found.values()) / n_jobs
+
+
 def _run_all(
     setting: Setting,
     plan: Plan,
@@ -301,20 +314,21 @@ def _run_all(
     minutes: float | None,
     n_jobs: int | None,
     progress: Progress,
-) -> Plan:
+) -> None:
     """Run the first split, then as many more as there is time for."""
     _run_units(setting, plan, range(1), kept, n_jobs, progress)
     if minutes is not None and not kept.head.get("counted"):
-        seconds = sum(r["seconds"] for u, r in kept.found.items() if u.kind != "memory")
-        seconds /= effective_n_jobs(n_jobs)
-        n_splits = splits_in(60 * minutes, seconds, plan.n_splits)
+        again = {u: r for u, r in kept.found.items() if u.kind != "memory"}
+        every = seconds_of(kept.found, effective_n_jobs(n_jobs))
+        seconds = seconds_of(again, effective_n_jobs(n_jobs))
+        left = 60 * minutes - (every - seconds)
+        n_splits = splits_in(left, seconds, plan.n_splits)
         if n_splits < plan.n_splits:
             plan = replace(plan, n_splits=n_splits).without(
                 "splits", plan.n_splits, n_splits
             )
         kept.note(plan=plan.to_dict(), counted=True)
     _run_units(setting, plan, range(1, plan.n_splits), kept, n_jobs, progress)
-    return plan
 
 
 def _run_units(
@@ -327,7 +341,7 @@ def _run_units(
 ) -> None:
     every = [u for s in range(plan.n_splits) for u in units_of(setting, s)]
     progress.planned(plan, len(every), sum(u in kept.found for u in every))
-    todo = [u for u in every if u.split in splits and kept.get(u) is None]
+    todo = [u for u in every if u.split in splits and u not in kept.found]
     results = Parallel(n_jobs=n_jobs, return_as="generator")(
         delayed(run_unit)(setting, unit) for unit in todo
     )

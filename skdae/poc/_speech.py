@@ -88,6 +88,7 @@ STYLES: dict[str, Callable[[Any], str]] = {
     "error": lambda v: digits(v, 3),
     "deviations": lambda v: digits(v if abs(v) > NOTHING else 0.0, 3),
     "seconds": lambda v: digits(v, 2),
+    "minutes": lambda v: digits(v, 2).removesuffix(".0"),
     "megabytes": lambda v: digits(v / 1e6, 3),
     "kilobytes": lambda v: digits(v / 1e3, 3),
     "rate": lambda v: digits(v, 2),

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
+
+from skdae._split_means import split_mean
 
 CONFIDENCE = 0.95
 TINY = 1e-12
@@ -40,45 +41,38 @@ class Comparison:
         return self.low is not None and self.low > 1
 
 
-def corrected_error(values: np.ndarray, test_share: float) -> float:
-    """Return the standard error of a mean over splits that share training rows.
+def interval(
+    values: Sequence[float], test_ratio: float, most: float = np.inf
+) -> Interval:
+    """Return the mean of one error per split, with its corrected interval.
 
-    `test_share` is the number of test rows over that of training rows.
-    C. Nadeau and Y. Bengio, "Inference for the generalization error", 2003.
+    The interval is one of the logarithm of the mean, as differences are those of
+    logarithms: an error is never below 0. Nor does it go beyond `most`, the largest
+    error that there can be.
     """
-    return float(np.sqrt((1 / len(values) + test_share) * values.var(ddof=1)))
-
-
-def interval(values: Sequence[float], test_share: float) -> Interval:
-    """Return the mean of one value per split, with its corrected interval."""
-    array = np.asarray(values, dtype=float)
-    mean = float(array.mean())
-    if len(array) < 2:
-        return Interval(mean, None, None)
-    reach = _quantile(len(array)) * corrected_error(array, test_share)
-    return Interval(mean, mean - reach, mean + reach)
+    found = split_mean(np.asarray(values, dtype=float), test_ratio)
+    if found.n_splits < 2:
+        return Interval(found.mean, None, None)
+    if found.mean == 0:
+        return Interval(0.0, 0.0, 0.0)
+    # by the delta method, the error of the logarithm is the relative error
+    factor = float(np.exp(found.half_width(CONFIDENCE) / found.mean))
+    return Interval(found.mean, found.mean / factor, min(found.mean * factor, most))
 
 
 def compare(
-    a: Sequence[float], b: Sequence[float], test_share: float, floor: float = TINY
+    a: Sequence[float], b: Sequence[float], test_ratio: float, floor: float = TINY
 ) -> Comparison:
     """Compare errors of two methods, one of each per split, by their ratio.
 
-    Smaller errors than `floor` count as that: below it they cannot be told apart.
+    `test_ratio` is test rows over training rows. Smaller errors than `floor` count as
+    that: below it they cannot be told apart.
     """
     logs = np.log(np.maximum(a, floor)) - np.log(np.maximum(b, floor))
-    n, mean = len(logs), float(logs.mean())
+    found = split_mean(logs, test_ratio)
+    ratio, n = float(np.exp(found.mean)), found.n_splits
     if n < 2:
-        return Comparison(float(np.exp(mean)), None, None, None, n)
-    error = corrected_error(logs, test_share)
-    reach = _quantile(n) * error
-    if error > 0:
-        p_value = float(2 * t.sf(abs(mean) / error, n - 1))
-    else:
-        p_value = 1.0 if mean == 0 else 0.0
-    low, high = np.exp([mean - reach, mean + reach])
-    return Comparison(float(np.exp(mean)), float(low), float(high), p_value, n)
-
-
-def _quantile(n: int) -> float:
-    return float(t.ppf((1 + CONFIDENCE) / 2, n - 1))
+        return Comparison(ratio, None, None, None, n)
+    reach = found.half_width(CONFIDENCE)
+    low, high = np.exp([found.mean - reach, found.mean + reach])
+    return Comparison(ratio, float(low), float(high), found.p_value, n)

@@ -220,41 +220,44 @@ def column_errors(speaker: Speaker) -> tuple[list[Table], bool]:
         found = place(speaker.content, "denoising")
         rival = None if found is None else found[1]["rival"]
         methods = [name for name in methods if name in (part["judged"], rival)]
-    deviations = {
-        column["name"]: f"data.columns[{i}].deviation"
-        for i, column in enumerate(speaker.content["data"]["columns"])
-    }
     places = {
         (row.get("trouble"), row.get("method")): f"denoising.columns[{i}].errors"
         for i, row in enumerate(part["columns"])
     }
     tables = []
     for trouble in part["troubles"]:
-        shown = [name for name in methods if (trouble, name) in places]
-        tables.append(
-            Table(
-                f"columns-{trouble}",
-                speaker.text(f"trouble.{trouble}"),
-                [*_heads(speaker, "name", "deviation"), *map(speaker.method, shown)],
-                [
-                    [
-                        Cell(name),
-                        Cell(speaker.number(deviations[name], "error")),
-                        *(
-                            _column_error(
-                                speaker,
-                                f"{places[trouble, method]}[{j}]",
-                                deviations[name],
-                            )
-                            for method in shown
-                        ),
-                    ]
-                    for j, name in enumerate(names)
-                ],
-                code=True,
-            )
-        )
+        paths = {m: places[trouble, m] for m in methods if (trouble, m) in places}
+        tables.append(_columns_under(speaker, trouble, names, paths))
     return tables, is_cut
+
+
+def _columns_under(
+    speaker: Speaker, trouble: str, names: Sequence[str], paths: dict[str, str]
+) -> Table:
+    """Return the errors of each column under a trouble; the paths are by method."""
+    deviations = {
+        column["name"]: f"data.columns[{i}].deviation"
+        for i, column in enumerate(speaker.content["data"]["columns"])
+    }
+
+    def cells(j: int, name: str) -> list[Cell]:
+        deviation = deviations[name]
+        return [
+            Cell(name),
+            Cell(speaker.number(deviation, "error")),
+            *(
+                _column_error(speaker, f"{path}[{j}]", deviation)
+                for path in paths.values()
+            ),
+        ]
+
+    return Table(
+        f"columns-{trouble}",
+        speaker.text(f"trouble.{trouble}"),
+        [*_heads(speaker, "name", "deviation"), *map(speaker.method, paths)],
+        [cells(j, name) for j, name in enumerate(names)],
+        code=True,
+    )
 
 
 def _column_error(speaker: Speaker, path: str, deviation: str) -> Cell:

@@ -3,17 +3,31 @@
 Better means surely better: the interval of the paired ratio lies below 1. A gain that
 counts is one of at least `MARGIN`. 'Worth it' means better than *every* simple method,
 which no choice among them on test rows can flatter: over all troubles, and under at
-least one of them.
+least one of them. 'Not worth it' has to be shown too: the interval against one simple
+method rules out a gain that counts. Between them nothing is decided, and a single
+split, which has no interval, decides nothing.
 """
 
 from typing import Any
 
+from skdae.poc import _predictors, _rebuilders
+
 MARGIN = 0.02
 HARDLY = 0.9  # of the error of chance: more, and not surely less, is nothing learned
+WIDE = 0.5  # where the interval goes below this share of it, even that is not known
+CHANCE = "constant"  # what the usual methods are beside, and not one of them
 LINEAR = ("pca", "regressions")
-SIMPLE = ("as_measured", "column_mean", "pca", "neighbors", "regressions")
-PREDICTORS = ("linear_raw", "linear_pca", "boosting")
-DETECTORS = ("isolation_forest", "mahalanobis", "nearest_rows", "pca_residual")
+SIMPLE = tuple(_rebuilders.REBUILDERS)
+PREDICTORS = tuple(name for name in _predictors.PREDICTORS if name != CHANCE)
+DETECTORS = tuple(name for name in _predictors.DETECTORS if name != CHANCE)
+#: Answers of an experiment that forbid a 'not worth it', the first to be told first,
+#: with the short answer and what to do next.
+NOT_CLOSED = {
+    "worth": ("worth", "deploy"),
+    "unsure": ("unsure", "more_splits"),
+    "all_round": ("unsure", "name_trouble"),
+    "not_shown": ("unsure", "more_splits"),
+}
 
 Answer = dict[str, Any]
 
@@ -49,6 +63,18 @@ def _surely_gains(row: dict[str, Any]) -> bool:
     return row["better"] and row["ratio"] <= 1 - MARGIN
 
 
+def _rules_out(row: dict[str, Any], share: float = 1 - MARGIN) -> bool:
+    """Whether the error is surely more than this share of the rival's."""
+    return row["low"] is not None and row["low"] > share
+
+
+def _as_good(found: dict[str, dict], names: tuple[str, ...]) -> str | None:
+    """Return the strongest rival over which a gain that counts is ruled out."""
+    return _strongest(
+        {name: row for name, row in found.items() if _rules_out(row)}, names
+    )
+
+
 def structure(content: dict[str, Any]) -> Answer | None:
     """Answer whether the columns say anything about each other."""
     part = content["denoising"]
@@ -61,8 +87,10 @@ def structure(content: dict[str, Any]) -> Answer | None:
         r["method"]: r["mean"] for r in part["errors"] if r["trouble"] == "dropout"
     }
     best = min(means[m] for m in (*SIMPLE, part["judged"]) if m in means)
-    nothing = best > (1 - MARGIN) * means["column_mean"]
-    answer = "nothing_in_common" if nothing else "related"
+    if best <= (1 - MARGIN) * means["column_mean"]:
+        answer = "related"
+    else:
+        answer = "nothing_in_common" if _rules_out(row) else "unsure"
     return {"question": "structure", "answer": answer, **_numbers(row)}
 
 
@@ -100,7 +128,8 @@ def denoising(content: dict[str, Any]) -> Answer | None:
     strongest = _strongest(found, SIMPLE)
     if strongest is None:
         return None
-    row = found[strongest]
+    enough = _as_good(found, SIMPLE)
+    row = found[enough or strongest]
     kind = structure(content)
     # troubles for which no simple method is as good
     wins = [
@@ -112,12 +141,10 @@ def denoising(content: dict[str, Any]) -> Answer | None:
         answer = "not_worth"
     elif all(_surely_gains(found[name]) for name in SIMPLE if name in found):
         answer = "worth" if wins else "all_round"
-    elif row["ratio"] <= 1 - MARGIN:
-        answer = "unsure"
-    elif strongest in LINEAR:
-        answer = "linear_enough"
+    elif enough is not None:
+        answer = "linear_enough" if enough in LINEAR else "simple_enough"
     else:
-        answer = "simple_enough"
+        answer = "unsure" if row["ratio"] <= 1 - MARGIN else "not_shown"
     return {"question": "denoising", "answer": answer, **_numbers(row), "wins": wins}
 
 
@@ -132,45 +159,49 @@ def downstream(content: dict[str, Any]) -> Answer | None:
     part = content["downstream"]
     if part is None:
         return None
-    rivals = DETECTORS if part["task"] == "anomaly" else PREDICTORS
-    by_count = []
-    for labels in part["labels"]:
-        found = _differences(part, labels=labels)
-        strongest = _strongest(found, rivals)
-        if strongest is None:
-            continue
-        row = found[strongest]
-        chance = found["constant"]
-        if chance["ratio"] > HARDLY and not chance["better"]:
-            answer = "nothing_to_learn"
-        elif all(_surely_gains(found[name]) for name in rivals if name in found):
-            answer = "worth"
-        elif row["ratio"] <= 1 - MARGIN:
-            answer = "unsure"
-        else:
-            answer = "not_worth"
-        entry = {"labels": labels, "answer": answer, **_numbers(row)}
-        if "untrained" in found:
-            entry["pretraining"] = _numbers(found["untrained"]) | {
-                "pays": _surely_gains(found["untrained"])
-            }
-        by_count.append(entry)
+    found = (_with_labels(part, labels) for labels in part["labels"])
+    by_count = [entry for entry in found if entry is not None]
     if not by_count:
         return None
     answers = [entry["answer"] for entry in by_count]
-    order = ("worth", "unsure", "not_worth", "nothing_to_learn")
+    # what is shown at one number of labels goes before what is not at another
+    order = ("worth", "unsure", "not_worth", "not_shown", "nothing_to_learn")
     answer = next(a for a in order if a in answers)
     shown = by_count[answers.index(answer)]
     return {
         "question": "downstream",
         "answer": answer,
         "labels": shown["labels"],
-        **{key: shown[key] for key in ("rival", "ratio", "low", "high", "n_splits")},
+        **_numbers(shown),
         "by_labels": by_count,
         "pretraining_pays": [
             e["labels"] for e in by_count if e.get("pretraining", {}).get("pays")
         ],
     }
+
+
+def _with_labels(part: dict[str, Any], labels: str) -> Answer | None:
+    """Return the answer with this many labels, None where nothing was compared."""
+    rivals = DETECTORS if part["task"] == "anomaly" else PREDICTORS
+    found = _differences(part, labels=labels)
+    strongest, enough = _strongest(found, rivals), _as_good(found, rivals)
+    if strongest is None:
+        return None
+    row, chance = found[enough or strongest], found[CHANCE]
+    if chance["ratio"] > HARDLY and not chance["better"]:
+        answer = "nothing_to_learn" if _rules_out(chance, WIDE) else "not_shown"
+    elif all(_surely_gains(found[name]) for name in rivals if name in found):
+        answer = "worth"
+    elif enough is not None:
+        answer = "not_worth"
+    else:
+        answer = "unsure" if row["ratio"] <= 1 - MARGIN else "not_shown"
+    entry = {"labels": labels, "answer": answer, **_numbers(row)}
+    if "untrained" in found:
+        untrained = found["untrained"]
+        pays = _surely_gains(untrained)
+        entry["pretraining"] = _numbers(untrained) | {"pays": pays}
+    return entry
 
 
 def cost(content: dict[str, Any]) -> Answer | None:
@@ -204,23 +235,15 @@ def cost(content: dict[str, Any]) -> Answer | None:
 def overall(answers: list[Answer]) -> Answer:
     """Return the short answer, and what to do next."""
     found = {answer["question"]: answer["answer"] for answer in answers}
-    worth = [q for q in ("denoising", "downstream") if found.get(q) == "worth"]
-    unsure = [q for q in ("denoising", "downstream") if found.get(q) == "unsure"]
-    if worth:
-        answer, step = "worth", "deploy"
-    elif found.get("denoising") == "all_round" and not unsure:
-        answer, step = "unsure", "name_trouble"
-    elif found.get("structure") == "nothing_in_common" and not unsure:
-        answer, step = "not_worth", "other_data"
-    elif unsure:
-        answer, step = "unsure", "more_splits"
-    else:
-        answer = "not_worth"
-        linear = found.get("denoising") == "linear_enough"
-        step = "use_linear" if linear else "use_simple"
-    return {
-        "question": "overall",
-        "answer": answer,
-        "where": worth or unsure or (["denoising"] if step == "name_trouble" else []),
-        "next": step,
-    }
+    for code, (answer, step) in NOT_CLOSED.items():
+        where = [q for q in ("denoising", "downstream") if found.get(q) == code]
+        if where:
+            return _overall(answer, where, step)
+    if found.get("structure") == "nothing_in_common":
+        return _overall("not_worth", [], "other_data")
+    linear = found.get("denoising") == "linear_enough"
+    return _overall("not_worth", [], "use_linear" if linear else "use_simple")
+
+
+def _overall(answer: str, where: list[str], step: str) -> Answer:
+    return {"question": "overall", "answer": answer, "where": where, "next": step}

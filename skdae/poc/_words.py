@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from skdae.poc._speech import Part, Sentence, Speaker, at, certainty, joined, percent
 from skdae.poc._verdict import MARGIN
 
-#: Findings that make results look better, or less sure, than they should be.
-SERIOUS = ("telling_column", "duplicate_rows", "rows_in_order", "few_rows_per_split")
+#: Findings that make results look better than they should be.
+SERIOUS = ("telling_column", "duplicate_rows", "rows_in_order")
 #: Answers that name a method to use instead.
 ENOUGH = ("linear_enough", "simple_enough", "not_worth")
+LATE = 1.1  # times the budget: more is said
 MOST_NAMES = 8  # columns that a sentence names
 
 
@@ -29,7 +31,7 @@ def summary(content: dict[str, Any], lang: str) -> str:
     """Return the verdict in some sentences, one answer a line."""
     speaker = Speaker(content, lang)
     first, *others = answers(speaker)
-    lines = [speaker.say("summary.unfinished")] if not content["finished"] else []
+    lines = [] if content["finished"] else [unfinished(speaker)]
     overall = {"headline": first.short, "why": first.why[0]}
     lines += [speaker.say("summary.overall", **overall), tried(speaker)]
     for answer in others:
@@ -40,21 +42,17 @@ def summary(content: dict[str, Any], lang: str) -> str:
         if serious:
             lines.append(speaker.say("summary.warning", finding=finding))
     lines += first.why[1:]
+    lines += [said] if (said := late(speaker)) else []
     return "\n".join(map(str, lines))
 
 
-def passage(content: dict[str, Any], lang: str) -> str:
+def passage(speaker: Speaker) -> Sentence:
     """Return what can be read out in a meeting."""
-    return str(passage_of(Speaker(content, lang)))
-
-
-def passage_of(speaker: Speaker) -> Sentence:
-    """Return what can be read out, numbers included."""
     content = speaker.content
     answer = content["verdict"][0]["answer"]
     said = [speaker.say("passage.start", **table(speaker))]
     if not content["finished"]:
-        said.append(speaker.say("summary.unfinished"))
+        said.append(unfinished(speaker))
     said.append(speaker.say(f"passage.{answer}"))
     for question in ("denoising", "downstream"):
         found = place(content, question)
@@ -67,6 +65,8 @@ def passage_of(speaker: Speaker) -> Sentence:
             }
             how = certainty(row).replace("wide", "open")
             said.append(speaker.say(f"passage.{how}", **facts))
+            if question == "downstream":
+                said += lower_constant(speaker, row)
     found = place(content, "cost")
     if found is not None:
         seconds = speaker.number(f"{found[0]}.seconds", "seconds")
@@ -109,8 +109,17 @@ def table(speaker: Speaker) -> dict[str, Part]:
 
 def tried(speaker: Speaker) -> Sentence:
     """Return what it was tried on."""
-    splits = speaker.splits("plan.n_splits")
+    splits = speaker.splits("whole_splits")
     return speaker.say("summary.data", **table(speaker), splits=splits)
+
+
+def unfinished(speaker: Speaker) -> Sentence:
+    """Return how far an interrupted run has come."""
+    return speaker.say(
+        "summary.unfinished",
+        whole=speaker.number("whole_splits", "count"),
+        planned=speaker.number("plan.n_splits", "count"),
+    )
 
 
 def task(speaker: Speaker) -> Sentence:
@@ -161,9 +170,12 @@ def answers(speaker: Speaker) -> list[Answer]:
 def _overall(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
     code = found["answer"]
     places = where(speaker, found["where"])
-    is_once = speaker.content["plan"]["n_splits"] == 1
+    is_once = speaker.content["whole_splits"] == 1
     once = [speaker.say("overall.once")] if is_once else []
-    key = "all_round" if found["next"] == "name_trouble" else code
+    # what leaves it open: a gain over all, one that is not shown, or none measured
+    said = [place(speaker.content, name) for name in found["where"]]
+    codes = {row["answer"] for _, row in filter(None, said)}
+    key = next((k for k in ("all_round", "not_shown") if codes == {k}), code)
     why = speaker.say(f"overall.{key}", where=places, margin=margin())
     return Answer(
         "overall",
@@ -204,9 +216,6 @@ def _schedule(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
 def _denoising(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
     code, judged = found["answer"], speaker.content["denoising"]["judged"]
     troubles = [speaker.text(f"trouble.{name}") for name in found["wins"]]
-    # 'enough' is said where a gain that counts is ruled out
-    is_open = found["low"] is None or found["low"] < 1 - MARGIN
-    key = "not_shown" if code.endswith("_enough") and is_open else code
     kind = "wins.some" if troubles else "wins.none"
     wins = speaker.say(kind, troubles=speaker.listed(troubles))
     tells = troubles or code in ("worth", "unsure", "all_round")
@@ -214,7 +223,7 @@ def _denoising(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
         "denoising",
         code,
         speaker.say("question.denoising"),
-        speaker.say(f"denoising.{key}"),
+        speaker.say(f"denoising.{code}"),
         (speaker.compared(path, judged), *([wins] if tells else [])),
     )
 
@@ -226,6 +235,7 @@ def _downstream(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
         labels = speaker.labels(f"{path}.labels")
         why.insert(0, speaker.say("at_labels", labels=labels))
         why += regime(speaker, path, found)
+    why += lower_constant(speaker, found)
     return Answer(
         "downstream",
         code,
@@ -233,6 +243,21 @@ def _downstream(speaker: Speaker, path: str, found: dict[str, Any]) -> Answer:
         speaker.say(f"downstream.{code}"),
         tuple(why),
     )
+
+
+def lower_constant(speaker: Speaker, found: dict[str, Any]) -> list[Sentence]:
+    """Say so where the constant answer is ahead of the strongest usual method."""
+    places = {
+        row["method"]: f"downstream.errors[{i}].mean"
+        for i, row in enumerate(speaker.content["downstream"]["errors"])
+        if row["labels"] == found["labels"]
+    }
+    names = {"constant": "constant", "error": found["rival"]}
+    means = {k: speaker.number(places[name], "error") for k, name in names.items()}
+    if means["constant"].value >= means["error"].value:
+        return []
+    rival = speaker.method(found["rival"])
+    return [speaker.say("constant.lower", rival=rival, **means)]
 
 
 def regime(speaker: Speaker, path: str, found: dict[str, Any]) -> list[Sentence]:
@@ -327,6 +352,9 @@ def findings(speaker: Speaker) -> Iterator[tuple[bool, Sentence]]:
             for k in range(len(scores))
         )
         key = f"finding.{code}"
+        if code == "rows_in_order" and (stamps := _times(speaker)):
+            key, facts["columns"] = "finding.rows_in_time", stamps[0]
+            facts["option"] = f"--time {quote(stamps[0])}"
         known = key if key in speaker.texts else "finding.other"
         yield code in SERIOUS, speaker.say(known, **facts)
     repeated = [split["repeated"] for split in speaker.content["splits"]]
@@ -336,6 +364,12 @@ def findings(speaker: Speaker) -> Iterator[tuple[bool, Sentence]]:
         yield True, speaker.say("finding.repeated", rows=rows)
 
 
+def _times(speaker: Speaker) -> list[str]:
+    """Return the columns that were left out as dates: one may be the time."""
+    found = speaker.content["data"]["findings"]
+    return [c for f in found if f["code"] == "date_time" for c in f["columns"]]
+
+
 def _columns(speaker: Speaker, names: list[str], path: str) -> Sentence:
     shown: list[Part] = list(names[:MOST_NAMES])
     if len(names) > MOST_NAMES:
@@ -343,6 +377,19 @@ def _columns(speaker: Speaker, names: list[str], path: str) -> Sentence:
         n = speaker.number(f"{path}.length", "count")
         shown.append(speaker.say("finding.most", n=n))
     return speaker.listed(shown)
+
+
+def late(speaker: Speaker) -> Sentence | None:
+    """Return by how much the time budget was missed, None where it was about met."""
+    content = speaker.content
+    budget, took = content["asked"]["minutes"], content["made"].get("minutes")
+    if budget is None or took is None or took <= LATE * budget:
+        return None
+    return speaker.say(
+        "late",
+        budget=speaker.number("asked.minutes", "minutes"),
+        took=speaker.number("made.minutes", "minutes"),
+    )
 
 
 def left_out(speaker: Speaker) -> list[Sentence]:

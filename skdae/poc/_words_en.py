@@ -25,11 +25,12 @@ TEXTS = {
     "class.anomaly": "anomalies",
     "column.package": "Package",
     "compared.sure": (
-        "Error of {ours} against {rival}: {change} (95% interval {interval}; {splits})."
+        "Error of {ours} against {rival}: {change} (mean ratio of {splits}; 95% "
+        "interval {interval})."
     ),
     "compared.open": (
-        "No difference shown between {ours} and {rival}: measured {change}, but the "
-        "95% interval goes from {interval} ({splits})."
+        "No difference shown between {ours} and {rival}: measured {change} (mean "
+        "ratio of {splits}), but the 95% interval goes from {interval}."
     ),
     "compared.wide": (
         "No difference shown between {ours} and {rival}: on some splits an error is "
@@ -51,9 +52,13 @@ TEXTS = {
         "At {where} the denoising autoencoder measures better than every usual "
         "method, but these splits do not show that this is more than chance."
     ),
+    "overall.not_shown": (
+        "At {where} no gain that counts (at least {margin}) over every usual method "
+        "was measured, but these splits do not rule one out."
+    ),
     "overall.all_round": (
         "At {where} the denoising autoencoder is surely better over all troubles "
-        "together, but under no single one is it better than every usual method."
+        "together, but under no single one is it surely better than every usual method."
     ),
     "overall.not_worth": (
         "No gain that counts (at least {margin}) over the usual methods was found."
@@ -77,8 +82,8 @@ TEXTS = {
         "lies on one side."
     ),
     "next.name_trouble": (
-        "Next: name the trouble that matters in this plant. For each one alone a "
-        "simple method is as good; over all of them together the network is ahead."
+        "Next: name the trouble that matters in this plant. The network is ahead over "
+        "all of them together, which is not shown for any one alone."
     ),
     "next.use_linear": "Next: a linear method is enough; use {rivals}.",
     "next.use_simple": "Next: stay with the usual methods: {rivals}.",
@@ -92,9 +97,14 @@ TEXTS = {
     "question.cost": "What does it cost?",
     "structure.related": "Yes",
     "structure.nothing_in_common": "No",
+    "structure.unsure": "Not known",
     "structure.perhaps": "Probably",
     "structure.perhaps.why": (
         "On average, lost values are rebuilt better than by the column's mean."
+    ),
+    "structure.unsure.why": (
+        "No method rebuilt lost values better than the column's mean by {margin}, but "
+        "these splits do not rule it out."
     ),
     "structure.related.why": "Lost values can be told from the other columns.",
     "structure.nothing_in_common.why": (
@@ -116,8 +126,13 @@ TEXTS = {
     "wins.none": (
         "Under no single trouble is it surely better than every simple method."
     ),
+    "constant.lower": (
+        "The constant answer is not counted among the usual methods; its mean error "
+        "is the lower one here ({constant}, {rival}: {error})."
+    ),
     "downstream.worth": "Yes",
     "downstream.unsure": "Perhaps",
+    "downstream.not_shown": "No gain shown",
     "downstream.nothing_to_learn": "No, nothing can be learned about it here",
     "downstream.not_worth": "No gain that counts",
     "regime.every": "It gains surely at every number of labels tried ({labels}).",
@@ -159,7 +174,8 @@ TEXTS = {
     "summary.answer": "{question} {answer} {why}",
     "summary.warning": "Warning: {finding}",
     "summary.unfinished": (
-        "Unfinished: the run was interrupted, and these are the results so far."
+        "Unfinished: the run was interrupted with {whole} of {planned} splits whole, "
+        "and these are the results so far."
     ),
     "passage.title": "To read out in a meeting",
     "passage.start": (
@@ -283,8 +299,10 @@ TEXTS = {
         "Neighbouring rows resemble each other, as in records over time. Random "
         "splits then look too good: name the column of the time, or of the batch."
     ),
-    "finding.few_rows_per_split": (
-        "There are few test rows per split, so that small differences cannot be shown."
+    "finding.rows_in_time": (
+        "Neighbouring rows resemble each other, as in records over time. Random "
+        "splits then look too good: name the column of the time, perhaps {columns} "
+        "({option}), or of the batch."
     ),
     "finding.repeated": (
         "Up to {rows} test rows of a split are also among its training rows."
@@ -295,6 +313,10 @@ TEXTS = {
     "severity.warning": "Warning",
     "severity.note": "Note",
     # what was left out
+    "late": (
+        "Time budget: {budget} minutes; it took {took}. The least that can be run took "
+        "longer, or the machine was busy."
+    ),
     "left_out.title": "What was left out",
     "left_out.none": "Nothing: all that was asked for was run.",
     "left_out.why": (
@@ -403,14 +425,23 @@ TEXTS = {
         "No test row took part in any choice; the size of PCA and the strength of "
         "penalties were chosen within training rows."
     ),
+    "method.means": (
+        "Errors in tables and plots are means over splits. Differences, in the verdict "
+        "too, are taken split by split, and are the geometric mean of the ratios: "
+        "they are not the ratio of two means, which follows the splits with large "
+        "errors."
+    ),
     "method.intervals": (
         "Intervals are 95% intervals of paired differences, of the logarithm of "
         "errors, by the t-test that Nadeau and Bengio corrected for the training rows "
-        "that splits share (Inference for the generalization error, 2003)."
+        "that splits share (Inference for the generalization error, 2003). Those of "
+        "mean errors are computed on the same scale, so that none goes below 0."
     ),
     "method.rule": (
         "Better means that the whole interval lies below zero difference. Worth it "
-        "means better than every usual method, by at least {margin}."
+        "means better than every usual method, by at least {margin}. Not worth it "
+        "means that the interval against one of them rules out a gain of that size. "
+        "What lies between is not decided."
     ),
     "method.methods": "The methods",
     "method.troubles": "The troubles",
@@ -428,7 +459,6 @@ TEXTS = {
         "number to see where."
     ),
     "column.answer": "Answer",
-    "column.asked": "Labels",
     "column.code": "Result",
     "column.cpu": "CPU seconds",
     "column.deviation": "Standard deviation",

@@ -26,11 +26,11 @@ TEXTS = {
     "column.package": "パッケージ",
     "compared.sure": (
         "「{ours}」の誤差は「{rival}」と比べて{change}"
-        "（95%信頼区間：{interval}、{splits}）。"
+        "（{splits}の比の平均、95%信頼区間：{interval}）。"
     ),
     "compared.open": (
-        "「{ours}」と「{rival}」の差は確認できません。測定値は「{change}」ですが、"
-        "95%信頼区間が{interval}と両側にまたがっています（{splits}）。"
+        "「{ours}」と「{rival}」の差は確認できません。測定値（{splits}の比の平均）は"
+        "「{change}」ですが、95%信頼区間が{interval}と両側にまたがっています。"
     ),
     "compared.wide": (
         "「{ours}」と「{rival}」の差は確認できません。誤差がほぼ0の分割があり、"
@@ -52,9 +52,13 @@ TEXTS = {
         "{where}において、測定値ではどの従来手法よりも優れていますが、"
         "今回の分割だけでは偶然でないとは言えません。"
     ),
+    "overall.not_shown": (
+        "{where}において、すべての従来手法に対する意味のある改善（{margin}以上）は"
+        "測定されませんでしたが、今回の分割だけでは改善がないとも言えません。"
+    ),
     "overall.all_round": (
         "{where}において、すべての乱れを合わせるとどの従来手法よりも確実に優れて"
-        "いますが、個々の乱れで従来手法すべてを上回るものはありません。"
+        "いますが、従来手法すべてを確実に上回る個々の乱れはありません。"
     ),
     "overall.not_worth": (
         "従来手法に対して、意味のある改善（{margin}以上）は見つかりませんでした。"
@@ -78,8 +82,8 @@ TEXTS = {
         "信頼区間が片側に収まれば判断できます。"
     ),
     "next.name_trouble": (
-        "次にすること：この現場で問題になる乱れを挙げてください。個々の乱れでは"
-        "単純な手法も同等で、すべてを合わせたときにネットワークが優れています。"
+        "次にすること：この現場で問題になる乱れを挙げてください。すべてを合わせると"
+        "ネットワークが優れていますが、個々の乱れでは確認できていません。"
     ),
     "next.use_linear": "次にすること：線形の手法で十分です。{rivals}を使ってください。",
     "next.use_simple": "次にすること：従来手法で十分です。{rivals}を使ってください。",
@@ -93,9 +97,14 @@ TEXTS = {
     "question.cost": "コストはどれだけか",
     "structure.related": "ある",
     "structure.nothing_in_common": "ない",
+    "structure.unsure": "分からない",
     "structure.perhaps": "おそらくある",
     "structure.perhaps.why": (
         "平均すると、欠けた値を列の平均よりうまく復元できています。"
+    ),
+    "structure.unsure.why": (
+        "欠けた値を列の平均より{margin}以上うまく復元した手法はありませんが、"
+        "今回の分割だけでは不可能とも言えません。"
     ),
     "structure.related.why": "欠けた値を他の列から推定できます。",
     "structure.nothing_in_common.why": (
@@ -115,8 +124,13 @@ TEXTS = {
     "denoising.not_worth": "いいえ、復元の手がかりがない",
     "wins.some": "どの単純な手法よりも確実に優れている乱れ：{troubles}。",
     "wins.none": "どの乱れでも、すべての単純な手法を確実に上回ってはいません。",
+    "constant.lower": (
+        "「全行に同じ答え」は従来手法に数えませんが、ここでは誤差の平均がより低く"
+        "なっています（{constant}、「{rival}」：{error}）。"
+    ),
     "downstream.worth": "役立つ",
     "downstream.unsure": "役立つ可能性がある",
+    "downstream.not_shown": "改善は確認できない",
     "downstream.nothing_to_learn": "いいえ、この表からは何も学べない",
     "downstream.not_worth": "意味のある改善はない",
     "regime.every": "試したすべてのラベル数（{labels}）で確実に改善します。",
@@ -152,7 +166,8 @@ TEXTS = {
     "summary.answer": "{question}：{answer}{why}",
     "summary.warning": "注意：{finding}",
     "summary.unfinished": (
-        "未完了：実行が中断されたため、これまでの結果だけを示します。"
+        "未完了：実行が中断され、{planned}分割のうち{whole}分割だけが完了しました。"
+        "これまでの結果を示します。"
     ),
     "passage.title": "会議での説明用",
     "passage.start": (
@@ -273,8 +288,10 @@ TEXTS = {
         "時系列の記録のように、隣り合う行が似ています。無作為な分割では結果が"
         "良く見えすぎるので、時刻またはバッチの列を指定してください。"
     ),
-    "finding.few_rows_per_split": (
-        "1分割あたりの評価行が少なく、小さな差は確認できません。"
+    "finding.rows_in_time": (
+        "時系列の記録のように、隣り合う行が似ています。無作為な分割では結果が"
+        "良く見えすぎるので、時刻の列（おそらく{columns}：{option}）またはバッチの列を"
+        "指定してください。"
     ),
     "finding.repeated": "1分割で最大{rows}行の評価行が、学習行にも含まれています。",
     "finding.other": "{code}：{columns}",
@@ -283,6 +300,10 @@ TEXTS = {
     "severity.warning": "注意",
     "severity.note": "参考",
     # what was left out
+    "late": (
+        "時間の予算：{budget}分。実際には{took}分かかりました。最小の実行でも予算を"
+        "超えたか、計算機が混んでいました。"
+    ),
     "left_out.title": "省いたもの",
     "left_out.none": "ありません。求められたものはすべて実行しました。",
     "left_out.why": (
@@ -386,14 +407,21 @@ TEXTS = {
         "評価行はどの選択にも使っていません。主成分の数や罰則の強さは、学習行の中で"
         "選びました。"
     ),
+    "method.means": (
+        "表と図の誤差は、分割についての平均です。差は、結論の中でも分割ごとに求めた"
+        "比の幾何平均です。誤差の大きい分割に左右される、平均どうしの比とは一致しません。"
+    ),
     "method.intervals": (
         "信頼区間は、誤差の対数の対応のある差についての95%信頼区間です。分割どうしが"
         "学習行を共有することを補正したNadeauとBengioのt検定によります"
-        "（Inference for the generalization error、2003年）。"
+        "（Inference for the generalization error、2003年）。誤差の平均の信頼区間も"
+        "対数で求めるため、0を下回りません。"
     ),
     "method.rule": (
         "「良い」は、信頼区間全体が差なしより下にあることを意味します。「価値がある」は、"
-        "すべての従来手法より{margin}以上良いことを意味します。"
+        "すべての従来手法より{margin}以上良いことを意味します。「価値がない」は、"
+        "ある従来手法に対する信頼区間がその大きさの改善を否定することを意味します。"
+        "どちらでもなければ、まだ判断できません。"
     ),
     "method.methods": "手法",
     "method.troubles": "乱れ",
@@ -411,7 +439,6 @@ TEXTS = {
         "表示されます。"
     ),
     "column.answer": "答え",
-    "column.asked": "ラベル数",
     "column.code": "判定",
     "column.cpu": "CPU秒",
     "column.deviation": "標準偏差",
