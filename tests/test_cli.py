@@ -534,7 +534,11 @@ FAILURES = {
     "a wrong drop": (("fit", P, "-o", "n", "--drop", "tme"), "did you mean 'time'?"),
     "drop and use": (
         ("fit", P, "-o", "n", "--drop", "time", "--use", "time"),
-        "choose one",
+        "--drop and --use must name different columns, and both name 'time'",
+    ),
+    "target and drop": (
+        ("fit", P, "-o", "n", "-k", "regressor", "-t", "flow", "--drop", "flow"),
+        "--target and --drop must name different columns",
     ),
     "a wrong target": (
         ("fit", P, "-o", "n", "-k", "regressor", "-t", "yied"),
@@ -559,6 +563,8 @@ USAGE = {
     "no target": ("fit", P, "-o", "n", "--kind", "classifier"),
     "a model to stdout": ("fit", P, "-o", "-"),
     "no rows at a time": ("score", T, P, "--chunk-rows", "0"),
+    "fewer sensors than none": ("score", T, P, "--top", "-1"),
+    "a seed below 0": ("fit", P, "-o", "n", "--seed", "-1"),
 }
 
 

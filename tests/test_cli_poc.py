@@ -185,6 +185,7 @@ def test_a_second_ctrl_c_leaves_the_page_and_the_exit_code(csv, tmp_path):
     assert page.exists()
 
 
+PLANT = plant().to_csv(index=False)
 TABLES = {
     "ten rows": (plant(10).to_csv(index=False), [], "has 10 rows"),
     "one class": (
@@ -192,17 +193,41 @@ TABLES = {
         ["--target", "state"],
         "one value only",
     ),
-    "no such target": (plant().to_csv(index=False), ["--target", "stat"], "'state'"),
+    "no such target": (PLANT, ["--target", "stat"], "'state'"),
     "no numbers": (
         plant()[["state"]].assign(mode="a").replace({"run": "b"}).to_csv(index=False),
         [],
         "no numeric column",
     ),
-    "ragged": (plant().to_csv(index=False) + "1,2\n", [], "line 122"),
+    "ragged": (PLANT + "1,2\n", [], "line 122"),
     "empty": ("", [], "empty"),
-    "no page": (plant().to_csv(index=False), ["--output", "report.pdf"], ".html"),
-    "no schedule": (plant().to_csv(index=False), ["--schedules", "spiral"], "spiral"),
-    "no group": (plant().to_csv(index=False), ["--group", "unit"], "no such column"),
+    "no page": (PLANT, ["--output", "report.pdf"], ".html"),
+    "no schedule": (PLANT, ["--schedules", "spiral"], "--schedules 'spiral' must"),
+    "no group": (PLANT, ["--group", "unit"], "no such column"),
+    "few groups": (PLANT, ["--group", "state"], "--group must have at least 3"),
+    "no times": (PLANT, ["--time", "state"], "--time has 120 entries"),
+    "two roles": (
+        PLANT,
+        ["--group", "state", "--target", "state"],
+        "--target and --group must name different columns, and both name 'state'",
+    ),
+    "target is dropped": (
+        PLANT,
+        ["--drop", "state", "--target", "state"],
+        "--target and --drop must name different columns",
+    ),
+    "text as numbers": (
+        PLANT,
+        ["--target", "state", "--task", "regression"],
+        "--task regression needs numbers; set --task classification",
+    ),
+    "no target": (PLANT, ["--task", "anomaly"], "--task anomaly needs a target"),
+    "one number": (
+        plant().assign(state=3).to_csv(index=False),
+        ["--target", "state"],
+        "one value only (3)",
+    ),
+    "nothing to go on with": (PLANT, ["--resume"], "no unfinished run in report.work"),
 }
 
 
@@ -216,6 +241,24 @@ def test_what_cannot_be_used_is_said_in_words(case, tmp_path, capsys, monkeypatc
     assert said in printed.err
     assert "Traceback" not in printed.err
     assert not (tmp_path / "report.html").exists()
+
+
+VALUES = {
+    "--minutes": ("-1", "-1.0 must be at least 0; 0 runs everything"),
+    "--label-budget": ("3", "3 must be at least 20; leave it away"),
+    "--splits": ("0", "0 must be at least 1"),
+    "--jobs": ("0", "0 must be at least 1, or -1"),
+    "--seed": ("-1", "-1 must be from 0"),
+}
+
+
+@pytest.mark.parametrize("option", VALUES)
+def test_numbers_that_cannot_be_are_refused_by_the_option(option, csv, capsys):
+    value, said = VALUES[option]
+    assert main(["poc", str(csv), *QUICK, option, value]) == 2
+    printed = " ".join(capsys.readouterr().err.replace("\u2502", " ").split())
+    assert option in printed
+    assert said in printed
 
 
 def test_options_are_those_of_the_run():

@@ -695,7 +695,7 @@ def test_equal_schedules_are_found_equal():
         (lambda X, y: {"X": X, "y": y[:5]}, "one entry per row"),
         (lambda X, y: {"X": X[["mode"]], "y": y}, "no numeric column that varies"),
         (lambda X, y: {"X": X, "y": y, "task": "cluster"}, "'task' parameter"),
-        (lambda X, y: {"X": X, "task": "anomaly"}, "y is None"),
+        (lambda X, y: {"X": X, "task": "anomaly"}, "there is none"),
         (lambda X, y: {"X": X, "y": X["a"], "task": "anomaly"}, "needs two"),
         (lambda X, y: {"X": X, "y": X["mode"], "task": "regression"}, "needs numbers"),
         (lambda X, y: {"X": X, "y": y, "schedules": ["spiral"]}, "spiral"),

@@ -244,7 +244,11 @@ def score(
     output: options.Output = "-",
     top: Annotated[
         int,
-        typer.Option("--top", min=0, help="Sensors that are named for each row."),
+        typer.Option(
+            "--top",
+            callback=options.must(lambda n: n >= 0, "be at least 0, such as 3"),
+            help="Sensors that are named for each row.",
+        ),
     ] = 3,
     keep: options.Keep = False,
     chunk_rows: options.ChunkRows = CHUNK_ROWS,

@@ -86,9 +86,7 @@ def fit(
             help="A parameter of the estimator, a Python literal; may be repeated.",
         ),
     ] = None,
-    seed: Annotated[
-        int, typer.Option("--seed", help="Same table and seed, same model.")
-    ] = 0,
+    seed: options.Seed = 0,
     force: options.Force = False,
     delimiter: options.Delimiter = None,
     decimal: options.Decimal = None,
@@ -122,6 +120,10 @@ def fit(
     notes(sheet.notes, quiet)
     table = sheet.frame
     y = None
+    named = [("--target", target)]
+    named += [("--drop", name) for name in drop or ()]
+    named += [("--use", name) for name in use or ()]
+    options.check_columns(named, table.columns)
     if target is not None:
         labels = check_target(table, target)
         y = _labels(labels, chosen) if chosen in SUPERVISED else None
@@ -165,14 +167,6 @@ def _left_out(
     table: pd.DataFrame, target: str | None, drop: list[str], use: list[str]
 ) -> dict[str, str]:
     """Return the columns that are not learned from, and why."""
-    for option, names in (("--drop", drop), ("--use", use)):
-        for name in names:
-            if name not in table.columns:
-                near = close_names(name, table.columns)
-                raise TableError(f"{option}: there is no column {name!r}; {near}")
-    both = sorted(set(drop) & set(use))
-    if both:
-        raise TableError(f"{both[0]!r} stands in --drop and in --use; choose one.")
     reasons = dict.fromkeys(drop, "dropped")
     if target is not None:
         reasons[target] = "the target"

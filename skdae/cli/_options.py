@@ -1,12 +1,25 @@
 """Options that several commands have."""
 
-from typing import Annotated
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
 
 import typer
 
-from skdae._reading import NAMES_OF_DELIMITERS, Format, TableError
+from skdae._reading import NAMES_OF_DELIMITERS, Format, TableError, close_names
 
 CSV_PANEL = "How the CSV is written"
+
+
+def must(holds: Callable[[Any], bool], rule: str) -> Callable[[Any], Any]:
+    """Return a callback that refuses values of an option by a rule with its remedy."""
+
+    def check(value: Any) -> Any:
+        if value is not None and not holds(value):
+            raise typer.BadParameter(f"{value} must {rule}.")
+        return value
+
+    return check
+
 
 Data = Annotated[
     str, typer.Argument(metavar="DATA", help="The table: CSV, Parquet, or - for stdin.")
@@ -36,8 +49,16 @@ ChunkRows = Annotated[
     int,
     typer.Option(
         "--chunk-rows",
-        min=1,
+        callback=must(lambda n: n >= 1, "be at least 1, such as 10000"),
         help="Rows in memory at a time; tables may be larger than memory.",
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        "--seed",
+        callback=must(lambda n: 0 <= n < 2**32, "be from 0 to 4294967295, such as 0"),
+        help="Same table and seed, same result.",
     ),
 ]
 Force = Annotated[
@@ -82,6 +103,27 @@ Missing = Annotated[
         rich_help_panel=CSV_PANEL,
     ),
 ]
+
+
+def check_columns(
+    named: Iterable[tuple[str, str | None]], columns: Iterable[str]
+) -> None:
+    """Refuse columns that options name and that are not there, or have two roles."""
+    roles: dict[str, str] = {}
+    known = list(columns)
+    for option, name in named:
+        if name is None:
+            continue
+        if name not in known:
+            raise TableError(
+                f"{option} {name!r}: the table has no such column; "
+                f"{close_names(name, known)}"
+            )
+        if roles.setdefault(name, option) != option:
+            raise TableError(
+                f"{roles[name]} and {option} must name different columns, and both "
+                f"name {name!r}; take it out of one."
+            )
 
 
 def make_format(

@@ -1,5 +1,6 @@
 """The command that finds out whether it pays on a table."""
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -8,9 +9,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
-from skdae._reading import TableError, close_names, read_sheet
+from skdae._reading import TableError, read_sheet
 from skdae.cli import _options as options
 from skdae.cli._notes import notes
 from skdae.cli._progress import Bar
@@ -18,6 +20,15 @@ from skdae.cli._progress import Bar
 LEAST_ROWS = 50
 INTERRUPTED = 130
 SCHEDULE_NAMES = "gradual,stacked,hybrid,frozen,joint"
+# what messages of `poc.run` call by names of Python, as it is typed
+TYPED = {
+    r"^X\b": "the table",
+    r"^time\b": "--time",
+    r"^groups\b": "--group",
+    r"^schedules=\[(.*?)\]": r"--schedules \1",
+    r"\btask='(\w+)'": r"--task \1",
+    r"^cache='(.*?)'": r"\1",
+}
 
 Task = Enum(  # type: ignore[misc]
     "Task",
@@ -63,19 +74,49 @@ def poc(
     ] = None,
     label_budget: Annotated[
         int | None,
-        typer.Option("--label-budget", metavar="N", help="The most labels to use."),
+        typer.Option(
+            "--label-budget",
+            metavar="N",
+            callback=options.must(
+                lambda n: n >= 20, "be at least 20; leave it away to use all labels"
+            ),
+            help="The most labels to use.",
+        ),
     ] = None,
     minutes: Annotated[
         float,
-        typer.Option("--minutes", help="Time budget; 0 runs everything, however long."),
+        typer.Option(
+            "--minutes",
+            callback=options.must(
+                lambda n: 0 <= n < np.inf, "be at least 0; 0 runs everything"
+            ),
+            help="Time budget; 0 runs everything, however long.",
+        ),
     ] = 10.0,
     schedules: Annotated[
         str,
         typer.Option("--schedules", help="Which to compare; the first one is judged."),
     ] = SCHEDULE_NAMES,
-    splits: Annotated[int, typer.Option("--splits", help="The most splits.")] = 10,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes.")] = 1,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of everything drawn.")] = 0,
+    splits: Annotated[
+        int,
+        typer.Option(
+            "--splits",
+            callback=options.must(lambda n: n >= 1, "be at least 1, such as 10"),
+            help="The most splits.",
+        ),
+    ] = 10,
+    jobs: Annotated[
+        int,
+        typer.Option(
+            "--jobs",
+            "-j",
+            callback=options.must(
+                lambda n: n != 0, "be at least 1, or -1 for one on each core"
+            ),
+            help="Processes; -1: one on each core.",
+        ),
+    ] = 1,
+    seed: options.Seed = 0,
     memory: Annotated[
         bool,
         typer.Option(
@@ -114,17 +155,12 @@ def poc(
     sheet = read_sheet(data, form=form, least_rows=LEAST_ROWS)
     notes(sheet.notes, quiet)
     table = sheet.frame
-    named = {"--target": target, "--time": time, "--group": group}
-    named |= {f"--drop {name}": name for name in drop or ()}
-    for option, name in named.items():
-        if name is not None and name not in table.columns:
-            raise TableError(
-                f"{option.split()[0]} {name!r}: the table has no such column; "
-                f"{close_names(name, table.columns)}"
-            )
+    named = [("--target", target), ("--time", time), ("--group", group)]
+    named += [("--drop", name) for name in drop or ()]
+    options.check_columns(named, table.columns)
     work = output.with_suffix(".work")
     output.parent.mkdir(parents=True, exist_ok=True)
-    with Bar(quiet) as bar, _going_on(work):
+    with Bar(quiet) as bar, _going_on(work), _as_typed():
         report = experiments.run(
             table.drop(columns=list(drop or ())),
             target,
@@ -137,7 +173,7 @@ def poc(
             n_splits=splits,
             memory=memory,
             cache=work,
-            resume=resume and work.exists(),
+            resume=resume,
             n_jobs=jobs,
             random_state=seed,
             progress=bar,
@@ -151,6 +187,18 @@ def poc(
     typer.echo(str(page))
     if not report.finished:
         sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def _as_typed() -> Iterator[None]:
+    """Let an error of the run name options, not parameters."""
+    try:
+        yield
+    except ValueError as error:
+        said = str(error)
+        for parameter, option in TYPED.items():
+            said = re.sub(parameter, option, said)
+        raise TableError(said) from error
 
 
 @contextmanager
@@ -174,6 +222,11 @@ def _check_output(output: Path, resume: bool, force: bool) -> None:
         raise TableError(f"--output {str(output)!r} must end in .html; it is a page.")
     work = output.with_suffix(".work")
     if resume:
+        if not work.exists():
+            raise TableError(
+                f"--resume: there is no unfinished run in {work}; leave --resume away "
+                "to start one."
+            )
         return
     if force:
         shutil.rmtree(work, ignore_errors=True)

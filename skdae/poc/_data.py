@@ -130,8 +130,8 @@ def prepare(
         n_groups = groups.max() + 1
         if n_groups < 3:
             raise ValueError(
-                f"groups has {n_groups} different values and must have at least 3, so "
-                "that whole groups can be held out; leave groups away or merge fewer."
+                "groups must have at least 3 different values, so that whole ones can "
+                f"be held out, and has {n_groups}; name other groups, or none."
             )
     data = Data(
         columns,
@@ -207,7 +207,7 @@ def _time_order(time: np.ndarray) -> np.ndarray:
     if lost:
         raise ValueError(
             f"time has {lost} entries that are no time (the first: "
-            f"{time[pd.isna(stamps)][0]!r}); give numbers, dates such as "
+            f"{time[pd.isna(stamps)].tolist()[0]!r}); give numbers, dates such as "
             "2024-05-01 13:45, or drop these rows."
         )
     return np.argsort(stamps, kind="stable")
@@ -250,8 +250,8 @@ def _target(
     if y is None:
         if task != "auto":
             raise ValueError(
-                f"task={task!r} needs a target and y is None; name the column of the "
-                "target, or leave task at 'auto' to run without one."
+                f"task={task!r} needs a target and there is none; name its column, or "
+                "set task='auto' to run without one."
             )
         return None, None, ()
     called = "y" if name is None else f"the target {name!r}"
@@ -262,8 +262,8 @@ def _target(
     values = series[known]
     if values.nunique() == 1:
         raise ValueError(
-            f"{called} has one value only ({values.iloc[0]!r}) and must have at least "
-            "two; choose another column, or leave the target away."
+            f"{called} has one value only ({values.tolist()[0]!r}) and must have at "
+            "least two; choose another column, or leave the target away."
         )
     is_number = is_numeric(series)
     if task == "auto":
@@ -287,11 +287,16 @@ def _target(
     counts = np.bincount(codes[known].astype(int))
     if counts.min() < LEAST_PER_CLASS:
         raise ValueError(
-            f"{called} has {counts.min()} rows of {classes[counts.argmin()]!r} and "
-            f"needs at least {LEAST_PER_CLASS} of each class, so that every split has "
-            "some; merge rare classes, or set task='regression' for quantities."
+            f"{called} has {_counted_rows(counts.min())} of "
+            f"{classes[counts.argmin()]!r} and needs at least {LEAST_PER_CLASS} of "
+            "each class, so that every split has some; merge rare classes, or set "
+            "task='regression' for quantities."
         )
     return task, codes, classes
+
+
+def _counted_rows(n: int) -> str:
+    return "1 row" if n == 1 else f"{n} rows"
 
 
 def _anomalies(

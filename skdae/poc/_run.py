@@ -259,8 +259,8 @@ def check_schedules(schedules: Any) -> dict[str, str]:
     unknown = [s for s in named.values() if s not in SCHEDULES]
     if unknown or not named:
         raise ValueError(
-            f"schedules={schedules!r} must name at least one of {sorted(SCHEDULES)}; "
-            "correct the names."
+            f"schedules={schedules!r} must name at least one of "
+            f"{', '.join(DEFAULT_SCHEDULES)}; correct the names."
         )
     return named
 
