@@ -518,6 +518,8 @@ FAILURES = {
     "cannot": (("transform", "detector.model", P), "it can score"),
     "cannot either": (("score", "imputer.model", P), "it can impute"),
     "output is there": (("transform", T, P, "-o", P), "--force"),
+    "output is no CSV": (("score", T, P, "-o", "o.xlsx"), "must be CSV or Parquet"),
+    "nothing varies": (("fit", "same.csv", "-o", "n"), "at least one column to learn"),
     "output in no folder": (("transform", T, P, "-o", "no/o.csv"), "no folder"),
     "output is a folder": (("transform", T, P, "-o", "."), "is a folder"),
     "a wrong parameter": (
@@ -574,6 +576,7 @@ def broken_files(folder):
     (folder / "short.csv").write_text("unit,b\n" + "A,1\n" * 5)
     (folder / "ragged.csv").write_text("a,b\n1,2\n3\n4,5\n")
     (folder / "header.csv").write_text(",".join(FEATURES) + "\n")
+    (folder / "same.csv").write_text("a,b\n" + "1,2\n" * 30)
     text = plant().astype({"flow": object})
     text.loc[10, "flow"] = "broken"
     text.to_csv(folder / "text.csv", index=False)

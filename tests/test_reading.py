@@ -344,9 +344,33 @@ def test_no_file_and_no_table(tmp_path):
         (tmp_path / "other.parquet", "does not exist"),
         (tmp_path, "is a folder"),
         (write(tmp_path, b"PAR1 no", "bad.parquet"), "no Parquet file"),
+        (write(tmp_path, PLAIN, "text.parquet"), "no Parquet file, .* if it is CSV"),
+        (write(tmp_path, b"\x80\x04model", "m.csv"), "m.csv is a model or another"),
+        (write(tmp_path, "a:b\n1:2\n3:4\n", "colon.csv"), "--delimiter ':'"),
+        (write(tmp_path, "a b\n1 2\n3 4\n", "space.csv"), "--delimiter ' '"),
+        (write(tmp_path, "a\n1\n3\n", "one.csv"), "name the delimiter by --delimiter"),
     ):
         with pytest.raises(TableError, match=word):
             read_table(path)
+
+
+def test_a_delimiter_that_is_named_and_wrong_is_met_by_the_likely_one(tmp_path):
+    path = write(tmp_path, "a;b\n1;2\n3;4\n")
+    with pytest.raises(TableError, match="parted at comma; .* --delimiter semicolon"):
+        read_table(path, form=Format(delimiter=","))
+    path = write(tmp_path, "full name\nAnn Lee\nBob Ray\n")
+    assert read_table(path, form=Format(delimiter=",")).shape == (2, 1)
+
+
+def test_words_in_place_of_numbers_are_noted(tmp_path):
+    path = write(tmp_path, "a,b\n1,2\nerror,3\n4,n/a\n")
+    (said,) = read_sheet(path).notes
+    assert "column 'a' such as 'error' are no numbers and count as missing" in said
+    with open_chunks(path, 10, Format()) as chunks:
+        (chunk,) = chunks
+        with pytest.warns(UserWarning, match="column 'a' such as 'error'"):
+            assert chunk.numbers("a").isna().tolist() == [False, True, False]
+        assert chunk.numbers("b").isna().tolist() == [False, False, True]
 
 
 def test_parquet_of_lists(tmp_path):
@@ -365,7 +389,7 @@ def test_an_encoding_that_does_not_fit(tmp_path):
     path = write(tmp_path, MIXED)
     with pytest.raises(TableError, match="line 3: holds the byte 0xe9"):
         read_table(path, form=Format(encoding="utf-8"))
-    with pytest.raises(TableError, match="'klingon' is not known"):
+    with pytest.raises(TableError, match="--encoding klingon is not known"):
         read_table(path, form=Format(encoding="klingon"))
 
 

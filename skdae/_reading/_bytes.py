@@ -34,6 +34,7 @@ NOT_TEXT = {
         "compressed with zstd",
         "unpack it, or compress it with gzip",
     ),
+    b"\x80\x04": ("a model or another pickle of Python", "name a table"),
     b"7z\xbc\xaf": ("a 7-Zip archive", "unpack it, or compress it with gzip"),
     GZIP: ("compressed twice", "unpack it"),
 }
@@ -138,12 +139,12 @@ class _UTF16(io.RawIOBase):
 
 
 def is_parquet(path: str | os.PathLike) -> bool:
-    """Tell whether a file is Parquet, by how it begins or else by its name."""
+    """Tell whether a file is Parquet, by its name or by how it begins."""
     if os.fspath(path) == STDIN:
         return False
     file = Path(path)
-    if not file.is_file():
-        return file.suffix == ".parquet"
+    if file.suffix.lower() in (".parquet", ".pq") and not file.is_dir():
+        return True
     try:
         with file.open("rb") as opened:
             return opened.read(len(PARQUET)) == PARQUET
@@ -223,13 +224,13 @@ def find_encoding(lines: bytes | Iterable[bytes], label: str) -> str:
     if utf8 is not None or has_mark:
         raise TableError(
             f"{label} mixes encodings: line {utf8 or 1} is UTF-8 and line {other} is "
-            "not; write all of it as 'CSV UTF-8', or name the encoding."
+            "not; write all of it as 'CSV UTF-8', or name the encoding by --encoding."
         )
     encoding = _not_utf8(foreign)
     if encoding is None:
         raise TableError(
             f"{label}, line {other}: is text in none of UTF-8, cp1252 and Shift JIS; "
-            "save the file as 'CSV UTF-8', or name the encoding."
+            "save the file as 'CSV UTF-8', or name the encoding by --encoding."
         )
     return encoding
 
@@ -260,8 +261,8 @@ def decoded(lines: Iterable[bytes], encoding: str, label: str) -> Iterator[str]:
         codecs.lookup(encoding)
     except LookupError:
         raise TableError(
-            f"encoding={encoding!r} is not known; name one like 'utf-8', 'cp1252' or "
-            "'shift_jis'."
+            f"--encoding {encoding} is not known; name one like utf-8, cp1252 or "
+            "shift_jis."
         ) from None
     first = encoding
     later = "utf-8" if encoding == "utf-8-sig" else encoding
@@ -282,7 +283,8 @@ def decoded(lines: Iterable[bytes], encoding: str, label: str) -> Iterator[str]:
         found = error.object[error.start : error.start + 1].hex()
         raise TableError(
             f"{label}, line {number}: holds the byte 0x{found}, which is not "
-            f"{encoding}; save the file as 'CSV UTF-8', or name the encoding."
+            f"{encoding}; save the file as 'CSV UTF-8', or name the encoding by "
+            "--encoding."
         ) from None
 
 

@@ -1,8 +1,12 @@
 """A table some rows at a time, its cells as they stand in the file."""
 
+import io
 import os
+import shlex
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,11 +18,18 @@ from skdae._reading._bytes import (
     is_parquet,
     name_of,
     open_bytes,
+    read_head,
     reading,
+    refuse_binary,
 )
 from skdae._reading._errors import TableError
 from skdae._reading._kinds import is_numeric
-from skdae._reading._numbers import strict_numbers, texts, whole_numbers
+from skdae._reading._numbers import (
+    strict_numbers,
+    texts,
+    whole_numbers,
+    words_are_missing,
+)
 from skdae._reading._parquet import open_parquet, parquet_batches
 from skdae._reading._text import Dialect, Format, Text, open_text
 
@@ -36,19 +47,25 @@ class Chunk:
     def numbers(self, name: str) -> pd.Series:
         """Return a column that must hold numbers, as float64."""
         cells = self.cells[name]
+        word = None
         if self.dialect is not None:
-            values, wrong = strict_numbers(
+            values, wrong, word = strict_numbers(
                 cells.tolist(), self.dialect.decimal, self.missing
             )
         else:
             values, wrong = _typed_numbers(cells)
         if wrong is not None:
-            where = "" if self.lines is None else f", line {self.lines[wrong]}"
+            cell = str(cells.iloc[wrong]).strip()
+            where, remedy = "", "correct it, or leave it empty"
+            if self.lines is not None:
+                where = f", line {self.lines[wrong]}"
+                remedy += f", or name it by --missing {shlex.quote(cell)}"
             raise TableError(
                 f"{self.label}{where}: the column {name!r} must hold numbers, and "
-                f"{str(cells.iloc[wrong])!r} is none; correct it, leave it empty, or "
-                "name it as a marker of missing values."
+                f"{cell!r} is none; {remedy}."
             )
+        if word is not None:
+            warnings.warn(words_are_missing(self.label, name, word), stacklevel=2)
         return pd.Series(values, index=cells.index, name=name)
 
     def whole_numbers(self, name: str) -> pd.Series | None:
@@ -125,7 +142,9 @@ def open_chunks(path: str | os.PathLike, n_rows: int, form: Format) -> Chunks:
     encoding = form.named_encoding
     if encoding is None and os.fspath(path) != STDIN:
         with open_bytes(path) as file, reading(label):
-            encoding = find_encoding(file, label)
+            head = read_head(file, label)
+            refuse_binary(head, label)
+            encoding = find_encoding(chain(io.BytesIO(head), file), label)
     file = open_bytes(path)
     try:
         text = open_text(file, label, form, encoding)

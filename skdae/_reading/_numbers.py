@@ -55,6 +55,15 @@ class Values:
     array: np.ndarray  # (n,) int64 or float64, or objects: str, NaN where missing
     odd: int | None = None  # a cell that is no number among many that are
     n_infinite: int = 0  # cells that were infinite, and are missing now
+    word: str | None = None  # the first word in place of a number, missing now
+
+
+def words_are_missing(label: str, name: str, word: str) -> str:
+    """Say that words stand in place of numbers."""
+    return (
+        f"{label}: cells of the column {name!r} such as {word!r} are no numbers and "
+        "count as missing."
+    )
 
 
 def parse_number(cell: str, decimal: str) -> float | None:
@@ -125,17 +134,30 @@ def column_values(
         mostly = is_text.any() and 2 * n_numbers > int(known.sum())
         return Values(texts(stripped), int(is_text.argmax()) if mostly else None)
     infinite = np.isinf(values)
+    word = _first_word(stripped, values)
     values[infinite] = np.nan
-    return Values(_whole(stripped, values), None, int(infinite.sum()))
+    return Values(_whole(stripped, values), None, int(infinite.sum()), word)
 
 
 def strict_numbers(
     cells: Sequence[str], decimal: str, missing: frozenset[str] = frozenset()
-) -> tuple[np.ndarray, int | None]:
-    """Read a column that must hold numbers, and the first cell that is none."""
-    values, is_text = _numbers(_stripped(cells, missing), decimal)
+) -> tuple[np.ndarray, int | None, str | None]:
+    """Read a column that must hold numbers.
+
+    Returns the place of the first cell that is none, and the first word that counts
+    as missing.
+    """
+    stripped = _stripped(cells, missing)
+    values, is_text = _numbers(stripped, decimal)
+    word = _first_word(stripped, values)
     values[np.isinf(values)] = np.nan
-    return values, int(is_text.argmax()) if is_text.any() else None
+    return values, int(is_text.argmax()) if is_text.any() else None, word
+
+
+def _first_word(cells: list[str], values: np.ndarray) -> str | None:
+    """Return the first cell without a number that is no marker of missing values."""
+    empty = np.flatnonzero(np.isnan(values))
+    return next((cells[j] for j in empty if cells[j] not in MISSING), None)
 
 
 def whole_numbers(

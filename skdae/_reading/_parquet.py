@@ -38,9 +38,10 @@ def open_parquet(path: str | os.PathLike) -> Any:
     try:
         file = parquet.ParquetFile(path)
     except (ArrowInvalid, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
         raise TableError(
-            f"{path} is no Parquet file, or is damaged ({reason}); write it again."
+            f"{path} is no Parquet file, or is damaged ({reason}); write it again, or "
+            "give it another name if it is CSV."
         ) from None
     names = file.schema_arrow.names
     doubled = sorted({name for name in names if names.count(name) > 1})

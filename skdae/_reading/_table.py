@@ -2,21 +2,24 @@
 
 import io
 import os
+import shlex
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from skdae._reading._bytes import (
+    SAMPLE,
     find_encoding,
     is_parquet,
     name_of,
     open_bytes,
     reading,
+    refuse_binary,
 )
 from skdae._reading._errors import TableError
 from skdae._reading._kinds import listed
-from skdae._reading._numbers import Values, column_values
+from skdae._reading._numbers import Values, column_values, words_are_missing
 from skdae._reading._parquet import parquet_table
 from skdae._reading._text import Dialect, Format, Text, open_text
 
@@ -103,6 +106,7 @@ def _read_text(path: str | os.PathLike, form: Format) -> Sheet:
     """Read CSV in blocks; a column that turns out to be mixed is read again."""
     label = name_of(path)
     content = _content(path)
+    refuse_binary(content[:SAMPLE], label)
     encoding = form.named_encoding or find_encoding(content, label)
 
     def opened() -> Text:
@@ -130,12 +134,15 @@ def _read_text(path: str | os.PathLike, form: Format) -> Sheet:
                 f"{label}: {n_infinite} infinite values in the column {name!r} count "
                 "as missing."
             )
+        words = [values.word for values in part if values.word is not None]
+        if words:
+            notes.append(words_are_missing(label, name, words[0]))
         odd = _odd(part)
         if odd is not None:
             notes.append(
                 f"{label}, line {lines[odd]}: the column {name!r} is taken as text, as "
-                f"{array[odd]!r} is no number; name it as a marker of missing values "
-                "if it is one."
+                f"{array[odd]!r} is no number; if that means missing, say so by "
+                f"--missing {shlex.quote(array[odd])}."
             )
     return Sheet(pd.DataFrame(columns), tuple(notes), text.dialect)
 

@@ -16,6 +16,7 @@ from skdae._reading._numbers import FRACTION, GROUPED
 
 SAMPLE_LINES = 2_000
 DELIMITERS = ",;\t|"
+LIKELY = " :#^~&"  # what a user may have to name
 NAMES_OF_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 SPREADSHEET_MARK = re.compile(r"sep=(.)[\r\n]*")
 
@@ -102,8 +103,7 @@ def open_text(file: IO[bytes], label: str, form: Format, encoding: str | None) -
     sample = list(islice(rows, SAMPLE_LINES))
     found, said = _find_decimal(sample, delimiter)
     dialect = Dialect(delimiter, form.decimal or found, encoding)
-    if form.delimiter is None:
-        _check_delimiter(sample, label)
+    _check_delimiter(sample, first, delimiter, form.delimiter is not None, label)
     named_by_first = has_names(sample, form.header, label)
     cells = sample[0][1]
     names, places, notes = find_names(sample, named_by_first, label)
@@ -169,23 +169,45 @@ def _find_delimiter(lines: list[str]) -> str:
     return max(DELIMITERS, key=fit)
 
 
-def _check_delimiter(sample: Rows, label: str) -> None:
-    """Refuse a table of one column, and lines before the names."""
+def _check_delimiter(
+    sample: Rows, lines: list[str], delimiter: str, is_named: bool, label: str
+) -> None:
+    """Refuse lines before the names, and a table of one column.
+
+    Where the delimiter is named, one column is refused only if another makes more.
+    """
     widths = [len(cells) for _, cells in sample]
     if widths[0] > 1:
         return
     usual = Counter(widths).most_common(1)[0][0]
-    if usual > 1:
+    if usual > 1 and not is_named:
         line = sample[0][0]
         raise TableError(
             f"{label}, line {line}: has 1 cell ({shown(sample[0][1][0])}), and most "
             f"lines have {usual}; the names of the columns must stand in the first "
             "line, so delete what is before them."
         )
+    marks = DELIMITERS if is_named else LIKELY
+    likely = [mark for mark in marks if _parts_alike(lines, mark)]
+    if usual > 1 or (is_named and not likely):
+        return
+    tried = "comma, semicolon, tab or bar"
+    if is_named:
+        tried = NAMES_OF_DELIMITERS.get(delimiter, repr(delimiter))
+    remedy = "write it with one of these, or name the delimiter by --delimiter"
+    if likely:
+        name = NAMES_OF_DELIMITERS.get(likely[0], f"'{likely[0]}'")
+        remedy = f"it is likely parted by another: --delimiter {name}"
     raise TableError(
-        f"{label} has one column, {shown(sample[0][1][0])}, when parted at comma, "
-        "semicolon, tab or bar; write it with one of these, or name the delimiter."
+        f"{label} has one column, {shown(sample[0][1][0])}, when parted at {tried}; "
+        f"{remedy}."
     )
+
+
+def _parts_alike(lines: list[str], delimiter: str) -> bool:
+    """Tell whether all lines have the same number of cells, more than one."""
+    widths = set(_widths(lines, delimiter))
+    return len(widths) == 1 and widths != {1}
 
 
 def _find_decimal(sample: Rows, delimiter: str) -> tuple[str, str | None]:
@@ -218,7 +240,7 @@ def _find_decimal(sample: Rows, delimiter: str) -> tuple[str, str | None]:
         return "," if certain[","] > certain["."] else ".", None
     mark = "," if delimiter == ";" else "."
     meant = guess.replace(",", "." if mark == "," else "")
-    return mark, f"{guess} is read as {meant}; name the mark of decimals if it is not."
+    return mark, f"{guess} is read as {meant}; name the mark by --decimal if it is not."
 
 
 def _counted(n: int) -> str:

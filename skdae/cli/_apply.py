@@ -13,7 +13,13 @@ from skdae._reading import STDIN, Chunk, Format, TableError, open_chunks
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Model, check_columns, load
 from skdae.cli._notes import notes, prints_on_stderr, progress
-from skdae.cli._outputs import STDOUT, check_output, is_parquet_name, open_output
+from skdae.cli._outputs import (
+    STDOUT,
+    check_format,
+    check_output,
+    is_parquet_name,
+    open_output,
+)
 
 CHUNK_ROWS = 10_000
 
@@ -291,6 +297,7 @@ class Job:
 
 def _run(path: str, command: str, job: Job, top: int = 0) -> None:
     """Put a table through a model, chunk by chunk."""
+    check_format(job.output)
     check_output(job.output, job.force)
     model, said = load(path)
     notes(said, job.quiet)

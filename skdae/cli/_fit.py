@@ -17,6 +17,7 @@ from skdae._reading import (
     check_target,
     close_names,
     is_numeric,
+    listed,
     read_sheet,
     split_columns,
 )
@@ -133,6 +134,11 @@ def fit(
         raise TableError(
             f"{data}: no column is left to learn from ({reasons(left_out)}); add "
             "columns of numbers, or name some with --use."
+        )
+    if X.nunique().max() <= 1:
+        raise TableError(
+            f"{data}: at least one column to learn from must vary, and in "
+            f"{listed(X.columns)} all values are the same; add columns that vary."
         )
     notes(_said_of_columns(left_out, drop or [], target), quiet)
     columns = tuple(

@@ -16,12 +16,26 @@ import pandas as pd
 from skdae._reading import Dialect, TableError
 
 STDOUT = "-"
+# what other programs would not open if it were CSV
+OTHERS = (
+    *(".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".json", ".feather", ".arrow"),
+    *(".npy", ".npz", ".h5", ".hdf5", ".mat", ".html", ".zip", ".bz2", ".xz"),
+)
 Write = Callable[[pd.DataFrame], None]
 
 
 def is_parquet_name(path: str) -> bool:
     """Tell whether an output is to be Parquet."""
     return path.lower().endswith((".parquet", ".pq"))
+
+
+def check_format(path: str) -> None:
+    """Refuse names that promise a table that is not written."""
+    if path.lower().endswith(OTHERS):
+        raise TableError(
+            f"--output {path} must be CSV or Parquet, as nothing else is written; name "
+            "it .csv, .csv.gz or .parquet."
+        )
 
 
 def check_output(path: str, force: bool) -> None:
