@@ -663,6 +663,15 @@ def test_warnings_are_notes_and_quiet_silences_them(run, folder):
 # --- help ----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("each", COMMANDS, ids=lambda each: each.function.__name__)
+def test_help_is_whole_at_80_columns(folder, each):
+    done = process(folder, each.function.__name__, "--help", COLUMNS="80")
+    text = done.stdout.decode()
+    assert "\u2026" not in text
+    for choices in re.findall("<[^>]*", text):
+        assert "\n" not in choices
+
+
 def test_every_command_teaches(run):
     code, out, _ = run("--help")
     assert code == 0
@@ -698,15 +707,15 @@ def test_without_typer_the_extra_is_named(monkeypatch, capsys):
 # --- as a process --------------------------------------------------------------------
 
 
-def process(folder, *words, **options):
+def process(folder, *words, input=None, **environment):
     return subprocess.run(
         [sys.executable, "-m", "skdae", *words],
         cwd=folder,
         capture_output=True,
         check=False,
         timeout=120,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        **options,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+        input=input,
     )
 
 

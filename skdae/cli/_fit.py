@@ -54,6 +54,7 @@ def fit(
         typer.Option(
             "--kind",
             "-k",
+            metavar="KIND",
             help="transformer: codes, denoising. detector: anomalies. imputer: "
             "missing cells. classifier, regressor: predict --target.",
         ),

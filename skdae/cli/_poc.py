@@ -50,7 +50,12 @@ def poc(
     ] = None,
     task: Annotated[
         Task,
-        typer.Option("--task", help="What the target is; anomaly: 1 marks anomalies."),
+        typer.Option(
+            "--task",
+            metavar="TASK",
+            help="What the target is: auto, classification, regression, or anomaly, "
+            "where 1 marks anomalies.",
+        ),
     ] = Task.auto,  # type: ignore[attr-defined]
     time: Annotated[
         str | None,
@@ -95,7 +100,13 @@ def poc(
     ] = 10.0,
     schedules: Annotated[
         str,
-        typer.Option("--schedules", help="Which to compare; the first one is judged."),
+        typer.Option(
+            "--schedules",
+            metavar="NAMES",
+            help="Which to compare, the first one is judged: "
+            f"{SCHEDULE_NAMES.replace(',', ', ')}.",
+            show_default="all",
+        ),
     ] = SCHEDULE_NAMES,
     splits: Annotated[
         int,
