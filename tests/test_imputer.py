@@ -183,12 +183,12 @@ def test_where_nothing_can_be_known_the_mean_is_hardly_lost():
 
 
 def test_forests_find_what_a_small_network_does_not():
-    """The product of two quantities again; they cost nothing on the other columns."""
+    """The product of two quantities again; they cost little on the other columns."""
     without = error(small(n_trees=0).fit(X))
     assert without[-1] > 0.8
     found = error(FITTED)
     assert found[-1] < 0.6 * without[-1]
-    assert (found < 1.05 * without + 0.01).all()
+    assert (found < without + 0.03).all()  # deviations
 
 
 def test_forests_count_for_little_where_others_are_exact():
