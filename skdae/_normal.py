@@ -87,7 +87,8 @@ def _expect(
         b = np.take_along_axis(pull[rows], cells, axis=1)[:, :, None]
         if with_spread:
             inverse = np.linalg.inv(P)
-            np.add.at(spread, (cells[:, :, None], cells[:, None, :]), inverse)
+            places = _places(cells, spread).ravel()
+            np.add.at(spread.reshape(-1), places, inverse.ravel())
             solution = inverse @ b
         else:
             solution = np.linalg.solve(P, b)
@@ -97,7 +98,12 @@ def _expect(
 
 def _blocks(matrix: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """Return the part of a matrix that belongs to the cells of each row."""
-    return matrix[cells[:, :, None], cells[:, None, :]]
+    return matrix.take(_places(cells, matrix))
+
+
+def _places(cells: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return where that part lies in the flat matrix, which is read much faster."""
+    return cells[:, :, None] * len(matrix) + cells[:, None, :]
 
 
 def _by_count(missing: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
