@@ -435,13 +435,14 @@ def test_errors_say_what_to_do():
 # --- the normal distribution --------------------------------------------------------
 
 
-def test_conditional_means_are_those_of_the_textbook():
+@pytest.mark.parametrize("n_columns", [5, 130])
+def test_conditional_means_are_those_of_the_textbook(n_columns):
     """mean_m + S_mo inv(S_oo) (z_o - mean_o), and the Schur complement as variance."""
     rng = np.random.default_rng(0)
-    S = np.cov(rng.normal(size=(5, 20)))
-    mean = rng.normal(size=5)
+    S = np.cov(rng.normal(size=(n_columns, 4 * n_columns)))
+    mean = rng.normal(size=n_columns)
     normal = Normal(mean, np.linalg.inv(S))
-    Z = rng.normal(size=(40, 5))
+    Z = rng.normal(size=(40, n_columns))
     missing = rng.random(Z.shape) < 0.4
     filled, spread = normal.fill(Z, missing), normal.variances(missing)
     for z, m, f, s in zip(Z, missing, filled, spread, strict=True):
