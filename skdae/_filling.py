@@ -24,7 +24,6 @@ MOST_HELD_OUT = 2_000  # rows that judge
 JUDGED_ROWS = 1_000  # fewer held-out rows judge several times, with other cells hidden
 MOST_LINEAR_ROWS = 5_000  # that the covariance is estimated from
 LEAST_ROWS = 20  # fewer are not worth a network
-EQUAL_CELLS = 100  # that speak for equal shares of networks and forests
 LEAST_SHARE = 0.2  # of the forests in a column, below which none is grown
 JUDGED_TREES = 5  # of the forests that are judged, one round of them
 COVERED = 0.9  # share of held-out errors that draws are scaled to cover
@@ -190,19 +189,14 @@ def _share(
 ) -> np.ndarray:
     """Return the share of the second of two estimates in their mean, by feature.
 
-    The one that leaves the least squared error on held-out rows, column by column,
-    drawn towards equal shares as if `EQUAL_CELLS` further cells spoke for these.
+    Each weighs by the inverse of its squared error on held-out rows, column by column:
+    near equals are averaged, and one that is far behind hardly counts.
     """
-    error, change = judged.errors(first), np.where(judged.scored, second - first, 0)
-    share = np.empty(error.shape[1])
+    squares = [(judged.errors(each) ** 2).sum(axis=0) for each in (first, second)]
+    share = np.empty(len(squares[0]))
     for column in features:
-        e, d = error[:, column], change[:, column]
-        size = (d**2).sum()
-        best = np.clip((e * d).sum() / size, 0, 1) if size > 0 else 0.5
-        n_cells = max(judged.scored[:, column].sum(), 1)
-        pull = EQUAL_CELLS * ((e - best * d) ** 2).sum() / n_cells
-        weight = size + pull
-        share[column] = (size * best + pull * 0.5) / weight if weight > 0 else 0.5
+        one, other = (square[column].sum() for square in squares)
+        share[column] = one / (one + other) if one + other > 0 else 0.5
     return share
 
 

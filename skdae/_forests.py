@@ -8,7 +8,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 from skdae._gaps import Rows
 
 MOST_ROWS = 20_000  # that trees are grown on
-MOST_LEAVES = 5_000  # of a tree, about: more rows make larger leaves
+MOST_LEAVES = 2_000  # of a tree, about: more rows make larger leaves
 LEAST_LEAF = 2  # rows of a leaf
 WIDE = 60  # features from which less is done for each
 MOST_INPUTS, MOST_INPUTS_WIDE = 20, 10  # features that a forest looks at

@@ -55,8 +55,8 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
     n_trees : int, default=10
         Trees of a forest. A column has two forests, the second of which starts from
         what the first ones have filled, one above 60 encoded columns, and none where
-        it would hardly count. 0 leaves all of them out, which makes the fitted imputer
-        small.
+        it would hardly count. They make up most of the fitted imputer's size, up to
+        about 4 MB per column; 0 leaves all of them out.
     n_imputations : int, default=1
         Tables that `sample_imputations` returns.
     add_indicator : bool, default=False

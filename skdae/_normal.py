@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import LinAlgError, lapack
 
 N_ROUNDS = 15  # of filling and estimating
 TOLERANCE = 2e-3  # change of a covariance of scaled columns that ends the rounds
 RIDGE = 1e-4  # added to the variances of scaled columns, so that they can be inverted
 BLOCK_CELLS = 2_000_000  # of the matrices that are solved at a time
+LARGE = 50  # rows of a matrix from which its symmetry is worth a call of its own
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Normal:
         """Return the conditional variances of missing cells, 0 elsewhere."""
         spread = np.zeros(missing.shape)
         for rows, cells in _by_count(missing):
-            inverse = np.linalg.inv(_blocks(self.precision, cells))
+            inverse = _inverses(_blocks(self.precision, cells))
             spread[rows[:, None], cells] = np.diagonal(inverse, axis1=1, axis2=2)
         return spread
 
@@ -86,8 +88,9 @@ def _expect(
         P = _blocks(normal.precision, cells)  # (n_rows, n_missing, n_missing)
         b = np.take_along_axis(pull[rows], cells, axis=1)[:, :, None]
         if with_spread:
-            inverse = np.linalg.inv(P)
-            np.add.at(spread, (cells[:, :, None], cells[:, None, :]), inverse)
+            inverse = _inverses(P)
+            places = _places(cells, spread).ravel()
+            np.add.at(spread.reshape(-1), places, inverse.ravel())
             solution = inverse @ b
         else:
             solution = np.linalg.solve(P, b)
@@ -97,7 +100,25 @@ def _expect(
 
 def _blocks(matrix: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """Return the part of a matrix that belongs to the cells of each row."""
-    return matrix[cells[:, :, None], cells[:, None, :]]
+    return matrix.take(_places(cells, matrix))
+
+
+def _inverses(matrices: np.ndarray) -> np.ndarray:
+    """Return the inverses of symmetric positive definite matrices, (n, m, m)."""
+    if matrices.shape[1] < LARGE:
+        return np.linalg.inv(matrices)
+    inverses = np.empty_like(matrices)
+    for matrix, inverse in zip(matrices, inverses, strict=True):
+        root, failed = lapack.dpotrf(matrix, lower=1)
+        if failed:
+            raise LinAlgError("A covariance of what is missing is not positive.")
+        inverse[:] = lapack.dpotri(root, lower=1)[0]
+    return np.tril(inverses) + np.tril(inverses, -1).swapaxes(1, 2)
+
+
+def _places(cells: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return where that part lies in the flat matrix, which is read much faster."""
+    return cells[:, :, None] * len(matrix) + cells[:, None, :]
 
 
 def _by_count(missing: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

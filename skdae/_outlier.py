@@ -102,8 +102,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         The threshold: rows whose `score_samples` are below it are outliers.
     calibration_scores_ : ndarray of shape (n_samples,)
         Score of each training row by the networks that have not seen it; NaN for rows
-        that a splitter never holds out. Thresholds for smoothed scores are quantiles
-        of these, smoothed.
+        that a splitter never holds out.
     n_features_in_ : int
         Columns seen in `fit`.
     feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
@@ -112,6 +111,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
     See Also
     --------
     GradualDAETransformer : Codes and residuals for detectors of your own.
+    skdae.timeseries.EWMA : Smooths scores; `smoothed_offset` is their threshold.
 
     Notes
     -----
@@ -239,8 +239,9 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         scores[known] = -combine(scale, held_out[known])
         self.is_categorical_, self.category_encoder_ = table.categorical, table.encoder
         self.score_names_, self.members_, self._scale = names, members, scale
-        self.calibration_scores_ = scores
-        self.offset_ = self._threshold(scores[usual & known], raw)
+        self.calibration_scores_, self._calibrated = scores, usual & known
+        every = scores if self.contamination == "auto" else self._scores(raw)
+        self.offset_ = self._threshold(scores, every)
         return self
 
     # --- scores ----------------------------------------------------------------------
@@ -330,6 +331,41 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         columns = _check_feature_names_in(self)
         return pandas.DataFrame(parts, columns=columns, index=getattr(X, "index", None))
 
+    def smoothed_offset(self, smoothing, *, groups=None):
+        """Return the threshold for scores that are smoothed over time.
+
+        What `offset_` is for single rows, for ``smoothing.smooth(score_samples(X))``:
+        the same rule on `calibration_scores_` after smoothing. Smoothing narrows the
+        spread of scores, and `offset_` would hardly ever be passed.
+
+        Parameters
+        ----------
+        smoothing : Smoothing
+            How scores are smoothed, :class:`~skdae.timeseries.EWMA` for instance.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row of `fit` (unit, run), each smoothed by itself; None is
+            one group.
+
+        Returns
+        -------
+        float
+            Threshold; a smoothed score below it is an alarm.
+
+        Warns
+        -----
+        UserWarning
+            If there are too few rows for `false_alarm_rate`; it names the number.
+
+        Notes
+        -----
+        The rows of `fit` must have been in time order, best with
+        ``calibration='blocked'``. Smoothed scores of neighbours are alike, and so they
+        count for fewer rows: the more is smoothed, the less surely is the rate met.
+        """
+        check_is_fitted(self)
+        smoothed = smoothing.smooth(self.calibration_scores_, groups=groups)
+        return self._threshold(smoothed, smoothed)
+
     def __sklearn_is_fitted__(self):
         return hasattr(self, "offset_")
 
@@ -381,13 +417,15 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
             n_neighbors = NEIGHBORS if presumed_normal else several
         return float(trim), int(n_neighbors)
 
-    def _threshold(self, calibrated: np.ndarray, raw: np.ndarray) -> float:
+    def _threshold(self, held_out: np.ndarray, every: np.ndarray) -> float:
         """Return the score below which a row is an outlier."""
         if self.contamination == "auto":
-            threshold = conformal_threshold(-calibrated, self.false_alarm_rate)
+            threshold = conformal_threshold(
+                -held_out[self._calibrated], self.false_alarm_rate
+            )
             # the training row that it is has no alarm, in whatever batch it comes
             return -threshold - ROUNDING * abs(threshold)
-        return float(np.percentile(self._scores(raw), 100 * self.contamination))
+        return float(np.nanpercentile(every, 100 * self.contamination))
 
     # --- parts of score_samples ------------------------------------------------------
 

@@ -183,12 +183,12 @@ def test_where_nothing_can_be_known_the_mean_is_hardly_lost():
 
 
 def test_forests_find_what_a_small_network_does_not():
-    """The product of two quantities again; they cost nothing on the other columns."""
+    """The product of two quantities again; they cost little on the other columns."""
     without = error(small(n_trees=0).fit(X))
     assert without[-1] > 0.8
     found = error(FITTED)
     assert found[-1] < 0.6 * without[-1]
-    assert (found < 1.05 * without + 0.01).all()
+    assert (found < without + 0.03).all()  # deviations
 
 
 def test_forests_count_for_little_where_others_are_exact():
@@ -435,13 +435,14 @@ def test_errors_say_what_to_do():
 # --- the normal distribution --------------------------------------------------------
 
 
-def test_conditional_means_are_those_of_the_textbook():
+@pytest.mark.parametrize("n_columns", [5, 130])
+def test_conditional_means_are_those_of_the_textbook(n_columns):
     """mean_m + S_mo inv(S_oo) (z_o - mean_o), and the Schur complement as variance."""
     rng = np.random.default_rng(0)
-    S = np.cov(rng.normal(size=(5, 20)))
-    mean = rng.normal(size=5)
+    S = np.cov(rng.normal(size=(n_columns, 4 * n_columns)))
+    mean = rng.normal(size=n_columns)
     normal = Normal(mean, np.linalg.inv(S))
-    Z = rng.normal(size=(40, 5))
+    Z = rng.normal(size=(40, n_columns))
     missing = rng.random(Z.shape) < 0.4
     filled, spread = normal.fill(Z, missing), normal.variances(missing)
     for z, m, f, s in zip(Z, missing, filled, spread, strict=True):

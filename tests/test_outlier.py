@@ -22,6 +22,7 @@ from skdae._calibration import conformal_threshold, make_folds, rows_needed
 from skdae._covariance import shrunk_covariance
 from skdae._cross_fitting import fingerprints, say
 from skdae._scores import COMBINATION, LEAST_SPREAD, SCORES, Scale, column_parts
+from skdae.timeseries import EWMA, KOfN, SlidingWindow
 
 NETWORK = GradualDAETransformer((12, 3), noise_rate=0.3, max_iter=15)
 
@@ -162,6 +163,41 @@ def test_blocks_are_consecutive_rows():
     for _, held_out in folds:
         assert (np.diff(held_out) == 1).all()
     assert sorted(np.concatenate([held for _, held in folds])) == list(range(10))
+
+
+@pytest.mark.parametrize("smoothing", [EWMA(0.3), KOfN(2, n=3)])
+def test_smoothed_scores_have_a_threshold_of_their_own(smoothing):
+    """Calibrated after smoothing: the rate is met on fresh smoothed scores."""
+    train, fresh = factors(600, 0), factors(3000, 2)
+    detector = small(calibration="blocked", false_alarm_rate=0.05).fit(train)
+    offset = detector.smoothed_offset(smoothing)
+    assert offset > detector.offset_
+    rate = (smoothing.smooth(detector.score_samples(fresh)) < offset).mean()
+    assert 0.015 < rate < 0.09
+    unsmoothed = detector.smoothed_offset(EWMA(1.0))
+    assert unsmoothed == pytest.approx(detector.offset_)
+    groups = np.arange(600) % 300  # of two rows each: hardly smoothed
+    assert detector.smoothed_offset(smoothing, groups=groups) < offset
+
+
+def test_smoothed_threshold_of_a_contaminated_table_is_at_its_share():
+    detector = small(contamination=0.1).fit(X)
+    smoothed = EWMA().smooth(detector.calibration_scores_)
+    assert (smoothed < detector.smoothed_offset(EWMA())).mean() == 0.1
+
+
+def test_smoothed_threshold_without_the_rows_that_are_never_held_out():
+    fold = np.repeat([0, -1, 1], [70, 60, 70])
+    detector = small(calibration=PredefinedSplit(fold), false_alarm_rate=0.05).fit(X)
+    held_out = np.delete(EWMA().smooth(detector.calibration_scores_), slice(70, 130))
+    expected = -conformal_threshold(-held_out, 0.05)
+    assert detector.smoothed_offset(EWMA()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_windows_and_smoothing_in_a_pipeline():
+    pipeline = make_pipeline(SlidingWindow(3), small(calibration="blocked")).fit(X)
+    scores = EWMA().smooth(pipeline.score_samples(broken(FRESH, 2)))
+    assert (scores < pipeline[-1].smoothed_offset(EWMA()))[5:].all()
 
 
 def test_a_splitter_may_leave_rows_in_training():

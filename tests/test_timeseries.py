@@ -479,6 +479,18 @@ def test_a_stream_of_frames(kind):
     np.testing.assert_allclose(pushed, forest.score_samples(X))
 
 
+@pytest.mark.parametrize(
+    "row_of", [FRAME.iloc.__getitem__, FRAME.to_dict("records").__getitem__]
+)
+def test_rows_with_names(row_of):
+    """Series and mappings, without a warning that names are missing."""
+    window = SlidingWindow(3, group_column="unit")
+    forest = make_pipeline(window, IsolationForest(random_state=0)).fit(FRAME)
+    stream = StreamScorer(forest.score_samples, width=3)
+    pushed = [stream.push(row_of(i), UNITS[i]) for i in range(20)]
+    np.testing.assert_allclose(pushed, forest.score_samples(FRAME))
+
+
 def test_errors_of_streams():
     with pytest.raises(ValueError, match=r"row has the shape \(2, 1\) .* single row"):
         StreamScorer(len).push([[1.0], [2.0]])

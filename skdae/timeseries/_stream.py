@@ -56,8 +56,9 @@ class StreamScorer:
 
         Parameters
         ----------
-        row : array-like of shape (n_features,) or table of one row
-            The row; a DataFrame where the model was fitted on one.
+        row : array-like of shape (n_features,), Series, mapping or table of one row
+            The row; with names where the model was fitted on a DataFrame: those of a
+            Series, the keys of a mapping or the columns of a DataFrame.
         group : hashable, default=None
             The unit or the file that the row belongs to.
 
@@ -73,7 +74,7 @@ class StreamScorer:
             its range.
         """
         self._check()
-        table = row if hasattr(row, "columns") else np.atleast_2d(np.asarray(row))
+        table = _table(row)
         if len(table) != 1:
             raise ValueError(
                 f"row has the shape {table.shape} and must be a single row; call push "
@@ -98,3 +99,14 @@ class StreamScorer:
             )
         if self.smoothing is not None:
             self.smoothing.check()
+
+
+def _table(row: Any) -> Any:
+    """Return a row as a table, with its names where it has some."""
+    if hasattr(row, "columns"):
+        return row
+    if hasattr(row, "keys"):  # a Series or a mapping
+        import pandas
+
+        return pandas.DataFrame([dict(row)])
+    return np.atleast_2d(np.asarray(row))
