@@ -53,6 +53,11 @@ def make_folds(
                 f"groups has the shape {groups.shape} and must have one entry per row "
                 f"of X ({n_rows}); pass them in the order of the rows."
             )
+    if isinstance(calibration, str) and calibration not in CALIBRATIONS:
+        raise ValueError(
+            f"calibration={calibration!r} must be one of {sorted(CALIBRATIONS)} or a "
+            "splitter of scikit-learn; correct the name."
+        )
     if not isinstance(calibration, str):
         rows = np.zeros((n_rows, 1))
         return _checked(list(calibration.split(rows, None, groups)), n_rows)

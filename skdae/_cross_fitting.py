@@ -85,9 +85,17 @@ class CrossFit:
 
     transformers: list[GradualDAETransformer]
     trained_on: list[dict[str, np.ndarray]]  # views of each network's own rows
-    held_out: dict[str, np.ndarray]  # views of all rows, NaN where never held out
+    held_out: list[dict[str, np.ndarray]]  # views of the rows that each left out
     fold_of: np.ndarray  # (n_rows,) -1 where never held out
     seen: list[np.ndarray]  # fingerprints of each network's own rows
+
+    def joined(self, view: str) -> np.ndarray:
+        """Return a view of all rows by the network that left each out, or NaN."""
+        width = self.held_out[0][view].shape[1]
+        values = np.full((len(self.fold_of), width), np.nan)
+        for number, shown in enumerate(self.held_out):
+            values[self.fold_of == number] = shown[view]
+        return values
 
 
 def cross_fit(
@@ -101,7 +109,7 @@ def cross_fit(
     """Train a network per fold on the usual rows outside of it."""
     own = {name for name in views if not VIEWS[name].held_out}
     own |= {"inputs"} if "code" in views else set()
-    result = CrossFit([], [], {}, np.full(len(raw), -1), [])
+    result = CrossFit([], [], [], np.full(len(raw), -1), [])
     for number, ((train, held_out), seed) in enumerate(zip(folds, seeds, strict=True)):
         rows = raw[train[usual[train]]]
         network = clone(transformer).set_params(random_state=int(seed)).fit(rows)
@@ -109,9 +117,7 @@ def cross_fit(
         result.trained_on.append(views_of(network, own, rows))
         result.seen.append(fingerprints(rows))
         result.fold_of[held_out] = number
-        for name, values in views_of(network, views, raw[held_out]).items():
-            place = (len(raw), values.shape[1])
-            result.held_out.setdefault(name, np.full(place, np.nan))[held_out] = values
+        result.held_out.append(views_of(network, views, raw[result.fold_of == number]))
     return result
 
 
@@ -136,18 +142,19 @@ def _judge_one(
     What residuals are usual is learned from held-out rows, never from residuals of
     training rows; the rows of a network's own fold are left out of it.
     """
-    shown = fits.held_out[score.view]
     known = usual & (fits.fold_of >= 0)
-    scores = np.full(len(shown), np.nan)
+    scores = np.full(len(usual), np.nan)
     models: list[Model] = []
+    # other views have features of their own: a category may be in some folds only
+    joined = fits.joined(score.view) if VIEWS[score.view].held_out else None
     for number, own in enumerate(fits.trained_on):
         rows = fits.fold_of == number
-        if VIEWS[score.view].held_out:
+        if joined is not None:
             others = known & ~rows if (known & ~rows).sum() > 1 else known
-            model = score.learn(shown[others], n_neighbors)
+            model = score.learn(joined[others], n_neighbors)
         else:
             model = score.learn(own[score.view], n_neighbors)
-        scores[rows] = model.strangeness(shown[rows])
+        scores[rows] = model.strangeness(fits.held_out[number][score.view])
         models.append(model)
     return scores, models
 

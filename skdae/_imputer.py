@@ -50,8 +50,9 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
         0.002, and a random share of each row hidden, up to 60 % of it.
     n_refinements : int, default=1
         Networks that correct what is filled, each what the one before it left. 0 is
-        the linear estimate. A further one costs its time and helps little, but does
-        no harm: where it does not help on held-out rows, its step is 0.
+        the linear estimate, which is ahead where a later time follows other relations.
+        A further one costs its time and helps little; where it does not help on
+        held-out rows, its step is 0.
     n_trees : int, default=10
         Trees of a forest. A column has two forests, the second of which starts from
         what the first ones have filled, one above 60 encoded columns, and none where
@@ -91,9 +92,11 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    What `transform` fills lies within the range of the column in `fit`. A column
-    without a single value in `fit` stays missing. An unknown category is no missing
-    cell: it is kept, and read as if nothing were known.
+    What `transform` fills lies within the range of the column in `fit`; what is drawn
+    may lie beyond it. A column without a single value in `fit` stays missing. A column
+    of integers with gaps becomes one of floats, which hold whole numbers up to 2**53.
+    An unknown category is no missing cell: it is kept, and read as if nothing were
+    known.
 
     What is drawn has the covariance of the linear estimate, scaled by column so that
     90 % intervals of draws cover nine in ten of the cells hidden in held-out rows. The
@@ -124,7 +127,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
-        "transformer": [HasMethods(["fit_stream", "reconstruct"]), None],
+        "transformer": [GradualDAETransformer, None],
         "n_refinements": [Interval(Integral, 0, None, closed="left")],
         "n_trees": [Interval(Integral, 0, None, closed="left")],
         "n_imputations": [Interval(Integral, 1, None, closed="left")],
@@ -191,6 +194,11 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
             allow_nan=True,
         )
         index = training_rows(table.raw, None).index
+        if not len(index):
+            raise ValueError(
+                "X must hold some value to learn from, and all cells of its "
+                f"{len(table.raw)} rows are missing; add rows with values."
+            )
         columns = learn_columns(self, table, index, None, transformer.scaling)
         streams = spawn_streams(self.random_state)
         rows = Rows(*_encoded(columns, table.raw[index]), index.argsort().argsort())

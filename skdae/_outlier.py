@@ -1,5 +1,6 @@
 """The outlier detector: scores of rows, and thresholds from rows held out."""
 
+import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,9 +13,11 @@ from skdae._calibration import CALIBRATIONS, conformal_threshold, make_folds
 from skdae._cross_fitting import Member, cross_fit, judge, say, usual_rows
 from skdae._html import PhaseTableMixin, phase_tables
 from skdae._random import spawn_streams
+from skdae._ranks import neighbour_correlation
 from skdae._scores import SCORES, Scale, check_scores, combine, views_needed
 from skdae._tables import Table, read, read_training
 from skdae._transformer import GradualDAETransformer, input_tags_of
+from skdae._validation import empty_rows
 from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, PerRowNoise
 
 DEFAULT_STEPS = 4_000  # of training, about, where no transformer is given
@@ -22,6 +25,7 @@ DEFAULT_EPOCHS = (20, 100)
 NEIGHBORS = 2
 ROBUST_NEIGHBORS = 50  # so that outliers that are alike do not vouch for each other
 ROUNDING = 1e-5  # of a score, between batches
+IN_ORDER = 0.5  # correlation of neighbouring rows, as in records over time
 TRIM = 0.35  # of the training rows, where some of them are outliers
 
 
@@ -46,12 +50,12 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
     Parameters
     ----------
     transformer : GradualDAETransformer or None, default=None
-        The network to train, cloned for every fold; its parameters are searched as
-        ``transformer__noise_rate``, and it says which columns are categorical and
-        whether values may be missing. Its `output` is not used and its `random_state`
-        is replaced. None is one with its defaults but for noise and epochs: lost cells
-        and Gaussian errors, with a rate and a scale of its own for each row, and 20 to
-        100 epochs, fewer where there are many rows.
+        The network to train, cloned for every fold; parameters of one that is given
+        are searched as ``transformer__noise_rate``, and it says which columns are
+        categorical and whether values may be missing. Its `output` is not used and its
+        `random_state` is replaced. None is one with its defaults but for noise and
+        epochs: lost cells and Gaussian errors, with a rate and a scale of its own for
+        each row, and 20 to 100 epochs, fewer where there are many rows.
     scores : str or sequence of str, default='auto'
         How strangeness is measured. On the residuals of a row: 'squared_error', their
         mean square; 'scaled_error', each over its spread on rows not trained on;
@@ -115,11 +119,12 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
 
     Notes
     -----
-    Fresh rows are scored by all networks, held-out rows by the one that left them out;
-    an average is a little less extreme, so that the rate of false alarms is met from
-    below. For a linear network without noise, 'code_distance' and 'squared_error' are
-    the two statistics of a PCA monitor, Hotelling's T² and the squared prediction
-    error.
+    A row without a single value holds nothing that is strange, and counts as normal
+    with a warning. Fresh rows are scored by all networks, held-out rows by the one that
+    left them out; an average is a little less extreme, so that the rate of false alarms
+    is met from below. For a linear network without noise, 'code_distance' and
+    'squared_error' are the two statistics of a PCA monitor, Hotelling's T² and the
+    squared prediction error.
 
     References
     ----------
@@ -132,7 +137,9 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
     >>> from skdae.datasets import make_sensor_data
     >>> plant = make_sensor_data(600, faults=(), random_state=0)
     >>> detector = GradualDAEOutlierDetector(
-    ...     GradualDAETransformer((32, 8), max_iter=10), random_state=0
+    ...     GradualDAETransformer((32, 8), max_iter=10),
+    ...     calibration="blocked",
+    ...     random_state=0,
     ... ).fit(plant.data)
     >>> bool((detector.predict(plant.data) == -1).mean() < 0.02)
     True
@@ -200,7 +207,9 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         y : None
             Ignored.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row (unit, run, day); a group is held out as a whole.
+            Group of each row (unit, run, day); a group is held out as a whole. Rows
+            that are copies of each other should share one, or be left out: a copy
+            of a row learned from is no fresh row.
 
         Returns
         -------
@@ -215,11 +224,14 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If there are too few rows for `false_alarm_rate`; it names the number.
+            If there are too few rows for `false_alarm_rate`; it names the number. If
+            rows held out at random have neighbours that resemble them.
         """
         names = check_scores(self.scores)
         table = self._read_training(X)
         raw, streams = table.raw, spawn_streams(self.random_state)
+        if self.contamination == "auto" and groups is None:
+            self._warn_of_order(raw[:, ~table.categorical])
         transformer = self._network(table)
         trim, n_neighbors = self._robustness(len(raw))
         usual = usual_rows(transformer, table, trim, n_neighbors)
@@ -261,9 +273,24 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         -------
         ndarray of shape (n_samples,)
             Higher is more normal; at most 0.
+
+        Warns
+        -----
+        UserWarning
+            If rows have no value at all: they are scored as normal.
         """
         check_is_fitted(self)
-        return self._scores(self._read(X).raw)
+        raw = self._read(X).raw
+        n_empty = int(empty_rows(raw).sum())
+        if n_empty:
+            warnings.warn(
+                f"{n_empty} of the rows of X have no value at all; nothing in them is "
+                "strange, and they count as normal. Look for silent sensors by "
+                "counting missing cells.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self._scores(raw)
 
     def decision_function(self, X):
         """Return `score_samples` minus `offset_`: below 0 for outliers.
@@ -379,6 +406,23 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         return phase_tables(self.transformer, "each network")
 
     # --- parts of fit ----------------------------------------------------------------
+
+    def _warn_of_order(self, numbers: np.ndarray) -> None:
+        """Say so where a row held out at random has a copy of itself beside it."""
+        if not isinstance(self.calibration, str) or self.calibration != "random":
+            return
+        if not numbers.shape[1]:
+            return
+        follow = neighbour_correlation(numbers)
+        if follow > max(IN_ORDER, 3 / np.sqrt(len(numbers))):
+            warnings.warn(
+                f"Neighbouring rows resemble each other (correlation {follow:.2f}), as "
+                "records over time do: with calibration='random' the false_alarm_rate "
+                f"of {self.false_alarm_rate:g} holds for rows between those of X and "
+                "not for later ones. Set calibration='blocked', or pass groups.",
+                UserWarning,
+                stacklevel=3,
+            )
 
     @property
     def _reader(self) -> GradualDAETransformer:

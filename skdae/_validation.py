@@ -102,7 +102,7 @@ def _not_alone(starts: np.ndarray) -> np.ndarray:
     return np.flatnonzero(~(starts & np.append(starts[1:], True)))
 
 
-def _empty_rows(X: np.ndarray) -> np.ndarray:
+def empty_rows(X: np.ndarray) -> np.ndarray:
     """Return which rows have no value at all, column by column to save memory."""
     empty = np.ones(len(X), dtype=bool)
     for column in X.T:
@@ -151,7 +151,7 @@ def training_rows(
     )
     kept = np.ones(len(X), dtype=bool)
     if target is None:
-        kept = ~_empty_rows(X)[order]
+        kept = ~empty_rows(X)[order]
     if weights is not None:
         kept &= weights[order] > 0
         if not kept.any():

@@ -428,6 +428,8 @@ def test_errors_say_what_to_do():
         small(n_refinements=-1).fit(X)
     with pytest.raises(ValueError, match="name categories in categorical_features"):
         small().fit(GAPS)
+    with pytest.raises(ValueError, match="all cells of its 20 rows are missing"):
+        small().fit(np.full((20, 3), np.nan))
     with pytest.raises(ValueError, match="noise_rate=2.0 does not suit"):
         small(noise_rate=2.0).fit(X)
 

@@ -208,6 +208,8 @@ def test_a_splitter_may_leave_rows_in_training():
     assert np.isfinite(detector.score_samples(X)).all()
     with pytest.raises(ValueError, match="must do so once; use a splitter such as"):
         small(calibration=ShuffleSplit(5, random_state=0)).fit(X)
+    with pytest.raises(ValueError, match="calibration=.x. must be one of"):
+        small(calibration="x").fit(X)
     same = small(calibration=KFold(3)).fit(X).score_samples(FRESH)
     np.testing.assert_array_equal(
         same, small(calibration="blocked").fit(X).score_samples(FRESH)
@@ -376,6 +378,34 @@ def test_outliers_in_training_are_left_out():
 
 
 # --- tables ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scores", [*SCORES, "auto"])
+def test_a_category_that_some_folds_lack(scores):
+    """Networks of different widths; to some of them it is an unknown one."""
+    table = pd.DataFrame(X[:, :3], columns=list("abc"))
+    table["state"] = np.where(table["a"] > table["a"].mean(), "up", "down")
+    table.loc[7, "state"] = "rare"
+    network = clone(NETWORK).set_params(categorical_features=["state"], max_iter=3)
+    detector = small(network, scores=scores, false_alarm_rate=0.05).fit(table)
+    scored = detector.score_samples(table)
+    np.testing.assert_allclose(scored, detector.calibration_scores_)
+    np.testing.assert_allclose(detector.contributions(table).sum(axis=1), -scored)
+
+
+def test_rows_in_the_order_of_time_are_not_held_out_at_random_in_silence():
+    walk = np.cumsum(factors(200, 0), axis=0)
+    with pytest.warns(UserWarning, match="Neighbouring rows .* calibration='blocked'"):
+        small(false_alarm_rate=0.05).fit(walk)
+    small(false_alarm_rate=0.05, calibration="blocked").fit(walk)
+    small(contamination=0.1).fit(walk)
+
+
+def test_rows_without_a_value_are_named():
+    rows = FRESH[:5].copy()
+    rows[2] = np.nan
+    with pytest.warns(UserWarning, match="1 of the rows of X have no value at all"):
+        assert FITTED.predict(rows)[2] == 1
 
 
 def test_missing_and_categorical_cells():

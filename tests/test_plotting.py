@@ -13,6 +13,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -70,7 +71,9 @@ def dae(table):
 @pytest.fixture(scope="module")
 def detector(table):
     inner = GradualDAETransformer((8, 3), max_iter=6)
-    return GradualDAEOutlierDetector(inner, random_state=0).fit(table)
+    folds = KFold(5, shuffle=True, random_state=0)
+    detector = GradualDAEOutlierDetector(inner, calibration=folds, random_state=0)
+    return detector.fit(table)
 
 
 def y_of(lines):

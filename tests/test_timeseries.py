@@ -498,6 +498,10 @@ def test_errors_of_streams():
         StreamScorer(len, width=0).push([1.0])
     with pytest.raises(ValueError, match="k=3 of KOfN"):
         StreamScorer(len, smoothing=KOfN(3, n=2)).push([1.0])
+    with pytest.raises(ValueError, match="smoothing='ewma' must be a Smoothing"):
+        StreamScorer(len, smoothing="ewma").push([1.0])
+    with pytest.raises(ValueError, match="must be a function of a table; pass model"):
+        StreamScorer(IsolationForest()).push([1.0])
 
 
 # --- what is held out ----------------------------------------------------------------

@@ -156,7 +156,9 @@ class AnomalyTimelineDisplay:
         >>> from skdae.plotting import AnomalyTimelineDisplay
         >>> plant = make_sensor_data(400, n_sensors=6, random_state=0)
         >>> detector = GradualDAEOutlierDetector(
-        ...     GradualDAETransformer((8, 4), max_iter=6), random_state=0
+        ...     GradualDAETransformer((8, 4), max_iter=6),
+        ...     calibration="blocked",
+        ...     random_state=0,
         ... ).fit(plant.data)
         >>> display = AnomalyTimelineDisplay.from_estimator(detector, plant.data)
         >>> bool(display.threshold == -detector.offset_)

@@ -11,6 +11,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import LabelEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from skdae._ranks import neighbour_correlation
 from skdae._reading import close_names, is_numeric, split_columns
 
 #: Kinds of columns that are left out.
@@ -332,7 +333,7 @@ def leaks(data: Data) -> list[Finding]:
     """Return what makes results better than they will be in use."""
     findings = []
     if data.groups is None and not data.in_time:
-        follow = _neighbour_correlation(data)
+        follow = neighbour_correlation(data.X[list(data.numeric)].to_numpy(float))
         if follow > IN_ORDER:
             findings.append(Finding("rows_in_order", numbers={"correlation": follow}))
     repeated = int(data.X.duplicated().sum())
@@ -354,15 +355,6 @@ def leaks(data: Data) -> list[Finding]:
     if missing:
         findings.append(Finding("unlabelled_rows", numbers={"rows": missing}))
     return findings
-
-
-def _neighbour_correlation(data: Data) -> float:
-    """Return how alike neighbouring rows are: the median over columns, 0 to 1."""
-    ranks = data.X[list(data.numeric)].rank().to_numpy()
-    ranks = np.nan_to_num(ranks - np.nanmean(ranks, axis=0))
-    variance = (ranks**2).mean(axis=0)
-    follow = (ranks[1:] * ranks[:-1]).mean(axis=0)
-    return float(np.median(follow / np.maximum(variance, 1e-12)))
 
 
 def _telling_columns(data: Data) -> dict[str, float]:

@@ -92,12 +92,22 @@ class StreamScorer:
 
     def _check(self) -> None:
         """Check the parameters, which may be set at any time."""
+        if not callable(self.score):
+            raise ValueError(
+                f"score={self.score!r} must be a function of a table; pass "
+                "model.score_samples, for example."
+            )
         if not isinstance(self.width, int | np.integer) or self.width < 1:
             raise ValueError(
                 f"width={self.width!r} must be an int of at least 1; pass the width of "
                 "the SlidingWindow, or 1 without one."
             )
         if self.smoothing is not None:
+            if not isinstance(self.smoothing, Smoothing):
+                raise ValueError(
+                    f"smoothing={self.smoothing!r} must be a Smoothing or None; pass "
+                    "EWMA(), for example."
+                )
             self.smoothing.check()
 
 

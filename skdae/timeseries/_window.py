@@ -252,8 +252,9 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
             Windows as `transform` returns them, or as a model rebuilds them. NaN
             takes no part in an average.
         groups : array-like of shape (n_samples,), default=None
-            Group of each of the rows to return. None is one group; with `step` above
-            1 it is taken to end with a whole step.
+            Group of each of the rows to return; needed where `fit` had a
+            `group_column`. None is one group; with `step` above 1 it is taken to end
+            with a whole step.
 
         Returns
         -------
@@ -264,10 +265,16 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X does not have the width or the number of windows that `groups` asks.
+            If X does not have the width or the number of windows that `groups` asks,
+            or `groups` is not given and there is a `group_column`.
         """
         check_is_fitted(self)
         self._validate_params()
+        if groups is None and self.group_column_ is not None and self.width > 1:
+            raise ValueError(
+                f"group_column={self.group_column!r} makes windows of several groups, "
+                "and groups is None; pass the group of each row to return."
+            )
         names = self._names(None)
         table = check_array(
             plain_cells(X),
