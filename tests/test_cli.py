@@ -538,6 +538,10 @@ FAILURES = {
         ("fit", P, "-o", "n", "--drop", "time", "--use", "time"),
         "--drop and --use must name different columns, and both name 'time'",
     ),
+    "dates": (
+        ("fit", P, "-o", "n", "--use", "time"),
+        "--use 'time' must name numbers or categories, and these are dates",
+    ),
     "target and drop": (
         ("fit", P, "-o", "n", "-k", "regressor", "-t", "flow", "--drop", "flow"),
         "--target and --drop must name different columns",

@@ -180,6 +180,11 @@ def _left_out(
     kinds = split_columns(table)
     for name, values in table.items():
         kind = kinds.kind_of(str(name))
+        if kind == "date_time" and name in use:
+            raise TableError(
+                f"--use {name!r} must name numbers or categories, and these are dates "
+                "or times; make numbers of them, such as the hour, or leave it away."
+            )
         if kind in LEFT_OUT and name not in use:
             reasons.setdefault(str(name), LEFT_OUT[kind])
         n_different = 0 if is_numeric(values) else values.nunique()
