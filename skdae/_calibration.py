@@ -18,7 +18,8 @@ def _random(
     if groups is None:
         splitter = KFold(n_splits, shuffle=True, random_state=seed)
         return list(splitter.split(np.zeros((n_rows, 1))))
-    return list(GroupKFold(n_splits).split(np.zeros((n_rows, 1)), groups=groups))
+    by_group = GroupKFold(n_splits, shuffle=True, random_state=seed)
+    return list(by_group.split(np.zeros((n_rows, 1)), groups=groups))
 
 
 def _blocked(

@@ -43,6 +43,16 @@ def fingerprints(raw: np.ndarray) -> np.ndarray:
     return ((words * odd) ^ (words >> 32)).sum(axis=1, dtype=np.uint64)
 
 
+def copies(raw: np.ndarray, n_splits: int) -> np.ndarray | None:
+    """Return a group per row that its copies share, None where there are none.
+
+    Held out apart from them, a row would not be a fresh one.
+    """
+    distinct, groups = np.unique(fingerprints(raw), return_inverse=True)
+    is_worth = n_splits <= len(distinct) < len(raw)
+    return groups if is_worth else None
+
+
 @dataclass(frozen=True)
 class Member:
     """A network and what each score has learned from its rows."""

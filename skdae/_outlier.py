@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from skdae._calibration import CALIBRATIONS, conformal_threshold, make_folds
-from skdae._cross_fitting import Member, cross_fit, judge, say, usual_rows
+from skdae._cross_fitting import Member, copies, cross_fit, judge, say, usual_rows
 from skdae._html import PhaseTableMixin, phase_tables
 from skdae._random import spawn_streams
 from skdae._ranks import neighbour_correlation
@@ -207,9 +207,9 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         y : None
             Ignored.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row (unit, run, day); a group is held out as a whole. Rows
-            that are copies of each other should share one, or be left out: a copy
-            of a row learned from is no fresh row.
+            Group of each row (unit, run, day); a group is held out as a whole. None:
+            where the threshold meets `false_alarm_rate` and calibration is 'random',
+            copies of a row are a group.
 
         Returns
         -------
@@ -230,8 +230,10 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         names = check_scores(self.scores)
         table = self._read_training(X)
         raw, streams = table.raw, spawn_streams(self.random_state)
-        if self.contamination == "auto" and groups is None:
+        is_rate = self.contamination == "auto"  # or a share of these rows themselves
+        if is_rate and self.calibration == "random" and groups is None:
             self._warn_of_order(raw[:, ~table.categorical])
+            groups = copies(raw, self.n_splits)
         transformer = self._network(table)
         trim, n_neighbors = self._robustness(len(raw))
         usual = usual_rows(transformer, table, trim, n_neighbors)
@@ -408,9 +410,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
     # --- parts of fit ----------------------------------------------------------------
 
     def _warn_of_order(self, numbers: np.ndarray) -> None:
-        """Say so where a row held out at random has a copy of itself beside it."""
-        if not isinstance(self.calibration, str) or self.calibration != "random":
-            return
+        """Say so where rows held out at random have nearly copies of them left."""
         if not numbers.shape[1]:
             return
         follow = neighbour_correlation(numbers)

@@ -401,6 +401,19 @@ def test_rows_in_the_order_of_time_are_not_held_out_at_random_in_silence():
     small(contamination=0.1).fit(walk)
 
 
+def test_copies_are_held_out_together():
+    """A row is no fresh one for a network that has learned its copy."""
+    rows = np.repeat(factors(150, 0), 5, axis=0)[
+        np.random.default_rng(0).permutation(750)
+    ]
+    detector = small(false_alarm_rate=0.05).fit(rows)
+    alarms = detector.predict(factors(2000, 3)) == -1
+    assert alarms.mean() < 0.09
+    np.testing.assert_allclose(
+        detector.score_samples(rows), detector.calibration_scores_
+    )
+
+
 def test_rows_without_a_value_are_named():
     rows = FRESH[:5].copy()
     rows[2] = np.nan
