@@ -10,8 +10,8 @@ learns its scaling; the others do neither.
                                [--workers] [--inference]
 
 `--workers` also times four fits by two processes, `--inference` a trained network on
-many rows and on one, beside scikit-learn. "2 threads" and "bfloat16" are settings of
-ours that serve wide networks; name them with `--peers`.
+many rows and on one, beside scikit-learn. "2 threads", "bfloat16" and "CUDA" are
+settings of ours that serve wide networks; name them with `--peers`.
 """
 
 from __future__ import annotations
@@ -130,6 +130,16 @@ def ours_bfloat16(work: Work, X: np.ndarray) -> None:
     transformer(work, dtype="bfloat16").fit(X)
 
 
+def ours_cuda(work: Work, X: np.ndarray) -> None:
+    """The same on a GPU, the step captured as a graph; the weights come back."""
+    transformer(work, device="cuda").fit(X)
+
+
+def ours_cuda_bfloat16(work: Work, X: np.ndarray) -> None:
+    """The same in bfloat16."""
+    transformer(work, device="cuda", dtype="bfloat16").fit(X)
+
+
 def _module(work: Work) -> nn.Sequential:
     activations = {"relu": nn.ReLU, "logistic": nn.Sigmoid}
     layers: list[nn.Module] = []
@@ -231,6 +241,8 @@ CONTESTANTS: dict[str, Fit] = {
     "skdae gradual": ours_gradual,
     "skdae, 2 threads": ours_shared,
     "skdae, bfloat16": ours_bfloat16,
+    "skdae, CUDA": ours_cuda,
+    "skdae, CUDA, bfloat16": ours_cuda_bfloat16,
     "expert torch": expert_torch,
     "tutorial torch": tutorial_torch,
     "sklearn MLP": sklearn_mlp,
@@ -360,8 +372,7 @@ def main() -> None:
         "--peers", help="some, parted by ;, of " + "; ".join(CONTESTANTS)
     )
     options = parser.parse_args()
-    settings = ("skdae, 2 threads", "skdae, bfloat16")
-    names = [name for name in CONTESTANTS if name not in settings]
+    names = [name for name in CONTESTANTS if not name.startswith("skdae, ")]
     if options.peers:
         names = options.peers.split(";")
     names = ["floor", "skdae", *(n for n in names if n not in ("floor", "skdae"))]

@@ -67,7 +67,7 @@ class Program:
     loss: Callable[[], Any]  # also turns the outputs into their delta
     backward: list[Call]
     replay: Call | None = None  # all of it as a CUDA graph
-    value: Any = None  # the loss of the last run
+    value: Any = None  # the loss of the last run, None before the first
 
     def put(self, X: Rows, T: Rows, weight: Rows | None, kept: Sequence[Rows]) -> None:
         """Put a batch in its place."""
@@ -82,15 +82,14 @@ class Program:
         """Run up to the loss and return it."""
         for call in self.forward:
             call()
-        self.value = self.loss()
-        return self.value
+        return self.loss()
 
     def run(self) -> Any:
         """Run all of it and return the loss."""
         if self.replay is not None:
             self.replay()
             return self.value
-        self.run_forward()
+        self.value = self.run_forward()
         for call in self.backward:
             call()
         return self.value

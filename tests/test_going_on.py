@@ -204,6 +204,23 @@ def test_cuda_trains_the_same_network(monkeypatch):
     assert pickle.loads(pickle.dumps(streamed)).partial_fit(X).n_iter_ == 3
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_cuda_tells_the_same_losses_with_held_out_rows(solver):
+    """A graph that trains and the validation loss share the memory of a batch."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    held = {"early_stopping": True, "validation_fraction": 0.5, "max_iter": 6}
+    held |= {"batch_size": 8, "solver": solver, "learning_rate_init": 1e-3}
+    here = small(**held).fit(X)
+    there = small(device="cuda", **held).fit(X)
+    np.testing.assert_allclose(there.loss_curve_, here.loss_curve_, rtol=1e-3)
+    for ours, theirs in zip(there.phases_, here.phases_, strict=True):
+        assert ours.validation_loss == pytest.approx(theirs.validation_loss, rel=1e-3)
+
+
 def test_a_stream_of_single_rows_needs_no_held_out_rows():
     model = small(early_stopping=True).partial_fit(X)
     assert model.partial_fit(X[:1]).n_iter_ == 2
