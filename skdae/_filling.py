@@ -94,6 +94,13 @@ def learn_filling(
     few = np.arange(0, len(held_out), 1 + len(held_out) // MOST_HELD_OUT)
     judges = held_out.take(few).repeated(JUDGED_ROWS)
     judged = hide(judges, noise, columns.layout, streams.corruption)
+    _, acted = noise.apply(judges.truth, np.random.default_rng(0), columns.layout)
+    if n_features > 1 and acted.size and acted.all():
+        raise ValueError(
+            f"noise={transformer.noise!r} of the transformer hides whole rows, and "
+            "cells are filled from others; set one that leaves some cells as they are, "
+            "'random_masking' for example."
+        )
     if len(rows) < LEAST_ROWS:
         n_refinements = n_trees = 0
     if n_refinements:

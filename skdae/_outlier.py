@@ -15,7 +15,7 @@ from skdae._html import PhaseTableMixin, phase_tables
 from skdae._random import spawn_streams
 from skdae._ranks import neighbour_correlation
 from skdae._scores import SCORES, Scale, check_scores, combine, views_needed
-from skdae._tables import Table, read, read_training
+from skdae._tables import Table, index_of, read, read_training
 from skdae._transformer import GradualDAETransformer, input_tags_of
 from skdae._validation import empty_rows
 from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, PerRowNoise
@@ -358,7 +358,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         import pandas
 
         columns = _check_feature_names_in(self)
-        return pandas.DataFrame(parts, columns=columns, index=getattr(X, "index", None))
+        return pandas.DataFrame(parts, columns=columns, index=index_of(X))
 
     def smoothed_offset(self, smoothing, *, groups=None):
         """Return the threshold for scores that are smoothed over time.

@@ -458,12 +458,15 @@ class Stepper:
 
     def restore(self, state: SolverState) -> None:
         """Go on where `state` was taken."""
-        for optimiser, (_, saved) in zip(self.updates, state, strict=True):
-            if len(saved) != len(optimiser.moments):
-                raise ValueError(
-                    "solver must stay what it was while a stream goes on; use a fresh "
-                    "estimator for another one."
-                )
+        kept = [len(saved) for _, saved in state]
+        wanted = [len(optimiser.moments) for optimiser in self.updates]
+        if {*kept, *wanted} <= {1} and not (kept and wanted):
+            return  # descent within the product keeps no velocity
+        if kept != wanted:
+            raise ValueError(
+                "solver must stay what it was while a stream goes on; use a fresh "
+                "estimator for another one."
+            )
         for optimiser, (n_steps, saved) in zip(self.updates, state, strict=True):
             optimiser.n_steps = n_steps
             for moment, values in zip(optimiser.moments, saved, strict=True):

@@ -132,7 +132,7 @@ def as_container(
     if container == "default":
         return np.column_stack([column.astype(object) for column in columns])
     names = _check_feature_names_in(estimator)
-    return data_frame(container, names, columns, getattr(X, "index", None))
+    return data_frame(container, names, columns, index_of(X))
 
 
 def _columns_of(
@@ -182,6 +182,8 @@ def fill_cells(
     DataFrame keeps its dtypes. Indicators, one column each, follow in X's dtype.
     """
     container = _get_output_config("transform", estimator)["dense"]
+    if not is_dataframe(X):
+        X = np.asarray(X, dtype=None if encoder is None else object)
     missing = missing_cells(X)
     names = list(estimator.get_feature_names_out())
     if container == "default" and encoder is None:
@@ -198,7 +200,7 @@ def fill_cells(
         columns += list(indicators.astype(raw.dtype).T)
     if container == "default":
         return np.column_stack([np.asarray(c).astype(object) for c in columns])
-    return data_frame(container, names, columns, getattr(X, "index", None))
+    return data_frame(container, names, columns, index_of(X))
 
 
 def _filled_column(column: Any, missing: np.ndarray, values: np.ndarray) -> Any:
@@ -290,6 +292,11 @@ def concatenate(parts: list[Any]) -> Any:
 
 
 # --- reading ------------------------------------------------------------------------
+
+
+def index_of(X: Any) -> Any:
+    """Return the index of a DataFrame, None where there is none."""
+    return getattr(X, "index", None) if is_dataframe(X) else None
 
 
 def is_dataframe(X: Any) -> bool:

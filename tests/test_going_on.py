@@ -64,6 +64,17 @@ def test_another_solver_in_a_stream_is_refused():
         model.set_params(solver="foo").partial_fit(X)
 
 
+def test_plain_descent_keeps_nothing_that_a_stream_must_go_on_with():
+    """Neither a momentum set later nor threads that share a batch are refused."""
+    plain = {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 1e-3}
+    for changed in ({"momentum": 0.5}, {"n_threads": 2}):
+        model = small(**plain).partial_fit(X).set_params(**changed)
+        assert model.partial_fit(X).set_params(**plain, n_threads=1).partial_fit(X)
+    model = small(**plain).partial_fit(X)
+    with pytest.raises(ValueError, match="solver must stay"):
+        model.set_params(solver="adam").partial_fit(X)
+
+
 @pytest.mark.parametrize("parameter", ["activation", "tied_weights", "scaling"])
 def test_what_must_stay_is_refused_by_name(parameter):
     changed = {"activation": "tanh", "tied_weights": True, "scaling": "minmax"}

@@ -428,10 +428,26 @@ def test_errors_say_what_to_do():
         small(n_refinements=-1).fit(X)
     with pytest.raises(ValueError, match="name categories in categorical_features"):
         small().fit(GAPS)
+    with pytest.raises(ValueError, match="noise='gaussian' .* hides whole rows"):
+        small(noise="gaussian").fit(X)
     with pytest.raises(ValueError, match="all cells of its 20 rows are missing"):
         small().fit(np.full((20, 3), np.nan))
     with pytest.raises(ValueError, match="noise_rate=2.0 does not suit"):
         small(noise_rate=2.0).fit(X)
+
+
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_lists_of_rows(output):
+    gaps = holes(X[:60], 0.2)
+    fitted = small().set_output(transform=output).fit(gaps)
+    np.testing.assert_array_equal(
+        fitted.transform(gaps.tolist()), fitted.transform(gaps)
+    )
+    cells = [[*row, "a" if row[0] > 0 else "b"] for row in gaps.tolist()]
+    mixed = small(categorical_features=[gaps.shape[1]]).set_output(transform=output)
+    filled = np.asarray(mixed.fit(cells).transform(cells), dtype=object)
+    known = ~np.isnan(gaps)
+    assert (filled[:, :-1][known] == gaps[known]).all()
 
 
 # --- the normal distribution --------------------------------------------------------

@@ -239,6 +239,8 @@ def test_contributions_have_names():
     assert list(named.columns) == names
     assert list(named.index) == list(frame.index)
     np.testing.assert_array_equal(named.to_numpy(), detector.contributions(frame))
+    listed = FITTED.contributions(FRESH.tolist(), as_frame=True)
+    np.testing.assert_array_equal(listed, FITTED.contributions(FRESH))
 
 
 def test_a_mean_of_squares_is_that_of_the_transformer():
