@@ -316,6 +316,10 @@ class Trainer:
             flat.copy_(best)
         elif n_averaged:
             flat.copy_(mean)
+        if held_out is not None:
+            self.check_finite(stopper.best)
+        elif not torch.isfinite(flat).all():  # lost by the last step
+            self.check_finite(np.nan)
         record = PhaseRecord(
             kind=phase.kind,
             depth=phase.depth,

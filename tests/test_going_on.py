@@ -113,6 +113,12 @@ def test_a_loss_that_is_lost_is_an_error_with_the_remedy(way):
         train()
 
 
+def test_a_network_that_is_lost_in_the_only_epoch_is_an_error():
+    lost = small(solver="sgd", learning_rate_init=1e38, max_iter=2)
+    with pytest.raises(ValueError, match="diverged"):
+        lost.set_params(early_stopping=True).fit(X)
+
+
 def test_a_network_that_is_lost_has_no_score():
     model = small().fit(X)
     model.network_.encoder[0].weight[:] = np.nan
