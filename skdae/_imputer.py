@@ -104,8 +104,9 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
     parameters of the model are not drawn, and rows from another time than those of
     `fit` may be further off than the draws say.
 
-    Fewer than 20 rows train neither networks nor forests. Of large tables the covariance
-    is learned from 5,000 rows drawn at random and forests from 20,000; networks see all.
+    Fewer than 20 rows train neither networks nor forests. Of large tables the
+    covariance is learned from 5,000 rows drawn at random and forests from 20,000;
+    networks see all.
 
     The order of the rows counts: held out are blocks of neighbours, so that rows in
     the order of time are judged on another time.
