@@ -3,8 +3,9 @@
 Every contestant trains the same auto-encoder (the same rows, widths, batch size, epochs
 and optimiser) in turn, round after round, in one process with one thread. Each time is
 divided by that of the *floor* of the same round: a loop of nothing but the matrix
-products of one training step, written into buffers. Ours also corrupts its input and
-learns its scaling; the others do neither.
+products of one training step, written into buffers. With SGD, PyOD keeps Adam and
+skorch has no momentum. Ours also corrupts its input and learns its scaling; the others
+do neither.
 
     python benchmarks/speed.py [--work S,tiny,M,M-sgd] [--rounds 5] [--peers "a;b"]
                                [--workers] [--inference]

@@ -254,7 +254,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         self.is_categorical_, self.category_encoder_ = table.categorical, table.encoder
         self.score_names_, self.members_, self._scale = names, members, scale
         self.calibration_scores_, self._calibrated = scores, usual & known
-        every = scores if self.contamination == "auto" else self._scores(raw)
+        every = scores if is_rate else self._scores(raw)
         self.offset_ = self._threshold(scores, every)
         return self
 

@@ -249,7 +249,7 @@ class Chain:
             warnings.warn(
                 f"The training step could not be captured as a CUDA graph ({error}); "
                 "its operations are launched one by one, which takes longer.",
-                RuntimeWarning,
+                UserWarning,
                 stacklevel=2,
             )
 

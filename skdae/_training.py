@@ -20,7 +20,7 @@ from skdae._network import ROLES, Head, Network, Place, Shape
 from skdae._parameters import Parameters
 from skdae._progress import Epoch, Monitor, PhaseRecord, StreamState
 from skdae._random import Streams
-from skdae._sources import Block, Source
+from skdae._sources import Block, HeldOut, Source
 from skdae._stepper import Rows, Stepper
 from skdae._threads import limited_threads, workers
 from skdae.noise import Layout, Noise
@@ -249,6 +249,16 @@ class Trainer:
         parts = batch.split(stepper.part_rows)
         return sum(float(stepper.loss(*part)) for part in parts) / n_rows
 
+    def validation_batch(
+        self, held_out: HeldOut, layout: Layout, noise: Noise | None
+    ) -> Batch:
+        """The held-out rows, corrupted the same way in every phase."""
+        fixed = np.random.default_rng(self.validation_seed)
+        # a target is predicted from rows as they are
+        spoil = noise if held_out.block.target is None else None
+        batch = _corrupt(held_out.block, layout, spoil, fixed, self.settings)
+        return _weighted(batch, held_out.weights).to(self.settings.device)
+
     def check_finite(self, loss: float) -> None:
         """Refuse to go on with weights that are lost."""
         if not np.isfinite(loss):
@@ -277,12 +287,7 @@ class Trainer:
         source, noise = self.phase_source(source, phase)
         layout, held_out = source.layout, source.held_out
         if held_out is not None:
-            # the same seed in every phase: one corruption, drawn once
-            fixed = np.random.default_rng(self.validation_seed)
-            # a target is predicted from rows as they are
-            spoil = noise if held_out.block.target is None else None
-            validation = _corrupt(held_out.block, layout, spoil, fixed, settings)
-            validation = _weighted(validation, held_out.weights).to(settings.device)
+            validation = self.validation_batch(held_out, layout, noise)
         stopper = _Stopper(settings.n_iter_no_change, settings.tol)
         snapshot = partial(self.parameters.network, phase.depth)
         curve: list[float] = []

@@ -69,7 +69,9 @@ def test_plain_descent_keeps_nothing_that_a_stream_must_go_on_with():
     plain = {"solver": "sgd", "momentum": 0.0, "learning_rate_init": 1e-3}
     for changed in ({"momentum": 0.5}, {"n_threads": 2}):
         model = small(**plain).partial_fit(X).set_params(**changed)
-        assert model.partial_fit(X).set_params(**plain, n_threads=1).partial_fit(X)
+        model.partial_fit(X).set_params(**plain, n_threads=1).partial_fit(X)
+        assert model.n_iter_ == 3
+        assert np.isfinite(model.transform(X)).all()
     model = small(**plain).partial_fit(X)
     with pytest.raises(ValueError, match="solver must stay"):
         model.set_params(solver="adam").partial_fit(X)
