@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from skdae import GradualDAEOutlierDetector, GradualDAETransformer
-from skdae._calibration import conformal_threshold
+from skdae._outlier._thresholds import conformal_threshold
 from skdae.timeseries import EWMA, SlidingWindow
 
 RATE = 0.01  # nominal share of false alarms

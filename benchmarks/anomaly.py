@@ -28,7 +28,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from skdae import GradualDAEOutlierDetector, GradualDAETransformer
-from skdae._calibration import conformal_threshold
+from skdae._outlier._thresholds import conformal_threshold
 from skdae.datasets import make_sensor_data
 
 SETTINGS = ("one-class", "contaminated")

@@ -39,8 +39,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
-from skdae._split_means import split_mean
-from skdae._supervised._base import DEFAULT_TRANSFORMER
+from skdae._statistics import split_mean
+from skdae._supervised._fine_tuning import DEFAULT_TRANSFORMER
 from skdae.schedules import at_equal_updates, gradual
 
 ALL = 10**9  # labels: those of every training row

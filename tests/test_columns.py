@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skdae._columns import SCALINGS, fit_columns
+from skdae._table.encoder import SCALINGS, fit_columns
 
 ALL = pytest.mark.parametrize("scaling", SCALINGS)
 

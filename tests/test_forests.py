@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from skdae import _forests
-from skdae._forests import grow
-from skdae._gaps import Rows
+from skdae._imputer import _forests
+from skdae._imputer._forests import grow
+from skdae._imputer._masks import Rows
 
 
 def table(n_rows=600, n_columns=5, seed=0):

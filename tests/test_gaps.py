@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from skdae._gaps import HELD_OUT, MOST_BORROWED, N_BLOCKS, Rows, hide, hold_out
+from skdae._imputer._masks import (
+    HELD_OUT,
+    MOST_BORROWED,
+    N_BLOCKS,
+    Rows,
+    hide,
+    hold_out,
+)
 from skdae.noise import Layout, MaskingNoise
 
 TRUTH = np.random.default_rng(0).normal(size=(1000, 6))

@@ -128,7 +128,7 @@ def test_a_network_that_is_lost_has_no_score():
 
 
 def test_rows_that_are_alike_are_not_held_out_and_trained_on(monkeypatch):
-    from skdae._sources import TableSource
+    from skdae._core.sources import TableSource
 
     seen = []
     split = TableSource.split.__func__
@@ -159,8 +159,8 @@ def test_weights_count_in_the_validation_loss(factor):
 
 def test_a_donor_that_is_missing_gives_nothing():
     """Swapped cells of a column with gaps never become the fill of a gap."""
-    from skdae._sources import Block
-    from skdae._training import _corrupt
+    from skdae._core.sources import Block
+    from skdae._core.training import _corrupt
     from skdae.noise import Layout
 
     values = np.random.default_rng(0).uniform(1, 2, size=(400, 3)).astype(np.float32)
@@ -201,7 +201,7 @@ def test_cuda_trains_the_same_network(monkeypatch):
     """The same draws on another device: equal to float tolerance, step by graph."""
     import torch
 
-    from skdae._stepper import Program
+    from skdae._core.backprop import Program
 
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")

@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skdae import GradualDAEImputer, GradualDAETransformer
-from skdae._normal import Normal, fit_normal
+from skdae._imputer._gaussian import Normal, fit_normal
 
 
 def small(*, n_refinements=1, n_trees=5, random_state=0, max_iter=4, **parameters):

@@ -8,12 +8,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from skdae import _optimizers
-from skdae._network import ACTIVATIONS, ROLES, Head, Shape
-from skdae._optimizers import SOLVERS
-from skdae._parameters import Parameters
-from skdae._stepper import Stepper
-from skdae._threads import limited_threads
+from skdae._core import optimizers as _optimizers
+from skdae._core.backprop import Stepper
+from skdae._core.network import ACTIVATIONS, ROLES, Head, Shape
+from skdae._core.optimizers import SOLVERS
+from skdae._core.parameters import Parameters
+from skdae._core.threads import limited_threads
 from skdae.schedules import Phase
 
 WIDTHS = (7, 4, 3)  # of the hidden layers

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skdae._network import (
+from skdae._core.network import (
     ACTIVATIONS,
     CHUNK_ROWS,
     Head,

@@ -17,11 +17,18 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdae import GradualDAEOutlierDetector, GradualDAETransformer, _scores
-from skdae._calibration import conformal_threshold, make_folds, rows_needed
-from skdae._covariance import shrunk_covariance
-from skdae._cross_fitting import fingerprints, say
-from skdae._scores import COMBINATION, LEAST_SPREAD, SCORES, Scale, column_parts
+from skdae import GradualDAEOutlierDetector, GradualDAETransformer
+from skdae._outlier import _scores
+from skdae._outlier._covariance import shrunk_covariance
+from skdae._outlier._cross_fit import fingerprints, say
+from skdae._outlier._scores import (
+    COMBINATION,
+    LEAST_SPREAD,
+    SCORES,
+    Scale,
+    column_parts,
+)
+from skdae._outlier._thresholds import conformal_threshold, make_folds, rows_needed
 from skdae.timeseries import EWMA, KOfN, SlidingWindow
 
 NETWORK = GradualDAETransformer((12, 3), noise_rate=0.3, max_iter=15)
@@ -334,7 +341,7 @@ def test_a_combination_is_a_mean_of_what_is_above_usual():
 
 def test_hidden_cells_are_judged_without_themselves():
     """What a network says of a hidden cell does not hang on the cell."""
-    from skdae import _outputs
+    from skdae._transformer import _outputs
 
     network = FITTED.members_[0].transformer
     moved = broken(FRESH, 2)
@@ -519,7 +526,7 @@ def test_in_a_pipeline():
 
 
 def test_the_default_network_trains_fewer_epochs_on_more_rows():
-    from skdae._outlier import DEFAULT_EPOCHS, default_transformer
+    from skdae._outlier._detector import DEFAULT_EPOCHS, default_transformer
 
     epochs = [default_transformer(n).max_iter for n in (50, 1000, 10_000, 100_000)]
     assert epochs == sorted(epochs, reverse=True)

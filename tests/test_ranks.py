@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skdae._ranks import NormalScores
+from skdae._outlier._ranks import NormalScores
 
 
 def test_any_rising_function_of_a_column_has_the_same_scores():

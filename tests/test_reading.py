@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skdae._reading import (
+from skdae._files import (
     ColumnKinds,
     Format,
     TableError,
@@ -215,7 +215,7 @@ def test_whole_numbers_are_whole(tmp_path):
 
 
 def test_a_column_that_turns_to_text_late(tmp_path, monkeypatch):
-    monkeypatch.setattr("skdae._reading._table.BLOCK", 10)
+    monkeypatch.setattr("skdae._files._table.BLOCK", 10)
     rows = "".join(f"00{i},{i}\n" for i in range(25)) + "end,25\n"
     sheet = read_sheet(write(tmp_path, "code,n\n" + rows))
     assert sheet.frame["code"].tolist() == [f"00{i}" for i in range(25)] + ["end"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from skdae._split_means import split_mean
+from skdae._statistics import split_mean
 
 VALUES = np.random.default_rng(0).normal(0.3, size=6)
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdae import GradualDAETransformer
-from skdae._columns import fit_columns
-from skdae._sources import StreamSource, encoded_block
-from skdae._tables import sample_rows
+from skdae._table.encoder import fit_columns
+from skdae._table.frames import sample_rows
+from skdae._table.sources import StreamSource, encoded_block
 from skdae.datasets import ParquetBatches, make_sensor_data
 
 FRAME = make_sensor_data(1200, n_sensors=8, as_frame=True, random_state=0).data

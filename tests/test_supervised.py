@@ -527,7 +527,7 @@ def test_every_class_is_held_out_by_its_share():
     y = (np.arange(150) % 10 == 0).astype(int)
     model = quick(GradualDAEClassifier, early_stopping=True, validation_fraction=0.2)
     from skdae._random import spawn_streams
-    from skdae._supervised._lessons import Labels
+    from skdae._supervised._pseudo_labels import Labels
 
     transformer = small().fit(X)
     doubled, labels = np.concatenate([X, X]), np.concatenate([y, y])

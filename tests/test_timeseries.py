@@ -17,8 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdae import GradualDAETransformer
-from skdae._sources import TableRows, TableSource
-from skdae._validation import training_rows
+from skdae._core.sources import TableSource
+from skdae._table.rows import training_rows
+from skdae._table.sources import TableRows
 from skdae.timeseries import EWMA, KOfN, SlidingWindow, Smoothing, StreamScorer
 
 SMOOTHINGS = [EWMA(0.3), EWMA(1.0), KOfN(2, n=4), KOfN(1, n=1)]

@@ -10,18 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from skdae import _training
-from skdae._network import Head, Shape
-from skdae._parameters import Parameters
-from skdae._progress import Monitor
-from skdae._random import spawn_streams
-from skdae._sources import ArrayRows, TableSource, epoch_order
-from skdae._training import (
+from skdae._core import training as _training
+from skdae._core.monitor import Monitor
+from skdae._core.network import Head, Shape
+from skdae._core.parameters import Parameters
+from skdae._core.sources import ArrayRows, TableSource, epoch_order
+from skdae._core.training import (
     Settings,
     make_trainer,
     train,
     train_on_batch,
 )
+from skdae._random import spawn_streams
 from skdae.noise import Layout, MaskingNoise, Noise
 from skdae.schedules import Phase, gradual, make_schedule, stacked
 

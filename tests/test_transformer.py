@@ -24,9 +24,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skdae import GradualDAETransformer
-from skdae._columns import Columns
-from skdae._network import Layer
-from skdae._sources import TableRows
+from skdae._core.network import Layer
+from skdae._table.encoder import Columns
+from skdae._table.sources import TableRows
 from skdae.noise import GaussianNoise, MaskingNoise
 from skdae.schedules import SCHEDULES, Phase, make_schedule
 

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils import check_array, column_or_1d
 
-from skdae._supervised._base import FineTuned
+from skdae._supervised._fine_tuning import FineTuned
 from skdae._supervised._targets import NumberTarget
 
 

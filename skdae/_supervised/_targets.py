@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from skdae._network import Head
+from skdae._core.network import Head
 
 LOG_TEMPERATURES = (-4.0, 4.0)  # where a temperature is looked for
 

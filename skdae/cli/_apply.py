@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from skdae._reading import STDIN, Chunk, Format, TableError, open_chunks
+from skdae._files import STDIN, Chunk, Format, TableError, open_chunks
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Model, check_columns, load
 from skdae.cli._notes import notes, prints_on_stderr, progress

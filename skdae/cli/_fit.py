@@ -11,8 +11,7 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from skdae._callbacks import heard_by
-from skdae._reading import (
+from skdae._files import (
     TableError,
     check_target,
     close_names,
@@ -21,6 +20,7 @@ from skdae._reading import (
     read_sheet,
     split_columns,
 )
+from skdae._transformer._callbacks import heard_by
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Column, Model, reasons, save, versions_now
 from skdae.cli._notes import notes, prints_on_stderr
@@ -287,12 +287,12 @@ def make_estimator(
 def _transformer(estimator: Any, kind: str, n_rows: int) -> Any:
     """Return the network that an estimator would take by itself."""
     if kind == "detector":
-        from skdae._outlier import default_transformer
+        from skdae._outlier._detector import default_transformer
 
         return default_transformer(n_rows)
     if kind == "imputer":
         return estimator._transformer()
-    from skdae._supervised._base import _default
+    from skdae._supervised._fine_tuning import _default
 
     return _default()
 

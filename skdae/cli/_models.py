@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from skdae._reading import TableError, listed
+from skdae._files import TableError, listed
 from skdae.cli._outputs import replacing
 
 FORMAT = "skdae model 1"

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from skdae._reading import NAMES_OF_DELIMITERS, Format, TableError, close_names
+from skdae._files import NAMES_OF_DELIMITERS, Format, TableError, close_names
 
 CSV_PANEL = "How the CSV is written"
 

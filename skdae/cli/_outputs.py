@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import pandas as pd
 
-from skdae._reading import Dialect, TableError
+from skdae._files import Dialect, TableError
 
 STDOUT = "-"
 # what other programs would not open if it were CSV

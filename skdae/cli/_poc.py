@@ -12,7 +12,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from skdae._reading import TableError, read_sheet
+from skdae._files import TableError, read_sheet
 from skdae.cli import _options as options
 from skdae.cli._notes import notes
 from skdae.cli._progress import Bar

@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from skdae._progress import Epoch, Monitor, Snapshot
+from skdae._core.monitor import Epoch, Monitor, Snapshot
 from skdae.schedules import Phase
 
 SHOWN = ("pca", "neighbors", "regressions")  # beside the first schedule

@@ -7,8 +7,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
-from skdae import _outputs
-from skdae._transformer import GradualDAETransformer
+from skdae._transformer import GradualDAETransformer, _outputs
 from skdae.plotting._axes import BLUE, CYCLE, GREY, legend_beside, one_axes, pyplot
 from skdae.plotting._inputs import check_choice, column, numbers
 

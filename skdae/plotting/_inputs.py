@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skdae._tables import is_dataframe
+from skdae._table.frames import is_dataframe
 from skdae._transformer import GradualDAETransformer
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from skdae import _outputs
+from skdae._transformer import _outputs
 from skdae.plotting._axes import (
     BLUE,
     GREEN,

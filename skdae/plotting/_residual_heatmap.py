@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from skdae import _outputs
+from skdae._transformer import _outputs
 from skdae.plotting._axes import PALE, SMALL, legend_above, panels, pyplot, thin_ticks
 from skdae.plotting._inputs import (
     check_count,

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from skdae._design import check_design
 from skdae._random import spawn_streams
-from skdae._split_means import split_mean
+from skdae._statistics import split_mean
+from skdae._transformer._parameters import check_design
 from skdae.plotting._axes import BLACK, CYCLE, GREY, legend_above, one_axes, pyplot
 from skdae.plotting._inputs import check_count, check_transformer, numbers
 from skdae.schedules import SCHEDULES, at_equal_updates

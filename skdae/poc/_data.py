@@ -11,8 +11,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import LabelEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from skdae._ranks import neighbour_correlation
-from skdae._reading import close_names, is_numeric, split_columns
+from skdae._files import close_names, is_numeric, split_columns
+from skdae._outlier._ranks import neighbour_correlation
 
 #: Kinds of columns that are left out.
 LEFT_OUT = ("empty", "constant", "date_time", "id_like")

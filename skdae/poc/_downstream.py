@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdae._outlier import GradualDAEOutlierDetector, default_transformer
+from skdae._outlier._detector import GradualDAEOutlierDetector, default_transformer
 from skdae._supervised import GradualDAEClassifier, GradualDAERegressor
 from skdae._transformer import GradualDAETransformer
 from skdae.poc._costs import rows_per_second, timed

@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skdae._normal import Normal, fit_normal
+from skdae._imputer._gaussian import Normal, fit_normal
 from skdae.poc._data import Data
 
 N_NEIGHBORS = 5

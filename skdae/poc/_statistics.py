@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skdae._split_means import split_mean
+from skdae._statistics import split_mean
 
 CONFIDENCE = 0.95
 TINY = 1e-12

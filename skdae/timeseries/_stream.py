@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from skdae._tables import concatenate
+from skdae._table.frames import concatenate
 from skdae.timeseries._smoothing import Smoothing
 
 

@@ -1,0 +1,1 @@
+"""Training core: encoded rows in, a fitted network out."""

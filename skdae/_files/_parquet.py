@@ -1,0 +1,85 @@
+"""Tables from Parquet files."""
+
+import os
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skdae._files._errors import TableError
+
+
+def parquet_batches(file: Any, n_rows: int) -> Iterator[pd.DataFrame]:
+    """Yield the rows of an open file so many at a time, in the types of the file."""
+    for batch in file.iter_batches(batch_size=n_rows):
+        yield batch.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
+
+
+def parquet_table(path: str | os.PathLike) -> pd.DataFrame:
+    """Return the whole table."""
+    with open_parquet(path) as file:
+        return _plain(file.read().to_pandas(ignore_metadata=True), path)
+
+
+def open_parquet(path: str | os.PathLike) -> Any:
+    """Open a Parquet file."""
+    try:
+        from pyarrow import ArrowInvalid, parquet
+    except ImportError as error:
+        raise TableError(
+            f"{path} is Parquet, which needs pyarrow; install it with pip install "
+            "'skdae[parquet]', or write the table as CSV."
+        ) from error
+    if not Path(path).exists():
+        raise TableError(f"{path} does not exist; check the name and the folder.")
+    try:
+        file = parquet.ParquetFile(path)
+    except (ArrowInvalid, OSError) as error:
+        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
+        raise TableError(
+            f"{path} is no Parquet file, or is damaged ({reason}); write it again, or "
+            "give it another name if it is CSV."
+        ) from None
+    names = file.schema_arrow.names
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        file.close()
+        raise TableError(
+            f"{path}: several columns are named {doubled[0]!r}, and names must "
+            "differ; rename them."
+        )
+    return file
+
+
+def _plain(frame: pd.DataFrame, path: str | os.PathLike) -> pd.DataFrame:
+    """Return the table with text as objects, NaN where it is missing."""
+    columns = {name: _plain_column(values, path) for name, values in frame.items()}
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
+
+
+def _plain_column(values: pd.Series, path: str | os.PathLike) -> pd.Series:
+    """Return numbers and dates as they are, anything else as text."""
+    kinds = pd.api.types
+    if kinds.is_numeric_dtype(values) and not kinds.is_bool_dtype(values):
+        if not kinds.is_float_dtype(values):
+            return values
+        numbers = values.astype(np.float64 if values.dtype == np.float16 else None)
+        return numbers.where(np.isfinite(numbers))
+    if kinds.is_datetime64_any_dtype(values) or kinds.is_timedelta64_dtype(values):
+        return values
+    cells = values.astype(object)
+    known = cells[cells.notna()]
+    if len(known) and known.map(lambda cell: isinstance(cell, Decimal)).all():
+        return cells.astype(np.float64)
+    strange = known.map(lambda cell: isinstance(cell, (list, dict, np.ndarray)))
+    if strange.any():
+        raise TableError(
+            f"{path}: the column {values.name!r} holds lists or records, and cells "
+            "must be numbers or text; spread it over several columns, or drop it."
+        )
+    text = np.full(len(cells), np.nan, dtype=object)
+    text[cells.notna().to_numpy()] = [str(cell) for cell in known]
+    return pd.Series(text, dtype=object)

@@ -1,0 +1,107 @@
+"""Forests that fill one column after the other from all others."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.ensemble import ExtraTreesRegressor
+
+from skdae._imputer._masks import Rows
+
+MOST_ROWS = 20_000  # that trees are grown on
+MOST_LEAVES = 2_000  # of a tree, about: more rows make larger leaves
+LEAST_LEAF = 2  # rows of a leaf
+WIDE = 60  # features from which less is done for each
+MOST_INPUTS, MOST_INPUTS_WIDE = 20, 10  # features that a forest looks at
+N_ROUNDS, N_ROUNDS_WIDE = 2, 1  # over the columns
+
+
+@dataclass(frozen=True)
+class Forest:
+    """The trees that fill one column."""
+
+    column: slice  # its features
+    inputs: np.ndarray  # (n_inputs,) features that it is filled from
+    trees: ExtraTreesRegressor
+
+    def fill(self, filled: np.ndarray, missing: np.ndarray) -> None:
+        """Write what the trees say into the missing cells of the column."""
+        rows = np.flatnonzero(missing[:, self.column.start])
+        if len(rows):
+            said = self.trees.predict(filled[:, self.inputs][rows])
+            filled[rows, self.column] = said.reshape(len(rows), -1)
+
+
+@dataclass(frozen=True)
+class Forests:
+    """Forests in the order in which they fill."""
+
+    members: tuple[Forest, ...]
+
+    def __call__(self, filled: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        """Return filled rows whose missing cells are filled anew."""
+        filled = filled.copy()
+        for forest in self.members:
+            forest.fill(filled, missing)
+        return filled
+
+
+def grow(
+    rows: Rows,
+    filled: np.ndarray,
+    columns: list[slice],
+    precision: np.ndarray,
+    *,
+    n_trees: int,
+    n_rounds: int | None = None,
+    generator: np.random.Generator,
+) -> Forests:
+    """Grow forests on rows whose gaps are filled by other means, `filled`.
+
+    A column is learned from its known cells, then its missing ones are filled anew
+    before the next one: rows fill their gaps as those of a new table will. Columns with
+    the fewest gaps come first. It is learned from the features with the largest partial
+    correlations, by `precision`, the inverse covariance of all.
+    """
+    chosen = np.sort(generator.permutation(len(rows))[:MOST_ROWS])
+    rows, filled = rows.take(chosen), filled[chosen]
+    wide = filled.shape[1] > WIDE
+    n_inputs = MOST_INPUTS_WIDE if wide else MOST_INPUTS
+    if n_rounds is None:
+        n_rounds = N_ROUNDS_WIDE if wide else N_ROUNDS
+    leaf = max(LEAST_LEAF, len(rows) // MOST_LEAVES)
+    related, missing = _relations(precision), ~rows.known
+    n_known = np.array([rows.known[:, column.start].sum() for column in columns])
+    order = [j for j in np.argsort(-n_known, kind="stable") if n_known[j] > leaf]
+    members = []
+    for j in order * n_rounds:
+        column = columns[j]
+        inputs = _inputs(related[:, column].max(axis=1), column, n_inputs)
+        if not len(inputs):
+            continue
+        known = rows.known[:, column.start]  # that of all its features
+        trees = ExtraTreesRegressor(
+            n_trees,
+            min_samples_leaf=leaf,
+            random_state=int(generator.integers(2**31)),
+        )
+        target = rows.truth[known, column]  # (n_known, 1 or n_categories)
+        trees.fit(
+            filled[:, inputs][known], target[:, 0] if target.shape[1] == 1 else target
+        )
+        forest = Forest(column, inputs, trees)
+        forest.fill(filled, missing)
+        members.append(forest)
+    return Forests(tuple(members))
+
+
+def _relations(precision: np.ndarray) -> np.ndarray:
+    """Return absolute partial correlations: what pairs share beyond the others."""
+    spread = np.sqrt(np.diag(precision))
+    return np.abs(precision) / np.outer(spread, spread)
+
+
+def _inputs(related: np.ndarray, column: slice, n_inputs: int) -> np.ndarray:
+    """Return the features that a column is filled from, in their order."""
+    others = np.delete(np.arange(len(related)), column)
+    most = np.argsort(-related[others], kind="stable")[:n_inputs]
+    return np.sort(others[most])

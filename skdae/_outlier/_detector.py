@@ -1,0 +1,497 @@
+"""The outlier detector: scores of rows, and thresholds from rows held out."""
+
+import warnings
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from skdae._outlier._cross_fit import Member, copies, cross_fit, judge, say, usual_rows
+from skdae._outlier._ranks import neighbour_correlation
+from skdae._outlier._scores import SCORES, Scale, check_scores, combine, views_needed
+from skdae._outlier._thresholds import CALIBRATIONS, conformal_threshold, make_folds
+from skdae._random import spawn_streams
+from skdae._table.frames import Table, index_of, read, read_training
+from skdae._table.rows import empty_rows
+from skdae._transformer._html import PhaseTableMixin, phase_tables
+from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
+from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, PerRowNoise
+
+DEFAULT_STEPS = 4_000  # of training, about, where no transformer is given
+DEFAULT_EPOCHS = (20, 100)
+NEIGHBORS = 2
+ROBUST_NEIGHBORS = 50  # so that outliers that are alike do not vouch for each other
+ROUNDING = 1e-5  # of a score, between batches
+IN_ORDER = 0.5  # correlation of neighbouring rows, as in records over time
+TRIM = 0.35  # of the training rows, where some of them are outliers
+
+
+def default_transformer(n_rows: int) -> GradualDAETransformer:
+    """Return the network of a detector that was given none: as many steps as pay."""
+    steps_per_epoch = n_rows / np.clip(n_rows / 64, 32, 256)
+    epochs = int(np.clip(DEFAULT_STEPS / steps_per_epoch, *DEFAULT_EPOCHS))
+    lost, imprecise = PerRowNoise(MaskingNoise(0.9)), PerRowNoise(GaussianNoise(0.5))
+    noise = ComposedNoise([("masking", lost), ("gaussian", imprecise)])
+    return GradualDAETransformer(noise=noise, max_iter=epochs)
+
+
+class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
+    """Outlier detector that judges rows by what networks make of them.
+
+    A fault is often a value that is common in itself and does not go with the others.
+    Denoising autoencoders learn what goes together; this detector asks how far a row
+    is from what they rebuild and from the rows it resembles. Each network is trained
+    without a part of the rows, and thresholds come from those parts alone: training
+    rows look better to a network than fresh ones do.
+
+    Parameters
+    ----------
+    transformer : GradualDAETransformer or None, default=None
+        The network to train, cloned for every fold; parameters of one that is given
+        are searched as ``transformer__noise_rate``, and it says which columns are
+        categorical and whether values may be missing. Its `output` is not used and its
+        `random_state` is replaced. None is one with its defaults but for noise and
+        epochs: lost cells and Gaussian errors, with a rate and a scale of its own for
+        each row, and 20 to 100 epochs, fewer where there are many rows.
+    scores : str or sequence of str, default='auto'
+        How strangeness is measured. On the residuals of a row: 'squared_error', their
+        mean square; 'scaled_error', each over its spread on rows not trained on;
+        'whitened_error', their Mahalanobis distance under a shrunk covariance;
+        'error_neighbors', the distance to the nearest residuals of other rows in the
+        units of that covariance. On what the network says of cells hidden from it:
+        'hidden_error' and 'whitened_hidden_error'. On codes: 'code_distance'
+        (Mahalanobis) and 'code_neighbors'. On the table itself: 'distance',
+        'neighbors' and 'rank_neighbors', the latter among normal scores of the ranks.
+        Several names are combined: the mean of what each has above its median, on a
+        logarithmic scale, in units of the usual rows. 'auto' is ('whitened_error',
+        'error_neighbors', 'neighbors', 'rank_neighbors').
+    contamination : 'auto' or float in (0, 0.5], default='auto'
+        'auto': the training rows are presumed normal, and the threshold meets
+        `false_alarm_rate`. A number: the share of outliers among the training rows;
+        training leaves strange rows out (`trim`), and the threshold is such that this
+        share of the training rows is called outliers.
+    false_alarm_rate : float in (0, 1), default=0.01
+        Share of fresh normal rows that may be called outliers, with
+        ``contamination='auto'``. The threshold is a conformal quantile of the rows
+        held out: n of them promise a rate of ``1 / (n + 1)`` at best.
+    n_estimators : int, default=1
+        How often the folds are drawn and networks trained; their scores are averaged.
+    calibration : {'random', 'blocked'} or splitter, default='random'
+        Which rows are held out together. 'random': any, or whole groups when `fit` is
+        given `groups`. 'blocked': consecutive rows, for rows in the order of time,
+        whose neighbours are nearly copies. A splitter of scikit-learn must hold each
+        row out at most once.
+    n_splits : int, default=5
+        Number of parts, each left out by one network. Not used with a splitter.
+    n_neighbors : int or 'auto', default='auto'
+        Rows that the scores of neighbours look at. 'auto' is 2 where the training rows
+        are presumed normal and otherwise 50, or an eighth of the rows.
+    trim : float in [0, 1) or 'auto', default='auto'
+        Share of the training rows that is left out of training and calibration as the
+        strangest, found by the distance from a robust centre and from neighbours.
+        'auto' is 0 where the training rows are presumed normal and otherwise 0.35.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the folds and of the networks.
+
+    Attributes
+    ----------
+    members_ : list of Member
+        The networks, as ``transformer``, with what each score has learned.
+    score_names_ : tuple of str
+        Names of the scores that are used.
+    offset_ : float
+        The threshold: rows whose `score_samples` are below it are outliers.
+    calibration_scores_ : ndarray of shape (n_samples,)
+        Score of each training row by the networks that have not seen it; NaN for rows
+        that a splitter never holds out.
+    n_features_in_ : int
+        Columns seen in `fit`.
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
+        Their names, when X has names.
+
+    See Also
+    --------
+    GradualDAETransformer : Codes and residuals for detectors of your own.
+    skdae.timeseries.EWMA : Smooths scores; `smoothed_offset` is their threshold.
+
+    Notes
+    -----
+    A row without a single value holds nothing that is strange, and counts as normal
+    with a warning. Fresh rows are scored by all networks, held-out rows by the one that
+    left them out; an average is a little less extreme, so that the rate of false alarms
+    is met from below. For a linear network without noise, 'code_distance' and
+    'squared_error' are the two statistics of a PCA monitor, Hotelling's T² and the
+    squared prediction error.
+
+    References
+    ----------
+    R. Foygel Barber, E. Candès, A. Ramdas and R. Tibshirani, "Predictive inference
+    with the jackknife+", Annals of Statistics 49(1), 2021.
+
+    Examples
+    --------
+    >>> from skdae import GradualDAEOutlierDetector, GradualDAETransformer
+    >>> from skdae.datasets import make_sensor_data
+    >>> plant = make_sensor_data(600, faults=(), random_state=0)
+    >>> detector = GradualDAEOutlierDetector(
+    ...     GradualDAETransformer((32, 8), max_iter=10),
+    ...     calibration="blocked",
+    ...     random_state=0,
+    ... ).fit(plant.data)
+    >>> bool((detector.predict(plant.data) == -1).mean() < 0.02)
+    True
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "transformer": [GradualDAETransformer, None],
+        "scores": [StrOptions({"auto", *SCORES}), tuple, list],
+        "contamination": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, 0.5, closed="right"),
+        ],
+        "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "calibration": [StrOptions(set(CALIBRATIONS)), HasMethods("split")],
+        "n_splits": [Interval(Integral, 2, None, closed="left")],
+        "n_neighbors": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "trim": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
+        "random_state": ["random_state", HasMethods("integers")],
+    }
+
+    def __init__(
+        self,
+        transformer=None,
+        *,
+        scores="auto",
+        contamination="auto",
+        false_alarm_rate=0.01,
+        n_estimators=1,
+        calibration="random",
+        n_splits=5,
+        n_neighbors="auto",
+        trim="auto",
+        random_state=None,
+    ):
+        self.transformer = transformer
+        self.scores = scores
+        self.contamination = contamination
+        self.false_alarm_rate = false_alarm_rate
+        self.n_estimators = n_estimators
+        self.calibration = calibration
+        self.n_splits = n_splits
+        self.n_neighbors = n_neighbors
+        self.trim = trim
+        self.random_state = random_state
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags = input_tags_of(self.transformer)
+        return tags
+
+    # --- fit -------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, *, groups=None):
+        """Train networks on parts of the rows and calibrate on what they left out.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Training table, in the user's units; NaN where nothing was measured.
+        y : None
+            Ignored.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row (unit, run, day); a group is held out as a whole. None:
+            where the threshold meets `false_alarm_rate` and calibration is 'random',
+            copies of a row are a group.
+
+        Returns
+        -------
+        self : GradualDAEOutlierDetector
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range or does not fit the data.
+
+        Warns
+        -----
+        UserWarning
+            If there are too few rows for `false_alarm_rate`; it names the number. If
+            rows held out at random have neighbours that resemble them.
+        """
+        names = check_scores(self.scores)
+        table = self._read_training(X)
+        raw, streams = table.raw, spawn_streams(self.random_state)
+        is_rate = self.contamination == "auto"  # or a share of these rows themselves
+        if is_rate and self.calibration == "random" and groups is None:
+            self._warn_of_order(raw[:, ~table.categorical])
+            groups = copies(raw, self.n_splits)
+        transformer = self._network(table)
+        trim, n_neighbors = self._robustness(len(raw))
+        usual = usual_rows(transformer, table, trim, n_neighbors)
+        members: list[Member] = []
+        held_out = np.zeros((len(raw), len(names)))
+        for _ in range(self.n_estimators):
+            seed = int(streams.split.integers(2**31))
+            folds = make_folds(self.calibration, len(raw), self.n_splits, groups, seed)
+            seeds = streams.init.integers(2**31, size=len(folds))
+            fits = cross_fit(transformer, views_needed(names), raw, usual, folds, seeds)
+            strangeness, found = judge(fits, names, usual, n_neighbors)
+            held_out += strangeness / self.n_estimators
+            members += found
+        known = ~np.isnan(held_out).any(axis=1)
+        scale = Scale.learn(held_out[usual & known])
+        scores = np.full(len(raw), np.nan)
+        scores[known] = -combine(scale, held_out[known])
+        self.is_categorical_, self.category_encoder_ = table.categorical, table.encoder
+        self.score_names_, self.members_, self._scale = names, members, scale
+        self.calibration_scores_, self._calibrated = scores, usual & known
+        every = scores if is_rate else self._scores(raw)
+        self.offset_ = self._threshold(scores, every)
+        return self
+
+    # --- scores ----------------------------------------------------------------------
+
+    def score_samples(self, X):
+        """Return how normal each row is.
+
+        A row that was trained on is scored by the networks that have not seen it,
+        so that training rows look no better than fresh ones.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Higher is more normal; at most 0.
+
+        Warns
+        -----
+        UserWarning
+            If rows have no value at all: they are scored as normal.
+        """
+        check_is_fitted(self)
+        raw = self._read(X).raw
+        n_empty = int(empty_rows(raw).sum())
+        if n_empty:
+            warnings.warn(
+                f"{n_empty} of the rows of X have no value at all; nothing in them is "
+                "strange, and they count as normal. Look for silent sensors by "
+                "counting missing cells.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self._scores(raw)
+
+    def decision_function(self, X):
+        """Return `score_samples` minus `offset_`: below 0 for outliers.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Higher is more normal.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Return -1 for outliers and 1 for the others.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`.
+
+        Returns
+        -------
+        ndarray of int of shape (n_samples,)
+            -1 or 1.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def contributions(self, X, as_frame=False):
+        """Return what each column adds to the strangeness of each row.
+
+        The rows add up to minus `score_samples`. A score of residuals or of the table
+        is a sum over columns; parts of a Mahalanobis distance can be negative. A score
+        of codes is shared by how the row differs from the rows it is compared with,
+        and a combination of scores by how strange each of them is.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`.
+        as_frame : bool, default=False
+            Whether to return a pandas DataFrame with the names of the columns, and
+            the index of X where it has one.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_features)
+            Contributions, in the units of the score.
+        """
+        check_is_fitted(self)
+        raw, names = self._read(X).raw, self.score_names_
+        parts = np.zeros((len(names), *raw.shape))
+        for member, weights in zip(
+            self.members_, say(self.members_, raw).T, strict=True
+        ):
+            parts += member.parts(names, raw) * weights[:, None]
+        parts = self._scale.joined(parts)
+        if not as_frame:
+            return parts
+        import pandas
+
+        columns = _check_feature_names_in(self)
+        return pandas.DataFrame(parts, columns=columns, index=index_of(X))
+
+    def smoothed_offset(self, smoothing, *, groups=None):
+        """Return the threshold for scores that are smoothed over time.
+
+        What `offset_` is for single rows, for ``smoothing.smooth(score_samples(X))``:
+        the same rule on `calibration_scores_` after smoothing. Smoothing narrows the
+        spread of scores, and `offset_` would hardly ever be passed.
+
+        Parameters
+        ----------
+        smoothing : Smoothing
+            How scores are smoothed, :class:`~skdae.timeseries.EWMA` for instance.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row of `fit` (unit, run), each smoothed by itself; None is
+            one group.
+
+        Returns
+        -------
+        float
+            Threshold; a smoothed score below it is an alarm.
+
+        Warns
+        -----
+        UserWarning
+            If there are too few rows for `false_alarm_rate`; it names the number.
+
+        Notes
+        -----
+        The rows of `fit` must have been in time order, best with
+        ``calibration='blocked'``. Smoothed scores of neighbours are alike, and so they
+        count for fewer rows: the more is smoothed, the less surely is the rate met.
+        """
+        check_is_fitted(self)
+        smoothed = smoothing.smooth(self.calibration_scores_, groups=groups)
+        return self._threshold(smoothed, smoothed)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "offset_")
+
+    def _phase_tables(self):
+        members = getattr(self, "members_", [])
+        if members:
+            title = f"the first of {len(members)} networks"
+            return phase_tables(members[0].transformer, title)
+        if self.transformer is None:  # the number of rows decides
+            return []
+        return phase_tables(self.transformer, "each network")
+
+    # --- parts of fit ----------------------------------------------------------------
+
+    def _warn_of_order(self, numbers: np.ndarray) -> None:
+        """Say so where rows held out at random have nearly copies of them left."""
+        if not numbers.shape[1]:
+            return
+        follow = neighbour_correlation(numbers)
+        if follow > max(IN_ORDER, 3 / np.sqrt(len(numbers))):
+            warnings.warn(
+                f"Neighbouring rows resemble each other (correlation {follow:.2f}), as "
+                "records over time do: with calibration='random' the false_alarm_rate "
+                f"of {self.false_alarm_rate:g} holds for rows between those of X and "
+                "not for later ones. Set calibration='blocked', or pass groups.",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    @property
+    def _reader(self) -> GradualDAETransformer:
+        """What says how tables are read."""
+        if self.transformer is None:
+            return GradualDAETransformer()
+        return self.transformer
+
+    def _read_training(self, X: Any) -> Table:
+        """Return the training table; its categories are learned."""
+        return read_training(
+            self,
+            X,
+            categorical_features=self._reader.categorical_features,
+            sample_weight=None,
+            allow_nan=self._reader.missing_values == "allow",
+        )
+
+    def _network(self, table: Table) -> GradualDAETransformer:
+        """Return the network to train, for rows as this detector has read them."""
+        if self.transformer is None:
+            return default_transformer(len(table.raw))
+        categorical = np.flatnonzero(table.categorical)
+        return clone(self.transformer).set_params(
+            categorical_features=categorical if len(categorical) else None
+        )
+
+    def _robustness(self, n_rows: int) -> tuple[float, int]:
+        """Return the share of rows that is left out, and the number of neighbours."""
+        trim, n_neighbors = self.trim, self.n_neighbors
+        presumed_normal = self.contamination == "auto"
+        if trim == "auto":
+            trim = 0.0 if presumed_normal else TRIM
+        if n_neighbors == "auto":
+            several = max(NEIGHBORS, min(ROBUST_NEIGHBORS, n_rows // 8))
+            n_neighbors = NEIGHBORS if presumed_normal else several
+        return float(trim), int(n_neighbors)
+
+    def _threshold(self, held_out: np.ndarray, every: np.ndarray) -> float:
+        """Return the score below which a row is an outlier."""
+        if self.contamination == "auto":
+            threshold = conformal_threshold(
+                -held_out[self._calibrated], self.false_alarm_rate
+            )
+            # the training row that it is has no alarm, in whatever batch it comes
+            return -threshold - ROUNDING * abs(threshold)
+        return float(np.nanpercentile(every, 100 * self.contamination))
+
+    # --- parts of score_samples ------------------------------------------------------
+
+    def _read(self, X: Any) -> Table:
+        """Return a table like the fitted one."""
+        return read(
+            self,
+            X,
+            categorical=self.is_categorical_,
+            encoder=self.category_encoder_,
+            allow_nan=self._reader.missing_values == "allow",
+        )
+
+    def _scores(self, raw: np.ndarray) -> np.ndarray:
+        """Return the scores of rows by the networks that have not seen them."""
+        names = self.score_names_
+        strangeness = np.zeros((len(raw), len(names)))
+        for member, weights in zip(
+            self.members_, say(self.members_, raw).T, strict=True
+        ):
+            asked = np.flatnonzero(weights)
+            if len(asked):
+                found = member.strangeness(names, raw[asked])
+                strangeness[asked] += found * weights[asked, None]
+        return -combine(self._scale, strangeness)

@@ -1,0 +1,1 @@
+"""A user's table as an encoded matrix, and back."""

@@ -1,0 +1,174 @@
+"""What a fitted network says of rows: codes, errors, reconstructions and scores."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from skdae._core.network import Network, chunks
+from skdae._table.encoder import Columns
+
+HIDDEN_PARTS = 4  # each cell is hidden in one of so many passes
+HIDDEN_SEED = 0  # which one is the same for every model
+HIDDEN_REPEATS = 2  # times that the columns are dealt out to the passes
+
+Values = Callable[[Columns, Network, np.ndarray], np.ndarray]
+
+
+def code(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    """Return the top code, (n, width)."""
+    return network.encode(columns.encode(raw)[0])
+
+
+def raw_outputs(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    """Return the outputs of a network before the activation of its head."""
+    return network.raw_outputs(code(columns, network, raw))
+
+
+def layers(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    """Return the codes of all layers side by side, from the bottom up."""
+    return np.hstack(network.codes(columns.encode(raw)[0]))
+
+
+def reconstruction(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    """Return the rebuilt raw table, float64."""
+    return columns.decode(network.decode(code(columns, network, raw)))
+
+
+def residuals(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    """Return observed minus rebuilt in robust standard units, NaN where missing."""
+    return columns.residuals(raw, network.decode(code(columns, network, raw)))
+
+
+def row_errors(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    """Return the mean squared residual of the observed cells; 1 for a row of none."""
+    return _mean_squares(residuals(columns, network, raw))
+
+
+def _mean_squares(errors: np.ndarray) -> np.ndarray:
+    seen = ~np.isnan(errors)
+    total = np.where(seen, errors**2, 0).sum(axis=1)
+    n_seen = seen.sum(axis=1)
+    return np.where(n_seen > 0, total / np.maximum(n_seen, 1), 1.0)
+
+
+def _error(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(residuals(columns, network, raw), nan=0.0)
+
+
+def _code_and_error(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    H = code(columns, network, raw)
+    errors = columns.residuals(raw, network.decode(H))
+    return np.column_stack([H, _mean_squares(errors)])
+
+
+def by_chunk(
+    values: Values, columns: Columns, network: Network, raw: np.ndarray
+) -> np.ndarray:
+    """Return the values of all rows, computed a cache-sized chunk at a time."""
+    parts = [values(columns, network, raw[rows]) for rows in chunks(len(raw))]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def hidden_cell_score(columns: Columns, network: Network, raw: np.ndarray) -> float:
+    """Return one minus the mean squared residual of cells hidden from the network.
+
+    Each cell is hidden in one of `HIDDEN_PARTS` passes and rebuilt from what the pass
+    leaves. Columns weigh alike; constant ones do not count where others do.
+    """
+    generator = np.random.default_rng(HIDDEN_SEED)
+    total, n_cells = np.zeros(raw.shape[1]), np.zeros(raw.shape[1])
+    for rows in chunks(len(raw)):
+        seen = columns.known & ~np.isnan(raw[rows])
+        part_of = generator.integers(HIDDEN_PARTS, size=seen.shape, dtype=np.int8)
+        for part in range(HIDDEN_PARTS):
+            hidden = part_of == part
+            shown = raw[rows].copy()
+            shown[hidden] = np.nan
+            rebuilt = network.decode(code(columns, network, shown))
+            squares = columns.residuals(raw[rows], rebuilt) ** 2
+            counted = hidden & seen
+            total += np.where(counted, squares, 0).sum(axis=0)
+            n_cells += counted.sum(axis=0)
+    scored = n_cells > 0
+    if (scored & ~columns.constant).any():
+        scored &= ~columns.constant
+    if not scored.any():
+        return 0.0
+    return float(1 - np.mean(total[scored] / n_cells[scored]))
+
+
+def hidden_residuals(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+    """Return the residuals of cells hidden from the network, NaN where missing.
+
+    The columns are dealt out to `HIDDEN_PARTS` passes, each of which hides its columns
+    and rebuilds them from the others; averaged over `HIDDEN_REPEATS` such deals. Which
+    columns go together is the same for all rows and models.
+    """
+    generator = np.random.default_rng(HIDDEN_SEED)
+    total = np.zeros(raw.shape)
+    for _ in range(HIDDEN_REPEATS):
+        part_of = generator.permutation(raw.shape[1]) % HIDDEN_PARTS
+        for part in np.unique(part_of):
+            shown = raw.copy()
+            shown[:, part_of == part] = np.nan
+            rebuilt = network.decode(code(columns, network, shown))
+            errors = columns.residuals(raw, rebuilt)
+            total[:, part_of == part] += errors[:, part_of == part]
+    return total / HIDDEN_REPEATS
+
+
+# --- the outputs of transform -------------------------------------------------------
+
+
+def _code_names(prefix: str, widths: Sequence[int], inputs: Sequence[str]) -> list[str]:
+    return [f"{prefix}{i}" for i in range(widths[-1])]
+
+
+def _layer_names(
+    prefix: str, widths: Sequence[int], inputs: Sequence[str]
+) -> list[str]:
+    return [
+        f"{prefix}_layer{k}_{i}"
+        for k, width in enumerate(widths, 1)
+        for i in range(width)
+    ]
+
+
+def _code_and_error_names(
+    prefix: str, widths: Sequence[int], inputs: Sequence[str]
+) -> list[str]:
+    return [*_code_names(prefix, widths, inputs), f"{prefix}_error"]
+
+
+def _input_names(
+    prefix: str, widths: Sequence[int], inputs: Sequence[str]
+) -> list[str]:
+    return list(inputs)
+
+
+def _first(width: int, total: int) -> slice:
+    return slice(0, width)
+
+
+def _last(width: int, total: int) -> slice:
+    return slice(total - width, total)
+
+
+@dataclass(frozen=True)
+class Output:
+    """A kind of output: its values, its names, and where the top code lies in it."""
+
+    values: Values
+    names: Callable[[str, Sequence[int], Sequence[str]], list[str]]
+    # from the widths of code and output; None where there is no code to invert
+    code: Callable[[int, int], slice] | None
+
+
+OUTPUTS = {
+    "code": Output(code, _code_names, _first),
+    "layers": Output(layers, _layer_names, _last),
+    "code_and_error": Output(_code_and_error, _code_and_error_names, _first),
+    "reconstruction": Output(reconstruction, _input_names, None),
+    "error": Output(_error, _input_names, None),
+}

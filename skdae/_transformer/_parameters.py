@@ -1,0 +1,291 @@
+"""What an estimator's parameters ask for, checked against each other and the data."""
+
+import warnings
+from dataclasses import dataclass
+from numbers import Integral
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from skdae._core.monitor import StreamState
+from skdae._core.network import Shape
+from skdae._table.encoder import Columns, fit_columns
+from skdae._table.frames import Table, category_lists, is_dataframe
+from skdae._table.rows import TrainingRows, check_emphasis, check_widths
+from skdae._transformer._outputs import OUTPUTS, Output
+from skdae.noise import Noise, make_noise
+from skdae.schedules import SCHEDULES, Phase, make_schedule
+
+DEFAULT_NOISE_RATE = 0.25
+
+
+@dataclass(frozen=True)
+class Design:
+    """What the parameters ask for, checked."""
+
+    widths: tuple[int, ...]
+    plan: tuple[Phase, ...]
+    noise: Noise
+
+
+def check_design(estimator: Any) -> Design:
+    """Widths, plan and noise, checked as far as no data is needed."""
+    widths = check_widths(estimator.hidden_layer_sizes)
+    plan = _plan(estimator, len(widths))
+    if estimator.decoder == "direct":
+        if estimator.tied_weights:
+            raise ValueError(
+                "tied_weights=True needs decoder='mirror': a direct decoder has "
+                "no layer of the encoder's shape. Set one of them."
+            )
+        if plan[-1].corrupt == "code":
+            raise ValueError(
+                f"decoder='direct' with schedule={estimator.schedule!r} ends with a "
+                "phase whose loss is on the code, so the layer from the code to X "
+                "is never trained. Set tuning_fraction > 0 or decoder='mirror'."
+            )
+    if isinstance(estimator.noise, Noise) and not np.array_equal(
+        estimator.noise_rate, DEFAULT_NOISE_RATE
+    ):
+        raise ValueError(
+            f"noise_rate={estimator.noise_rate!r} is for a noise given by name, and "
+            f"noise is {estimator.noise!r}; set the object's own parameter, in a "
+            "search as noise__rate."
+        )
+    check_emphasis(estimator.emphasis)
+    return Design(widths, plan, make_noise(estimator.noise, estimator.noise_rate))
+
+
+def _plan(estimator: Any, n_layers: int) -> tuple[Phase, ...]:
+    """The phases to run."""
+    if isinstance(estimator.schedule, str):
+        return make_schedule(
+            estimator.schedule,
+            n_layers,
+            estimator.max_iter,
+            epoch_allocation=estimator.epoch_allocation,
+            stacked_fraction=estimator.stacked_fraction,
+            lower_layer_rate=estimator.lower_layer_rate,
+            tuning_fraction=estimator.tuning_fraction,
+        )
+    plan = tuple(estimator.schedule)
+    if not plan or not all(isinstance(phase, Phase) for phase in plan):
+        raise ValueError(
+            f"schedule={estimator.schedule!r} must be one of {sorted(SCHEDULES)} or a "
+            "tuple of skdae.schedules.Phase."
+        )
+    depths = [phase.depth for phase in plan]
+    if depths[-1] != n_layers or max(depths) > n_layers:
+        raise ValueError(
+            f"schedule has phases of depth {depths} and must end with "
+            f"{n_layers}, the number of hidden_layer_sizes; build it for them."
+        )
+    if estimator.decoder == "mirror" and any(p.output_rate is not None for p in plan):
+        raise ValueError(
+            "schedule has a phase with an output_rate, and decoder='mirror' has no "
+            "output layer on the top code; leave it out or set decoder='direct'."
+        )
+    trained: set[int] = set()
+    for number, phase in enumerate(plan, 1):
+        trained |= {k for k, rate in enumerate(phase.rates, 1) if rate > 0}
+        untrained = set(range(1, phase.depth + 1)) - trained
+        if untrained:
+            raise ValueError(
+                f"schedule uses layers {sorted(untrained)} in phase {number} (of "
+                f"depth={phase.depth}) that no phase has trained; add one that "
+                "does before it."
+            )
+    return plan
+
+
+def check_output(estimator: Any) -> Output:
+    """The kind of output, which may have been set after the fit."""
+    if estimator.output not in OUTPUTS:
+        raise ValueError(
+            f"output={estimator.output!r} must be one of {sorted(OUTPUTS)}; set it "
+            "with set_params, no new fit is needed."
+        )
+    return OUTPUTS[estimator.output]
+
+
+def batch_rows(batch_size: Any, n_rows: int) -> int:
+    """Rows per step; 'auto' is the power of two nearest to n_rows / 64, in limits."""
+    if batch_size == "auto":
+        batch_size = np.clip(2 ** np.round(np.log2(n_rows / 64)), 32, 256)
+    return int(min(batch_size, n_rows))
+
+
+def check_rows(rows: TrainingRows, *, at_least: int) -> None:
+    """Enough rows to learn from."""
+    n_rows = len(rows.repeated[0])
+    if n_rows < at_least:
+        raise ValueError(
+            f"X has n_samples={n_rows} with a value and a weight above 0, and "
+            f"training needs at least {at_least}; add rows."
+        )
+
+
+def check_held_out(estimator: Any, rows: TrainingRows) -> None:
+    """Enough different rows to hold some out and train on others."""
+    if not estimator.early_stopping:
+        return
+    n_different = len(np.unique(rows.groups))
+    held_out = max(1, round(estimator.validation_fraction * n_different))
+    if held_out >= n_different:
+        in_blocks = getattr(estimator, "validation_blocks", None) is not None
+        raise ValueError(
+            f"validation_fraction={estimator.validation_fraction} of {n_different} "
+            f"different {'blocks of rows' if in_blocks else 'rows'} leaves none to "
+            "train on; lower it or set early_stopping=False."
+        )
+
+
+def check_batches(estimator: Any, batches: Any, sample_size: Any) -> None:
+    """A stream that can be read again, from its first batch on."""
+    if estimator.early_stopping:
+        raise ValueError(
+            "early_stopping=True needs rows that are held out, and a stream holds "
+            "none; use fit, or early_stopping=False."
+        )
+    if not isinstance(sample_size, Integral) or sample_size < 2:
+        raise ValueError(
+            f"sample_size={sample_size!r} must be an int of at least 2, the rows "
+            "that the scaling is learned from."
+        )
+    if is_dataframe(batches) or isinstance(batches, np.ndarray):
+        raise ValueError(
+            "batches must be an iterable of tables, and is one table; pass it to "
+            "fit, or [X] for a stream of one batch."
+        )
+    if isinstance(batches, str | PathLike):
+        raise ValueError(
+            f"batches={batches!r} must be an iterable of tables, and is a path; pass "
+            "skdae.datasets.ParquetBatches(path)."
+        )
+    if iter(batches) is batches:
+        raise ValueError(
+            "batches can be iterated over only once and must be read once per "
+            "epoch; pass a list, skdae.datasets.ParquetBatches or an object whose "
+            "__iter__ starts anew."
+        )
+    if hasattr(batches, "rewind"):
+        batches.rewind()
+
+
+def check_stream(estimator: Any, design: Design, state: StreamState | None) -> None:
+    """A network that can be used after every batch, and the schedule it began with."""
+    if state is not None and state.plan not in (design.plan, design.plan[-1:]):
+        raise ValueError(
+            f"schedule={estimator.schedule!r}, with max_iter and what else shapes it, "
+            "must stay what it was at the first batch; use a fresh estimator for "
+            "another one."
+        )
+    on_code = any(phase.corrupt == "code" for phase in design.plan)
+    if estimator.decoder == "direct" and on_code:
+        raise ValueError(
+            f"decoder='direct' with schedule={estimator.schedule!r} has no decoder "
+            "until its last phase and cannot be trained on a stream; use "
+            "decoder='mirror', or fit."
+        )
+
+
+def check_noise(estimator: Any, noise: Noise, columns: Columns) -> None:
+    """Parameters of the noise that fit the table."""
+    try:
+        noise.check(columns.n_columns)
+    except ValueError as error:
+        if isinstance(estimator.noise, Noise):
+            raise
+        raise ValueError(
+            f"noise_rate={estimator.noise_rate!r} does not suit "
+            f"noise={estimator.noise!r}: {error}"
+        ) from error
+
+
+def learn_columns(
+    estimator: Any,
+    table: Table,
+    index: np.ndarray,
+    weights: np.ndarray | None,
+    scaling: str | None,
+) -> Columns:
+    """The encoding of the training rows; warns of columns without a value.
+
+    To be called by `fit` itself, so that the warning points at its caller.
+    """
+    lists = [] if table.encoder is None else category_lists(table.encoder)
+    columns = fit_columns(
+        table.raw,
+        index,
+        weights,
+        categorical=np.flatnonzero(table.categorical),
+        n_categories=tuple(max(1, len(found)) for found in lists),
+        scaling=scaling,
+    )
+    if not columns.known.all():
+        empty = np.flatnonzero(~columns.known)
+        names = getattr(estimator, "feature_names_in_", None)
+        which = [str(name) for name in (empty if names is None else names[empty])]
+        warnings.warn(
+            f"Columns {which} of X hold no value in the training rows; they take "
+            "no part and stay missing in what is rebuilt. Drop them to be rid of "
+            "this warning.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return columns
+
+
+def check_continues(estimator: Any, shape: Shape) -> None:
+    """The network of the last fit is of the shape that is asked for."""
+    before = estimator._fitted_shape
+    asked = {
+        "hidden_layer_sizes": (before.widths[1:], shape.widths[1:]),
+        "decoder": (before.decoder, shape.decoder),
+        "tied_weights": (before.tied, shape.tied),
+        "activation": (before.activation, shape.activation),
+        "loss": (before.head.loss, shape.head.loss),
+        "scaling": (estimator.columns_.scaling, estimator.scaling),
+    }
+    for name, (old, new) in asked.items():
+        if old != new:
+            raise ValueError(
+                f"{name}={new!r} must stay {old!r} while the network of the last "
+                "fit is trained on; use a fresh estimator, or begin anew by fit with "
+                "warm_start=False."
+            )
+
+
+def _loss_of(estimator: Any, columns: Columns) -> str:
+    """The loss of the numeric columns, 'auto' resolved by the data's range."""
+    n_numeric = len(columns.numeric)
+    low = columns.layout.low[:n_numeric]
+    high = columns.layout.high[:n_numeric]
+    outside = (low < -1e-6) | (high > 1 + 1e-6)
+    in_range = estimator.scaling in ("minmax", None) and not outside.any()
+    if estimator.loss == "auto":
+        fits = in_range and estimator.activation == "logistic"
+        return "cross_entropy" if fits else "squared_error"
+    if estimator.loss == "cross_entropy" and not in_range:
+        where = (
+            f"scaling={estimator.scaling!r} does not give that"
+            if estimator.scaling in ("standard", "quantile")
+            else f"column {columns.numeric[outside.argmax()]} has values in "
+            f"[{low[outside.argmax()]:g}, {high[outside.argmax()]:g}]"
+        )
+        raise ValueError(
+            f"loss='cross_entropy' needs data in [0, 1], and {where}; set "
+            "scaling='minmax' or loss='squared_error'."
+        )
+    return estimator.loss
+
+
+def network_shape(estimator: Any, design: Design, columns: Columns) -> Shape:
+    """Return widths and wiring of the network for these columns."""
+    check_noise(estimator, design.noise, columns)
+    head = columns.head(_loss_of(estimator, columns))
+    widths = (head.n_features, *design.widths)
+    return Shape(
+        widths, estimator.decoder, estimator.tied_weights, estimator.activation, head
+    )

@@ -1,0 +1,855 @@
+"""The estimator: a table in, codes out, trained by a schedule of phases."""
+
+from collections.abc import Sequence
+from functools import partial
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import InputTags, check_array, get_tags
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from skdae._core.monitor import Monitor, PhaseRecord
+from skdae._core.network import ACTIVATIONS, Network, Shape, chunks
+from skdae._core.sources import TableSource
+from skdae._random import spawn_streams
+from skdae._table.encoder import SCALINGS, Columns
+from skdae._table.frames import (
+    Table,
+    as_container,
+    plain_cells,
+    read,
+    read_training,
+    sample_rows,
+)
+from skdae._table.rows import (
+    check_emphasis,
+    training_rows,
+)
+from skdae._table.sources import StreamSource, TableRows, encoded_block
+from skdae._transformer import _outputs
+from skdae._transformer._callbacks import (
+    CallbackMonitor,
+    CallbackSupportMixin,
+    Monitors,
+    monitors,
+)
+from skdae._transformer._html import PhaseTableMixin
+from skdae._transformer._outputs import OUTPUTS
+from skdae._transformer._parameters import (
+    DEFAULT_NOISE_RATE,
+    batch_rows,
+    check_batches,
+    check_continues,
+    check_design,
+    check_held_out,
+    check_output,
+    check_rows,
+    check_stream,
+    learn_columns,
+    network_shape,
+)
+from skdae.noise import NOISES, Noise
+from skdae.schedules import SCHEDULES, Phase, joint
+
+
+def input_tags_of(transformer: Any) -> InputTags:
+    """Return what a transformer can read, where None is the default one.
+
+    What is no estimator counts as the default one too: `fit` refuses it, but the tags
+    are asked for by clones and pictures, which raise nothing.
+    """
+    known = isinstance(transformer, BaseEstimator)
+    return get_tags(transformer if known else GradualDAETransformer()).input_tags
+
+
+def training_results(training: Any) -> dict[str, Any]:
+    """Return the fitted attributes that come of a training run."""
+    return {
+        "network_": training.network,
+        "loss_curve_": training.loss_curve,
+        "validation_loss_curve_": training.validation_loss_curve,
+        "phases_": training.phases,
+        "n_iter_": len(training.loss_curve),
+        "_stream": None,
+    }
+
+
+class GradualDAETransformer(
+    CallbackSupportMixin, PhaseTableMixin, TransformerMixin, BaseEstimator
+):
+    """Denoising autoencoder trained gradually, as a transformer.
+
+    Sensor tables are noisy, partly missing and strongly correlated. This transformer
+    corrupts rows, learns to rebuild them, and returns the codes of its hidden layers
+    (or the denoised table, or the residuals). Layers are added one by one; in the
+    default 'gradual' schedule the layers below keep learning while they are.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or sequence of int, default=(128, 64)
+        Widths of the encoder's layers from the input up. A layer may be wider than
+        the table.
+    schedule : {'gradual', 'hybrid', 'frozen', 'stacked', 'joint'} or tuple of Phase, \
+default='gradual'
+        What is trained when. 'gradual': all layers learn, on corrupted input.
+        'stacked': only the new layer learns, on corrupted codes. 'hybrid': first the
+        one, then the other. 'frozen': only the new layer learns, on corrupted input
+        (the control). 'joint': all layers from the start. A tuple of
+        :class:`skdae.schedules.Phase` is run as it stands, and `max_iter` and the
+        parameters that shape a schedule are not used.
+    stacked_fraction : float in [0, 1], default=0.5
+        'hybrid' only: share of the weight updates of a new layer that are
+        stacked-style. 0 equals 'gradual', 1 equals 'stacked', bit for bit.
+    lower_layer_rate : float in [0, 1], default=1.0
+        'gradual' and 'hybrid' only: learning-rate factor of the layers below the
+        newest. 1 is gradual training, 0 the 'frozen' control.
+    noise : str or Noise, default='masking'
+        The corruption: a name of :data:`skdae.noise.NOISES` or an object of
+        :mod:`skdae.noise`, whose parameters are searched as ``noise__rate``. Choose
+        it for the job: plain masking learns to fill gaps and overshoots a little on
+        complete rows, 'random_masking' suits both, and 'gaussian' is for rows whose
+        every cell is noisy.
+    noise_rate : float or array-like of shape (n_features,), default=0.25
+        Share of the cells that a noise given by name corrupts, for all columns or for
+        each; for the Gaussian ones the scale in standard deviations.
+    decoder : {'mirror', 'direct'}, default='mirror'
+        Mirrored decoder, or the papers' single layer from the top code to the input.
+        A 'direct' decoder must be trained by the last phase, so 'stacked' needs
+        `tuning_fraction` > 0 with it.
+    tied_weights : bool, default=False
+        Whether the mirrored decoder uses the encoder's weights, transposed.
+    activation : {'relu', 'logistic', 'tanh', 'identity'}, default='relu'
+        Activation of the hidden layers.
+    loss : {'auto', 'squared_error', 'cross_entropy'}, default='auto'
+        Loss of a row, summed over its observed cells: half the squared error, or
+        ``-x log(p) - (1 - x) log(1 - p)`` with a logistic output for scaled data in
+        [0, 1]. 'auto' is the cross-entropy for logistic units and data in [0, 1]
+        (by `scaling='minmax'` or as given) and the squared error otherwise.
+        Categorical columns always add the cross-entropy of a softmax. The objective
+        is the mean over rows plus ``alpha / 2 * sum(W ** 2)``.
+    emphasis : pair of float or None, default=None
+        Weight of corrupted and of untouched cells in the loss [2]_. None is (1, 1).
+    scaling : {'standard', 'minmax', 'quantile'} or None, default='standard'
+        Scaling of the numeric columns, undone by `inverse_transform` and
+        `reconstruct`. 'standard': mean 0 and standard deviation 1, where outliers (at
+        most 1 % of a column, more than one inner 99 % range outside of it) do not
+        count, and logarithmic tails beyond 5 standard deviations; what is rebuilt in
+        a tail stays within the range seen in `fit`. 'minmax': [0, 1].
+        'quantile': normal scores of the ranks, limited to the range seen in `fit`.
+        Constant columns are centred only.
+    categorical_features : array-like of bool, int or str, 'from_dtype' or None, \
+default=None
+        Categorical columns: a mask, indices, names, or those of a categorical dtype.
+        They are encoded as one-hot groups. An unknown category counts as missing.
+    missing_values : {'allow', 'error'}, default='allow'
+        With 'allow' a missing cell (NaN) enters as a corrupted one and its loss is
+        not counted. A column that is missing throughout stays missing, a row without
+        a single value is not trained on. 'error' refuses missing values.
+    output : {'code', 'layers', 'code_and_error', 'reconstruction', 'error'}, \
+default='code'
+        What `transform` returns: the top code; the codes of all layers side by side;
+        the top code and the row's error (minus `score_samples`); the denoised table
+        in the user's units; or the residual of each column, in robust standard
+        deviations and 0 where nothing was observed.
+    solver : {'adam', 'sgd'}, default='adam'
+        Optimiser; its memory is cleared between phases.
+    learning_rate_init : float, default=1e-3
+        Step size.
+    momentum : float in [0, 1), default=0.9
+        Momentum of 'sgd'.
+    alpha : float, default=0.0
+        L2 penalty on the weights, see `loss`.
+    batch_size : int or 'auto', default='auto'
+        Rows per step. 'auto' is the power of two nearest to n_samples / 64, between 32
+        and 256. A last, shorter batch is trained on too.
+    max_iter : int, default=200
+        Epochs in total, over all phases.
+    epoch_allocation : 'equal' or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up.
+    tuning_fraction : float in [0, 1), default=0.0
+        Share of `max_iter` for a last phase that trains all layers ("full tuning").
+    early_stopping : bool, default=False
+        Whether to hold rows out and end a phase when their loss, under one fixed
+        corruption, no longer improves; the best weights are restored.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows held out for early stopping.
+    validation_blocks : int or None, default=None
+        Number of blocks of consecutive rows, of which whole ones are held out: for
+        rows in time order, whose neighbours are nearly repetitions. The result then
+        hangs on the order of the rows. None holds rows out at random.
+    n_iter_no_change : int, default=10
+        Epochs without an improvement of `tol` after which a phase is ended.
+    tol : float, default=1e-4
+        The least improvement of the validation loss that counts.
+    warm_start : bool, default=False
+        Whether a further `fit` goes on from the weights and the scaling of the last
+        one, training all layers for `max_iter` epochs.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initial weights, order of rows, corruption and validation split. With
+        the same seed, the same rows in any order give the same model.
+    device : {'cpu', 'cuda', 'auto'}, default='cpu'
+        Where to train. 'auto' takes CUDA where torch sees it.
+    n_threads : int or None, default=None
+        Threads that share each batch during `fit`. None is one, or as many as torch
+        has where a layer has 256 units or more, with 50 rows or more for each; below,
+        sharing takes longer than it saves. Models differ in the last digits only.
+    dtype : {'float32', 'bfloat16'}, default='float32'
+        Precision of the matrix products of `fit`. 'bfloat16' takes two thirds of the
+        time with layers of about 1,000 units, on processors that have it (AVX-512
+        BF16, AMX, CUDA), and is slower below 128 units. Weights stay in float32.
+    verbose : bool or int, default=False
+        Whether to print phase, epoch, loss and time left; above 1 for every epoch.
+
+    Attributes
+    ----------
+    network_ : Network
+        Weights and forward pass in numpy.
+    columns_ : Columns
+        Learned encoding of the table.
+    coefs_, intercepts_ : list of ndarray
+        Weights of shape (n_inputs, n_outputs) and biases of the layers, encoder first.
+    phases_ : tuple of PhaseRecord
+        The plan as it was run: depth, epochs, weight updates, seconds, losses. Passes
+        of `partial_fit` are not among them.
+    loss_curve_ : list of float
+        Mean training loss of each epoch, over all phases.
+    validation_loss_curve_ : list of float or None
+        Loss of the held-out rows after each epoch; None without early stopping.
+    n_iter_ : int
+        Epochs that were run.
+    is_categorical_ : ndarray of bool of shape (`n_features_in_`,)
+        Which columns are categorical.
+    category_encoder_ : OrdinalEncoder or None
+        Categories of the categorical columns.
+    n_features_in_ : int
+        Columns seen in `fit`.
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
+        Their names, when X has names.
+
+    Notes
+    -----
+    On scikit-learn 1.9 and newer, callbacks hear of the fit, its phases and their
+    epochs. One that asks to stop at the end of an epoch ends the phase, at the end of
+    a phase the fit; the network then has the layers that were trained.
+
+    References
+    ----------
+    .. [1] A. Kalmanovich and G. Chechik, "Gradual training of deep denoising auto
+       encoders", 2014.
+    .. [2] P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol, "Stacked
+       denoising autoencoders", JMLR 11, 2010.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skdae import GradualDAETransformer
+    >>> X, y = load_digits(return_X_y=True)
+    >>> dae = GradualDAETransformer((64, 32), max_iter=20, random_state=0)
+    >>> pipeline = make_pipeline(dae, LogisticRegression(max_iter=1000)).fit(X, y)
+    >>> dae.transform(X[:5]).shape
+    (5, 32)
+    """
+
+    network_: Network
+    columns_: Columns
+    loss_curve_: list[float]
+    phases_: tuple[PhaseRecord, ...]
+    _stream: Any
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "hidden_layer_sizes": [
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "schedule": [StrOptions(set(SCHEDULES)), tuple, list],
+        "stacked_fraction": [Interval(Real, 0, 1, closed="both")],
+        "lower_layer_rate": [Interval(Real, 0, 1, closed="both")],
+        "noise": [StrOptions(set(NOISES)), Noise],
+        "noise_rate": [Interval(Real, 0, None, closed="left"), "array-like"],
+        "decoder": [StrOptions({"mirror", "direct"})],
+        "tied_weights": ["boolean"],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "loss": [StrOptions({"auto", "squared_error", "cross_entropy"})],
+        "emphasis": ["array-like", None],
+        "scaling": [StrOptions({name for name in SCALINGS if name}), None],
+        "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
+        "missing_values": [StrOptions({"allow", "error"})],
+        "output": [StrOptions(set(OUTPUTS))],
+        "solver": [StrOptions({"adam", "sgd"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "epoch_allocation": [StrOptions({"equal"}), "array-like"],
+        "tuning_fraction": [Interval(Real, 0, 1, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_blocks": [Interval(Integral, 2, None, closed="left"), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state", HasMethods("integers")],
+        "device": [StrOptions({"cpu", "cuda", "auto"})],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "dtype": [StrOptions({"float32", "bfloat16"})],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(128, 64),
+        *,
+        schedule="gradual",
+        stacked_fraction=0.5,
+        lower_layer_rate=1.0,
+        noise="masking",
+        noise_rate=DEFAULT_NOISE_RATE,
+        decoder="mirror",
+        tied_weights=False,
+        activation="relu",
+        loss="auto",
+        emphasis=None,
+        scaling="standard",
+        categorical_features=None,
+        missing_values="allow",
+        output="code",
+        solver="adam",
+        learning_rate_init=1e-3,
+        momentum=0.9,
+        alpha=0.0,
+        batch_size="auto",
+        max_iter=200,
+        epoch_allocation="equal",
+        tuning_fraction=0.0,
+        early_stopping=False,
+        validation_fraction=0.1,
+        validation_blocks=None,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        random_state=None,
+        device="cpu",
+        n_threads=None,
+        dtype="float32",
+        verbose=False,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.schedule = schedule
+        self.stacked_fraction = stacked_fraction
+        self.lower_layer_rate = lower_layer_rate
+        self.noise = noise
+        self.noise_rate = noise_rate
+        self.decoder = decoder
+        self.tied_weights = tied_weights
+        self.activation = activation
+        self.loss = loss
+        self.emphasis = emphasis
+        self.scaling = scaling
+        self.categorical_features = categorical_features
+        self.missing_values = missing_values
+        self.output = output
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.momentum = momentum
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.epoch_allocation = epoch_allocation
+        self.tuning_fraction = tuning_fraction
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.validation_blocks = validation_blocks
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.device = device
+        self.n_threads = n_threads
+        self.dtype = dtype
+        self.verbose = verbose
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing_values == "allow"
+        tags.input_tags.categorical = self.categorical_features is not None
+        tags.input_tags.string = self.categorical_features is not None
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    # --- fit -------------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn the columns' scaling and train the network through its phases.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Training table, in the user's units; NaN where nothing was measured.
+            float32 is used as it is, without a copy.
+        y : None
+            Ignored, there for pipelines.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Whole weights of at most 10 on average count as repetitions of the row,
+            the work included; others are scaled to a mean of one and say how often a
+            row is drawn.
+
+        Returns
+        -------
+        self : GradualDAETransformer
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of its range or does not fit the data; the message
+            names the parameter, the rule, the value and the remedy.
+        """
+        from skdae._core.training import train
+
+        going_on = self.warm_start and hasattr(self, "network_")
+        design = check_design(self)
+        table = self._read(X) if going_on else self._read_training(X, sample_weight)
+        rows = training_rows(table.raw, sample_weight)
+        check_rows(rows, at_least=2)
+        rows = rows.in_blocks(self.validation_blocks, len(table.raw))
+        check_held_out(self, rows)
+        if going_on:
+            plan, columns = joint(len(design.widths), self.max_iter), self.columns_
+        else:
+            plan, columns = (
+                design.plan,
+                learn_columns(self, table, *rows.repeated, self.scaling),
+            )
+        shape = network_shape(self, design, columns)
+        if going_on:
+            check_continues(self, shape)
+        learned = self._learned(table, columns, shape)
+        monitor = self._monitor(plan, learned, {"X": X, "y": y})
+        streams = spawn_streams(self.random_state)
+        source = TableSource.split(
+            TableRows(columns, table.raw, rows.index),
+            rows.weights,
+            self.validation_fraction if self.early_stopping else None,
+            streams.split,
+            rows.groups,
+        )
+        result = train(
+            source,
+            plan,
+            shape,
+            noise=design.noise,
+            streams=streams,
+            settings=self._settings(len(rows.repeated[0])),
+            initial=self.network_ if going_on else None,
+            monitor=monitor,
+        )
+        self.__dict__.update(learned | training_results(result))
+        monitor.fit_end(result.network)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_stream(self, batches, *, sample_size=100_000):
+        """Train on a table that is read batch by batch, several times over.
+
+        The phases are those of `fit`, and so is the result but for the order of rows:
+        they are shuffled within a batch, so a batch should hold rows of many times
+        (:class:`skdae.datasets.ParquetBatches` mixes them). Memory holds a batch and
+        the sample, whatever the length of the table.
+
+        Parameters
+        ----------
+        batches : iterable of array-like or DataFrame of shape (n_rows, n_features)
+            Gives the whole table, in batches, each time it is iterated over: a list,
+            or an object whose ``__iter__`` starts anew; not a generator. It is passed
+            over once for the sample and once per epoch.
+        sample_size : int, default=100_000
+            Rows that scaling and categories are learned from, drawn from all rows.
+
+        Returns
+        -------
+        self : GradualDAETransformer
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If `batches` can be iterated over only once, or `early_stopping` is set: a
+            stream holds nothing out.
+        """
+        from skdae._core.training import train
+
+        design = check_design(self)
+        check_batches(self, batches, sample_size)
+        streams = spawn_streams(self.random_state)
+        sample, n_rows = sample_rows(batches, sample_size, streams.split)
+        table = self._read_training(sample, None)
+        rows = training_rows(table.raw, None)
+        check_rows(rows, at_least=2)
+        columns = learn_columns(self, table, rows.index, None, self.scaling)
+        shape = network_shape(self, design, columns)
+        learned = self._learned(table, columns, shape)
+        monitor = self._monitor(design.plan, learned, {})
+        read_batch = partial(
+            read,
+            self,
+            categorical=table.categorical,
+            encoder=table.encoder,
+            allow_nan=self.missing_values == "allow",
+        )
+        result = train(
+            StreamSource(
+                lambda: (read_batch(batch).raw for batch in batches if len(batch)),
+                columns,
+                encoded_block(columns, table.raw[rows.index]),
+            ),
+            design.plan,
+            shape,
+            noise=design.noise,
+            streams=streams,
+            settings=self._settings(n_rows),
+            monitor=monitor,
+        )
+        self.__dict__.update(learned | training_results(result))
+        monitor.fit_end(result.network)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Learn from one batch of a stream.
+
+        A call makes one pass over its rows and counts as one epoch of the schedule:
+        the network grows through the same phases as in `fit`, and the last phase goes
+        on for as long as batches come. Until the schedule has reached its top layer,
+        the code is that of the layers trained so far. Scaling, categories and
+        schedule are those of the first batch, which should have some hundred typical
+        rows. Callbacks are not called. After `fit`, batches go on training in
+        the last phase. Nothing is held out, whatever `early_stopping` says.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows of the stream; the first batch needs at least 2.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : GradualDAETransformer
+            The transformer after this batch.
+        """
+        from skdae._core.training import train_on_batch
+
+        first = not hasattr(self, "network_")
+        self._validate_params()  # scikit-learn checks them in the first call alone
+        design = check_design(self)
+        check_stream(self, design, None if first else self._stream)
+        table = self._read_training(X, sample_weight) if first else self._read(X)
+        rows = training_rows(table.raw, sample_weight)
+        check_rows(rows, at_least=2 if first else 1)
+        if first:
+            columns = learn_columns(self, table, *rows.repeated, self.scaling)
+        else:
+            columns = self.columns_
+        shape = network_shape(self, design, columns)
+        if not first:
+            check_continues(self, shape)
+        streams = spawn_streams(self.random_state)
+        # a network that fit has finished stays in its last phase
+        finished = not first and self._stream is None
+        encoded = TableRows(columns, table.raw, rows.index)
+        network, loss, state = train_on_batch(
+            TableSource.split(encoded, rows.weights, None, streams.split),
+            design.plan[-1:] if finished else design.plan,
+            shape,
+            None if first else self._stream,
+            noise=design.noise,
+            streams=streams,
+            settings=self._settings(len(rows.repeated[0])),
+            initial=self.network_ if finished else None,
+        )
+        if self.verbose:
+            print(f"batch {len(self.loss_curve_) + 1 if not first else 1}: {loss:.5f}")
+        if first:
+            self.__dict__.update(self._learned(table, columns, shape))
+            self.validation_loss_curve_, self.phases_ = None, ()
+        self.network_, self._stream = network, state
+        self.loss_curve_ = [loss] if first else [*self.loss_curve_, loss]
+        self.n_iter_ = len(self.loss_curve_)
+        return self
+
+    # --- transform -------------------------------------------------------------------
+
+    def transform(self, X):
+        """Return the codes of the rows, or what `output` names.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`, in the user's units.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_features_out)
+            In the dtype of X; see `output` for what it holds.
+        """
+        check_is_fitted(self)
+        output = check_output(self)
+        raw = self._read(X).raw
+        values = self._values(output.values, raw)
+        if self.output == "reconstruction":
+            return self._as_container(values, X, raw.dtype)
+        return values.astype(raw.dtype, copy=False)
+
+    def staged_transform(self, X):
+        """Yield the codes after each layer, from the bottom up.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`.
+
+        Yields
+        ------
+        ndarray of shape (n_samples, hidden_layer_sizes[k])
+            Codes of layer k, in the dtype of X.
+        """
+        check_is_fitted(self)
+        all_codes = self._values(_outputs.layers, self._read(X).raw)
+        stop = 0
+        for layer in self.network_.encoder:
+            start, stop = stop, stop + len(layer.bias)
+            yield all_codes[:, start:stop]
+
+    def inverse_transform(self, X):
+        """Return the table that the decoder makes of codes.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features_out)
+            What `transform` returned with `output` 'code', 'layers' or
+            'code_and_error'.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, `n_features_in_`)
+            Rows in the user's units; a DataFrame when `set_output` asks for one. With
+            categorical columns an object array or a DataFrame.
+
+        Raises
+        ------
+        ValueError
+            If `output` keeps no code, or X does not have its width.
+        """
+        check_is_fitted(self)
+        code = check_output(self).code
+        if code is None:
+            raise ValueError(
+                f"output={self.output!r} holds no code and cannot be inverted; set "
+                "output to 'code', 'layers' or 'code_and_error', or call reconstruct."
+            )
+        H = check_array(plain_cells(X), dtype=[np.float64, np.float32], input_name="X")
+        n_out = len(self.get_feature_names_out())
+        if H.shape[1] != n_out:
+            raise ValueError(
+                f"X has {H.shape[1]} columns and must have {n_out}, the output of "
+                f"transform with output={self.output!r}; pass what transform returned."
+            )
+        H = H[:, code(len(self.network_.encoder[-1].bias), n_out)]
+        rebuilt = np.empty((len(H), self.n_features_in_))
+        for part in chunks(len(H)):
+            rebuilt[part] = self.columns_.decode(self.network_.decode(H[part]))
+        return self._as_container(rebuilt, X, H.dtype)
+
+    def reconstruct(self, X):
+        """Return the denoised rows, missing cells filled, in the user's units.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`; NaN where nothing was measured.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_features)
+            Every cell as the network rebuilds it. A DataFrame when `set_output` asks
+            for one.
+        """
+        check_is_fitted(self)
+        raw = self._read(X).raw
+        rebuilt = self._values(_outputs.reconstruction, raw)
+        return self._as_container(rebuilt, X, raw.dtype)
+
+    def score_samples(self, X):
+        """Return how normal each row is: minus its mean squared residual.
+
+        Residuals are in robust standard deviations of their column (`output='error'`)
+        and averaged over the observed cells. A row without any has the score -1, that
+        of a row about which nothing but the columns is known.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Higher is more normal; at most 0.
+        """
+        check_is_fitted(self)
+        return -self._values(_outputs.row_errors, self._read(X).raw)
+
+    def score(self, X, y=None):
+        """Return how well hidden cells are predicted from the others.
+
+        Each observed cell is hidden in one of four passes, chosen once and for all by
+        its place in X, and rebuilt from what the pass leaves. The score is
+
+        ``1 - mean over columns of (mean over cells of residual ** 2)``
+
+        with residuals in robust standard deviations of the training rows (for
+        categories: the Brier score over the Gini impurity); constant columns do not
+        count. It does not depend on the candidate's noise, loss or scaling, so it can
+        be searched over all of them. 1 is perfect, 0 as good as the columns' means.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows the network has not been trained on, best.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            The score; higher is better.
+        """
+        check_is_fitted(self)
+        raw = self._read(X).raw
+        return _outputs.hidden_cell_score(self.columns_, self.network_, raw)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the columns of X; None takes those seen in `fit`.
+
+        Returns
+        -------
+        ndarray of str objects
+            Numbered codes with the class name as prefix, or the names of the input
+            for the outputs with its columns.
+        """
+        check_is_fitted(self)
+        inputs = _check_feature_names_in(self, input_features)
+        widths = [len(layer.bias) for layer in self.network_.encoder]
+        prefix = type(self).__name__.lower()
+        names = check_output(self).names(prefix, widths, inputs)
+        return np.asarray(names, dtype=object)
+
+    @property
+    def coefs_(self):
+        """Weights of the layers, encoder first, each (n_inputs, n_outputs)."""
+        check_is_fitted(self)
+        network = self.network_
+        return [layer.weight for layer in (*network.encoder, *network.decoder)]
+
+    @property
+    def intercepts_(self):
+        """Biases of the layers, encoder first."""
+        check_is_fitted(self)
+        network = self.network_
+        return [layer.bias for layer in (*network.encoder, *network.decoder)]
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "network_")
+
+    # --- parts of fit ----------------------------------------------------------------
+
+    def _read_training(self, X: Any, sample_weight: Any) -> Table:
+        """Return the table of a first fit; its categories are learned."""
+        return read_training(
+            self,
+            X,
+            categorical_features=self.categorical_features,
+            sample_weight=sample_weight,
+            allow_nan=self.missing_values == "allow",
+        )
+
+    def _read(self, X: Any) -> Table:
+        """Return a table like the fitted one."""
+        return read(
+            self,
+            X,
+            categorical=self.is_categorical_,
+            encoder=self.category_encoder_,
+            allow_nan=self.missing_values == "allow",
+        )
+
+    def _learned(self, table: Table, columns: Columns, shape: Shape) -> dict[str, Any]:
+        """Return the fitted attributes that describe table and network."""
+        return {
+            "columns_": columns,
+            "is_categorical_": table.categorical,
+            "category_encoder_": table.encoder,
+            "_fitted_shape": shape,
+        }
+
+    def _settings(self, n_rows: int) -> Any:
+        """Return how to optimise."""
+        from skdae._core.training import Settings
+
+        return Settings(
+            solver=self.solver,
+            learning_rate_init=self.learning_rate_init,
+            momentum=self.momentum,
+            alpha=self.alpha,
+            batch_size=batch_rows(self.batch_size, n_rows),
+            emphasis=check_emphasis(self.emphasis),
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
+            device=self.device,
+            n_threads=self.n_threads,
+            dtype=self.dtype,
+        )
+
+    def _monitor(
+        self, plan: Sequence[Phase], learned: dict[str, Any], data: dict[str, Any]
+    ) -> Monitor:
+        """Return who hears of the training."""
+        hearing = monitors(plan, int(self.verbose))
+        if hasattr(self, "_init_callback_context"):  # scikit-learn 1.9 or newer
+            context = self._init_callback_context(max_subtasks=len(plan))
+            hearing.append(CallbackMonitor(self, context, learned, data))
+        return Monitors(hearing)
+
+    # --- parts of transform ----------------------------------------------------------
+
+    def _values(self, values: _outputs.Values, raw: np.ndarray) -> np.ndarray:
+        """Return what the fitted network says of the rows."""
+        return _outputs.by_chunk(values, self.columns_, self.network_, raw)
+
+    def _as_container(self, rebuilt: np.ndarray, X: Any, dtype: np.dtype) -> Any:
+        """Return rebuilt rows in the user's categories and container."""
+        return as_container(
+            self,
+            rebuilt,
+            X,
+            dtype=dtype,
+            encoder=self.category_encoder_,
+            categorical=self.is_categorical_,
+        )
