@@ -1,4 +1,4 @@
-"""Random streams: one named generator per use, and fast yes/no draws."""
+"""Random streams: one named generator per use, and fast Bernoulli draws."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ _FINE_RATE = 1 / 256
 class Streams:
     """Independent generators of one fit, one per use, so that uses do not interact.
 
-    With a stream of its own per use, a change in one place (say, more noise draws)
-    leaves the others (weights, order of rows, held-out part) bit for bit as they were.
+    With a stream of its own per use, a change in one place (for example, more noise
+    draws) leaves the others (weights, order of rows, held-out rows) bit for bit the
+    same.
 
     Parameters
     ----------
@@ -35,10 +36,10 @@ class Streams:
     split : numpy.random.Generator
         Draws which rows are held out for validation.
     dropout : numpy.random.Generator
-        Draws which hidden units are left out in a step.
+        Draws which hidden units are dropped in a step.
     """
 
-    # The order is part of what a seed means: append new streams, never insert.
+    # The order decides which stream a seed gives: append new streams, never insert.
     init: np.random.Generator
     shuffle: np.random.Generator
     corruption: np.random.Generator
@@ -47,10 +48,10 @@ class Streams:
 
 
 def spawn_streams(random_state: RandomState = None) -> Streams:
-    """Return the named streams that follow from a ``random_state``.
+    """Return the named streams of a ``random_state``.
 
-    The global generator of numpy is neither read nor written, so a fit is the same
-    whatever else the program draws.
+    The global generator of numpy is neither read nor written, so a fit does not depend
+    on what else the program draws.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def spawn_streams(random_state: RandomState = None) -> Streams:
 
 
 def _entropy(random_state: Any) -> int | None:
-    """Return the integer a ``random_state`` stands for, None for fresh entropy."""
+    """Return the integer seed of a ``random_state``, None for fresh entropy."""
     if random_state is None:
         return None
     if isinstance(random_state, np.random.Generator):

@@ -1,4 +1,4 @@
-"""Means over splits, and how sure they are where the splits share training rows."""
+"""Means over splits, with standard errors corrected for shared training rows."""
 
 from dataclasses import dataclass
 
@@ -18,13 +18,13 @@ class SplitMean:
     n_splits: int
 
     def half_width(self, confidence: float) -> float:
-        """Return how far the interval of the mean reaches; NaN for a single split."""
+        """Return the half width of the confidence interval; NaN for a single split."""
         quantile = student.ppf((1 + confidence) / 2, self.n_splits - 1)
         return float(quantile * self.error)
 
     @property
     def p_value(self) -> float:
-        """Of a mean of 0, two-sided; NaN for a single split."""
+        """Two-sided p-value of a mean of 0; NaN for a single split."""
         if self.error == 0:
             return 1.0 if self.mean == 0 else 0.0
         return float(2 * student.sf(abs(self.mean) / self.error, self.n_splits - 1))
@@ -33,8 +33,8 @@ class SplitMean:
 def split_mean(values: np.ndarray, test_ratio: float) -> SplitMean:
     """Return the mean of values, (n_splits,).
 
-    Splits that share training rows are no independent repetitions: `test_ratio`, test
-    rows over training rows, is added to 1 / n_splits. 0 for independent ones.
+    Splits that share training rows are not independent: `test_ratio`, test rows over
+    training rows, is added to 1 / n_splits. Pass 0 for independent repetitions.
     """
     n = len(values)
     variance = values.var(ddof=1) if n > 1 else np.nan

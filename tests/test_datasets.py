@@ -52,7 +52,7 @@ def standardised(X):
 )
 @settings(max_examples=60, deadline=None)
 def test_truth_is_consistent(seed, **params):
-    """Whatever the arguments: shapes, masks, labels and events tell one story."""
+    """Whatever the arguments: shapes, masks, labels and events agree."""
     plant = make_sensor_data(random_state=seed, **params)
     shape = (params["n_samples"], params["n_sensors"])
     assert plant.data.shape == plant.clean.shape == plant.mask.shape == shape
@@ -301,7 +301,7 @@ def test_as_frame_shows_the_same():
     assert frames.events == arrays.events
 
 
-def test_names_tell_kind_and_number():
+def test_names_are_kind_and_number():
     names = make_sensor_data(10, n_sensors=101, random_state=0).feature_names
     assert names[0] == "temperature_001"
     assert names[1] == "pressure_002"
@@ -363,7 +363,7 @@ def test_import_loads_no_optional_package():
 
 
 def made_table(name: str) -> np.ndarray:
-    """A table with a row per sample whose cells tell file, row and column."""
+    """A table with a row per sample whose cells encode file, row and column."""
     train = not name.endswith("_te.dat")
     rows = 960 if not train else 500 if name == "d00.dat" else 480
     table = np.full((rows, 52), float(name[1:3]) + 100 * train)

@@ -79,7 +79,7 @@ def mixed_data(n, seed=0):
 
 
 def same_bits(A, B):
-    """Tell whether two arrays agree to the bit, signs of zeros and NaN included."""
+    """Return whether two arrays agree to the bit, signs of zeros and NaN included."""
     return A.dtype == B.dtype and A.tobytes() == B.tobytes()
 
 
@@ -638,7 +638,7 @@ def test_layout_errors(change, message):
         (ComposedNoise([MaskingNoise()]), "must hold .name, noise. tuples"),
         (ComposedNoise([("a", MaskingNoise)]), "must hold .name, noise. tuples"),
         (ComposedNoise([("a", MaskingNoise())] * 2), "must have different names"),
-        (ComposedNoise([("a__b", MaskingNoise())]), "name that parameters need"),
+        (ComposedNoise([("a__b", MaskingNoise())]), "has reserved names"),
         (ComposedNoise([("a", MaskingNoise(-1))]), "rate=-1 of MaskingNoise"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Noise) else None,

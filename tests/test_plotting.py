@@ -456,17 +456,17 @@ def test_limits_that_are_none(limit):
 
 
 def test_scores_threshold_and_alarms_are_those_of_the_detector(table, detector):
-    strange = table.copy()
-    strange.iloc[100:104, 1] *= 5
+    anomalous = table.copy()
+    anomalous.iloc[100:104, 1] *= 5
     y = np.zeros(N)
     y[100:104] = y[200] = 1
-    display = AnomalyTimelineDisplay.from_estimator(detector, strange, y)
+    display = AnomalyTimelineDisplay.from_estimator(detector, anomalous, y)
     np.testing.assert_allclose(
-        display.line_.get_ydata(), -detector.score_samples(strange)
+        display.line_.get_ydata(), -detector.score_samples(anomalous)
     )
     line = display.threshold_line_.get_ydata()
     np.testing.assert_allclose(line, -detector.offset_)
-    alarms = detector.predict(strange) == -1
+    alarms = detector.predict(anomalous) == -1
     assert 0 < alarms.sum() < N
     np.testing.assert_array_equal(display.alarms_, alarms)
     np.testing.assert_allclose(
@@ -477,7 +477,7 @@ def test_scores_threshold_and_alarms_are_those_of_the_detector(table, detector):
     shaded = [p for p in display.ax_[0].patches if p.get_label() == "known fault"]
     assert len(shaded) == 2
 
-    contributions = detector.contributions(strange)
+    contributions = detector.contributions(anomalous)
     top = contributions[alarms].sum(axis=0).argsort()[::-1]
     assert display.features_ == top.tolist()
     assert display.features_[0] == 1

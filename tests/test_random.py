@@ -20,7 +20,7 @@ BIT_GENERATORS = [
 
 
 def draws(generator):
-    """Return numbers that tell two generators apart."""
+    """Return numbers that distinguish two generators."""
     return generator.integers(2**63, size=4).tolist()
 
 
@@ -93,7 +93,7 @@ def test_a_wrong_random_state_is_named(wrong):
 
 
 def within_binomial_bounds(n_true, n, rate):
-    """Tell whether a count lies within six standard deviations."""
+    """Return whether a count lies within six standard deviations."""
     return abs(n_true - n * rate) <= 6 * np.sqrt(n * rate * (1 - rate)) + 1e-9
 
 

@@ -13,7 +13,7 @@ QUICK_START = (ROOT / "docs" / "quickstart.rst").read_text(encoding="utf-8")
 
 
 def markdown_blocks(text):
-    """Python blocks between fences."""
+    """Fenced Python blocks."""
     return re.findall(r"^```python\n(.*?)^```", text, flags=re.M | re.S)
 
 

@@ -1,4 +1,4 @@
-"""Rows of Parquet files, some row groups at a time."""
+"""Batches of rows of Parquet files, a few row groups at a time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class ParquetBatches:
     """Batches of rows of Parquet files, for tables that do not fit into memory.
 
-    Each pass reads all row groups in a new random order, mixes the rows of several of
-    them, and hands them out as DataFrames; the next ones are read while the last ones
-    are worked on. Memory holds two mixtures at a time, however long the files are.
+    Each pass reads all row groups in a new random order and yields DataFrames, each of
+    several row groups; the next one is read while the current one is used. Memory holds
+    two of them at a time, however long the files are.
 
     Parameters
     ----------
@@ -27,17 +27,16 @@ class ParquetBatches:
     columns : sequence of str or None, default=None
         Columns to read, in this order; None for all.
     n_mixed : int, default=4
-        Row groups whose rows are mixed. Files that were written in the order of time
-        should have small row groups, or this number be large, so that a mixture holds
-        rows of many times.
+        Row groups in one batch. Files in time order should have small row groups, or
+        this number should be large, so that a batch holds rows of many times.
     random_state : int or None, default=None
-        Seed of the order. Passes differ from each other; after :meth:`rewind`, which
-        `fit_stream` calls, they come again.
+        Seed of the order. Passes differ from each other; :meth:`rewind`, which
+        `fit_stream` calls, starts the sequence of passes again.
 
     Raises
     ------
     ValueError
-        If there is no file, or a file lacks a column.
+        If no file is found, or a column is missing in a file.
 
     Examples
     --------
@@ -145,12 +144,12 @@ def _metadata(parquet: Any, file: str) -> Any:
         return parquet.read_metadata(file)
     except Exception as error:
         raise ValueError(
-            f"{file!r} is no Parquet file ({error}); write it with to_parquet."
+            f"{file!r} is not a Parquet file ({error}); write it with to_parquet."
         ) from error
 
 
 def _files(path: Any) -> list[str]:
-    """Return the files that a path, a folder or a list of paths stands for."""
+    """Return the files of a path, a folder or a list of paths."""
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     files: list[str] = []
     for each in [os.fspath(path) for path in paths]:

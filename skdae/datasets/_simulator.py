@@ -1,4 +1,4 @@
-"""A simulated plant with known truth: its sensors, its faults and its gaps."""
+"""A simulated plant with known ground truth: sensors, faults and missing cells."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ REGIME_SPREAD = 1.5  # set points against the unit spread of the states
 
 @dataclass(frozen=True)
 class FaultEvent:
-    """One thing that went wrong, so that a detector can be scored by event.
+    """One fault or gap in simulated data, to score a detector by events.
 
     Parameters
     ----------
     kind : str
         Name of the fault, one of those that :func:`make_sensor_data` lists.
     start : int
-        First row concerned.
+        First row affected.
     stop : int
         First row after the event.
     sensors : tuple of int
-        Columns concerned, ascending.
+        Columns affected, ascending.
     size : float
         Signed size in standard deviations of the sensor's clean signal; 0 for kinds
         that have none ('stuck', 'dropout', 'missing').
@@ -54,7 +54,7 @@ class FaultEvent:
     size: float
 
 
-# --- the plant: states, set points, sensor responses
+# --- plant: states, set points, sensor responses
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ _SENSOR_KINDS: dict[str, _SensorKind] = {
 
 @dataclass(frozen=True)
 class _Plant:
-    """What the plant truly did."""
+    """Ground truth of the simulation."""
 
     clean: Floats  # (n_samples, n_sensors)
     spread: Floats  # (n_sensors,), standard deviation of clean
@@ -114,7 +114,7 @@ def _draw_states(
 def _draw_loadings(
     n_latent: int, n_sensors: int, generator: np.random.Generator
 ) -> Floats:
-    """One unit vector per sensor: how it looks at the states."""
+    """One unit vector per sensor: its weights of the states."""
     loadings = generator.standard_normal((n_latent, n_sensors))
     return loadings / np.linalg.norm(loadings, axis=0)
 
@@ -161,7 +161,7 @@ def _name_sensors(n_sensors: int) -> list[str]:
     return [f"{kinds[j % len(kinds)]}_{j + 1:0{width}d}" for j in range(n_sensors)]
 
 
-# --- the faults: a table of names and what each does to a block of readings
+# --- faults: name and effect on a block of readings
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _stuck(block: _Block) -> Floats:
 
 
 def _dropout(block: _Block) -> Floats:
-    """Signal lost: the transmitter reads 0, the bottom of its range."""
+    """Signal missing: the transmitter reads 0, the bottom of its range."""
     return np.zeros_like(block.readings)
 
 
@@ -201,7 +201,7 @@ def _missing(block: _Block) -> Floats:
 
 @dataclass(frozen=True)
 class _Fault:
-    """What a fault does, how many rows it typically lasts, whom it hits."""
+    """Effect of a fault, its typical length in rows, and the sensors it affects."""
 
     act: Callable[[_Block], Floats]
     rows: int
@@ -310,7 +310,7 @@ def _draw_events(
 
 @dataclass(frozen=True)
 class _Record:
-    """What the historian shows, and what is wrong with it."""
+    """Recorded data and its labels."""
 
     data: Floats  # (n_samples, n_sensors)
     mask: NDArray[np.bool_]  # (n_samples, n_sensors)
@@ -411,7 +411,8 @@ def _spawn(random_state: RandomState) -> list[np.random.Generator]:
     """Independent generators for the plant, the noise and the faults.
 
     One of them can then change its parameters and leave the others' draws alone. They
-    are seeded anew so that no model with the same `random_state` repeats their draws.
+    have seeds of their own, so that a model with the same `random_state` does not
+    repeat their draws.
     """
     seeder = spawn_streams(random_state).init
     seeds = seeder.integers(2**32, size=(3, 4), dtype=np.uint32)
@@ -453,17 +454,18 @@ def make_sensor_data(
     as_frame: bool = False,
     random_state: RandomState = None,
 ) -> Bunch:
-    """Simulate the sensors of a plant, with faults whose truth is known.
+    """Simulate the sensors of a plant, with known faults.
 
-    Real plant data comes without the truth: nobody knows the value a sensor would have
-    shown. Here the clean signal, the corrupted cells and the faulty rows are returned,
+    Real plant data has no ground truth: the correct value of a faulty sensor is not
+    known. Here the clean signal, the corrupted cells and the faulty rows are returned,
     so that denoising, imputation and detection can be scored exactly.
 
-    A few hidden states wander (autocorrelation) around the set points of operating
-    modes, which change every 200 rows on average. Each sensor reads two mixtures of the
-    states through a nonlinear response of its kind, so the sensors are correlated but
-    no linear map explains them fully. Plant, noise and faults draw from separate
-    streams: with the same `random_state`, other faults leave the clean signal as it is.
+    A few hidden states follow autoregressive processes around the set points of
+    operating modes, which change every 200 rows on average. Each sensor reads two
+    mixtures of the states through a nonlinear response of its kind, so the sensors are
+    correlated but no linear map explains them fully. Plant, noise and faults draw from
+    separate streams: with the same `random_state`, other faults do not change the clean
+    signal.
 
     Parameters
     ----------
@@ -493,9 +495,9 @@ def make_sensor_data(
         - 'stuck': one sensor repeats its last healthy reading, about 40 rows (an event
           that opens the series repeats the reading of the first row);
         - 'spike': one sensor jumps for one row, by twice the size;
-        - 'dropout': all sensors of a group lose their signal and read 0, about 15 rows;
+        - 'dropout': all sensors of a group read 0, about 15 rows;
         - 'missing': up to a quarter of the sensors show NaN, about 25 rows. A gap is
-          seen by anybody and is no fault: it leaves `target` at 0.
+          not a fault: `target` stays 0.
     fault_rate : float, default=0.05
         Share of the rows with a fault, in [0, 0.5]: `target` sums to
         ``round(fault_rate * n_samples)``. The kinds share these rows evenly (the last
@@ -516,7 +518,7 @@ def make_sensor_data(
         Dictionary-like, with the attributes
 
         data : ndarray or DataFrame of shape (n_samples, n_sensors), float64
-            What the plant's historian shows: noise, faults and NaN.
+            Recorded data, with noise, faults and NaN.
         clean : ndarray or DataFrame of shape (n_samples, n_sensors), float64
             The true signal, without noise, faults or gaps.
         mask : ndarray or DataFrame of shape (n_samples, n_sensors), bool

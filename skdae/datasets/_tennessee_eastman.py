@@ -170,9 +170,9 @@ def fetch_tennessee_eastman(
     *,
     download_if_missing: bool = True,
 ) -> Bunch:
-    """Load the Tennessee Eastman process, the usual test of process fault detection.
+    """Load the Tennessee Eastman process, the standard benchmark of fault detection.
 
-    It is the set on which most published detectors of plant faults are compared. Data
+    Most published detectors of process faults are compared on this data set. Data
     that lies in `data_home` is used without any network: the archive ``tep.npz``, or
     the raw files ``d00.dat`` to ``d21_te.dat`` (44, about 27 MB), which may also lie in
     its folder ``tennessee_eastman``. Raw files that lie in neither are downloaded into
@@ -260,10 +260,10 @@ def fetch_tennessee_eastman(
 
 def _lacks(home: Path, missing: Sequence[str]) -> str:
     """Opening of an error: the folder and the files it lacks."""
-    shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+    listed = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
     return (
         f"data_home={str(home)!r} lacks {len(missing)} of the {len(_SHA256)} files of "
-        f"the Tennessee Eastman process ({shown})"
+        f"the Tennessee Eastman process ({listed})"
     )
 
 
@@ -278,7 +278,7 @@ def _find(folders: Sequence[Path]) -> dict[str, Path]:
 
 
 def _verify(paths: dict[str, Path]) -> None:
-    """Refuse a file that is not the published one; it is the user's: leave it alone."""
+    """Raise if a file is not the published one. The user's file is never deleted."""
     for name, path in paths.items():
         found = hashlib.sha256(path.read_bytes()).hexdigest()
         if found != _SHA256[name]:

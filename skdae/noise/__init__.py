@@ -1,10 +1,10 @@
-"""Corruption models: what is done to the input that the network learns to undo.
+"""Corruption models: how the input is corrupted in training.
 
 A noise acts on arrays in scaled space, where the features of a numeric column are
 the column itself and those of a categorical column a one-hot group. It corrupts
 *cells*, one per row and column. Additive noises act on numeric columns only; the
-others take a categorical cell as a whole, and either zero its group or exchange it
-for the group of another row, so that no half categories arise.
+others treat a categorical cell as a whole: they either set its group to 0 or replace
+it by the group of another row, so that a group never mixes two categories.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ def _random_gaussian(rate: ArrayLike) -> Noise:
     return PerRowNoise(GaussianNoise(rate))
 
 
-#: Names of the noises, with functions of the one number that a name leaves open: the
-#: rate, or the scale of Gaussian errors.
+#: Constructor of each named noise. Its only argument is the rate, or the scale of
+#: Gaussian errors.
 NOISES: dict[str, Callable[[Any], Noise]] = {
     "masking": MaskingNoise,
     "gaussian": GaussianNoise,
@@ -73,9 +73,9 @@ NOISES: dict[str, Callable[[Any], Noise]] = {
 
 
 def make_noise(noise: str | Noise, rate: ArrayLike) -> Noise:
-    """Return the noise that a name and a rate stand for.
+    """Return the noise for a name and a rate.
 
-    Names are enough for most searches; an object says everything else.
+    A name is enough for most searches; an object sets all other parameters.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def make_noise(noise: str | Noise, rate: ArrayLike) -> Noise:
     Raises
     ------
     ValueError
-        If the name is unknown, or the object is no noise.
+        If the name is unknown, or the object is not a noise.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The base of all corruption models."""
+"""The base class of all corruption models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Corrupted = tuple[NDArray[np.floating], NDArray[np.bool_]]
 
 
 class Noise(BaseEstimator):
-    """Base of all corruption models: validation outside, one core method inside.
+    """Base class of all corruption models: it validates, subclasses write `apply`.
 
     To add a model, derive from this class, store the parameters in ``__init__``, list
     their rules in ``_rules`` and write :meth:`apply`; then give it a name in
@@ -52,13 +52,13 @@ class Noise(BaseEstimator):
             Names the parameter, its value, the rule and the remedy.
         """
         for name, rule in self._rules.items():
-            self._raise(name, rule(getattr(self, name), n_columns))
+            self._raise_if(name, rule(getattr(self, name), n_columns))
 
-    def _raise(self, name: str, complaint: str | None) -> None:
-        """Raise a complaint about one parameter, if there is any."""
-        if complaint is not None:
+    def _raise_if(self, name: str, problem: str | None) -> None:
+        """Raise ValueError if there is a problem with a parameter."""
+        if problem is not None:
             value = getattr(self, name)
-            raise ValueError(f"{name}={value!r} of {type(self).__name__} {complaint}")
+            raise ValueError(f"{name}={value!r} of {type(self).__name__} {problem}")
 
     def corrupt(
         self,
@@ -73,13 +73,13 @@ class Noise(BaseEstimator):
         ----------
         X : array-like of shape (n_samples, n_features)
             Data, never modified. Float32 and float64 are kept, other numbers become
-            float64. A NaN cell stays NaN. A cell that would take over a NaN (from
-            a donor row) is left as it was.
+            float64. A NaN cell stays NaN. A cell that would receive NaN from a
+            donor row keeps its value.
         random_state : int, RandomState, Generator or None, default=None
             An int gives the same corruption at every call; see
             :func:`skdae._random.spawn_streams`.
         layout : Layout or None, default=None
-            Facts about the features; None takes them from X, all numeric.
+            Layout of the features; None takes it from X, all numeric.
 
         Returns
         -------
@@ -123,7 +123,7 @@ class Noise(BaseEstimator):
         layout: Layout,
         intensity: NDArray[np.floating] | None = None,
     ) -> Corrupted:
-        """Return a corrupted copy of a batch, without checks: the core's entry.
+        """Return a corrupted copy of a batch, without checks; called by the core.
 
         Parameters
         ----------
@@ -132,10 +132,10 @@ class Noise(BaseEstimator):
         generator : numpy.random.Generator
             Source of all draws.
         layout : Layout
-            Facts about the features.
+            Layout of the features.
         intensity : ndarray of shape (n, 1) or None, default=None
             Factor in [0, 1] per row on the rate of the noise, or on the scale of a
-            noise that is scale alone (Gaussian, drift).
+            noise that has a scale only (Gaussian, drift).
 
         Returns
         -------
@@ -149,9 +149,9 @@ class Noise(BaseEstimator):
     def for_codes(self) -> Noise:
         """Return the same noise for hidden codes, whose width is not the input's.
 
-        Stacked training corrupts codes. What is given per column then has no
-        meaning: per-column rates and scales turn into their mean, and lists of
-        columns into as many contiguous groups.
+        Stacked training corrupts codes, for which values per column have no meaning:
+        per-column rates and scales are replaced by their mean, and lists of columns
+        by the same number of contiguous groups.
 
         Returns
         -------
@@ -166,7 +166,7 @@ class Noise(BaseEstimator):
         return clone(self).set_params(**means)
 
 
-def times(rate: ArrayLike, intensity: NDArray | None) -> NDArray[np.floating]:
+def scaled_rate(rate: ArrayLike, intensity: NDArray | None) -> NDArray[np.floating]:
     """Return the rates of a batch: (), (n_columns,), (n, 1) or (n, n_columns)."""
     rates = np.asarray(rate, dtype=np.float64)
     return rates if intensity is None else rates * intensity

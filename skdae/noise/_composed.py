@@ -1,4 +1,4 @@
-"""Noises made of noises: a rate drawn per row, and several in a row."""
+"""Noises that wrap other noises: one rate per row, or several noises in sequence."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any
 import numpy as np
 from sklearn.utils.metaestimators import _BaseComposition
 
-from skdae.noise._base import Noise, times
+from skdae.noise._base import Noise, scaled_rate
 from skdae.noise._rules import _minimum_rule
 
 
 def _noise_rule(value: Any, n_columns: int | None = None) -> str | None:
-    """Say what is wrong with an object that should be a noise."""
+    """Return what is wrong with an object that should be a noise."""
     if isinstance(value, Noise):
         return None
     return "must be a noise object, such as MaskingNoise(0.25)."
 
 
 class PerRowNoise(Noise):
-    """Corrupt some rows more than others: a factor per row on another noise.
+    """Corrupt some rows more than others: scale another noise by a factor per row.
 
     Each row draws a factor between `minimum` and 1 that multiplies the rate of the
-    inner noise, or the scale of one that is scale alone (Gaussian, drift). The
-    network then meets nearly clean rows as well as bad ones, and its error on clean
-    rows stays meaningful, which serves anomaly scores.
+    inner noise, or the scale of a noise that has a scale only (Gaussian, drift). The
+    network then trains on nearly clean rows as well as on heavily corrupted ones, so
+    its error on clean rows stays meaningful, which anomaly scores need.
 
     Parameters
     ----------
     noise : Noise
-        The noise at its strongest.
+        The noise at full strength.
     minimum : float, default=0.0
         Lowest factor in [0, 1]; 1 is the inner noise itself.
 
@@ -55,7 +55,7 @@ class PerRowNoise(Noise):
 
     def apply(self, Z, generator, layout, intensity=None):
         factor = generator.uniform(self.minimum, 1.0, (len(Z), 1))
-        return self.noise.apply(Z, generator, layout, times(factor, intensity))
+        return self.noise.apply(Z, generator, layout, scaled_rate(factor, intensity))
 
     def for_codes(self) -> Noise:
         return PerRowNoise(self.noise.for_codes(), minimum=self.minimum)
@@ -64,8 +64,8 @@ class PerRowNoise(Noise):
 class ComposedNoise(Noise, _BaseComposition):
     """Apply several noises, one after the other.
 
-    Real data are hit by more than one thing. Each noise acts on what the ones before
-    it left, and a cell counts as corrupted if any of them acted on it.
+    Real data contain several kinds of errors. Each noise acts on the output of the
+    noise before it, and a cell counts as corrupted if any of them acted on it.
 
     Parameters
     ----------
@@ -116,15 +116,15 @@ class ComposedNoise(Noise, _BaseComposition):
         return self
 
     def check(self, n_columns: int | None = None) -> None:
-        self._raise("noises", _noises_rule(self.noises))
+        self._raise_if("noises", _noises_rule(self.noises))
         for _, noise in self.noises:
             noise.check(n_columns)
 
     def apply(self, Z, generator, layout, intensity=None):
         Z_corrupted, mask = Z, np.zeros(Z.shape, dtype=bool)
         for _, noise in self.noises:
-            Z_corrupted, acted = noise.apply(Z_corrupted, generator, layout, intensity)
-            mask |= acted
+            Z_corrupted, is_hit = noise.apply(Z_corrupted, generator, layout, intensity)
+            mask |= is_hit
         return Z_corrupted, mask
 
     def for_codes(self) -> Noise:
@@ -132,7 +132,7 @@ class ComposedNoise(Noise, _BaseComposition):
 
 
 def _noises_rule(value: Any) -> str | None:
-    """Say what is wrong with a list of named noises."""
+    """Return what is wrong with a list of named noises."""
     remedy = "such as [('swap', SwapNoise(0.1)), ('error', GaussianNoise(0.1))]."
     if not isinstance(value, (list, tuple)) or len(value) == 0:
         return f"must be a list of (name, noise) tuples, {remedy}"
@@ -150,5 +150,8 @@ def _noises_rule(value: Any) -> str | None:
         return f"must have different names, but has {names}; rename one."
     bad = [name for name in names if "__" in name or name == "noises" or not name]
     if bad:
-        return f"has a name that parameters need for themselves: {bad}; rename it."
+        return (
+            f"has reserved names: {bad}; rename them. A name must not be empty, be "
+            "'noises' or contain '__'."
+        )
     return None

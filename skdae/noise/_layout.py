@@ -1,4 +1,4 @@
-"""What a noise knows of the features it corrupts."""
+"""Layout of the features that a noise corrupts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _BLOCK_CELLS = 2**20
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """What a noise knows of the features: their columns, kinds, spreads and ranges.
+    """Columns, kinds, standard deviations and ranges of the features.
 
-    These facts come from the training data, so that a corruption of one batch, or of
-    one row, is the same as in the whole.
+    They come from the training data, so that one batch or one row is corrupted by the
+    same amount as the whole table.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ class Layout:
     low, high : ndarray of shape (n_features,)
         Smallest and largest value in the training data, in scaled units.
     column_of : ndarray of int of shape (n_features,) or None, default=None
-        Index of the column that a feature belongs to, covering 0 to n_columns - 1.
-        None: each feature is a column of its own.
+        Index of the column that a feature belongs to; every index from 0 to
+        n_columns - 1 occurs. None: each feature is a column of its own.
 
     Raises
     ------
@@ -80,7 +80,7 @@ class Layout:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Training data; NaN cells are left out, and a feature of NaN alone gets
+            Training data; NaN cells are ignored, and a feature with NaN only gets
             scale, low and high 0.
 
         Returns
@@ -90,22 +90,22 @@ class Layout:
         """
         X = np.asarray(X)
         n, n_features = X.shape
-        facts = np.empty((3, n_features))
+        spread = np.empty((3, n_features))
         width = max(1, _BLOCK_CELLS // max(n, 1))
         for first in range(0, n_features, width):  # bounds the memory of the copies
             part = slice(first, first + width)
-            facts[:, part] = _spread(np.asarray(X[:, part], dtype=np.float64))
-        scale, low, high = facts
+            spread[:, part] = _spread(np.asarray(X[:, part], dtype=np.float64))
+        scale, low, high = spread
         return cls(np.ones(n_features, dtype=bool), scale, low, high)
 
     @property
     def n_features(self) -> int:
-        """Number of features, one-hot members counted one by one."""
+        """Number of features; each member of a one-hot group counts."""
         return len(self.numeric)
 
     @cached_property
     def n_columns(self) -> int:
-        """Number of columns, a one-hot group counted once."""
+        """Number of columns; a one-hot group counts once."""
         if self.column_of is None:
             return self.n_features
         return int(self.column_of.max()) + 1
@@ -113,47 +113,48 @@ class Layout:
     @cached_property
     def numeric_columns(self) -> NDArray[np.bool_]:
         """Whether each column is numeric, of shape (n_columns,)."""
-        if self._is_plain:
+        if self._is_one_to_one:
             return self.numeric
         numeric = np.zeros(self.n_columns, dtype=bool)
         numeric[self.column_of] = self.numeric
         return numeric
 
     @cached_property
-    def _is_plain(self) -> bool:
-        """Whether features and columns are the same things in the same order."""
+    def _is_one_to_one(self) -> bool:
+        """Whether feature j is column j, for all j."""
         return self.column_of is None or np.array_equal(
             self.column_of, np.arange(self.n_features)
         )
 
     def to_features(self, values: NDArray) -> NDArray:
-        """Give each feature the value of its column.
+        """Return for each feature the value of its column.
 
         Parameters
         ----------
         values : ndarray of shape (..., n_columns), or one that does not vary by column
-            Values per column; a scalar or a last axis of length 1 stays as it is.
+            Values per column; a scalar or a last axis of length 1 is returned
+            unchanged.
 
         Returns
         -------
         ndarray of shape (..., n_features)
-            The input itself where there is nothing to spread.
+            The input itself where no value has to be repeated.
         """
         width = np.shape(values)[-1:]
         is_common = width == () or (width == (1,) and self.n_columns > 1)
-        if self.column_of is None or self._is_plain or is_common:
+        if self.column_of is None or self._is_one_to_one or is_common:
             return values
         return np.take(values, self.column_of, axis=-1)
 
 
 def _spread(X: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
     """Return standard deviation, minimum and maximum per column, 0 if all NaN."""
-    seen = ~np.isnan(X)
-    some = seen.any(axis=0)
-    n_seen = np.maximum(seen.sum(axis=0), 1)
-    mean = np.where(seen, X, 0.0).sum(axis=0) / n_seen
-    variance = (np.where(seen, X - mean, 0.0) ** 2).sum(axis=0) / n_seen
-    low = np.where(some, np.where(seen, X, np.inf).min(axis=0), 0.0)
-    high = np.where(some, np.where(seen, X, -np.inf).max(axis=0), 0.0)
-    # A constant column has exactly no spread, whatever the mean was rounded to.
+    has_value = ~np.isnan(X)
+    is_observed = has_value.any(axis=0)
+    n_values = np.maximum(has_value.sum(axis=0), 1)
+    mean = np.where(has_value, X, 0.0).sum(axis=0) / n_values
+    variance = (np.where(has_value, X - mean, 0.0) ** 2).sum(axis=0) / n_values
+    low = np.where(is_observed, np.where(has_value, X, np.inf).min(axis=0), 0.0)
+    high = np.where(is_observed, np.where(has_value, X, -np.inf).max(axis=0), 0.0)
+    # A constant column has a scale of exactly 0, however its mean was rounded.
     return np.where(low < high, np.sqrt(variance), 0.0), low, high

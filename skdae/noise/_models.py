@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from skdae._random import bernoulli
-from skdae.noise._base import Corrupted, Noise, times
+from skdae.noise._base import Corrupted, Noise, scaled_rate
 from skdae.noise._layout import Layout
 from skdae.noise._rules import _groups_rule, _length_rule, _scale_rule, _share_rule
 
@@ -17,7 +17,9 @@ def _amplitude(scale: ArrayLike, layout: Layout) -> NDArray[np.floating]:
     return per_feature * layout.scale * layout.numeric  # (n_features,)
 
 
-def _zeroed(Z: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.floating]:
+def _set_to_zero(
+    Z: NDArray[np.floating], mask: NDArray[np.bool_]
+) -> NDArray[np.floating]:
     """Return a copy of Z that is 0 where the mask is True."""
     # As integers: as fast as a product, but exact, and without negative zeros.
     bits = np.dtype(f"i{Z.itemsize}")
@@ -25,18 +27,18 @@ def _zeroed(Z: NDArray[np.floating], mask: NDArray[np.bool_]) -> NDArray[np.floa
     return np.multiply(Z.view(bits), kept, out=kept).view(Z.dtype)
 
 
-def _taken_over(
+def _copy_cells(
     Z: NDArray[np.floating],
     cells: NDArray[np.bool_],
     donors: NDArray[np.integer],
     layout: Layout,
 ) -> Corrupted:
-    """Return a copy of Z whose cells hold what their donor rows hold there.
+    """Return a copy of Z whose cells hold the values of their donor rows.
 
     `cells` is (n, n_columns); `donors` has one row index per True cell, row by row.
     """
     n_features = layout.n_features
-    if layout._is_plain:
+    if layout._is_one_to_one:
         mask = cells
         hits = np.flatnonzero(mask)
         features = hits % n_features
@@ -52,20 +54,20 @@ def _taken_over(
     return Z_corrupted, mask
 
 
-def _swapped(
+def _swap_cells(
     Z: NDArray[np.floating],
     cells: NDArray[np.bool_],
     generator: np.random.Generator,
     layout: Layout,
 ) -> Corrupted:
-    """Return a copy of Z with each cell taken from another row of its own choice."""
+    """Return a copy of Z with each cell taken from another row, drawn for the cell."""
     n = len(Z)
     if n < 2:  # no other row to take from
         return Z.copy(), np.zeros(Z.shape, dtype=bool)
     rows = np.flatnonzero(cells) // layout.n_columns
     donors = generator.integers(n - 1, size=len(rows))
-    donors += donors >= rows  # skips the own row and keeps the others equally likely
-    return _taken_over(Z, cells, donors, layout)
+    donors += donors >= rows  # skips the own row; the others stay equally likely
+    return _copy_cells(Z, cells, donors, layout)
 
 
 def _fault_age(
@@ -79,25 +81,26 @@ def _fault_age(
 
     Shape (n, n_columns). Faults start independently in each row and column, also in
     the `length` rows before the first one, so that the share of cells with a fault is
-    `rate` from the first row on. `rate` may vary by row: that of the starting row
-    counts (of the first row, before it).
+    `rate` from the first row on. Where `rate` varies by row, a fault has the rate of
+    the row it starts in (of the first row, if it starts before it).
     """
     start_rate = 1 - (1 - rate) ** (1 / length)
     if start_rate.ndim == 2:  # by row: those before the first are like the first
         before = np.repeat(start_rate[:1], length, axis=0)
         start_rate = np.concatenate([before, start_rate[:-1]])
     starts = bernoulli(generator, start_rate, (n + length - 1, n_columns))
-    times = np.arange(n + length - 1)[:, None]  # 0 is `length` rows before the first
-    last = np.maximum.accumulate(np.where(starts, times, -1), axis=0)[length - 1 :]
+    row = np.arange(n + length - 1)[:, None]  # 0 is `length` rows before the first
+    last = np.maximum.accumulate(np.where(starts, row, -1), axis=0)[length - 1 :]
     age = np.arange(length, n + length)[:, None] - last  # (n, n_columns)
-    age[age > length] = 0  # over, or no start so far (last is -1)
+    age[age > length] = 0  # the fault is over, or none has started (last is -1)
     return age
 
 
 class MaskingNoise(Noise):
-    """Set a share of the cells to 0, as a lost reading does.
+    """Set a share of the cells to 0, like missing readings.
 
-    The network must fill cells from the others. A categorical cell loses its group.
+    The network must predict these cells from the others. All features of a
+    categorical cell are set to 0.
 
     Parameters
     ----------
@@ -124,13 +127,13 @@ class MaskingNoise(Noise):
 
     def apply(self, Z, generator, layout, intensity=None):
         shape = (len(Z), layout.n_columns)
-        cells = bernoulli(generator, times(self.rate, intensity), shape)
+        cells = bernoulli(generator, scaled_rate(self.rate, intensity), shape)
         mask = layout.to_features(cells)
-        return _zeroed(Z, mask), mask
+        return _set_to_zero(Z, mask), mask
 
 
 class GaussianNoise(Noise):
-    """Add a normal error, as an imprecise sensor does.
+    """Add a normally distributed error, like an imprecise sensor.
 
     Acts on numeric columns only, and not on those that are constant.
 
@@ -163,7 +166,7 @@ class GaussianNoise(Noise):
 
     def apply(self, Z, generator, layout, intensity=None):
         amplitude = _amplitude(self.scale, layout)  # (n_features,)
-        rate = layout.to_features(times(self.rate, None)) * (amplitude > 0)
+        rate = layout.to_features(scaled_rate(self.rate, None)) * (amplitude > 0)
         if intensity is not None:
             rate = rate * (intensity > 0)
         if (rate == 1).all():
@@ -188,8 +191,8 @@ class GaussianNoise(Noise):
 class SaltAndPepperNoise(Noise):
     """Set a share of the cells to the lowest or highest value of their column.
 
-    Both are equally likely, as with a reading that hits a stop. A categorical cell
-    takes the category of another row, since it has no extremes.
+    Both are equally likely, like a reading at the end of the sensor's range. A
+    categorical cell takes the category of another row, since it has no extremes.
 
     Parameters
     ----------
@@ -217,9 +220,9 @@ class SaltAndPepperNoise(Noise):
 
     def apply(self, Z, generator, layout, intensity=None):
         shape = (len(Z), layout.n_columns)
-        cells = bernoulli(generator, times(self.rate, intensity), shape)
+        cells = bernoulli(generator, scaled_rate(self.rate, intensity), shape)
         categorical = cells & ~layout.numeric_columns
-        Z_corrupted, mask = _swapped(Z, categorical, generator, layout)
+        Z_corrupted, mask = _swap_cells(Z, categorical, generator, layout)
         numeric = layout.to_features(cells & layout.numeric_columns)
         hits = np.flatnonzero(numeric)
         features = hits % layout.n_features
@@ -232,10 +235,10 @@ class SaltAndPepperNoise(Noise):
 class SwapNoise(Noise):
     """Replace a share of the cells by the value of the same column in another row.
 
-    Swapped values are plausible one by one and wrong together, so the network must
-    learn how columns depend on each other. **Each cell has a donor row of its own**:
-    one donor for all cells of a row would keep the donor's joint structure. A row
-    is never its own donor; a single row has no donor and is left as it is.
+    Each swapped value is plausible by itself and inconsistent with the rest of its row,
+    so the network must learn how columns depend on each other. **Each cell has a donor
+    row of its own**: one donor for all cells of a row would keep the donor's joint
+    structure. A row is never its own donor; a table of one row is not changed.
 
     Parameters
     ----------
@@ -262,33 +265,33 @@ class SwapNoise(Noise):
 
     def apply(self, Z, generator, layout, intensity=None):
         shape = (len(Z), layout.n_columns)
-        cells = bernoulli(generator, times(self.rate, intensity), shape)
-        return _swapped(Z, cells, generator, layout)
+        cells = bernoulli(generator, scaled_rate(self.rate, intensity), shape)
+        return _swap_cells(Z, cells, generator, layout)
 
 
 class StuckNoise(Noise):
-    """Hold old values for a while, as a stuck sensor does.
+    """Repeat an earlier value for several rows, like a stuck sensor.
 
-    Rows count in the order given. From a start row on, the sensor shows that row's
-    value during the `length` rows that follow, or until it sticks anew. A sensor that
-    was stuck before the first row shows the first row's value; the first row itself
-    is never changed.
+    Rows are taken in the order given. After a start row, the sensor repeats that row's
+    value in the `length` rows that follow, or until the next start. A sensor that was
+    stuck before the first row repeats the first row's value; the first row itself is
+    never changed.
 
     Parameters
     ----------
     rate : float or array-like of shape (n_columns,), default=0.25
         Expected share of stuck cells in [0, 1] (after the first row), for all columns
-        or per column. At 1 each row starts anew and shows the row before it.
+        or per column. At 1 every row is a start, and each row repeats the one before.
     length : int, default=10
         Number of rows that a value is held.
 
     Notes
     -----
     A start in each row with the probability ``1 - (1 - rate) ** (1 / length)`` leaves
-    a cell free with the probability ``1 - rate``.
+    a cell unchanged with the probability ``1 - rate``.
 
-    In training the rows come in random order: a stuck cell then shows the sensor's
-    value at some other time, one value for several rows of the batch.
+    In training the rows come in random order: a stuck cell then has the sensor's
+    value of some other time, the same for several rows of the batch.
 
     References
     ----------
@@ -311,16 +314,16 @@ class StuckNoise(Noise):
 
     def apply(self, Z, generator, layout, intensity=None):
         n = len(Z)
-        rate = times(self.rate, intensity)
+        rate = scaled_rate(self.rate, intensity)
         age = _fault_age(generator, rate, n, layout.n_columns, self.length)
         cells = age > 0
         cells[:1] = False
         start = np.maximum(np.arange(n)[:, None] - age, 0)
-        return _taken_over(Z, cells, start[cells], layout)
+        return _copy_cells(Z, cells, start[cells], layout)
 
 
 class SpikeNoise(Noise):
-    """Add large, lone errors of either sign, as electrical disturbances do.
+    """Add large errors of either sign to single cells, like electrical disturbances.
 
     Acts on numeric columns only, and not on those that are constant.
 
@@ -330,7 +333,7 @@ class SpikeNoise(Noise):
         Share of cells in [0, 1], for all columns or per column.
     scale : float or array-like of shape (n_columns,), default=5.0
         Mean size of a spike, in standard deviations of the column; sizes are uniform
-        between half and one and a half of it.
+        between 0.5 and 1.5 times the mean.
 
     References
     ----------
@@ -354,7 +357,7 @@ class SpikeNoise(Noise):
 
     def apply(self, Z, generator, layout, intensity=None):
         amplitude = _amplitude(self.scale, layout)  # (n_features,)
-        rate = layout.to_features(times(self.rate, intensity)) * (amplitude > 0)
+        rate = layout.to_features(scaled_rate(self.rate, intensity)) * (amplitude > 0)
         mask = bernoulli(generator, rate, Z.shape)
         hits = np.flatnonzero(mask)
         size = generator.uniform(0.5, 1.5, len(hits))
@@ -365,10 +368,10 @@ class SpikeNoise(Noise):
 
 
 class DriftNoise(Noise):
-    """Add errors that grow from row to row, as a sensor that loses its calibration.
+    """Add errors that grow from row to row, like a sensor that loses its calibration.
 
-    Rows count in the order given. After a start row, the error of a column grows
-    evenly over the `length` rows that follow, up to the scale, with a random sign; a
+    Rows are taken in the order given. After a start row, the error of a column grows
+    linearly over the `length` rows that follow, up to the scale, with a random sign; a
     new start begins at 0 again. Acts on numeric columns only, and not on those that
     are constant.
 
@@ -376,7 +379,7 @@ class DriftNoise(Noise):
     ----------
     rate : float or array-like of shape (n_columns,), default=0.25
         Expected share of drifting cells in [0, 1], for all columns or per column.
-        At 1 each row starts anew, and no error grows past its first step.
+        At 1 every row is a start, and no error grows beyond its first step.
     scale : float or array-like of shape (n_columns,), default=1.0
         Largest error of a drift, in standard deviations of the column.
     length : int, default=50
@@ -412,7 +415,7 @@ class DriftNoise(Noise):
 
     def apply(self, Z, generator, layout, intensity=None):
         n, length = len(Z), self.length
-        rate = times(self.rate, None)
+        rate = scaled_rate(self.rate, None)
         age = _fault_age(generator, rate, n, layout.n_columns, length)
         # The sign belongs to the start of a drift, so it is drawn for every start row.
         is_up = bernoulli(generator, 0.5, (n + length, layout.n_columns))
@@ -428,19 +431,20 @@ class DriftNoise(Noise):
 
 
 class DropoutNoise(Noise):
-    """Set whole groups of columns to 0, as a lost connection or power supply does.
+    """Set whole groups of columns to 0, like a failed connection or power supply.
 
-    The network must fill a group from the others, not from its closest neighbours.
+    The network must predict a group from the other groups, not from the most similar
+    columns.
 
     Parameters
     ----------
     rate : float or array-like of shape (n_groups,), default=0.25
-        Probability in [0, 1] that a group is lost in a row, for all groups or per
-        group.
+        Probability in [0, 1] that a group is dropped in a row, for all groups or
+        per group.
     groups : int or list of lists of int, default=4
         Number of contiguous groups of about equal size (with fewer columns than
         that, each column is a group), or the column indices of each group. A column
-        in no list is never lost; one in several is lost with any of them.
+        in no list is never dropped; a column in several is dropped with any of them.
 
     Examples
     --------
@@ -461,7 +465,7 @@ class DropoutNoise(Noise):
     def check(self, n_columns: int | None = None) -> None:
         super().check(n_columns)
         n_groups = None if n_columns is None else len(self._columns_of(n_columns))
-        self._raise("rate", _share_rule(self.rate, n_groups, per="group"))
+        self._raise_if("rate", _share_rule(self.rate, n_groups, per="group"))
 
     def _columns_of(self, n_columns: int) -> list[NDArray[np.integer]]:
         """Return the column indices of each group."""
@@ -471,13 +475,13 @@ class DropoutNoise(Noise):
 
     def apply(self, Z, generator, layout, intensity=None):
         groups = self._columns_of(layout.n_columns)
-        rate = times(self.rate, intensity)
-        lost = bernoulli(generator, rate, (len(Z), len(groups)))
+        rate = scaled_rate(self.rate, intensity)
+        is_dropped = bernoulli(generator, rate, (len(Z), len(groups)))
         cells = np.zeros((len(Z), layout.n_columns), dtype=bool)
         for k, columns in enumerate(groups):
-            cells[:, columns] |= lost[:, k : k + 1]
+            cells[:, columns] |= is_dropped[:, k : k + 1]
         mask = layout.to_features(cells)
-        return _zeroed(Z, mask), mask
+        return _set_to_zero(Z, mask), mask
 
     def for_codes(self) -> Noise:
         noise = super().for_codes()

@@ -1,4 +1,4 @@
-"""Rules of the parameters: each says what is wrong with a value, or None."""
+"""Rules of the noise parameters: each returns what is wrong with a value, or None."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 
 def _is_integer(value: Any) -> bool:
-    """Tell integers, also those of numpy, from bools and the rest."""
+    """Return whether a value is an integer of Python or numpy; booleans are not."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _numbers_rule(value: Any, n_entries: int | None, per: str) -> str | None:
-    """Say what is wrong with a number or a list of one number per `per`."""
+    """Return what is wrong with a number or a list of one number per `per`."""
     entries = np.asarray(value)
     if isinstance(value, bool) or entries.dtype.kind not in "iuf" or entries.ndim > 1:
         return f"must be a number or a one-dimensional array of numbers, one per {per}."
@@ -29,35 +29,35 @@ def _numbers_rule(value: Any, n_entries: int | None, per: str) -> str | None:
 def _share_rule(
     value: Any, n_columns: int | None = None, per: str = "column"
 ) -> str | None:
-    """Say what is wrong with a share of cells."""
-    complaint = _numbers_rule(value, n_columns, per)
+    """Return what is wrong with a share of cells."""
+    problem = _numbers_rule(value, n_columns, per)
     entries = np.asarray(value)
-    if complaint is None and not ((entries >= 0) & (entries <= 1)).all():
+    if problem is None and not ((entries >= 0) & (entries <= 1)).all():
         return "must lie in [0, 1], as a share of cells; write 25 % as 0.25."
-    return complaint
+    return problem
 
 
 def _scale_rule(value: Any, n_columns: int | None = None) -> str | None:
-    """Say what is wrong with an amplitude in standard deviations."""
-    complaint = _numbers_rule(value, n_columns, "column")
+    """Return what is wrong with an amplitude in standard deviations."""
+    problem = _numbers_rule(value, n_columns, "column")
     entries = np.asarray(value)
-    if complaint is None and not ((entries >= 0) & np.isfinite(entries)).all():
+    if problem is None and not ((entries >= 0) & np.isfinite(entries)).all():
         return (
             "must be finite and at least 0, in standard deviations of the column; "
             "0.25 is a mild noise."
         )
-    return complaint
+    return problem
 
 
 def _length_rule(value: Any, n_columns: int | None = None) -> str | None:
-    """Say what is wrong with a number of rows."""
+    """Return what is wrong with a number of rows."""
     if not _is_integer(value) or value < 1:
         return "must be an integer of at least 1, a number of rows; 10 is a start."
     return None
 
 
 def _minimum_rule(value: Any, n_columns: int | None = None) -> str | None:
-    """Say what is wrong with the lower end of a factor."""
+    """Return what is wrong with the lower end of a factor."""
     if np.ndim(value) or _share_rule(value) is not None:
         return (
             "must be one number in [0, 1], the lowest factor of a row; 0 lets rows "
@@ -67,7 +67,7 @@ def _minimum_rule(value: Any, n_columns: int | None = None) -> str | None:
 
 
 def _groups_rule(value: Any, n_columns: int | None = None) -> str | None:
-    """Say what is wrong with groups of columns."""
+    """Return what is wrong with groups of columns."""
     if _is_integer(value):
         return None if value >= 1 else "must be at least 1; 4 makes four groups."
     if not isinstance(value, (list, tuple)) or len(value) == 0:

@@ -32,7 +32,7 @@ class AnomalyTimelineDisplay:
     Parameters
     ----------
     anomaly_scores : ndarray of shape (n_samples,)
-        How strange each row is: minus `score_samples`. NaN for none.
+        Anomaly score of each row: minus `score_samples`. NaN where there is none.
     threshold : float, default=None
         The score above which a row is an alarm: minus `offset_`. None draws none.
     contributions : ndarray of shape (n_samples, n_features), default=None
@@ -204,14 +204,14 @@ class AnomalyTimelineDisplay:
         ----------
         score_samples : array-like of shape (n_samples,)
             Score of each row in time order, as `score_samples` returns it: lower is
-            stranger. NaN for none.
+            more anomalous. NaN where there is none.
         y : array-like of shape (n_samples,), default=None
             Rows that are known to be faulty: True or anything but 0; they are shaded.
         offset : float, default=None
             The score below which a row is an alarm, as in `offset_`; None draws none.
         contributions : array-like or DataFrame of shape (n_samples, n_features), \
 default=None
-            What each sensor adds to the strangeness of the row.
+            Contribution of each sensor to the anomaly score of the row.
         time : array-like of shape (n_samples,), default=None
             Time of each row, numbers or dates; None is the index of the scores or of
             the contributions where that holds either, else the number of the row.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-# Okabe and Ito's colours, told apart by the colour-blind too
+# Okabe and Ito's colours, which colour-blind readers can distinguish
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 SKY, ORANGE, YELLOW, BLACK = "#56b4e9", "#e69f00", "#f0e442", "#000000"
 GREY, PALE = "#767676", "#d9d9d9"  # what stands back; where there is no value

@@ -11,7 +11,7 @@ from skdae._transformer import GradualDAETransformer, _outputs
 from skdae.plotting._axes import BLUE, CYCLE, GREY, legend_beside, one_axes, pyplot
 from skdae.plotting._inputs import check_choice, column, numbers
 
-MARKERS = ("o", "^", "s", "D", "v")  # another one each time the colours begin anew
+MARKERS = ("o", "^", "s", "D", "v")  # the next one each time the colours repeat
 MOST_CLASSES = len(CYCLE) * len(MARKERS)
 FEW_VALUES = 10  # whole numbers of at most so many values are classes
 
@@ -304,7 +304,7 @@ def _classes(known: np.ndarray) -> np.ndarray:
     if len(classes) > MOST_CLASSES:
         raise ValueError(
             f"y holds {len(classes)} classes, more than the {MOST_CLASSES} that can be "
-            "told apart; join some, or set y_kind='continuous' for numbers."
+            "distinguished; join some, or set y_kind='continuous' for numbers."
         )
     return classes
 

@@ -89,7 +89,7 @@ class ResidualHeatmapDisplay:
     ):
         """Draw the residuals of a fitted transformer.
 
-        They are those of ``output='error'``, with missing cells told apart.
+        They are those of ``output='error'``, with missing cells marked.
 
         Parameters
         ----------

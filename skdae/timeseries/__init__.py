@@ -1,4 +1,4 @@
-"""Rows in time: windows of neighbouring rows, smoothed scores, rows one at a time."""
+"""Rows in time order: windows, smoothed scores, scores row by row."""
 
 from skdae.timeseries._smoothing import EWMA, KOfN, Smoothing
 from skdae.timeseries._stream import StreamScorer

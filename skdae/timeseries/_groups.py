@@ -1,4 +1,4 @@
-"""Which rows belong together: units, files, runs."""
+"""Groups of rows: units, files, runs."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def group_codes(groups: Any, n_rows: int) -> np.ndarray:
-    """Return a number for each row that rows of one group share; 0 without groups."""
+    """Return the group number of each row; 0 without groups."""
     if groups is None:
         return np.zeros(n_rows, dtype=np.intp)
     import pandas
@@ -27,8 +27,8 @@ def group_codes(groups: Any, n_rows: int) -> np.ndarray:
 
 
 def group_starts(sorted_codes: np.ndarray) -> np.ndarray:
-    """Return for each place of sorted codes where its group begins."""
-    place = np.arange(len(sorted_codes))
+    """Return for each position of sorted codes where its group begins."""
+    position = np.arange(len(sorted_codes))
     is_first = np.ones(len(sorted_codes), dtype=bool)
     is_first[1:] = sorted_codes[1:] != sorted_codes[:-1]
-    return np.maximum.accumulate(np.where(is_first, place, 0))
+    return np.maximum.accumulate(np.where(is_first, position, 0))

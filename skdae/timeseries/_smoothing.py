@@ -1,4 +1,4 @@
-"""Scores of rows smoothed over time, one row after the other."""
+"""Smoothing of scores over time."""
 
 from collections.abc import Hashable
 from numbers import Integral, Real
@@ -14,10 +14,10 @@ from skdae.timeseries._groups import group_codes
 
 
 class Smoothing(BaseEstimator):
-    """Base of all smoothings of scores: one step for one score.
+    """Base class of smoothings of scores: one step per score.
 
-    A fault that lasts shows in many rows, noise in single ones: a smoothed score
-    finds the same faults with fewer false alarms. A threshold must be calibrated on
+    A lasting fault affects many rows and noise single ones: a smoothed score finds the
+    same faults with fewer false alarms. A threshold must be calibrated on
     scores that were smoothed the same way, because smoothing narrows their spread.
 
     To add a smoothing, derive from this class, store the parameters in ``__init__``
@@ -58,7 +58,7 @@ class Smoothing(BaseEstimator):
         smoothed : float
             The smoothed score.
         state : object
-            To be handed to the next call; never changed in place.
+            State for the next call; never changed in place.
         """
         raise NotImplementedError
 
@@ -70,10 +70,10 @@ class Smoothing(BaseEstimator):
         Parameters
         ----------
         scores : array-like of shape (n_samples,)
-            Score of each row. NaN leaves the smoothed score as it was (NaN before the
-            first score of a group).
+            Score of each row. At NaN the last smoothed score is repeated (NaN before
+            the first score of a group).
         groups : array-like of shape (n_samples,), default=None
-            Group of each row (unit, file, run), each smoothed by itself; None is one
+            Group of each row (unit, file, run), smoothed separately; None is one
             group.
 
         Returns
@@ -134,14 +134,14 @@ class Smoothing(BaseEstimator):
 class EWMA(Smoothing):
     """Exponentially weighted moving average of the scores.
 
-    The newest score weighs `weight`, each one before by a factor of 1 - `weight` less;
-    at the start the weights of the scores so far are scaled to a sum of 1.
+    The newest score has the weight `weight`, and each earlier one 1 - `weight` times
+    that of its successor; at the start the weights are scaled to a sum of 1.
 
     Parameters
     ----------
     weight : float in (0, 1], default=0.2
-        Weight of the newest score. A small one finds small, lasting changes, and
-        later; 1 smooths nothing. About ``2 / weight - 1`` rows are averaged.
+        Weight of the newest score. A small weight detects smaller lasting changes, with
+        a longer delay; 1 does not smooth. About ``2 / weight - 1`` rows are averaged.
 
     Examples
     --------
@@ -183,17 +183,17 @@ class EWMA(Smoothing):
 class KOfN(Smoothing):
     """The k-th lowest of the last n scores: below a threshold when k of n rows are.
 
-    An alarm when at least k of the last n rows are alarms, written as a score, so that
-    its threshold can be calibrated like any other. Scores are lower the stranger
-    the row, as those of scikit-learn are.
+    This is the rule "an alarm if at least k of the last n rows are alarms" as a score,
+    so that its threshold can be calibrated like any other. As in scikit-learn, lower
+    scores are more anomalous.
 
     Parameters
     ----------
     k : int, default=3
-        Rows that must be alarms.
+        Number of rows that must be alarms.
     n : int, default=5
-        Rows that are looked at, `k` or more. At the start of a group there are fewer,
-        and then k of those there, or all of them.
+        Number of last rows considered, `k` or more. At the start of a group there are
+        fewer; then k of these, or all if there are fewer than k.
 
     Examples
     --------
@@ -222,8 +222,8 @@ class KOfN(Smoothing):
         super().check()
         if self.k > self.n:
             raise ValueError(
-                f"k={self.k} of KOfN must be at most n={self.n}, the rows that are "
-                "looked at; lower k or raise n."
+                f"k={self.k} of KOfN must be at most n={self.n}, the number of rows "
+                "considered; lower k or raise n."
             )
 
     def step(self, score, state=None):

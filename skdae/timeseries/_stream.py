@@ -1,4 +1,4 @@
-"""Rows scored as they come, with a state of a few rows."""
+"""Scores of rows that arrive one at a time, with a state of a few rows."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -12,24 +12,25 @@ from skdae.timeseries._smoothing import Smoothing
 
 @dataclass
 class StreamScorer:
-    """Scores of rows that come one at a time.
+    """Scores of rows that arrive one at a time.
 
-    What is kept of each group are its last `width` rows and the state of the
-    smoothing; the scores are those that the whole table would give.
+    Of each group the last `width` rows and the state of the smoothing are kept; the
+    scores equal those of the whole table.
 
     Parameters
     ----------
     score : callable
-        Scores of a table, ``pipeline.score_samples`` say; called with at most `width`
-        rows, of which the last is asked for.
+        Function that returns the scores of a table, such as
+        ``pipeline.score_samples``. It is called with at most `width` rows; the score of
+        the last one is used.
     width : int, default=1
-        Rows that a score hangs on: the `width` of a
-        :class:`~skdae.timeseries.SlidingWindow` ahead of the model, 1 without one.
+        Number of rows that a score depends on: the `width` of a
+        :class:`~skdae.timeseries.SlidingWindow` in front of the model, 1 without one.
     smoothing : Smoothing or None, default=None
         Smoothing of the scores.
     state : dict or None, default=None
         By group, the last rows and the state of the smoothing. It can be stored and
-        handed over to go on; None begins anew.
+        passed to a new object to continue; None starts from the beginning.
 
     Examples
     --------
@@ -52,13 +53,13 @@ class StreamScorer:
     state: dict[Hashable, tuple[tuple[Any, ...], Any]] | None = None
 
     def push(self, row: Any, group: Hashable = None) -> float:
-        """Return the score of the next row, and remember the row.
+        """Return the score of the next row, and keep the row.
 
         Parameters
         ----------
         row : array-like of shape (n_features,), Series, mapping or table of one row
-            The row; with names where the model was fitted on a DataFrame: those of a
-            Series, the keys of a mapping or the columns of a DataFrame.
+            The row. If the model was fitted on a DataFrame, it must have names: those
+            of a Series, the keys of a mapping or the columns of a DataFrame.
         group : hashable, default=None
             The unit or the file that the row belongs to.
 
@@ -70,7 +71,7 @@ class StreamScorer:
         Raises
         ------
         ValueError
-            If `row` holds another number of rows than one, or a parameter is out of
+            If `row` is not a single row, or a parameter is out of
             its range.
         """
         self._check()

@@ -18,49 +18,51 @@ from skdae.timeseries._groups import group_codes, group_starts
 
 @dataclass(frozen=True)
 class Windows:
-    """The rows of a table that each window holds, the oldest first."""
+    """Rows of each window, the oldest first."""
 
-    rows: np.ndarray  # (n_windows, width); before a group begins, its first row
-    inside: np.ndarray  # (n_windows, width) bool: False before a group begins
+    rows: np.ndarray  # (n_windows, width); the first row of the group before its start
+    inside: np.ndarray  # (n_windows, width) bool: False before the start of the group
 
 
-def _as_they_are(cells: np.ndarray, windows: Windows) -> np.ndarray:
-    """Return the cells; before a group begins they are those of its first row."""
+def _repeat_first(cells: np.ndarray, windows: Windows) -> np.ndarray:
+    """Return the cells, which hold the first row before the start of a group."""
     return cells
 
 
 def _missing(cells: np.ndarray, windows: Windows) -> np.ndarray:
-    """Return the cells with NaN before a group begins."""
+    """Return the cells with NaN before the start of a group."""
     cells[~windows.inside] = np.nan
     return cells
 
 
-# name: what to make of the cells before a group begins, (n_windows, width, n_features)
+# name: function that fills the cells before the start of a group; cells are
+# (n_windows, width, n_features)
 EDGES: dict[str, Callable[[np.ndarray, Windows], np.ndarray]] = {
-    "repeat": _as_they_are,
+    "repeat": _repeat_first,
     "missing": _missing,
-    "drop": _as_they_are,  # there are none
+    "drop": _repeat_first,  # no such cells are left
 }
 
 
 def find_windows(codes: np.ndarray, width: int, step: int, *, whole: bool) -> Windows:
     """Return the windows of each group, in the order of the rows that they end at.
 
-    The first one ends `step` rows into its group, or with `whole` as soon as it is
-    full; the next ones `step` rows later; and one at the last row of the group.
+    The first window ends `step` rows into its group, or with `whole` as soon as it is
+    full; the others follow every `step` rows, and one ends at the last row of the
+    group.
     """
     order = np.argsort(codes, kind="stable")
     first = group_starts(codes[order])
-    age = np.arange(len(order)) - first  # rows of the group before this one
+    age = np.arange(len(order)) - first  # number of earlier rows of the group
     is_last = np.append(first[1:] != first[:-1], True)
     ends = (age + 1) % step == 0
     if whole:
         ends = (age >= width - 1) & ((age - (width - 1)) % step == 0)
         is_last &= age >= width - 1
     end = np.flatnonzero(ends | is_last)
-    places = end[:, None] - np.arange(width - 1, -1, -1)
-    inside = places >= first[end, None]
-    rows = order[np.maximum(places, first[end, None])]
+    positions = end[:, None] - np.arange(width - 1, -1, -1)
+    inside = positions >= first[end, None]
+    rows = order[np.maximum(positions, first[end, None])]
     ranks = np.argsort(rows[:, -1])
     return Windows(rows[ranks], inside[ranks])
 
@@ -68,30 +70,29 @@ def find_windows(codes: np.ndarray, width: int, step: int, *, whole: bool) -> Wi
 class SlidingWindow(TransformerMixin, BaseEstimator):
     """Rows in time order as windows of rows, and back.
 
-    A row by itself does not tell a slow drift or an oscillation; the row and those
-    before it do. Each output row holds `width` rows side by side, the oldest first and
-    the row itself last, so nothing of the future is used. With `step=1` there is one
+    A single row does not show a slow drift or an oscillation; the row and those before
+    it do. Each output row holds `width` rows side by side, the oldest first and
+    the row itself last, so no later row is used. With `step=1` there is one
     output row per input row, and the window can stand in a pipeline before any
     estimator. No window holds rows of two groups (units, files, runs).
 
     Parameters
     ----------
     width : int, default=5
-        Rows in a window. 1 leaves the table as it is.
+        Rows in a window. 1 does not change the table.
     step : int, default=1
         Rows from the end of one window to the end of the next. A group of n rows has
         n / step windows, rounded up: the last one ends at its last row.
     edges : {'repeat', 'missing', 'drop'}, default='repeat'
-        What stands in a window for the rows before a group begins: its first row
-        again, or NaN. 'drop' leaves these windows out (and with them groups shorter
-        than `width`), so that there are fewer output rows than input rows; `end_rows`
-        says which rows are left.
+        Values of a window before the first row of a group: the first row repeated, or
+        NaN. 'drop' omits these windows (and with them groups shorter than `width`),
+        so that there are fewer output rows than input rows; `end_rows` returns the
+        remaining rows.
     group_column : int, str or None, default=None
-        Column of X that says which group a row belongs to, by index or by name. It
-        reaches `transform` through any pipeline or search and is no part of the
-        windows. None: `groups` is passed to the methods, in a pipeline by
-        scikit-learn's metadata routing (which its ``score_samples`` lacks), or all
-        rows are one group.
+        Column of X with the group of each row, by index or by name. It reaches
+        `transform` through any pipeline or search and is not part of the windows. None:
+        `groups` is passed to the methods, in a pipeline by scikit-learn's metadata
+        routing (which its ``score_samples`` lacks), or all rows are one group.
 
     Attributes
     ----------
@@ -109,11 +110,11 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Rows of a group must be in time order; groups may be interleaved. The output for a
-    row hangs on the rows before it in the same call: to go on where a table ended,
-    pass its last ``width - 1`` rows again, or use :class:`StreamScorer`. This is why
-    the estimator is tagged as not deterministic where `width` is above 1: by that tag
-    scikit-learn's checks know that rows must not be shuffled or passed one by one.
+    Rows of a group must be in time order; groups may be interleaved. The
+    output for a row depends on the rows before it in the same call: to continue where a
+    table ended, pass its last ``width - 1`` rows again, or use :class:`StreamScorer`.
+    This is why the estimator has the tag `non_deterministic` where `width` is above 1:
+    with this tag scikit-learn's checks do not shuffle rows or pass them one by one.
 
     Examples
     --------
@@ -149,7 +150,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        # the tag by which scikit-learn's checks leave the order of rows alone
+        # with this tag scikit-learn's checks keep the order of rows
         tags.non_deterministic = self.width != 1
         return tags
 
@@ -227,7 +228,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         return table
 
     def end_rows(self, X, groups=None):
-        """Return the row that each window ends at, to pick the labels that go with it.
+        """Return the last row of each window, to select its labels.
 
         Parameters
         ----------
@@ -244,17 +245,16 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         return self._find(X, groups)[1].rows[:, -1]
 
     def inverse_transform(self, X, groups=None):
-        """Return the rows that windows hold; what several windows hold is averaged.
+        """Return the rows of windows; a row in several windows is averaged.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_windows, width * n_features)
-            Windows as `transform` returns them, or as a model rebuilds them. NaN
-            takes no part in an average.
+            Windows as `transform` returns them, or their reconstruction by a model. NaN
+            is left out of an average.
         groups : array-like of shape (n_samples,), default=None
-            Group of each of the rows to return; needed where `fit` had a
-            `group_column`. None is one group; with `step` above 1 it is taken to end
-            with a whole step.
+            Group of each of the rows to return; required if there is a `group_column`.
+            None is one group, whose length is taken to be a whole number of steps.
 
         Returns
         -------
@@ -265,8 +265,8 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X does not have the width or the number of windows that `groups` asks,
-            or `groups` is not given and there is a `group_column`.
+            If X does not have the width or the number of windows that belong to
+            `groups`, or `groups` is None and there is a `group_column`.
         """
         check_is_fitted(self)
         self._validate_params()
@@ -326,7 +326,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         return hasattr(self, "group_column_")
 
     def _names(self, input_features: Any) -> list[str]:
-        """Return the names of the columns that windows are made of."""
+        """Return the names of the columns in a window."""
         names = _check_feature_names_in(self, input_features)
         return [n for j, n in enumerate(names) if j != self.group_column_]
 
@@ -356,21 +356,23 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         return find_windows(codes, self.width, self.step, whole=self.edges == "drop")
 
     def _n_rows(self, n_windows: int) -> int:
-        """Return the rows of one group with so many windows and whole steps."""
+        """Return the number of rows of one group with `n_windows` windows."""
         first = self.width if self.edges == "drop" else self.step
         return first + (n_windows - 1) * self.step
 
 
 def _overlapped(table: np.ndarray, windows: Windows, n_rows: int) -> np.ndarray:
-    """Return the mean over the windows that hold a row, float64; NaN where none."""
+    """Return each row as the mean over its windows, float64; NaN without windows."""
     n_windows, width, n_features = table.shape
     total, count = np.zeros((n_rows, n_features)), np.zeros((n_rows, n_features))
-    for k in range(width):  # at one place of the windows no row stands twice
+    for k in range(
+        width
+    ):  # at one position of the windows each row occurs at most once
         inside = windows.inside[:, k]
         values = table[inside, k]
-        known = ~np.isnan(values)
+        has_value = ~np.isnan(values)
         rows = windows.rows[inside, k]
-        total[rows] += np.where(known, values, 0)
-        count[rows] += known
+        total[rows] += np.where(has_value, values, 0)
+        count[rows] += has_value
     total[count == 0] = np.nan
     return total / np.maximum(count, 1)
