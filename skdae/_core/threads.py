@@ -1,5 +1,6 @@
-"""How many threads the libraries below us use while a network is trained."""
+"""Thread limits of torch and the BLAS while a network is trained."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -9,10 +10,6 @@ from threading import Lock
 import torch
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-_lock = Lock()
-_torch_before: list[int] = []  # what the first of the fits under way has found
-_blas: list[threadpool_limits] = []  # numpy's limit, lifted by the last of them
-
 
 @lru_cache(maxsize=1)
 def _libraries() -> ThreadpoolController:
@@ -20,36 +17,70 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-@contextmanager
-def limited_threads(n_threads: int) -> Iterator[None]:
-    """Run with so many threads of torch and numpy's BLAS, then with as many as before.
+class _Limits:
+    """The limits of the process, set by the first of the fits that overlap.
 
     torch's setting belongs to the thread and to the process, so each fit restores what
-    the first of those that overlap has found, in its own thread. That of the BLAS
-    belongs to the process: the first fit sets it, the last one restores it.
+    the first one has found, in its own thread. That of the BLAS belongs to the process:
+    the first fit sets it, the last one restores it.
     """
-    with _lock:
-        before = _torch_before[0] if _torch_before else torch.get_num_threads()
-        if not _torch_before:
-            _blas.append(_libraries().limit(limits=n_threads, user_api="blas"))
-        _torch_before.append(before)
-        torch.set_num_threads(n_threads)
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._n_fits = 0
+        self._torch_before = 1
+        self._blas: threadpool_limits | None = None
+
+    def enter(self, n_threads: int) -> None:
+        """Limit the threads for one more fit."""
+        with self._lock:
+            if self._blas is None:
+                self._torch_before = torch.get_num_threads()
+                self._blas = _libraries().limit(limits=n_threads, user_api="blas")
+            self._n_fits += 1
+            torch.set_num_threads(n_threads)
+
+    def leave(self) -> None:
+        """Restore what this fit has changed."""
+        with self._lock:
+            torch.set_num_threads(self._torch_before)
+            self._n_fits = max(0, self._n_fits - 1)  # 0: it began before a fork
+            if self._n_fits == 0 and self._blas is not None:
+                self._blas.restore_original_limits()
+                self._blas = None
+
+    def renew(self) -> None:
+        """Forget the threads that a fork has left behind.
+
+        One of them may have held the lock. The limits that it set are still there; the
+        next fit of this process restores them.
+        """
+        self._lock = Lock()
+        self._n_fits = 0
+
+
+_limits = _Limits()
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_limits.renew)
+
+
+@contextmanager
+def limited_threads(n_threads: int) -> Iterator[None]:
+    """Limit the threads of torch and numpy's BLAS, and restore their number."""
+    _limits.enter(n_threads)
     try:
         yield
     finally:
-        with _lock:
-            torch.set_num_threads(_torch_before.pop())
-            if not _torch_before:
-                _blas.pop().restore_original_limits()
+        _limits.leave()
 
 
 @contextmanager
 def workers(n_workers: int) -> Iterator[tuple[ThreadPoolExecutor, ...]]:
     """Threads that share the work of this one, each with one thread of torch.
 
-    Two such threads do not get into each other's way as those of OpenMP do, which wait
-    for each other in a loop: where another process wants the cores, or numpy's threads
-    and torch's take turns, these can make a step a hundred times slower.
+    They do not block each other as those of OpenMP do, which wait in a loop: where
+    another process wants the cores, or numpy's threads and torch's take turns, these
+    can make a step a hundred times slower.
     """
     with ExitStack() as stack:
         yield tuple(
