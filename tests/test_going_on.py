@@ -159,26 +159,30 @@ def test_weights_count_in_the_validation_loss(factor):
 
 def test_a_donor_that_is_missing_gives_nothing():
     """Swapped cells of a column with gaps never become the fill of a gap."""
+    from skdae._core.corruption import corrupted_batch
     from skdae._core.sources import Block
-    from skdae._core.training import _corrupt
     from skdae.noise import Layout
 
     values = np.random.default_rng(0).uniform(1, 2, size=(400, 3)).astype(np.float32)
     observed = np.random.default_rng(1).random((400, 3)) < 0.5
     values[~observed] = 0
     layout = Layout.from_data(np.where(observed, values, np.nan))
-    settings = small()._settings(400)
-    batch = _corrupt(
+    batch = corrupted_batch(
         Block(values, observed),
         layout,
         SwapNoise(0.8),
         np.random.default_rng(2),
-        settings,
+        (1.0, 0.25),
     )
     corrupted = batch.corrupted
     assert (corrupted[observed] > 0).all()
     assert (corrupted[~observed] == 0).all()
-    assert (corrupted[observed] != values[observed]).any()
+    # emphasis on the cells that took another value, and none on those that kept theirs
+    changed = corrupted != values
+    np.testing.assert_array_equal(
+        batch.weight, np.where(observed, np.where(changed, 1.0, 0.25), 0)
+    )
+    assert 0.2 < changed[observed].mean() < 0.6  # of 0.8, half of the donors have none
 
 
 def test_threads_are_restored_after_fits_in_threads():
@@ -201,19 +205,19 @@ def test_cuda_trains_the_same_network(monkeypatch):
     """The same draws on another device: equal to float tolerance, step by graph."""
     import torch
 
-    from skdae._core.backprop import Program
+    from skdae._core.acceleration import CudaStepGraph
 
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     here = small(max_iter=4).fit(X)
     replays = []
-    capture = Program.capture
+    capture = CudaStepGraph._capture
 
-    def capture_and_tell(program):
-        capture(program)
-        replays.append(program.replay)
+    def recorded(graph):
+        capture(graph)
+        replays.append(graph._replay)
 
-    monkeypatch.setattr(Program, "capture", capture_and_tell)
+    monkeypatch.setattr(CudaStepGraph, "_capture", recorded)
     there = small(max_iter=4, device="cuda").fit(X)
     assert replays
     assert all(replay is not None for replay in replays)

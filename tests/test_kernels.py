@@ -2,6 +2,7 @@
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,15 +10,31 @@ import torch
 import torch.nn.functional as F
 
 from skdae._core import optimizers as _optimizers
-from skdae._core.backprop import Stepper
-from skdae._core.network import ACTIVATIONS, ROLES, Head, Shape
+from skdae._core import torch_compat
+from skdae._core.acceleration import CudaStepGraph, Execution
+from skdae._core.backprop import Backprop, PhaseNetwork
+from skdae._core.network import ACTIVATIONS, ROLES, Head, LayerKey, Shape
 from skdae._core.optimizers import SOLVERS
 from skdae._core.parameters import Parameters
+from skdae._core.settings import Settings
+from skdae._core.step import TrainingStep
 from skdae._core.threads import limited_threads
 from skdae.schedules import Phase
 
+SETTINGS = Settings(
+    solver="adam",
+    learning_rate_init=0.05,
+    momentum=0.0,
+    alpha=0.0,
+    batch_size=8,
+    emphasis=None,
+    n_iter_no_change=1,
+    tol=0.0,
+    device="cpu",
+    n_threads=1,
+)
 WIDTHS = (7, 4, 3)  # of the hidden layers
-BUFFER_ROWS = 8
+BUFFER_ROWS = SETTINGS.batch_size
 
 HEADS = {
     "numbers": Head(5),
@@ -58,38 +75,32 @@ def make_shape(head, *, activation="tanh", decoder="mirror", tied=False):
     return Shape((head.n_features, *WIDTHS), decoder, tied, activation, head)
 
 
-def all_places(shape):
+def all_keys(shape):
     """Every layer that any phase may need."""
     found = set()
     for depth, corrupt, _ in PHASES:
-        found |= set(shape.chain_places(depth, corrupt))
+        found |= set(shape.phase_keys(depth, corrupt))
     return sorted(found)
 
 
 def make_parameters(shape, *, dtype=torch.float64):
     """Random weights and, unlike in training, random biases."""
-    parameters = Parameters(shape, all_places(shape), dtype=dtype)
+    parameters = Parameters(shape, all_keys(shape), dtype=dtype)
     generator = np.random.default_rng(0)
     drawn = generator.uniform(-1, 1, len(parameters.flat))
     parameters.flat.copy_(torch.from_numpy(drawn))
     return parameters
 
 
-def make_stepper(
-    parameters, phase, *, solver="adam", alpha=0.0, momentum=0.0, dropout=0.0, **others
-):
-    depth, corrupt, rates = phase
-    return Stepper(
-        parameters,
-        Phase(depth, 1, rates, corrupt),
-        batch_size=BUFFER_ROWS,
-        solver=solver,
-        learning_rate_init=0.05,
-        momentum=momentum,
-        alpha=alpha,
-        dropout=dropout,
-        **others,
-    )
+def make_step(parameters, phase, *, dtype="float32", workers=(), seed=3, **options):
+    """A training step of a phase, (depth, corrupt, rates) or a `Phase`."""
+    if not isinstance(phase, Phase):
+        depth, corrupt, rates = phase
+        phase = Phase(depth, 1, rates, corrupt)
+    settings = replace(SETTINGS, **options)
+    generator = np.random.default_rng(seed)
+    execution = Execution("cpu", dtype, tuple(workers))
+    return TrainingStep(parameters, phase, settings, generator, execution)
 
 
 def phase_head(shape, phase):
@@ -141,15 +152,15 @@ def oracle_loss(parameters, flat, phase, X, T, weight):
     shape = parameters.shape
     depth, corrupt, _ = phase
     head = phase_head(shape, phase)
-    places = shape.chain_places(depth, corrupt)
+    keys = shape.phase_keys(depth, corrupt)
     H = X
-    for i, place in enumerate(places):
+    for i, key in enumerate(keys):
         W, b = (
             flat.as_strided(view.size(), view.stride(), view.storage_offset())
-            for view in (parameters.blocks[place].weight, parameters.blocks[place].bias)
+            for view in (parameters.layers[key].weight, parameters.layers[key].bias)
         )
         H = H @ W + b
-        if i < len(places) - 1:
+        if i < len(keys) - 1:
             H = ORACLE_ACTIVATIONS[shape.activation](H)
     weight = torch.ones_like(T) if weight is None else weight
     n = head.n_numeric
@@ -174,13 +185,13 @@ def oracle_gradient(parameters, phase, alpha, X, T, weight):
     loss = oracle_loss(parameters, flat, phase, X, T, weight)
     penalty = torch.zeros((), dtype=flat.dtype)
     learns = torch.zeros(len(flat), dtype=torch.bool)
-    for place in shape.chain_places(depth, corrupt):
-        if rates[place[1] - 1] == 0:
+    for key in shape.phase_keys(depth, corrupt):
+        if rates[key[1] - 1] == 0:
             continue
-        block = parameters.blocks[place]
-        learns[slice(*block.span)] = True
-        if not (shape.tied and place[0] == "decoder"):  # a tied weight counts once
-            view = block.weight
+        views = parameters.layers[key]
+        learns[views.span] = True
+        if not (shape.tied and key[0] == "decoder"):  # a tied weight counts once
+            view = views.weight
             W = flat.as_strided(view.size(), view.stride(), view.storage_offset())
             penalty = penalty + alpha / 2 * W.square().sum()
     (loss / len(X) + penalty).backward()
@@ -207,8 +218,8 @@ def test_gradient_equals_autograd(activation, head):
         parameters = make_parameters(shape)
         batch = make_batch(phase_head(shape, phase), kind, n_rows)
         loss, gradient, learns = oracle_gradient(parameters, phase, alpha, *batch)
-        stepper = make_stepper(parameters, phase, alpha=alpha)
-        found = stepper.step(*batch)
+        step = make_step(parameters, phase, alpha=alpha)
+        found = step(*batch)
         case = f"{decoder=} {tied=} {phase=} {kind=} {alpha=} {n_rows=}"
         assert relative_error(found, loss) <= 1e-12, case
         scale = max(float(gradient.abs().max()), 1e-3)  # relu may be dead
@@ -233,12 +244,12 @@ def test_loss_alone_is_the_loss_of_the_step(kind):
     shape = make_shape(HEADS["mixed"])
     parameters = make_parameters(shape)
     batch = make_batch(shape.head, kind, 6)
-    stepper = make_stepper(parameters, PHASES[2])
+    step = make_step(parameters, PHASES[2])
     before = parameters.flat.clone()
-    loss = stepper.loss(*batch)
+    loss = step.backprop.loss(*batch)
     assert torch.equal(parameters.flat, before)
     assert not parameters.grad.any()
-    assert loss == stepper.step(*batch)
+    assert loss == step(*batch)
 
 
 def test_float32_is_close_to_float64():
@@ -246,8 +257,8 @@ def test_float32_is_close_to_float64():
     batch = make_batch(shape.head, "emphasis", 6)
     exact = make_parameters(shape)
     single = make_parameters(shape, dtype=torch.float32)
-    make_stepper(exact, PHASES[2]).step(*batch)
-    make_stepper(single, PHASES[2]).step(*(part.float() for part in batch))
+    make_step(exact, PHASES[2])(*batch)
+    make_step(single, PHASES[2])(*(part.float() for part in batch))
     assert single.grad.dtype == torch.float32
     assert relative_error(single.grad.double(), exact.grad) < 1e-5
 
@@ -258,7 +269,7 @@ def test_batches_are_left_as_they_are():
     parameters = make_parameters(shape)
     batch = make_batch(shape.head, "missing", 6)
     copies = [part.clone() for part in batch]
-    make_stepper(parameters, PHASES[2]).step(*batch)
+    make_step(parameters, PHASES[2])(*batch)
     assert all(map(torch.equal, batch, copies))
 
 
@@ -268,15 +279,15 @@ def test_bfloat16_is_close_to_float32():
     batch = [part.float() for part in make_batch(shape.head, "emphasis", 6)]
     single = make_parameters(shape, dtype=torch.float32)
     half = make_parameters(shape, dtype=torch.float32)
-    loss = make_stepper(single, PHASES[2]).step(*batch)
-    stepper = make_stepper(half, PHASES[2], dtype="bfloat16")
-    assert stepper.step(*batch) == pytest.approx(loss, rel=0.02)
+    loss = make_step(single, PHASES[2])(*batch)
+    step = make_step(half, PHASES[2], dtype="bfloat16")
+    assert float(step(*batch)) == pytest.approx(float(loss), rel=0.02)
     assert half.flat.dtype == half.grad.dtype == torch.float32
     assert relative_error(half.grad, single.grad) < 0.03
     assert relative_error(half.flat, single.flat) < 0.01
-    copy = stepper._weights
-    assert copy.dtype == torch.bfloat16
-    assert torch.equal(copy, half.flat.to(torch.bfloat16))
+    # and products see every update: of the weights as they are now
+    fresh = make_step(half, PHASES[2], dtype="bfloat16")
+    assert step.backprop.loss(*batch) == fresh.backprop.loss(*batch) != loss
 
 
 def test_what_a_longer_batch_left_in_the_buffers_does_not_matter():
@@ -284,10 +295,10 @@ def test_what_a_longer_batch_left_in_the_buffers_does_not_matter():
     long = make_batch(shape.head, "emphasis", BUFFER_ROWS)
     short = tuple(part[:3] for part in long)
     used, fresh = make_parameters(shape), make_parameters(shape)
-    stepper = make_stepper(used, PHASES[2])
-    stepper.chains[0].loss_and_gradient(*long)
-    loss = stepper.chains[0].loss_and_gradient(*short)
-    wanted = make_stepper(fresh, PHASES[2]).chains[0].loss_and_gradient(*short)
+    step = make_step(used, PHASES[2])
+    step.backprop.gradient(*long)
+    loss = step.backprop.gradient(*short)
+    wanted = make_step(fresh, PHASES[2]).backprop.gradient(*short)
     assert loss == wanted
     assert torch.equal(used.grad, fresh.grad)
 
@@ -301,7 +312,7 @@ def test_cells_of_no_weight_have_no_influence():
     grads = []
     for target in (T, other):
         parameters = make_parameters(shape)
-        make_stepper(parameters, PHASES[2]).step(X, target, weight)
+        make_step(parameters, PHASES[2])(X, target, weight)
         grads.append(parameters.grad)
     assert torch.equal(*grads)
 
@@ -314,66 +325,77 @@ def test_extreme_outputs_stay_finite():
     parameters.flat.mul_(100)
     batch = make_batch(head, "none", 6)
     X, T = (part.float() for part in batch[:2])
-    loss = make_stepper(parameters, PHASES[2]).step(X, T, None)
-    assert np.isfinite(loss)
+    loss = make_step(parameters, PHASES[2])(X, T, None)
+    assert np.isfinite(float(loss))
     assert torch.isfinite(parameters.grad).all()
 
 
-def test_a_step_that_cannot_be_captured_goes_on_and_says_why():
+def test_a_step_that_cannot_be_captured_runs_its_calls_and_warns_once():
     """As on a device whose CUDA graphs fail; here there is no such device at all."""
     if torch.cuda.is_available():
         pytest.skip("CUDA graphs work here")
     shape = make_shape(HEADS["mixed"])
     batch = make_batch(shape.head, "none", 6)
     plain, captured = make_parameters(shape), make_parameters(shape)
-    stepper = make_stepper(captured, PHASES[2])
-    stepper.chains[0]._captures = True
-    other = make_stepper(plain, PHASES[2])
-    assert stepper.step(*batch) == other.step(*batch)
+    ours, theirs = (
+        Backprop(
+            list(map(parameters.layers.__getitem__, network.keys)),
+            network,
+            BUFFER_ROWS,
+            exact=torch.float64,
+            **options,
+        )
+        for network in [PhaseNetwork.of(shape, Phase(3, 1, (1.0, 1.0, 1.0)))]
+        for parameters, options in (
+            (plain, {}),
+            (captured, {"graph_class": CudaStepGraph}),
+        )
+    )
+    wanted = ours.gradient(*batch)
+    assert theirs.gradient(*batch) == wanted
     with pytest.warns(UserWarning, match="captured as a CUDA graph"):
-        assert stepper.step(*batch) == other.step(*batch)
-    assert stepper.step(*batch) == other.step(*batch)  # says it once
-    assert torch.equal(captured.flat, plain.flat)
+        assert theirs.gradient(*batch) == wanted
+    assert theirs.gradient(*batch) == wanted  # warnings are errors: none here
+    assert torch.equal(captured.grad, plain.grad)
 
 
 # --- dropout ------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize(
     "phase", [phase for phase in PHASES if phase[1] == "input"], ids=str
 )
-def test_gradient_with_dropout_equals_autograd(activation, phase):
+def test_gradient_with_dropout_equals_autograd(activation, phase, solver):
     """Of the units kept, each multiplied by the inverse of the share that is kept."""
     shape = make_shape(HEADS["mixed"], activation=activation, decoder="direct")
     parameters = make_parameters(shape)
     X, T, weight = make_batch(shape.head, "missing", 6)
-    stepper = make_stepper(parameters, phase, dropout=0.4)
-    stepper.generator = np.random.default_rng(3)
-    dropped = stepper._drop(len(X))
-    assert all((~kept).any() and kept.any() for kept in dropped)
+    kept = make_step(parameters, phase, dropout=0.4)._draw_kept(len(X))
+    assert all((~mask).any() and mask.any() for mask in kept)
+    step = make_step(parameters, phase, dropout=0.4, solver=solver)
     flat = parameters.flat.clone().requires_grad_()
-    places = shape.chain_places(*phase[:2])
+    keys = shape.phase_keys(*phase[:2])
     learns = torch.zeros(len(flat), dtype=torch.bool)
     H = X
-    for i, place in enumerate(places):
-        block = parameters.blocks[place]
-        learns[slice(*block.span)] = phase[2][place[1] - 1] > 0
+    for i, key in enumerate(keys):
+        views = parameters.layers[key]
+        learns[views.span] = phase[2][key[1] - 1] > 0
         W, b = (
             flat.as_strided(view.size(), view.stride(), view.storage_offset())
-            for view in (block.weight, block.bias)
+            for view in (views.weight, views.bias)
         )
         H = H @ W + b
-        if i < len(places) - 1:
-            H = ORACLE_ACTIVATIONS[activation](H) * torch.from_numpy(dropped[i]) / 0.6
+        if i < len(keys) - 1:
+            H = ORACLE_ACTIVATIONS[activation](H) * torch.from_numpy(kept[i]) / 0.6
     n = shape.head.n_numeric
     loss = (weight[:, :n] * (H[:, :n] - T[:, :n]) ** 2 / 2).sum()
     for group in shape.head.groups:
         log_p = F.log_softmax(H[:, group], dim=1)
         loss = loss - (weight[:, group] * T[:, group] * log_p).sum()
     (loss / len(X)).backward()
-    stepper.generator = np.random.default_rng(3)
-    found = stepper.step(X, T, weight)
+    found = step(X, T, weight)
     assert relative_error(found, loss.detach()) <= 1e-12
     assert relative_error(parameters.grad, torch.where(learns, flat.grad, 0)) <= 1e-12
 
@@ -385,27 +407,50 @@ def test_an_output_layer_may_learn_at_a_rate_of_its_own():
         parameters = make_parameters(shape)
         before = parameters.flat.clone()
         phase = Phase(3, 1, rates, output_rate=1.0)
-        stepper = Stepper(
-            parameters,
-            phase,
-            batch_size=BUFFER_ROWS,
-            solver="sgd",
-            learning_rate_init=0.05,
-            momentum=0.0,
-            alpha=0.0,
-        )
-        stepper.step(*make_batch(shape.head, "none", 6))
+        step = make_step(parameters, phase, solver="sgd")
+        step(*make_batch(shape.head, "none", 6))
         moved = {
-            place
-            for place, block in parameters.blocks.items()
-            if not torch.equal(
-                before[slice(*block.span)], parameters.flat[slice(*block.span)]
-            )
+            key
+            for key, views in parameters.layers.items()
+            if not torch.equal(before[views.span], parameters.flat[views.span])
         }
         assert moved == {("output", 3), ("encoder", 3)} - (
             {("encoder", 3)} if learners == 1 else set()
         )
         assert phase.n_updated == learners
+
+
+# --- private names of torch -----------------------------------------------------------
+
+BACKWARDS = {
+    "threshold_backward": (torch.relu, (0.0,)),
+    "sigmoid_backward": (torch.sigmoid, ()),
+    "tanh_backward": (torch.tanh, ()),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", BACKWARDS)
+def test_fallbacks_for_private_names_agree_with_autograd(name, dtype):
+    """As does the private function itself; both write in the place of the output."""
+    activation, options = BACKWARDS[name]
+    generator = torch.Generator().manual_seed(0)
+    A = torch.randn(40, 6, generator=generator, dtype=dtype).requires_grad_()
+    gradient = torch.randn(40, 6, generator=generator, dtype=dtype)
+    activation(A).backward(gradient)
+    tolerance = 1e-6 if dtype == torch.float32 else 1e-14
+    fallback = getattr(torch_compat, f"plain_{name}")
+    for function in (getattr(torch_compat, name), fallback):
+        H = activation(A.detach())
+        function(gradient, H, *options, grad_input=H)
+        torch.testing.assert_close(H, A.grad, rtol=tolerance, atol=tolerance)
+
+
+def test_a_name_that_torch_lacks_is_replaced():
+    fallback = torch_compat.plain_adam
+    assert torch_compat.find("ops.aten.no_such_op.grad_input", fallback) is fallback
+    assert torch_compat.find("_no_such_name_", fallback) is fallback
+    assert torch_compat.find("nn.Linear", fallback) is torch.nn.Linear
 
 
 # --- optimisers ---------------------------------------------------------------------
@@ -421,7 +466,7 @@ TORCH_SOLVERS = {
 def test_solver_equals_torch(solver, fused, monkeypatch):
     """Also where torch has no fused Adam."""
     if not fused:
-        monkeypatch.setattr(_optimizers, "_adam", _optimizers._plain_adam)
+        monkeypatch.setattr(_optimizers, "fused_adam", torch_compat.plain_adam)
     generator = np.random.default_rng(2)
     gradients = torch.from_numpy(generator.normal(0, 1, (30, 11)))
     mine = torch.from_numpy(generator.normal(0, 1, 11))
@@ -431,7 +476,7 @@ def test_solver_equals_torch(solver, fused, monkeypatch):
     grad = torch.zeros_like(mine)
     own = SOLVERS[solver](mine, grad, 0.05)
     for gradient in gradients:
-        # as the chain fills it: SGD's buffer is the velocity
+        # as backpropagation fills it: SGD's buffer is the velocity
         grad.mul_(0.7 if solver == "sgd" else 0).add_(gradient)
         own.step()
         theirs.grad = gradient.clone()
@@ -459,17 +504,17 @@ def test_training_equals_torch(phase, decoder, tied, solver, momentum, n_workers
 
     theirs = parameters.flat.clone()
     moving, groups = [], []
-    for place in shape.chain_places(depth, corrupt):
-        rate = rates[place[1] - 1]
+    for key in shape.phase_keys(depth, corrupt):
+        rate = rates[key[1] - 1]
         if rate:
-            span = slice(*parameters.blocks[place].span)
+            span = parameters.layers[key].span
             part = theirs[span].clone().requires_grad_()
             moving.append((span, part))
             groups.append({"params": [part], "lr": rate * 0.05})
     optimiser = TORCH_SOLVERS[solver](groups, momentum)
 
     workers = [ThreadPoolExecutor(1) for _ in range(n_workers)]
-    stepper = make_stepper(
+    step = make_step(
         parameters,
         phase,
         solver=solver,
@@ -479,8 +524,8 @@ def test_training_equals_torch(phase, decoder, tied, solver, momentum, n_workers
     )
     for n_rows in (BUFFER_ROWS, BUFFER_ROWS, 3, BUFFER_ROWS, 1):
         rows = tuple(part[:n_rows] for part in batch)
-        stepper.step(*rows)
-        mirror = Parameters(shape, parameters.places, dtype=torch.float64)
+        step(*rows)
+        mirror = Parameters(shape, parameters.keys, dtype=torch.float64)
         mirror.flat.copy_(theirs)
         _, gradient, learns = oracle_gradient(mirror, phase, 0.01, *rows)
         for span, part in moving:
@@ -502,19 +547,19 @@ def test_restored_state_goes_on_as_if_nothing_had_happened(solver):
     phase = (3, "input", (0.25, 0.5, 1.0))
     batch = make_batch(shape.head, "none", BUFFER_ROWS)
     whole, halved = make_parameters(shape), make_parameters(shape)
-    stepper = make_stepper(whole, phase, solver=solver, momentum=0.9)
+    step = make_step(whole, phase, solver=solver, momentum=0.9)
     for _ in range(6):
-        stepper.step(*batch)
-    first = make_stepper(halved, phase, solver=solver, momentum=0.9)
+        step(*batch)
+    first = make_step(halved, phase, solver=solver, momentum=0.9)
     for _ in range(3):
-        first.step(*batch)
+        first(*batch)
     saved, halfway = first.state(), halved.flat.clone()
-    first.step(*batch)  # what happens later does not reach into a saved state
+    first(*batch)  # what happens later does not reach into a saved state
     halved.flat.copy_(halfway)
-    second = make_stepper(halved, phase, solver=solver, momentum=0.9)
+    second = make_step(halved, phase, solver=solver, momentum=0.9)
     second.restore(saved)
     for _ in range(3):
-        second.step(*batch)
+        second(*batch)
     assert torch.equal(halved.flat, whole.flat)
 
 
@@ -525,28 +570,28 @@ def test_restored_state_goes_on_as_if_nothing_had_happened(solver):
 def test_layers_tile_the_flat_vector(decoder, tied):
     """Each number belongs to exactly one layer; a tied weight to its encoder."""
     shape = make_shape(HEADS["mixed"], decoder=decoder, tied=tied)
-    parameters = Parameters(shape, all_places(shape), dtype=torch.float64)
-    for block in parameters.blocks.values():
-        if not block.tied:
-            block.weight.add_(1)
-            block.weight_grad.add_(1)
-        block.bias.add_(1)
-        block.bias_grad.add_(1)
+    parameters = Parameters(shape, all_keys(shape), dtype=torch.float64)
+    for views in parameters.layers.values():
+        if not views.is_tied:
+            views.weight.add_(1)
+            views.weight_grad.add_(1)
+        views.bias.add_(1)
+        views.bias_grad.add_(1)
     assert (parameters.flat == 1).all()
     assert (parameters.grad == 1).all()
-    for (role, depth), block in parameters.blocks.items():
-        assert tuple(block.weight.shape) == shape.size((role, depth))
-        if block.tied:
-            encoder = parameters.blocks["encoder", depth]
-            assert torch.equal(block.weight, encoder.weight.t())
+    for (role, depth), views in parameters.layers.items():
+        assert tuple(views.weight.shape) == shape.size((role, depth))
+        if views.is_tied:
+            encoder = parameters.layers["encoder", depth]
+            assert torch.equal(views.weight, encoder.weight.t())
 
 
 def test_spans_of_neighbours_are_merged():
     shape = make_shape(HEADS["numbers"])
-    parameters = Parameters(shape, all_places(shape))
-    everything = parameters.spans(parameters.places)
-    assert everything == [(0, len(parameters.flat))]
-    ends = parameters.spans([("encoder", 1), ("decoder", 3)])
+    parameters = Parameters(shape, all_keys(shape))
+    everything = parameters.spans(parameters.keys)
+    assert everything == [slice(0, len(parameters.flat))]
+    ends = parameters.spans([LayerKey("encoder", 1), LayerKey("decoder", 3)])
     assert len(ends) == 2
 
 
@@ -554,28 +599,27 @@ def test_spans_of_neighbours_are_merged():
 def test_initial_weights(activation):
     """Glorot-uniform as in scikit-learn's MLP, within bounds and filling them."""
     shape = Shape((60, 50), "mirror", False, activation, Head(60))
-    parameters = Parameters(shape, [("encoder", 1), ("decoder", 1)])
+    parameters = Parameters(shape, shape.phase_keys(1, "input"))
     generators = {
-        place: np.random.default_rng([3, ROLES.index(place[0])])
-        for place in parameters.places
+        key: np.random.default_rng([3, ROLES.index(key[0])]) for key in parameters.keys
     }
     parameters.initialise(generators)
     bound = ((2 if activation == "logistic" else 6) / (60 + 50)) ** 0.5
-    for block in parameters.blocks.values():
-        assert not block.bias.any()
-        largest = float(block.weight.abs().max())
+    for views in parameters.layers.values():
+        assert not views.bias.any()
+        largest = float(views.weight.abs().max())
         assert 0.98 * bound < largest <= bound * (1 + 1e-6)
 
 
 def test_a_layer_starts_the_same_whatever_other_layers_there_are():
     def draw(widths):
         shape = Shape(widths, "mirror", False, "relu", Head(6))
-        places = shape.chain_places(len(widths) - 1, "input")
-        parameters = Parameters(shape, places)
+        keys = shape.phase_keys(len(widths) - 1, "input")
+        parameters = Parameters(shape, keys)
         parameters.initialise(
-            {(r, k): np.random.default_rng([5, ROLES.index(r), k]) for r, k in places}
+            {(r, k): np.random.default_rng([5, ROLES.index(r), k]) for r, k in keys}
         )
-        return parameters.blocks["encoder", 1].weight
+        return parameters.layers["encoder", 1].weight
 
     assert torch.equal(draw((6, 4)), draw((6, 4, 3, 2)))
 
@@ -585,7 +629,7 @@ def test_a_network_can_be_loaded_again(decoder, tied):
     shape = make_shape(HEADS["mixed"], decoder=decoder, tied=tied)
     parameters = make_parameters(shape, dtype=torch.float32)
     network = parameters.network(3)
-    other = Parameters(shape, parameters.places)
+    other = Parameters(shape, parameters.keys)
     other.load(network)
     loaded = other.network(3)
     for a, b in zip(
@@ -611,7 +655,7 @@ def test_a_network_is_a_copy():
 def test_no_network_without_a_decoder():
     """A direct decoder that no phase trains does not exist."""
     shape = make_shape(HEADS["numbers"], decoder="direct")
-    parameters = Parameters(shape, [("encoder", 1), ("encoder", 2), ("output", 2)])
+    parameters = Parameters(shape, shape.encoder_keys(2) + shape.decoder_keys(2))
     assert parameters.network(1) is None
     assert parameters.network(2) is not None
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_info
 
-from skdae._core import training as _training
+from skdae._core.acceleration import Execution
 from skdae._core.monitor import Monitor
 from skdae._core.network import Head, Shape
 from skdae._core.parameters import Parameters
@@ -210,7 +210,7 @@ def plain_loop(plan, rows, *, n_epochs, batch_size, rate, seed):
     shape = make_shape((4, 3)[: plan[-1].depth])
     smaller = replace(SETTINGS, batch_size=batch_size)
     streams = spawn_streams(seed)
-    trainer = make_trainer(shape, plan, MaskingNoise(0), streams, smaller)
+    trainer = make_trainer(shape, plan, MaskingNoise(0), streams, smaller, Execution())
     network = trainer.parameters.network(plan[-1].depth)
     tensors = [
         torch.tensor(part, dtype=torch.float64).requires_grad_()
@@ -641,20 +641,23 @@ def test_threads_change_the_last_digits_only(solver, fraction):
         np.testing.assert_allclose(one.weight, other.weight, atol=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("n_threads", "widths", "batch", "wanted"),
-    [
-        (None, (50, 255), 400, 1),
-        (None, (50, 256), 400, 4),
-        (None, (50, 256, 20), 199, 3),
-        (None, (50, 256), 10, 1),
-        (7, (50, 8), 10, 7),
-    ],
-)
-def test_wide_networks_share_a_batch(n_threads, widths, batch, wanted, monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    shape = Shape(widths, "mirror", False, "relu", Head(widths[0]))
-    assert _training._n_workers(n_threads, shape, batch) == wanted
+def test_threads_that_are_not_asked_for_do_not_share_a_batch():
+    """However wide the network and however many cores: one model per seed."""
+    values = make_rows(400).values.repeat(60, axis=1)
+    rows = ArrayRows(values, Layout.from_data(values))
+    shape = Shape((300, 256), "mirror", False, "tanh", Head(300))
+    one, two = (
+        train(
+            TableSource(rows, np.arange(400)),
+            gradual(1, 1),
+            shape,
+            noise=MaskingNoise(0.25),
+            streams=spawn_streams(0),
+            settings=replace(SETTINGS, n_threads=n_threads, batch_size=200),
+        ).network
+        for n_threads in (1, None)
+    )
+    assert same(one, two)
 
 
 def test_optimiser_memory_is_cleared_between_phases():
@@ -676,9 +679,11 @@ def test_initial_weights_are_taken_over():
 def test_layers_of_the_network_and_of_the_plan_exist():
     streams = spawn_streams(0)
     shape = make_shape(decoder="direct")
-    trainer = make_trainer(shape, stacked(2, 2), MaskingNoise(0), streams, SETTINGS)
+    trainer = make_trainer(
+        shape, stacked(2, 2), MaskingNoise(0), streams, SETTINGS, Execution()
+    )
     assert isinstance(trainer.parameters, Parameters)
-    assert set(trainer.parameters.places) == {
+    assert set(trainer.parameters.keys) == {
         ("encoder", 1),
         ("output", 1),
         ("encoder", 2),

@@ -15,35 +15,49 @@ import torch
 import torch.nn.functional as F
 
 from skdae._core.network import Head
+from skdae._core.torch_compat import (
+    sigmoid_backward,
+    tanh_backward,
+    threshold_backward,
+)
 
 Tensor = torch.Tensor
+Array = Any  # (m, width): numpy's on the CPU, a tensor elsewhere
 Call = Callable[[], object]
 
 
 # --- products -----------------------------------------------------------------------
 
-FEW_PRODUCTS = 100_000  # below, calling torch takes longer than multiplying
+# below, calling torch takes longer than multiplying (benchmarks/speed.py --work tiny)
+MAX_SMALL_PRODUCT = 100_000
 
 
-def _numpy_can(*tensors: Tensor) -> bool:
-    """Whether numpy may work on the memory of the tensors."""
-    return all(t.device.type == "cpu" and t.dtype != torch.bfloat16 for t in tensors)
+def _numpy_can(tensor: Tensor) -> bool:
+    """Whether numpy may work on the memory of the tensor."""
+    return tensor.device.type == "cpu" and tensor.dtype != torch.bfloat16
 
 
 def _is_small(A: Tensor, B: Tensor) -> bool:
-    return A.shape[0] * A.shape[1] * B.shape[1] < FEW_PRODUCTS
+    return A.shape[0] * A.shape[1] * B.shape[1] < MAX_SMALL_PRODUCT
+
+
+def loader(memory: Tensor) -> Callable[[Array], object]:
+    """A call that copies rows into the memory: numpy's is the cheaper one."""
+    if _numpy_can(memory):
+        return partial(memory.numpy().__setitem__, ...)
+    return lambda rows: memory.copy_(torch.as_tensor(rows))
 
 
 def product(
-    A: Tensor, B: Tensor, out: Tensor, *, gain: float = 1.0, keep: float = 0.0
+    A: Tensor, B: Tensor, out: Tensor, *, scale: float = 1.0, beta: float = 0.0
 ) -> Call:
-    """A call that leaves ``gain * A @ B + keep * out`` in `out`.
+    """A call that leaves ``scale * A @ B + beta * out`` in `out`.
 
     numpy's call is the cheaper one and its BLAS the faster one on narrow matrices,
     but not where the second factor is a transposed view.
     """
-    if gain != 1 or keep != 0:
-        return partial(torch.addmm, out, A, B, beta=keep, alpha=gain, out=out)
+    if scale != 1 or beta != 0:
+        return partial(torch.addmm, out, A, B, beta=beta, alpha=scale, out=out)
     suits = B.is_contiguous() or _is_small(A, B)
     if suits and out.is_contiguous() and _numpy_can(out):
         return partial(np.dot, A.numpy(), B.numpy(), out.numpy())
@@ -51,32 +65,24 @@ def product(
 
 
 def affine(
-    H: Tensor, weight: Tensor, bias: Tensor, out: Tensor, *, gain: float = 1.0
+    H: Tensor, weight: Tensor, bias: Tensor, out: Tensor, *, scale: float = 1.0
 ) -> list[Call]:
-    """Calls that leave ``gain * H @ weight + bias`` in `out`."""
-    if gain == 1 and _is_small(H, weight) and _numpy_can(out):
+    """Calls that leave ``scale * H @ weight + bias`` in `out`."""
+    if scale == 1 and _is_small(H, weight) and _numpy_can(out):
         A, b = out.numpy(), bias.numpy()
         return [product(H, weight, out), partial(np.add, A, b, A)]
-    return [partial(torch.addmm, bias, H, weight, alpha=gain, out=out)]
+    return [partial(torch.addmm, bias, H, weight, alpha=scale, out=out)]
 
 
-def column_sums(
-    delta: Tensor, out: Tensor, *, gain: float = 1.0, keep: float = 0.0
-) -> Call:
-    """A call that leaves ``gain * delta.sum(axis=0) + keep * out`` in `out`."""
-    factors = torch.full_like(delta[:, 0], gain)
-    if keep == 0 and _numpy_can(out):
-        return partial(np.dot, factors.numpy(), delta.numpy(), out.numpy())
-    return partial(torch.addmv, out, delta.t(), factors, beta=keep, out=out)
+def column_sums(delta: Tensor, out: Tensor, *, beta: float = 0.0) -> Call:
+    """A call that leaves ``delta.sum(axis=0) + beta * out`` in `out`."""
+    ones = torch.ones_like(delta[:, 0])
+    if beta == 0 and _numpy_can(out):
+        return partial(np.dot, ones.numpy(), delta.numpy(), out.numpy())
+    return partial(torch.addmv, out, delta.t(), ones, beta=beta, out=out)
 
 
 # --- activations --------------------------------------------------------------------
-
-
-# each of these is one pass over memory; `delta * (H > 0)` would take ten times as long
-_relu_backward = torch.ops.aten.threshold_backward.grad_input
-_logistic_backward = torch.ops.aten.sigmoid_backward.grad_input
-_tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 def _tanh(A: Tensor) -> None:
@@ -85,15 +91,15 @@ def _tanh(A: Tensor) -> None:
 
 
 def _relu_delta(gradient: Tensor, H: Tensor) -> Call:
-    return partial(_relu_backward, gradient, H, 0, grad_input=H)
+    return partial(threshold_backward, gradient, H, 0, grad_input=H)
 
 
 def _logistic_delta(gradient: Tensor, H: Tensor) -> Call:
-    return partial(_logistic_backward, gradient, H, grad_input=H)
+    return partial(sigmoid_backward, gradient, H, grad_input=H)
 
 
 def _tanh_delta(gradient: Tensor, H: Tensor) -> Call:
-    return partial(_tanh_backward, gradient, H, grad_input=H)
+    return partial(tanh_backward, gradient, H, grad_input=H)
 
 
 def _identity_delta(gradient: Tensor, H: Tensor) -> Call:
@@ -185,10 +191,10 @@ def _head_loss(
     return loss
 
 
-def _plain_squared_error(A: Tensor, T: Tensor, share: float) -> Callable[[], Any]:
+def _plain_squared_error(A: Tensor, T: Tensor, grad_scale: float) -> Callable[[], Any]:
     """The most frequent case by numpy, whose calls cost less."""
     a, t = A.numpy(), T.numpy()
-    error, factor = a.reshape(-1), a.dtype.type(share)
+    error, factor = a.reshape(-1), a.dtype.type(grad_scale)
 
     def loss() -> Any:
         np.subtract(a, t, out=a)
@@ -206,21 +212,21 @@ def output_loss(
     weight: Tensor | None,
     spare: Tensor,
     *,
-    share: float,
+    grad_scale: float,
 ) -> Callable[[], Any]:
-    """A call that returns the summed loss and turns `A` into `share` of its gradient.
+    """A call that returns the summed loss and turns `A` into its gradient, scaled.
 
     `A` are the outputs before their activation; the target, the weights of its cells
     and `spare`, memory of the size of the target, are of full precision.
     """
     plain = head.loss == "squared_error" and head.activation == "identity"
     if plain and weight is None and not head.groups and _numpy_can(A):
-        return _plain_squared_error(A, T, share)
+        return _plain_squared_error(A, T, grad_scale)
 
     def loss() -> Tensor:
         exact = A.to(T.dtype)  # A itself where it is of full precision
         summed = _head_loss(head, exact, T, weight, spare)
-        exact.mul_(share)
+        exact.mul_(grad_scale)
         if exact is not A:
             A.copy_(exact)
         return summed

@@ -1,4 +1,4 @@
-"""Records of a training run, and who hears of it while it goes on."""
+"""Records of a training run, and the monitors that observe it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class PhaseRecord:
 
 
 class Epoch(NamedTuple):
-    """What a monitor hears at the end of an epoch."""
+    """What a monitor is notified of at the end of an epoch."""
 
     phase: int
     epoch: int
@@ -64,10 +64,10 @@ Snapshot = Callable[[], Network | None]
 
 
 class Monitor:
-    """Hears of phases and epochs and may end the loop it stands in by returning True.
+    """Observes phases and epochs, and may stop them.
 
-    True at the end of an epoch ends its phase; True at the end of a phase ends the
-    training.
+    It returns True at the end of an epoch to end its phase, and at the end of a phase
+    to end the training.
     """
 
     def phase_begin(self, number: int, phase: Phase) -> None:

@@ -1,11 +1,14 @@
 """The fitted network as numpy arrays, and its forward pass without torch."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit, softmax
 
-CHUNK_ROWS = 1024  # rows per pass: keeps the widest activations in the cache
+# rows per pass: keeps the widest activations in the cache (benchmarks/speed.py
+# --inference)
+CHUNK_ROWS = 1024
 
 
 def _relu(A: np.ndarray) -> np.ndarray:
@@ -53,9 +56,14 @@ class Head:
         return self.groups[-1].stop if self.groups else self.n_numeric
 
 
-# role of a layer and its depth: ('encoder', 1), ('decoder', 2), ('output', 2)
-Place = tuple[str, int]
 ROLES = ("encoder", "decoder", "output")  # in the order of the flat vector
+
+
+class LayerKey(NamedTuple):
+    """Names a layer: what it does, and the encoder layer that it is or stands on."""
+
+    role: str  # of ROLES
+    depth: int  # from 1
 
 
 @dataclass(frozen=True)
@@ -77,26 +85,29 @@ class Shape:
         """Number of hidden layers."""
         return len(self.widths) - 1
 
-    def size(self, place: Place) -> tuple[int, int]:
+    def size(self, key: LayerKey) -> tuple[int, int]:
         """Inputs and outputs of a layer."""
-        role, depth = place
+        role, depth = key
         below, width = self.widths[depth - 1], self.widths[depth]
         if role == "encoder":
             return below, width
         return width, (below if role == "decoder" else self.head.n_features)
 
-    def decoder_places(self, depth: int) -> list[Place]:
+    def encoder_keys(self, depth: int) -> list[LayerKey]:
+        """Encoder layers from the input to the code of `depth`, in order."""
+        return [LayerKey("encoder", k) for k in range(1, depth + 1)]
+
+    def decoder_keys(self, depth: int) -> list[LayerKey]:
         """Decoder layers from the code of `depth` to the input, in order."""
         if self.decoder == "direct":
-            return [("output", depth)]
-        return [("decoder", k) for k in range(depth, 0, -1)]
+            return [LayerKey("output", depth)]
+        return [LayerKey("decoder", k) for k in range(depth, 0, -1)]
 
-    def chain_places(self, depth: int, corrupt: str) -> list[Place]:
+    def phase_keys(self, depth: int, corrupt: str) -> list[LayerKey]:
         """Layers that a phase passes through, in order."""
         if corrupt == "code":
-            return [("encoder", depth), ("decoder", depth)]
-        encoder = [("encoder", k) for k in range(1, depth + 1)]
-        return encoder + self.decoder_places(depth)
+            return [LayerKey("encoder", depth), LayerKey("decoder", depth)]
+        return self.encoder_keys(depth) + self.decoder_keys(depth)
 
     def code_head(self, depth: int) -> Head:
         """The head of a layer that rebuilds the code below `depth`."""

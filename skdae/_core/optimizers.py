@@ -1,26 +1,14 @@
-"""Optimisers: in place on one slice of the flat vector."""
+"""Optimisers, each in place on one slice of the flat vector."""
 
 from functools import partial
 
 import torch
 
+from skdae._core.torch_compat import fused_adam
+
 Tensor = torch.Tensor
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
-
-
-def _plain_adam(weights, grads, means, squares, _, counts, *, lr, **constants):
-    """One Adam update of the first of each list, for a torch without a fused one."""
-    w, g, mean, square = weights[0], grads[0], means[0], squares[0]
-    n_steps = counts[0].item()
-    mean.lerp_(g, 1 - BETA_1)
-    square.mul_(BETA_2).addcmul_(g, g, value=1 - BETA_2)
-    scale = square.sqrt().div_((1 - BETA_2**n_steps) ** 0.5).add_(EPSILON)
-    w.addcdiv_(mean, scale, value=-lr / (1 - BETA_1**n_steps))
-
-
-# private in torch, and three times as fast as torch.optim.Adam(fused=True)
-_adam = getattr(torch, "_fused_adam_", _plain_adam)
 
 
 class Adam:
@@ -32,7 +20,7 @@ class Adam:
         self._count = torch.zeros((), dtype=torch.float32, device=weights.device)
         self._one = torch.ones_like(self._count)
         self._update = partial(
-            _adam,
+            fused_adam,
             [weights],
             [grad],
             [self.mean],
@@ -64,12 +52,12 @@ class Adam:
 
     @property
     def moments(self) -> list[Tensor]:
-        """What a later run needs to go on, beside the number of steps."""
+        """The state of a stream, beside the number of steps."""
         return [self.mean, self.square]
 
 
 class SGD:
-    """Gradient descent; the gradient it is given holds the momentum already."""
+    """Gradient descent along a velocity: backpropagation adds the momentum itself."""
 
     def __init__(self, weights: Tensor, grad: Tensor, rate: float) -> None:
         self.grad = grad
@@ -84,7 +72,7 @@ class SGD:
 
     @property
     def moments(self) -> list[Tensor]:
-        """What a later run needs to go on: the velocity."""
+        """The state of a stream: the velocity."""
         return [self.grad]
 
 

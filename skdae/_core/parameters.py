@@ -10,22 +10,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from skdae._core.network import ROLES, Layer, Network, Place, Shape
+from skdae._core.network import ROLES, Layer, LayerKey, Network, Shape
 
 Tensor = torch.Tensor
 
 
 @dataclass(frozen=True)
-class Block:
-    """One layer's place in the flat vectors: views on weights and on gradients."""
+class LayerViews:
+    """One layer in the flat vectors: views on its weights and on their gradients."""
 
     weight: Tensor  # (n_inputs, n_outputs)
     bias: Tensor
     weight_grad: Tensor
     bias_grad: Tensor
-    span: tuple[int, int]  # of the flat vector; a tied weight is in its encoder's span
-    tied: bool = False  # a decoder layer that is its encoder layer transposed
-    shared: bool = False  # an encoder layer whose gradient its decoder began
+    span: slice  # of the flat vector; a tied weight is in its encoder's span
+    is_tied: bool = False  # a decoder layer that is its encoder layer transposed
+    # an encoder layer that adds its gradient to that of the decoder tied to it
+    adds_gradient: bool = False
 
 
 class Parameters:
@@ -34,99 +35,103 @@ class Parameters:
     def __init__(
         self,
         shape: Shape,
-        places: Sequence[Place],
+        keys: Sequence[LayerKey],
         *,
         dtype: torch.dtype = torch.float32,
         device: str = "cpu",
     ) -> None:
         self.shape = shape
-        self.places = sorted(set(places), key=lambda p: (p[1], ROLES.index(p[0])))
-        sizes = [self._n_values(place) for place in self.places]
+        self.keys = sorted(set(keys), key=lambda k: (k.depth, ROLES.index(k.role)))
+        sizes = [self._n_values(key) for key in self.keys]
         self._ends = np.cumsum(sizes).tolist()
         self.flat = torch.zeros(self._ends[-1], dtype=dtype, device=device)
         self.grad = torch.zeros_like(self.flat)
-        self.blocks = self.views(self.flat, self.grad)
+        self.layers = self.views(self.flat, self.grad)
 
-    def views(self, flat: Tensor, grad: Tensor) -> dict[Place, Block]:
+    def views(self, flat: Tensor, grad: Tensor) -> dict[LayerKey, LayerViews]:
         """The layers in a vector of weights and one of gradients."""
-        blocks: dict[Place, Block] = {}
+        views: dict[LayerKey, LayerViews] = {}
         starts = [0, *self._ends[:-1]]
-        for place, start, end in zip(self.places, starts, self._ends, strict=True):
-            n_in, n_out = self.shape.size(place)
+        for key, start, end in zip(self.keys, starts, self._ends, strict=True):
+            n_in, n_out = self.shape.size(key)
             bias, bias_grad = flat[end - n_out : end], grad[end - n_out : end]
-            if self._is_tied(place):
-                encoder = blocks["encoder", place[1]]
+            if self._is_tied(key):
+                encoder = views[LayerKey("encoder", key.depth)]
                 weight, weight_grad = encoder.weight.t(), encoder.weight_grad.t()
             else:
                 weight = flat[start : end - n_out].view(n_in, n_out)
                 weight_grad = grad[start : end - n_out].view(n_in, n_out)
-            blocks[place] = Block(
+            views[key] = LayerViews(
                 weight,
                 bias,
                 weight_grad,
                 bias_grad,
-                (start, end),
-                tied=self._is_tied(place),
-                shared=self.shape.tied and place[0] == "encoder",
+                slice(start, end),
+                is_tied=self._is_tied(key),
+                adds_gradient=self.shape.tied and key.role == "encoder",
             )
-        return blocks
+        return views
 
-    def _is_tied(self, place: Place) -> bool:
-        return self.shape.tied and place[0] == "decoder"
+    def _is_tied(self, key: LayerKey) -> bool:
+        return self.shape.tied and key.role == "decoder"
 
-    def _n_values(self, place: Place) -> int:
-        n_in, n_out = self.shape.size(place)
-        return n_out if self._is_tied(place) else (n_in + 1) * n_out
+    def _n_values(self, key: LayerKey) -> int:
+        n_in, n_out = self.shape.size(key)
+        return n_out if self._is_tied(key) else (n_in + 1) * n_out
 
-    def initialise(self, generators: dict[Place, np.random.Generator]) -> None:
+    def initialise(self, generators: dict[LayerKey, np.random.Generator]) -> None:
         """Glorot-uniform weights as scikit-learn's MLP draws them; zero biases."""
         gain = 2.0 if self.shape.activation == "logistic" else 6.0
-        for place, block in self.blocks.items():
-            if block.tied:
+        for key, layer in self.layers.items():
+            if layer.is_tied:
                 continue
-            n_in, n_out = self.shape.size(place)
+            n_in, n_out = self.shape.size(key)
             bound = (gain / (n_in + n_out)) ** 0.5
-            drawn = generators[place].uniform(-bound, bound, (n_in, n_out))
-            block.weight.copy_(torch.from_numpy(drawn))
+            drawn = generators[key].uniform(-bound, bound, (n_in, n_out))
+            layer.weight.copy_(torch.from_numpy(drawn))
 
     def load(self, network: Network) -> None:
         """Take over the weights of a fitted network."""
         depth = len(network.encoder)
-        places = [("encoder", k) for k in range(1, depth + 1)]
-        places += self.shape.decoder_places(depth)
+        keys = self.shape.encoder_keys(depth) + self.shape.decoder_keys(depth)
         layers = (*network.encoder, *network.decoder)
-        for place, layer in zip(places, layers, strict=True):
-            if place not in self.blocks:  # the output layer of fewer layers
+        for key, layer in zip(keys, layers, strict=True):
+            if key not in self.layers:  # the output layer of fewer layers
                 continue
-            block = self.blocks[place]
-            if not block.tied:
-                block.weight.copy_(torch.from_numpy(layer.weight))
-            block.bias.copy_(torch.from_numpy(layer.bias))
+            views = self.layers[key]
+            # copies first: torch warns of arrays that it may not write on
+            if not views.is_tied:
+                views.weight.copy_(torch.tensor(layer.weight))
+            views.bias.copy_(torch.tensor(layer.bias))
 
     def network(self, depth: int) -> Network | None:
         """The network up to `depth` as numpy arrays; None while it has no decoder."""
-        decoder = self.shape.decoder_places(depth)
-        if not all(place in self.blocks for place in decoder):
+        decoder = self.shape.decoder_keys(depth)
+        if not all(key in self.layers for key in decoder):
             return None
-        layers = tuple(self._layer(place) for place in decoder)
+        layers = tuple(self._layer(key) for key in decoder)
         return replace(self.encoder(depth), decoder=layers)
 
     def encoder(self, depth: int) -> Network:
         """The encoder alone up to `depth`, as numpy arrays."""
-        layers = tuple(self._layer(("encoder", k)) for k in range(1, depth + 1))
+        layers = tuple(self._layer(key) for key in self.shape.encoder_keys(depth))
         return Network(layers, (), self.shape.activation, self.shape.head)
 
-    def _layer(self, place: Place) -> Layer:
-        block = self.blocks[place]
-        weight = block.weight.cpu().numpy().copy(order="C")
-        return Layer(weight, block.bias.cpu().numpy().copy())
+    def _layer(self, key: LayerKey) -> Layer:
+        views = self.layers[key]
+        weight = views.weight.cpu().numpy().copy(order="C")
+        return Layer(weight, views.bias.cpu().numpy().copy())
 
-    def spans(self, places: Sequence[Place]) -> list[tuple[int, int]]:
-        """The places' slices of the flat vector, neighbours merged."""
-        merged: list[tuple[int, int]] = []
-        for start, end in sorted(self.blocks[place].span for place in places):
-            if merged and merged[-1][1] == start:
-                merged[-1] = (merged[-1][0], end)
+    def spans(self, keys: Sequence[LayerKey]) -> list[slice]:
+        """Slices of the flat vector that hold the layers, neighbours merged."""
+        merged: list[slice] = []
+        for span in sorted((self.layers[key].span for key in keys), key=_start):
+            if merged and merged[-1].stop == span.start:
+                merged[-1] = slice(merged[-1].start, span.stop)
             else:
-                merged.append((start, end))
+                merged.append(span)
         return merged
+
+
+def _start(span: slice) -> int:
+    return span.start

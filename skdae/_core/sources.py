@@ -54,14 +54,14 @@ class Source(Protocol):
         ...
 
     def encoded(self, encoder: Network) -> "Source":
-        """The same rows as codes of an encoder that stands still."""
+        """The same rows as codes of a frozen encoder."""
         ...
 
 
 # --- tables -------------------------------------------------------------------------
 
 
-class Rows(Protocol):
+class EncodedRows(Protocol):
     """A table that hands out encoded rows."""
 
     @property
@@ -116,7 +116,7 @@ def epoch_order(
 class TableSource:
     """Rows of a table, with weights, and some of them held out."""
 
-    rows: Rows
+    rows: EncodedRows
     index: np.ndarray  # rows to train on
     weights: np.ndarray | None = None  # of all rows
     held_out_index: np.ndarray | None = None
@@ -125,7 +125,7 @@ class TableSource:
     @classmethod
     def split(
         cls,
-        rows: Rows,
+        rows: EncodedRows,
         weights: np.ndarray | None,
         fraction: float | None,
         generator: np.random.Generator,
@@ -158,7 +158,7 @@ class TableSource:
 
     @property
     def held_out(self) -> HeldOut | None:
-        """Rows that are not trained on, as often as whole weights say."""
+        """Rows that are not trained on, repeated by whole weights."""
         index = self.held_out_index
         if index is None:
             return self.held_out_rows
