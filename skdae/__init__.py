@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from skdae._version import __version__
 
 if TYPE_CHECKING:
+    from skdae._grading import grade
     from skdae._imputer import GradualDAEImputer
     from skdae._outlier import GradualDAEOutlierDetector
     from skdae._supervised import GradualDAEClassifier, GradualDAERegressor
@@ -18,6 +19,7 @@ __all__ = [
     "GradualDAERegressor",
     "GradualDAETransformer",
     "__version__",
+    "grade",
 ]
 
 # public name: the module it lives in, imported when the name is asked for
@@ -27,6 +29,7 @@ _HOMES = {
     "GradualDAEOutlierDetector": "skdae._outlier",
     "GradualDAERegressor": "skdae._supervised",
     "GradualDAETransformer": "skdae._transformer",
+    "grade": "skdae._grading",
 }
 
 
