@@ -17,6 +17,7 @@ from skdae._core.network import ACTIVATIONS, ROLES, Head, LayerKey, Shape
 from skdae._core.optimizers import SOLVERS
 from skdae._core.parameters import Parameters
 from skdae._core.settings import Settings
+from skdae._core.sources import Batch
 from skdae._core.step import TrainingStep
 from skdae._core.threads import limited_threads
 from skdae.schedules import Phase
@@ -26,7 +27,7 @@ SETTINGS = Settings(
     learning_rate_init=0.05,
     momentum=0.0,
     alpha=0.0,
-    batch_size=8,
+    batch_size=99,
     emphasis=None,
     n_iter_no_change=1,
     tol=0.0,
@@ -34,7 +35,7 @@ SETTINGS = Settings(
     n_threads=1,
 )
 WIDTHS = (7, 4, 3)  # of the hidden layers
-BUFFER_ROWS = SETTINGS.batch_size
+N_ROWS = 8
 
 HEADS = {
     "numbers": Head(5),
@@ -141,7 +142,9 @@ def make_batch(head, kind, n_rows):
         T[missing] = 0
     X = np.where(corrupted, 0, T) + generator.normal(0, 0.1, T.shape) * ~missing
     to_tensor = torch.from_numpy
-    return to_tensor(X), to_tensor(T), None if weight is None else to_tensor(weight)
+    return Batch(
+        to_tensor(X), to_tensor(T), None if weight is None else to_tensor(weight)
+    )
 
 
 WEIGHTS = ["none", "missing", "emphasis", "emphasis and missing"]
@@ -211,7 +214,7 @@ def relative_error(values, wanted):
 def test_gradient_equals_autograd(activation, head):
     cases = itertools.product(WIRINGS, PHASES, WEIGHTS)
     for i, ((decoder, tied), phase, kind) in enumerate(cases):
-        alpha, n_rows = (0.0, 0.1)[i % 2], (BUFFER_ROWS, 5, 1)[i % 3]
+        alpha, n_rows = (0.0, 0.1)[i % 2], (N_ROWS, 5, 1)[i % 3]
         shape = make_shape(
             HEADS[head], activation=activation, decoder=decoder, tied=tied
         )
@@ -219,7 +222,7 @@ def test_gradient_equals_autograd(activation, head):
         batch = make_batch(phase_head(shape, phase), kind, n_rows)
         loss, gradient, learns = oracle_gradient(parameters, phase, alpha, *batch)
         step = make_step(parameters, phase, alpha=alpha)
-        found = step(*batch)
+        found = step(batch)
         case = f"{decoder=} {tied=} {phase=} {kind=} {alpha=} {n_rows=}"
         assert relative_error(found, loss) <= 1e-12, case
         scale = max(float(gradient.abs().max()), 1e-3)  # relu may be dead
@@ -233,7 +236,7 @@ def test_the_gradients_compared_are_not_zero():
     for activation, phase in itertools.product(ACTIVATIONS, PHASES):
         shape = make_shape(HEADS["mixed"], activation=activation)
         parameters = make_parameters(shape)
-        batch = make_batch(phase_head(shape, phase), "none", BUFFER_ROWS)
+        batch = make_batch(phase_head(shape, phase), "none", N_ROWS)
         _, gradient, learns = oracle_gradient(parameters, phase, 0.0, *batch)
         assert gradient.abs().max() > 1e-3
         assert learns.any()
@@ -246,10 +249,10 @@ def test_loss_alone_is_the_loss_of_the_step(kind):
     batch = make_batch(shape.head, kind, 6)
     step = make_step(parameters, PHASES[2])
     before = parameters.flat.clone()
-    loss = step.backprop.loss(*batch)
+    loss = step.backprop.loss(batch)
     assert torch.equal(parameters.flat, before)
     assert not parameters.grad.any()
-    assert loss == step(*batch)
+    assert loss == step(batch)
 
 
 def test_float32_is_close_to_float64():
@@ -257,8 +260,8 @@ def test_float32_is_close_to_float64():
     batch = make_batch(shape.head, "emphasis", 6)
     exact = make_parameters(shape)
     single = make_parameters(shape, dtype=torch.float32)
-    make_step(exact, PHASES[2])(*batch)
-    make_step(single, PHASES[2])(*(part.float() for part in batch))
+    make_step(exact, PHASES[2])(batch)
+    make_step(single, PHASES[2])(Batch(*(part.float() for part in batch)))
     assert single.grad.dtype == torch.float32
     assert relative_error(single.grad.double(), exact.grad) < 1e-5
 
@@ -269,36 +272,36 @@ def test_batches_are_left_as_they_are():
     parameters = make_parameters(shape)
     batch = make_batch(shape.head, "missing", 6)
     copies = [part.clone() for part in batch]
-    make_step(parameters, PHASES[2])(*batch)
+    make_step(parameters, PHASES[2])(batch)
     assert all(map(torch.equal, batch, copies))
 
 
 def test_bfloat16_is_close_to_float32():
     """And weights and moments stay in full precision."""
     shape = make_shape(HEADS["mixed"], activation="logistic", tied=True)
-    batch = [part.float() for part in make_batch(shape.head, "emphasis", 6)]
+    batch = Batch(*(part.float() for part in make_batch(shape.head, "emphasis", 6)))
     single = make_parameters(shape, dtype=torch.float32)
     half = make_parameters(shape, dtype=torch.float32)
-    loss = make_step(single, PHASES[2])(*batch)
+    loss = make_step(single, PHASES[2])(batch)
     step = make_step(half, PHASES[2], dtype="bfloat16")
-    assert float(step(*batch)) == pytest.approx(float(loss), rel=0.02)
+    assert float(step(batch)) == pytest.approx(float(loss), rel=0.02)
     assert half.flat.dtype == half.grad.dtype == torch.float32
     assert relative_error(half.grad, single.grad) < 0.03
     assert relative_error(half.flat, single.flat) < 0.01
     # and products see every update: of the weights as they are now
     fresh = make_step(half, PHASES[2], dtype="bfloat16")
-    assert step.backprop.loss(*batch) == fresh.backprop.loss(*batch) != loss
+    assert step.backprop.loss(batch) == fresh.backprop.loss(batch) != loss
 
 
 def test_what_a_longer_batch_left_in_the_buffers_does_not_matter():
     shape = make_shape(HEADS["mixed"])
-    long = make_batch(shape.head, "emphasis", BUFFER_ROWS)
-    short = tuple(part[:3] for part in long)
+    long = make_batch(shape.head, "emphasis", N_ROWS)
+    short = long.part(slice(3))
     used, fresh = make_parameters(shape), make_parameters(shape)
     step = make_step(used, PHASES[2])
-    step.backprop.gradient(*long)
-    loss = step.backprop.gradient(*short)
-    wanted = make_step(fresh, PHASES[2]).backprop.gradient(*short)
+    step.backprop.gradient(long)
+    loss = step.backprop.gradient(short)
+    wanted = make_step(fresh, PHASES[2]).backprop.gradient(short)
     assert loss == wanted
     assert torch.equal(used.grad, fresh.grad)
 
@@ -306,13 +309,13 @@ def test_what_a_longer_batch_left_in_the_buffers_does_not_matter():
 def test_cells_of_no_weight_have_no_influence():
     """What stands in a missing cell's target is of no consequence."""
     shape = make_shape(HEADS["mixed, cross-entropy"], activation="logistic")
-    X, T, weight = make_batch(shape.head, "missing", BUFFER_ROWS)
+    X, T, weight = make_batch(shape.head, "missing", N_ROWS)
     assert (weight == 0).any()
     other = torch.where(weight == 0, 1 - T, T)
     grads = []
     for target in (T, other):
         parameters = make_parameters(shape)
-        make_step(parameters, PHASES[2])(X, target, weight)
+        make_step(parameters, PHASES[2])(Batch(X, target, weight))
         grads.append(parameters.grad)
     assert torch.equal(*grads)
 
@@ -325,7 +328,7 @@ def test_extreme_outputs_stay_finite():
     parameters.flat.mul_(100)
     batch = make_batch(head, "none", 6)
     X, T = (part.float() for part in batch[:2])
-    loss = make_step(parameters, PHASES[2])(X, T, None)
+    loss = make_step(parameters, PHASES[2])(Batch(X, T))
     assert np.isfinite(float(loss))
     assert torch.isfinite(parameters.grad).all()
 
@@ -341,7 +344,6 @@ def test_a_step_that_cannot_be_captured_runs_its_calls_and_warns_once():
         Backprop(
             list(map(parameters.layers.__getitem__, network.keys)),
             network,
-            BUFFER_ROWS,
             exact=torch.float64,
             **options,
         )
@@ -351,11 +353,11 @@ def test_a_step_that_cannot_be_captured_runs_its_calls_and_warns_once():
             (captured, {"graph_class": CudaStepGraph}),
         )
     )
-    wanted = ours.gradient(*batch)
-    assert theirs.gradient(*batch) == wanted
+    wanted = ours.gradient(batch)
+    assert theirs.gradient(batch) == wanted
     with pytest.warns(UserWarning, match="captured as a CUDA graph"):
-        assert theirs.gradient(*batch) == wanted
-    assert theirs.gradient(*batch) == wanted  # warnings are errors: none here
+        assert theirs.gradient(batch) == wanted
+    assert theirs.gradient(batch) == wanted  # warnings are errors: none here
     assert torch.equal(captured.grad, plain.grad)
 
 
@@ -395,7 +397,7 @@ def test_gradient_with_dropout_equals_autograd(activation, phase, solver):
         log_p = F.log_softmax(H[:, group], dim=1)
         loss = loss - (weight[:, group] * T[:, group] * log_p).sum()
     (loss / len(X)).backward()
-    found = step(X, T, weight)
+    found = step(Batch(X, T, weight))
     assert relative_error(found, loss.detach()) <= 1e-12
     assert relative_error(parameters.grad, torch.where(learns, flat.grad, 0)) <= 1e-12
 
@@ -408,7 +410,7 @@ def test_an_output_layer_may_learn_at_a_rate_of_its_own():
         before = parameters.flat.clone()
         phase = Phase(3, 1, rates, output_rate=1.0)
         step = make_step(parameters, phase, solver="sgd")
-        step(*make_batch(shape.head, "none", 6))
+        step(make_batch(shape.head, "none", 6))
         moved = {
             key
             for key, views in parameters.layers.items()
@@ -500,7 +502,7 @@ def test_training_equals_torch(phase, decoder, tied, solver, momentum, n_workers
     depth, corrupt, rates = phase
     parameters = make_parameters(shape)
     start = parameters.flat.clone()
-    batch = make_batch(phase_head(shape, phase), "emphasis", BUFFER_ROWS)
+    batch = make_batch(phase_head(shape, phase), "emphasis", N_ROWS)
 
     theirs = parameters.flat.clone()
     moving, groups = [], []
@@ -522,9 +524,9 @@ def test_training_equals_torch(phase, decoder, tied, solver, momentum, n_workers
         alpha=0.01,
         workers=workers,
     )
-    for n_rows in (BUFFER_ROWS, BUFFER_ROWS, 3, BUFFER_ROWS, 1):
-        rows = tuple(part[:n_rows] for part in batch)
-        step(*rows)
+    for n_rows in (N_ROWS, N_ROWS, 3, N_ROWS, 1):
+        rows = batch.part(slice(n_rows))
+        step(rows)
         mirror = Parameters(shape, parameters.keys, dtype=torch.float64)
         mirror.flat.copy_(theirs)
         _, gradient, learns = oracle_gradient(mirror, phase, 0.01, *rows)
@@ -545,21 +547,21 @@ def test_training_equals_torch(phase, decoder, tied, solver, momentum, n_workers
 def test_restored_state_goes_on_as_if_nothing_had_happened(solver):
     shape = make_shape(HEADS["mixed"])
     phase = (3, "input", (0.25, 0.5, 1.0))
-    batch = make_batch(shape.head, "none", BUFFER_ROWS)
+    batch = make_batch(shape.head, "none", N_ROWS)
     whole, halved = make_parameters(shape), make_parameters(shape)
     step = make_step(whole, phase, solver=solver, momentum=0.9)
     for _ in range(6):
-        step(*batch)
+        step(batch)
     first = make_step(halved, phase, solver=solver, momentum=0.9)
     for _ in range(3):
-        first(*batch)
+        first(batch)
     saved, halfway = first.state(), halved.flat.clone()
-    first(*batch)  # what happens later does not reach into a saved state
+    first(batch)  # what happens later does not reach into a saved state
     halved.flat.copy_(halfway)
     second = make_step(halved, phase, solver=solver, momentum=0.9)
     second.restore(saved)
     for _ in range(3):
-        second(*batch)
+        second(batch)
     assert torch.equal(halved.flat, whole.flat)
 
 

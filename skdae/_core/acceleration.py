@@ -16,10 +16,11 @@ import numpy as np
 import torch
 
 from skdae._core.backprop import Backprop, Loss, PhaseNetwork, StepGraph
-from skdae._core.corruption import Batch
 from skdae._core.kernels import Array, Call
-from skdae._core.parameters import Parameters
+from skdae._core.network import LayerKey
+from skdae._core.parameters import LayerViews, Parameters
 from skdae._core.settings import Settings
+from skdae._core.sources import Batch
 from skdae._core.threads import limited_threads, workers
 
 Tensor = torch.Tensor
@@ -86,7 +87,6 @@ def _resolve_device(device: str) -> str:
 def make_backprop(
     parameters: Parameters,
     network: PhaseNetwork,
-    batch_size: int,
     *,
     beta: float,
     dropout: float,
@@ -94,18 +94,27 @@ def make_backprop(
 ) -> "Backprop | SharedBackprop":
     """Backpropagation to the gradient of `parameters`."""
     exact = parameters.flat.dtype
-    dtype = DTYPES[execution.dtype] or exact
-    make = partial(
-        Backprop,
-        network=network,
-        dropout=dropout,
-        exact=exact,
-        graph_class=StepGraph if execution.device == "cpu" else CudaStepGraph,
+    weights = parameters.flat.to(DTYPES[execution.dtype] or exact)
+    graph_class = StepGraph if execution.device == "cpu" else CudaStepGraph
+
+    def make(layers: dict[LayerKey, LayerViews], beta: float = 0.0) -> Backprop:
+        return Backprop(
+            [layers[key] for key in network.keys],
+            network,
+            beta=beta,
+            dropout=dropout,
+            exact=exact,
+            graph_class=graph_class,
+        )
+
+    if weights is parameters.flat and not execution.workers:
+        return make(parameters.layers, beta)
+    grads = [torch.zeros_like(weights) for _ in range(1 + len(execution.workers))]
+    parts = [make(parameters.views(weights, grad)) for grad in grads]
+    spans = parameters.spans(network.learning_keys)
+    return SharedBackprop(
+        parameters, weights, grads, parts, spans, beta, execution.workers
     )
-    if dtype == exact and not execution.workers:
-        layers = [parameters.layers[key] for key in network.keys]
-        return make(layers, batch_size=batch_size, beta=beta)
-    return SharedBackprop(parameters, network, batch_size, make, beta, dtype, execution)
 
 
 # --- a copy of the weights, parts of a batch ----------------------------------------
@@ -117,6 +126,7 @@ def _in_worker(call: Call) -> object:
         return call()
 
 
+@dataclass(frozen=True)
 class SharedBackprop:
     """Backpropagation from a copy of the weights, by one thread or several.
 
@@ -124,87 +134,58 @@ class SharedBackprop:
     bfloat16 the products are made in that type, and the weights stay in full precision.
     """
 
-    def __init__(
-        self,
-        parameters: Parameters,
-        network: PhaseNetwork,
-        batch_size: int,
-        make: "partial[Backprop]",
-        beta: float,
-        dtype: torch.dtype,
-        execution: Execution,
-    ) -> None:
-        self._parameters, self._beta = parameters, beta
-        self._workers = execution.workers
-        self._weights = parameters.flat.to(dtype)  # the weights themselves if alike
-        n_parts = 1 + len(self._workers)
-        self._grads = [torch.zeros_like(self._weights) for _ in range(n_parts)]
-        views = [parameters.views(self._weights, grad) for grad in self._grads]
-        self.max_rows = -(-batch_size // n_parts)
-        self._parts = [
-            make([part[key] for key in network.keys], batch_size=self.max_rows)
-            for part in views
-        ]
-        learning = zip(network.keys, network.rates, strict=True)
-        self._spans = parameters.spans([key for key, rate in learning if rate > 0])
+    parameters: Parameters
+    weights: Tensor  # the copy, or the weights themselves
+    grads: list[Tensor]  # of each part
+    parts: list[Backprop]
+    spans: list[slice]  # of the weights that learn
+    beta: float
+    workers: Sequence[Executor]  # for all parts but the first
 
-    def loss(self, X: Array, T: Array, weight: Array | None) -> Loss:
-        """Summed loss of at most `max_rows` rows."""
+    def loss(self, batch: Batch) -> Loss:
+        """Summed loss of a batch, without a gradient."""
         self._copy_weights()
-        return self._parts[0].loss(X, T, weight)
+        return self.parts[0].loss(batch)
 
-    def gradient(
-        self, X: Array, T: Array, weight: Array | None, kept: Sequence[Array] = ()
-    ) -> Loss:
+    def gradient(self, batch: Batch, kept: Sequence[Array] = ()) -> Loss:
         """Summed loss; the gradient of its mean goes to the parameters."""
         self._copy_weights()
-        if len(self._parts) == 1:
-            loss = self._parts[0].gradient(X, T, weight, kept)
-        else:
-            loss = self._in_parts(X, T, weight, kept)
-        for span in self._spans:
-            self._add_gradients(span)
-        return loss
-
-    def _copy_weights(self) -> None:
-        """Follow the updates that the optimisers have made."""
-        if self._weights is not self._parameters.flat:
-            for span in self._spans:
-                self._weights[span].copy_(self._parameters.flat[span])
-
-    def _in_parts(
-        self, X: Array, T: Array, weight: Array | None, kept: Sequence[Array]
-    ) -> float:
-        """Summed loss of the parts of a batch, each by a thread of its own."""
-        m, n_parts = len(X), len(self._parts)
-        ends = [m * i // n_parts for i in range(n_parts + 1)]
+        n_rows, n_parts = batch.n_rows, len(self.parts)
+        ends = [n_rows * i // n_parts for i in range(n_parts + 1)]
         calls = [
             partial(
                 backprop.gradient,
-                X[rows],
-                T[rows],
-                None if weight is None else weight[rows],
+                batch.part(rows),
                 [mask[rows] for mask in kept],
-                m,
+                n_rows,
             )
             for backprop, rows in zip(
-                self._parts, starmap(slice, pairwise(ends)), strict=True
+                self.parts, starmap(slice, pairwise(ends)), strict=True
             )
         ]
         others = [
             worker.submit(_in_worker, call)
-            for worker, call in zip(self._workers, calls[1:], strict=True)
+            for worker, call in zip(self.workers, calls[1:], strict=True)
         ]
-        return total([calls[0](), *(other.result() for other in others)])
+        losses = [calls[0](), *(other.result() for other in others)]
+        for span in self.spans:
+            self._add_gradients(span)
+        return losses[0] if n_parts == 1 else total(losses)
+
+    def _copy_weights(self) -> None:
+        """Follow the updates that the optimisers have made."""
+        if self.weights is not self.parameters.flat:
+            for span in self.spans:
+                self.weights[span].copy_(self.parameters.flat[span])
 
     def _add_gradients(self, span: slice) -> None:
         """Add the parts' gradients to `beta` times the last one."""
-        grad = self._parameters.grad[span]
-        first, *others = (part[span] for part in self._grads)
-        if self._beta == 0:
+        grad = self.parameters.grad[span]
+        first, *others = (part[span] for part in self.grads)
+        if self.beta == 0:
             grad.copy_(first)
         else:
-            grad.mul_(self._beta).add_(first)
+            grad.mul_(self.beta).add_(first)
         for other in others:
             grad.add_(other)
 

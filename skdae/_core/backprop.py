@@ -23,6 +23,7 @@ from skdae._core.kernels import (
 )
 from skdae._core.network import Head, LayerKey, Shape
 from skdae._core.parameters import LayerViews
+from skdae._core.sources import Batch
 from skdae.schedules import Phase
 
 Tensor = torch.Tensor
@@ -46,6 +47,11 @@ class PhaseNetwork:
         head = shape.code_head(phase.depth) if phase.corrupt == "code" else shape.head
         return cls(tuple(keys), tuple(rates), shape.activation, head)
 
+    @property
+    def learning_keys(self) -> list[LayerKey]:
+        """The layers that are not frozen."""
+        return [k for k, rate in zip(self.keys, self.rates, strict=True) if rate > 0]
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -61,31 +67,24 @@ class Memory:
 
     @classmethod
     def allocate(
-        cls, layers: Sequence[LayerViews], n_rows: int, exact: torch.dtype
+        cls,
+        layers: Sequence[LayerViews],
+        m: int,
+        exact: torch.dtype,
+        weighted: bool,
+        dropping: bool,
     ) -> "Memory":
-        """Memory for batches of at most `n_rows` rows."""
+        """Memory for batches of m rows."""
         widths = [len(layer.bias) for layer in layers]
         new = partial(layers[0].bias.new_empty)
         return cls(
-            X=new(n_rows, layers[0].weight.shape[0]),
-            T=new(n_rows, widths[-1], dtype=exact),
-            weight=new(n_rows, widths[-1], dtype=exact),
-            spare=new(n_rows, widths[-1], dtype=exact),
-            outputs=[new(n_rows, width) for width in widths],
-            kept=[new(n_rows, width, dtype=torch.bool) for width in widths[:-1]],
-            gradient=new(n_rows * max(widths)),
-        )
-
-    def first(self, m: int, weighted: bool, dropping: bool) -> "Memory":
-        """The memory of the first m rows."""
-        return Memory(
-            X=self.X[:m],
-            T=self.T[:m],
-            weight=self.weight[:m] if weighted and self.weight is not None else None,
-            spare=self.spare[:m],
-            outputs=[A[:m] for A in self.outputs],
-            kept=[mask[:m] for mask in self.kept] if dropping else [],
-            gradient=self.gradient,
+            X=new(m, layers[0].weight.shape[0]),
+            T=new(m, widths[-1], dtype=exact),
+            weight=new(m, widths[-1], dtype=exact) if weighted else None,
+            spare=new(m, widths[-1], dtype=exact),
+            outputs=[new(m, width) for width in widths],
+            kept=[new(m, w, dtype=torch.bool) for w in widths[:-1] if dropping],
+            gradient=new(m * max(widths)),
         )
 
     @property
@@ -104,14 +103,14 @@ class StepGraph:
         loss: Callable[[], Loss],
         backward: Sequence[Call],
     ) -> None:
-        parts = [memory.X, memory.T, memory.weight, *memory.kept]
-        self._loaders = [loader(part) for part in parts if part is not None]
+        parts = (memory.X, memory.T, memory.weight, *memory.kept)
+        self._loaders = [loader(part) for part in parts]
         self.forward, self.backward = forward, backward
         self.loss = loss  # also turns the outputs into their gradient
 
-    def load(self, parts: Sequence[Array]) -> None:
-        """Copy a batch to the memory: inputs, targets, weights and units kept."""
-        for load, part in zip(self._loaders, parts, strict=True):
+    def load(self, batch: Batch, kept: Sequence[Array]) -> None:
+        """Copy a batch, and which units are kept, to the memory."""
+        for load, part in zip(self._loaders, (*batch, *kept), strict=True):
             load(part)
 
     def run_forward(self) -> Loss:
@@ -140,66 +139,49 @@ class Backprop:
         self,
         layers: Sequence[LayerViews],
         network: PhaseNetwork,
-        batch_size: int,
         *,
         beta: float = 0.0,
         dropout: float = 0.0,
         exact: torch.dtype = torch.float32,
         graph_class: type[StepGraph] = StepGraph,
     ) -> None:
-        self.layers, self.network = list(layers), network
-        self.max_rows = batch_size
+        self._layers, self._network, self._beta = list(layers), network, beta
         self._activation = ACTIVATIONS[network.activation]
         self._lowest = next(i for i, rate in enumerate(network.rates) if rate > 0)
-        self._beta = beta
         self._dropout_scale = 1 / (1 - dropout)  # the units kept stand for all of them
-        self._memory = Memory.allocate(self.layers, batch_size, exact)
-        self._graph_class = graph_class
+        self._exact, self._graph_class = exact, graph_class
         self._graphs: dict[tuple[int, int, bool, bool], StepGraph] = {}
 
-    def loss(self, X: Array, T: Array, weight: Array | None) -> Loss:
-        """Summed loss of rebuilding `T` from `X`, without a gradient."""
-        return self._loaded(X, T, weight, (), len(X)).run_forward()
+    def loss(self, batch: Batch) -> Loss:
+        """Summed loss of a batch, without a gradient."""
+        return self._loaded(batch, (), batch.n_rows).run_forward()
 
     def gradient(
-        self,
-        X: Array,
-        T: Array,
-        weight: Array | None,
-        kept: Sequence[Array] = (),
-        n_total: int | None = None,
+        self, batch: Batch, kept: Sequence[Array] = (), n_total: int | None = None
     ) -> Loss:
-        """Summed loss; its gradient, over the rows of the batch, to the layers.
+        """Summed loss; its gradient, over the number of rows, goes to the layers.
 
         `kept` holds for each hidden layer which units are not dropped. The rows may be
         a part of a batch of `n_total` rows.
         """
-        n_total = len(X) if n_total is None else n_total
-        return self._loaded(X, T, weight, kept, n_total).run()
+        return self._loaded(batch, kept, n_total or batch.n_rows).run()
 
-    def _loaded(
-        self,
-        X: Array,
-        T: Array,
-        weight: Array | None,
-        kept: Sequence[Array],
-        n_total: int,
-    ) -> StepGraph:
-        """The graph for these rows, which are loaded."""
-        key = (len(X), n_total, weight is not None, len(kept) > 0)
+    def _loaded(self, batch: Batch, kept: Sequence[Array], n_total: int) -> StepGraph:
+        """The graph for batches like this one, which is loaded."""
+        key = (batch.n_rows, n_total, batch.weight is not None, len(kept) > 0)
         graph = self._graphs.get(key)
         if graph is None:
             graph = self._graphs[key] = self._graph(*key)
-        graph.load((X, T, *kept) if weight is None else (X, T, weight, *kept))
+        graph.load(batch, kept)
         return graph
 
     def _graph(self, m: int, n_total: int, weighted: bool, dropping: bool) -> StepGraph:
         """Write the step down for m rows of a batch of `n_total`."""
-        memory = self._memory.first(m, weighted, dropping)
+        memory = Memory.allocate(self._layers, m, self._exact, weighted, dropping)
         hidden_scale = self._dropout_scale if dropping else 1.0
-        scales = [1.0] + [hidden_scale] * (len(self.layers) - 1)  # of the inputs
+        scales = [1.0] + [hidden_scale] * (len(self._layers) - 1)  # of the inputs
         loss = output_loss(
-            self.network.head,
+            self._network.head,
             memory.outputs[-1],
             memory.T,
             memory.weight,
@@ -215,9 +197,9 @@ class Backprop:
     def _forward(self, memory: Memory, scales: Sequence[float]) -> list[Call]:
         """Calls from the inputs to the outputs before their activation."""
         calls: list[Call] = []
-        last = len(self.layers) - 1
+        last = len(self._layers) - 1
         for i, (layer, H, A) in enumerate(
-            zip(self.layers, memory.inputs, memory.outputs, strict=True)
+            zip(self._layers, memory.inputs, memory.outputs, strict=True)
         ):
             calls += affine(H, layer.weight, layer.bias, A, scale=scales[i])
             if i < last:
@@ -230,13 +212,13 @@ class Backprop:
     def _backward(self, memory: Memory, scales: Sequence[float]) -> list[Call]:
         """Calls from the gradient of the outputs to that of every layer that learns."""
         calls: list[Call] = []
-        for i in range(len(self.layers) - 1, self._lowest - 1, -1):
+        for i in range(len(self._layers) - 1, self._lowest - 1, -1):
             H, delta = memory.inputs[i], memory.outputs[i]  # (m, n_in), (m, n_out)
-            if self.network.rates[i] > 0:
-                calls += self._layer_gradient(self.layers[i], H, delta, scales[i])
+            if self._network.rates[i] > 0:
+                calls += self._layer_gradient(self._layers[i], H, delta, scales[i])
             if i > self._lowest:
                 gradient = memory.gradient[: H.numel()].view(H.shape)
-                weight_t = self.layers[i].weight.t()
+                weight_t = self._layers[i].weight.t()
                 calls.append(product(delta, weight_t, gradient, scale=scales[i]))
                 calls += [partial(gradient.mul_, m) for m in memory.kept[i - 1 : i]]
                 calls.append(self._activation.delta(gradient, H))

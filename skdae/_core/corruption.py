@@ -1,36 +1,12 @@
 """Corrupted batches: rows through the noise, and the weight of each target cell."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 import numpy as np
 
-from skdae._core.kernels import Array
 from skdae._core.network import Head
-from skdae._core.sources import Block, HeldOut
+from skdae._core.sources import Batch, Block, HeldOut
 from skdae.noise import Layout, Noise
 
 Emphasis = tuple[float, float] | None  # weight of corrupted and of untouched cells
-
-
-class Batch(NamedTuple):
-    """Rows of one step, or of several."""
-
-    corrupted: Array  # (m, n_features)
-    target: Array  # (m, n_outputs): the clean rows, or what is predicted
-    weight: Array | None  # of each target cell in the loss; None: 1 everywhere
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return len(self.corrupted)
-
-    def split(self, size: int) -> Iterator["Batch"]:
-        """Consecutive parts of at most `size` rows; the last may be shorter."""
-        for a in range(0, self.n_rows, size):
-            part = slice(a, a + size)
-            weight = None if self.weight is None else self.weight[part]
-            yield Batch(self.corrupted[part], self.target[part], weight)
 
 
 def corrupted_batch(

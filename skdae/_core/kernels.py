@@ -41,8 +41,10 @@ def _is_small(A: Tensor, B: Tensor) -> bool:
     return A.shape[0] * A.shape[1] * B.shape[1] < MAX_SMALL_PRODUCT
 
 
-def loader(memory: Tensor) -> Callable[[Array], object]:
+def loader(memory: Tensor | None) -> Callable[[Array], object]:
     """A call that copies rows into the memory: numpy's is the cheaper one."""
+    if memory is None:
+        return lambda rows: None
     if _numpy_can(memory):
         return partial(memory.numpy().__setitem__, ...)
     return lambda rows: memory.copy_(torch.as_tensor(rows))
@@ -90,26 +92,6 @@ def _tanh(A: Tensor) -> None:
     A.mul_(2).sigmoid_().mul_(2).sub_(1)
 
 
-def _relu_delta(gradient: Tensor, H: Tensor) -> Call:
-    return partial(threshold_backward, gradient, H, 0, grad_input=H)
-
-
-def _logistic_delta(gradient: Tensor, H: Tensor) -> Call:
-    return partial(sigmoid_backward, gradient, H, grad_input=H)
-
-
-def _tanh_delta(gradient: Tensor, H: Tensor) -> Call:
-    return partial(tanh_backward, gradient, H, grad_input=H)
-
-
-def _identity_delta(gradient: Tensor, H: Tensor) -> Call:
-    return partial(H.copy_, gradient)
-
-
-def _nothing(A: Tensor) -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Activation:
     """An activation in place, and its derivative as a function of its own output.
@@ -124,10 +106,20 @@ class Activation:
 
 
 ACTIVATIONS = {
-    "relu": Activation(torch.Tensor.relu_, _relu_delta),
-    "logistic": Activation(torch.Tensor.sigmoid_, _logistic_delta),
-    "tanh": Activation(_tanh, _tanh_delta),
-    "identity": Activation(_nothing, _identity_delta),
+    "relu": Activation(
+        torch.Tensor.relu_,
+        lambda gradient, H: partial(threshold_backward, gradient, H, 0, grad_input=H),
+    ),
+    "logistic": Activation(
+        torch.Tensor.sigmoid_,
+        lambda gradient, H: partial(sigmoid_backward, gradient, H, grad_input=H),
+    ),
+    "tanh": Activation(
+        _tanh, lambda gradient, H: partial(tanh_backward, gradient, H, grad_input=H)
+    ),
+    "identity": Activation(
+        lambda A: None, lambda gradient, H: partial(H.copy_, gradient)
+    ),
 }
 
 

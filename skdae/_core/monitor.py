@@ -10,8 +10,8 @@ from skdae._core.network import Network
 from skdae._random import Streams
 from skdae.schedules import Phase
 
-# steps made and moments, one entry per slice of weights that learns at its own rate
-SolverState = list[tuple[int, list[np.ndarray]]]
+# moments and steps, one entry per slice of weights that learns at its own rate
+SolverState = list[list[np.ndarray]]
 
 
 @dataclass(frozen=True)

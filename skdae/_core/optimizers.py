@@ -15,16 +15,16 @@ class Adam:
     """Adam (Kingma and Ba, 2015), with the decay rates of the paper."""
 
     def __init__(self, weights: Tensor, grad: Tensor, rate: float) -> None:
-        self.mean = torch.zeros_like(weights)
-        self.square = torch.zeros_like(weights)
+        mean, square = torch.zeros_like(weights), torch.zeros_like(weights)
         self._count = torch.zeros((), dtype=torch.float32, device=weights.device)
         self._one = torch.ones_like(self._count)
+        self.state = [mean, square, self._count]  # which a stream goes on with
         self._update = partial(
             fused_adam,
             [weights],
             [grad],
-            [self.mean],
-            [self.square],
+            [mean],
+            [square],
             [],
             [self._count],
             lr=rate,
@@ -41,39 +41,17 @@ class Adam:
         self._count.add_(self._one)
         self._update()
 
-    @property
-    def n_steps(self) -> int:
-        """Steps made."""
-        return int(self._count.item())
-
-    @n_steps.setter
-    def n_steps(self, value: int) -> None:
-        self._count.fill_(value)
-
-    @property
-    def moments(self) -> list[Tensor]:
-        """The state of a stream, beside the number of steps."""
-        return [self.mean, self.square]
-
 
 class SGD:
     """Gradient descent along a velocity: backpropagation adds the momentum itself."""
 
     def __init__(self, weights: Tensor, grad: Tensor, rate: float) -> None:
-        self.grad = grad
-        self.n_steps = 0
+        self.state = [grad.zero_()]  # the velocity, which a stream goes on with
         self._update = partial(weights.add_, grad, alpha=-rate)
-        grad.zero_()
 
     def step(self) -> None:
         """Move the weights along the velocity."""
-        self.n_steps += 1
         self._update()
-
-    @property
-    def moments(self) -> list[Tensor]:
-        """The state of a stream: the velocity."""
-        return [self.grad]
 
 
 SOLVERS: dict[str, type[Adam] | type[SGD]] = {"adam": Adam, "sgd": SGD}

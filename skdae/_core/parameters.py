@@ -6,6 +6,7 @@ and an optimiser is a handful of vector operations.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import numpy as np
 import torch
@@ -125,13 +126,11 @@ class Parameters:
     def spans(self, keys: Sequence[LayerKey]) -> list[slice]:
         """Slices of the flat vector that hold the layers, neighbours merged."""
         merged: list[slice] = []
-        for span in sorted((self.layers[key].span for key in keys), key=_start):
+        for span in sorted(
+            (self.layers[key].span for key in keys), key=attrgetter("start")
+        ):
             if merged and merged[-1].stop == span.start:
                 merged[-1] = slice(merged[-1].start, span.stop)
             else:
                 merged.append(span)
         return merged
-
-
-def _start(span: slice) -> int:
-    return span.start

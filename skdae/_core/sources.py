@@ -21,12 +21,31 @@ class Block(NamedTuple):
 
     def part(self, rows: Any) -> "Block":
         """Rows of the block."""
-        return Block(
-            self.values[rows],
-            None if self.observed is None else self.observed[rows],
-            None if self.target is None else self.target[rows],
-            None if self.weight is None else self.weight[rows],
-        )
+        others = (None if part is None else part[rows] for part in self[1:])
+        return Block(self.values[rows], *others)
+
+
+class Batch(NamedTuple):
+    """Rows of one step, or of several: arrays, or tensors on another device."""
+
+    corrupted: Any  # (m, n_features)
+    target: Any  # (m, n_outputs): the clean rows, or what is predicted
+    weight: Any = None  # (m, n_outputs) of each target cell in the loss; None: 1
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.corrupted)
+
+    def part(self, rows: slice) -> "Batch":
+        """Rows of the batch."""
+        weight = None if self.weight is None else self.weight[rows]
+        return Batch(self.corrupted[rows], self.target[rows], weight)
+
+    def split(self, size: int) -> "Iterator[Batch]":
+        """Consecutive parts of at most `size` rows; the last may be shorter."""
+        for a in range(0, self.n_rows, size):
+            yield self.part(slice(a, a + size))
 
 
 class HeldOut(NamedTuple):
@@ -42,12 +61,10 @@ class Source(Protocol):
     @property
     def layout(self) -> Layout:
         """What the noise knows of the features."""
-        ...
 
     @property
     def held_out(self) -> HeldOut | None:
         """Rows that are not trained on, for early stopping."""
-        ...
 
     def epoch(self, generator: np.random.Generator, size: int) -> Iterator[Block]:
         """All rows in random order, in blocks of `size`; the last may be shorter."""
@@ -67,12 +84,10 @@ class EncodedRows(Protocol):
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        ...
 
     @property
     def layout(self) -> Layout:
         """What the noise knows of the features."""
-        ...
 
     def take(self, index: np.ndarray) -> Block:
         """Copies of the rows at `index`."""

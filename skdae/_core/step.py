@@ -8,11 +8,11 @@ import torch
 
 from skdae._core.acceleration import Execution, make_backprop
 from skdae._core.backprop import Loss, PhaseNetwork
-from skdae._core.kernels import Array
 from skdae._core.monitor import SolverState
 from skdae._core.optimizers import SGD, SOLVERS, Adam
-from skdae._core.parameters import LayerViews, Parameters
+from skdae._core.parameters import Parameters
 from skdae._core.settings import Settings
+from skdae._core.sources import Batch
 from skdae._random import bernoulli
 from skdae.schedules import Phase
 
@@ -32,21 +32,23 @@ class TrainingStep:
         self.backprop = make_backprop(
             parameters,
             self.network,
-            settings.batch_size,
             beta=settings.momentum if settings.solver == "sgd" else 0.0,
             dropout=settings.dropout,
             execution=execution,
         )
         self.optimizers = _make_optimizers(parameters, self.network, settings)
         self._alpha = settings.alpha
-        self._penalised = _penalised(parameters, self.network) if self._alpha else []
+        learning = [parameters.layers[key] for key in self.network.learning_keys]
+        self._penalised = [  # a tied pair once
+            layer for layer in learning if self._alpha > 0 and not layer.is_tied
+        ]
         self._dropout, self._generator = settings.dropout, generator
         sizes = [parameters.shape.size(key) for key in self.network.keys]
         self._hidden_widths = [n_outputs for _, n_outputs in sizes[:-1]]
 
-    def __call__(self, X: Array, T: Array, weight: Array | None) -> Loss:
-        """Learn to rebuild `T` from `X` by one update; the summed loss before it."""
-        loss = self.backprop.gradient(X, T, weight, self._draw_kept(len(X)))
+    def __call__(self, batch: Batch) -> Loss:
+        """Learn to rebuild the target by one update; the summed loss before it."""
+        loss = self.backprop.gradient(batch, self._draw_kept(batch.n_rows))
         for layer in self._penalised:
             layer.weight_grad.add_(layer.weight, alpha=self._alpha)
         for optimizer in self.optimizers:
@@ -65,25 +67,20 @@ class TrainingStep:
     def state(self) -> SolverState:
         """The optimisers' memory as numpy arrays."""
         return [
-            (
-                optimizer.n_steps,
-                [moment.cpu().numpy().copy() for moment in optimizer.moments],
-            )
+            [part.cpu().numpy().copy() for part in optimizer.state]
             for optimizer in self.optimizers
         ]
 
     def restore(self, state: SolverState) -> None:
         """Go on where `state` was taken."""
-        saved = [len(moments) for _, moments in state]
-        if saved != [len(optimizer.moments) for optimizer in self.optimizers]:
+        if list(map(len, state)) != [len(each.state) for each in self.optimizers]:
             raise ValueError(
                 "solver must stay what it was while a stream goes on; use a fresh "
                 "estimator for another one."
             )
-        for optimizer, (n_steps, moments) in zip(self.optimizers, state, strict=True):
-            optimizer.n_steps = n_steps
-            for moment, values in zip(optimizer.moments, moments, strict=True):
-                moment.copy_(torch.tensor(values))
+        for optimizer, saved in zip(self.optimizers, state, strict=True):
+            for part, values in zip(optimizer.state, saved, strict=True):
+                part.copy_(torch.tensor(values))
 
 
 def _make_optimizers(
@@ -98,10 +95,3 @@ def _make_optimizers(
             step_size = rate * settings.learning_rate_init
             optimizers.append(SOLVERS[settings.solver](weights, grad, step_size))
     return optimizers
-
-
-def _penalised(parameters: Parameters, network: PhaseNetwork) -> list[LayerViews]:
-    """The layers whose weights the L2 penalty pulls at, a tied pair once."""
-    learning = zip(network.keys, network.rates, strict=True)
-    layers = [parameters.layers[key] for key, rate in learning if rate > 0]
-    return [layer for layer in layers if not layer.is_tied]

@@ -15,18 +15,13 @@ import numpy as np
 import torch
 
 from skdae._core.acceleration import Execution, execution, total
-from skdae._core.corruption import (
-    Batch,
-    check_range,
-    corrupted_batch,
-    held_out_batch,
-)
+from skdae._core.corruption import check_range, corrupted_batch, held_out_batch
 from skdae._core.early_stopping import AveragedWeights, BestWeights
 from skdae._core.monitor import Epoch, Monitor, PhaseRecord, StreamState
 from skdae._core.network import ROLES, LayerKey, Network, Shape
 from skdae._core.parameters import Parameters
 from skdae._core.settings import Settings
-from skdae._core.sources import Source
+from skdae._core.sources import Batch, Source
 from skdae._core.step import TrainingStep
 from skdae._random import Streams
 from skdae.noise import Noise
@@ -121,7 +116,7 @@ class Trainer:
             )
             check_range(block, run.step.network.head)
             for batch in self.execution.move(corrupted).split(size):
-                losses.append(run.step(*batch))
+                losses.append(run.step(batch))
             n_rows += len(block.values)
         return total(losses) / max(n_rows, 1), len(losses)
 
@@ -130,9 +125,8 @@ class Trainer:
         if run.validation is None:
             return None
         batch, n_rows = run.validation
-        backprop = run.step.backprop
-        parts = batch.split(backprop.max_rows)
-        return total([backprop.loss(*part) for part in parts]) / n_rows
+        parts = batch.split(self.settings.batch_size)
+        return total([run.step.backprop.loss(part) for part in parts]) / n_rows
 
     def run_phase(
         self,

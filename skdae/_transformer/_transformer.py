@@ -193,9 +193,10 @@ default='code'
     device : {'cpu', 'cuda', 'auto'}, default='cpu'
         Where to train. 'auto' takes CUDA where torch sees it.
     n_threads : int or None, default=None
-        Threads that share each batch during `fit`. None is one, or as many as torch
-        has where a layer has 256 units or more, with 50 rows or more for each; below,
-        sharing takes longer than it saves. Models differ in the last digits only.
+        Threads that share each batch during `fit`; None is one. More of them pay from
+        layers of 256 units on, with 50 rows or more for each thread. They change the
+        order of sums, so their number belongs to the seed: with another number,
+        `random_state` gives another model.
     dtype : {'float32', 'bfloat16'}, default='float32'
         Precision of the matrix products of `fit`. 'bfloat16' takes two thirds of the
         time with layers of about 1,000 units, on processors that have it (AVX-512
