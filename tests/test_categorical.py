@@ -49,7 +49,9 @@ FRAME = frame(COLOURS, "category")
 def test_all_ways_to_name_columns_are_the_same(features):
     """Mask, indices, names and the dtype give the same model."""
     fitted = small(categorical_features=features).fit(FRAME)
-    np.testing.assert_array_equal(fitted.is_categorical_, [False, True, False])
+    np.testing.assert_array_equal(
+        fitted.table_encoder_.schema.is_categorical, [False, True, False]
+    )
     expected = small(categorical_features=[1]).fit(FRAME).transform(FRAME)
     np.testing.assert_array_equal(fitted.transform(FRAME), expected)
 
@@ -59,7 +61,7 @@ def test_no_categorical_columns(features):
     """Where none is named or typed so, the table is numbers."""
     table = pd.DataFrame(NUMBERS, columns=["x", "y"]).assign(z=1.0)
     fitted = small(categorical_features=features).fit(table)
-    assert not fitted.is_categorical_.any()
+    assert not fitted.table_encoder_.schema.is_categorical.any()
     np.testing.assert_array_equal(
         fitted.transform(table), small().fit(table).transform(table)
     )
@@ -181,7 +183,9 @@ def test_the_same_categories_in_any_container():
         table = polars.DataFrame(columns, schema_overrides={"c": dtype})
         features = [1] if dtype is polars.String else "from_dtype"
         fitted = small(categorical_features=features).fit(table)
-        np.testing.assert_array_equal(fitted.is_categorical_, [False, True, False])
+        np.testing.assert_array_equal(
+            fitted.table_encoder_.schema.is_categorical, [False, True, False]
+        )
         np.testing.assert_allclose(fitted.transform(table), expected)
     for table in (frame(COLOURS, object), frame(COLOURS), FRAME.to_numpy()):
         fitted = small(categorical_features=[1]).fit(table)
@@ -340,4 +344,8 @@ def test_a_mixed_table_streams_and_pickles():
     stream.partial_fit(frame(COLOURS, object)[:5].assign(c="violet"))
     saved = pickle.loads(pickle.dumps(stream))
     np.testing.assert_array_equal(saved.transform(FRAME), stream.transform(FRAME))
-    assert list(stream.category_encoder_.categories_[0]) == ["blue", "green", "red"]
+    assert list(stream.table_encoder_.schema.ordinal_encoder.categories_[0]) == [
+        "blue",
+        "green",
+        "red",
+    ]

@@ -8,21 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skdae._table.encoder import SCALINGS, fit_columns
+from skdae._table.encoder import TableEncoder
+from skdae._table.scaling import SCALINGS
+from skdae._table.schema import Schema
 
 ALL = pytest.mark.parametrize("scaling", SCALINGS)
 
 
 def fitted(X, scaling="standard", *, weights=None, index=None):
     """Columns learned from all rows of a numeric table."""
-    return fit_columns(
-        X,
-        np.arange(len(X)) if index is None else index,
-        weights,
-        categorical=np.array([], dtype=int),
-        n_categories=(),
-        scaling=scaling,
-    )
+    schema = Schema(np.zeros(X.shape[1], dtype=bool), None, allow_nan=True)
+    index = np.arange(len(X)) if index is None else index
+    return TableEncoder.fit(schema, X, index, weights, scaling=scaling)
 
 
 def heavy_tailed(dtype=np.float64):
@@ -121,7 +118,7 @@ def test_constant_columns_are_centred_only(scaling, value):
     """They are known as constant, encode to finite numbers and come back exactly."""
     X = np.column_stack([np.full(50, value), np.arange(50.0)])
     columns = fitted(X, scaling)
-    np.testing.assert_array_equal(columns.constant, [True, False])
+    np.testing.assert_array_equal(columns.is_constant, [True, False])
     Z, _ = columns.encode(X)
     if scaling is not None:
         np.testing.assert_allclose(Z[:, 0], 0, atol=1e-9)
@@ -139,7 +136,7 @@ def test_timestamps_keep_their_seconds(scaling):
     stamps = 1.7e9 + np.sort(rng.integers(0, 86_400, 500))
     X = np.column_stack([stamps, rng.normal(size=500)]).astype(np.float64)
     columns = fitted(X, scaling)
-    assert not columns.constant.any()
+    assert not columns.is_constant.any()
     Z, _ = columns.encode(X)
     np.testing.assert_allclose(columns.decode(Z)[:, 0], stamps, atol=0.01, rtol=0)
     if scaling == "standard":
@@ -153,7 +150,7 @@ def test_columns_without_a_value_stay_unknown(scaling):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         columns = fitted(X, scaling)
-    np.testing.assert_array_equal(columns.known, [False, True])
+    np.testing.assert_array_equal(columns.has_values, [False, True])
     Z, observed = columns.encode(X)
     assert (Z[:, 0] == 0).all()
     assert not observed[:, 0].any()
@@ -249,8 +246,8 @@ def test_any_table_makes_the_round_trip(X, scaling):
     seen = ~np.isnan(X)
     np.testing.assert_array_equal(seen, True if observed is None else observed)
     back = columns.decode(Z)
-    assert np.isfinite(back[:, columns.known]).all()
-    assert np.isnan(back[:, ~columns.known]).all()
+    assert np.isfinite(back[:, columns.has_values]).all()
+    assert np.isnan(back[:, ~columns.has_values]).all()
     # to the steps that the type has at the largest value of the column
     widest = np.nan_to_num(np.abs(X)).max(axis=0)
     step = 1e-5 if X.dtype == np.float32 else 1e-9

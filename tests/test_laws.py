@@ -241,7 +241,7 @@ def test_inference_is_without_noise():
     for answer, call in zip(answers, calls, strict=True):
         np.testing.assert_array_equal(answer, call(X))
     assert len(log) == n_calls
-    codes = dae.network_.encode(dae.columns_.encode(X)[0])
+    codes = dae.network_.encode(dae.table_encoder_.encode(X)[0])
     np.testing.assert_array_equal(answers[0], codes)
     for part, kept in zip(weights(dae), before, strict=True):
         np.testing.assert_array_equal(part, kept)

@@ -59,7 +59,7 @@ def test_filling_beats_the_mean_on_new_rows():
 def test_a_missing_cell_enters_as_the_centre_of_its_column():
     """As a masked one does: NaN and the scaling's zero give the same code."""
     fitted = small().fit(X)
-    centre = fitted.columns_.decode(np.zeros((1, 8)))[0]
+    centre = fitted.table_encoder_.decode(np.zeros((1, 8)))[0]
     np.testing.assert_allclose(centre, np.nanmean(X, axis=0))
     at_centre = np.where(np.isnan(X), centre, X)
     np.testing.assert_allclose(fitted.transform(X), fitted.transform(at_centre))

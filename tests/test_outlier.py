@@ -268,7 +268,7 @@ def test_distances_are_those_of_mahalanobis(view):
     network = member.transformer
     values = {
         "code": network.transform,
-        "inputs": lambda rows: network.columns_.encode(rows)[0],
+        "inputs": lambda rows: network.table_encoder_.encode(rows)[0],
     }[view]
     axes = shrunk_covariance(values(trained).astype(float), LEAST_SPREAD**2)
     gaps = values(FRESH).astype(float) - axes.center
@@ -348,8 +348,8 @@ def test_hidden_cells_are_judged_without_themselves():
     shift = moved[:, 2] - FRESH[:, 2]
 
     def rebuilt(rows):
-        errors = network._values(_outputs.hidden_residuals, rows)[:, 2]
-        return network.columns_.metric.forward(rows)[:, 2] - errors
+        errors = _outputs.outputs_of(network, _outputs.hidden_residuals, rows)[:, 2]
+        return network.table_encoder_.metric.forward(rows)[:, 2] - errors
 
     np.testing.assert_allclose(rebuilt(moved), rebuilt(FRESH), atol=1e-5)
     assert (shift != 0).all()
@@ -454,7 +454,7 @@ def test_missing_and_categorical_cells():
 
 def test_parts_of_one_hot_groups_belong_to_their_column():
     network = GradualDAETransformer((4,), max_iter=1, categorical_features=[0])
-    columns = network.fit([[0, 1.0], [1, 2.0], [2, 3.0]]).columns_
+    columns = network.fit([[0, 1.0], [1, 2.0], [2, 3.0]]).table_encoder_
     parts = np.arange(8.0).reshape(2, 4)  # the number, then three categories
     np.testing.assert_array_equal(
         column_parts(parts, "inputs", columns), [[1 + 2 + 3, 0], [5 + 6 + 7, 4]]

@@ -320,7 +320,7 @@ def test_the_most_deviating_sensors_come_first(table, dae):
     assert (np.diff(shown) <= 0).all()
     assert shown[-1] >= np.sort(display.deviations_)[::-1][2]
     # in standard deviations of the training rows, missing cells left out
-    residuals = (wrong - dae.reconstruct(wrong)) / dae.columns_.metric.scale
+    residuals = (wrong - dae.reconstruct(wrong)) / dae.table_encoder_.metric.scale
     np.testing.assert_allclose(
         display.deviations_, np.sqrt((residuals**2).mean()), rtol=1e-6
     )
@@ -329,7 +329,7 @@ def test_the_most_deviating_sensors_come_first(table, dae):
 def test_reconstruction_from_predictions_is_that_of_the_estimator(table, dae):
     a = ReconstructionDisplay.from_estimator(dae, table)
     b = ReconstructionDisplay.from_predictions(
-        table, dae.reconstruct(table), scale=dae.columns_.metric.scale
+        table, dae.reconstruct(table), scale=dae.table_encoder_.metric.scale
     )
     assert a.features_ == b.features_
     np.testing.assert_allclose(a.deviations_, b.deviations_)
@@ -374,7 +374,7 @@ def test_categorical_columns_are_left_out():
     assert display.feature_names == ("level", "flow")
     rebuilt = pd.DataFrame(dae.reconstruct(frame), columns=frame.columns)
     other = ReconstructionDisplay.from_predictions(
-        frame, rebuilt.infer_objects(), scale=dae.columns_.metric.scale
+        frame, rebuilt.infer_objects(), scale=dae.table_encoder_.metric.scale
     )
     assert other.features_ == display.features_
     np.testing.assert_allclose(other.measured, display.measured)
@@ -859,7 +859,7 @@ def test_polars_frames_are_read(dae, table):
     b = ReconstructionDisplay.from_predictions(
         frame.with_columns(polars.lit("a").alias("text")),
         dae.reconstruct(table),
-        scale=dae.columns_.metric.scale,
+        scale=dae.table_encoder_.metric.scale,
     )
     assert a.features_ == b.features_
     assert a.feature_names == b.feature_names == tuple(table.columns)

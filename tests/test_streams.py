@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skdae import GradualDAETransformer
-from skdae._table.encoder import fit_columns
+from skdae._table.encoder import TableEncoder
 from skdae._table.frames import sample_rows
+from skdae._table.schema import Schema
 from skdae._table.sources import StreamSource, encoded_block
 from skdae.datasets import ParquetBatches, make_sensor_data
 
@@ -70,16 +71,10 @@ def test_each_row_is_as_likely_in_the_sample():
 @pytest.mark.parametrize("size", [7, 64, 5000])
 def test_an_epoch_of_a_stream_holds_each_row_once_in_whole_blocks(size):
     raw = np.arange(600.0).reshape(200, 3)
-    columns = fit_columns(
-        raw,
-        np.arange(200),
-        None,
-        categorical=np.zeros(0, dtype=int),
-        n_categories=(),
-        scaling=None,
-    )
+    schema = Schema(np.zeros(3, dtype=bool), None, allow_nan=True)
+    encoder = TableEncoder.fit(schema, raw, np.arange(200), scaling=None)
     parts = [raw[:90], raw[90:95], raw[95:]]
-    source = StreamSource(lambda: iter(parts), columns, encoded_block(columns, raw))
+    source = StreamSource(lambda: iter(parts), encoder, encoded_block(encoder, raw))
     generator = np.random.default_rng(0)
     blocks = [block.values for block in source.epoch(generator, size)]
     assert {len(block) for block in blocks[:-1]} <= {size}
@@ -117,7 +112,7 @@ def test_a_stream_is_reproducible():
 def test_a_small_sample_is_enough_for_the_scaling():
     fitted = make().fit_stream(batches_of(FRAME), sample_size=300)
     whole = make().fit_stream(batches_of(FRAME))
-    ratio = fitted.columns_.metric.scale / whole.columns_.metric.scale
+    ratio = fitted.table_encoder_.metric.scale / whole.table_encoder_.metric.scale
     assert not np.array_equal(ratio, np.ones_like(ratio))
     np.testing.assert_allclose(ratio, 1, atol=0.3)
 
@@ -203,7 +198,7 @@ def test_bad_parquet_options(parquet_folder, options, message):
 
 def test_a_folder_without_parquet(tmp_path):
     pytest.importorskip("pyarrow")
-    with pytest.raises(ValueError, match="no Parquet file"):
+    with pytest.raises(ValueError, match="not a Parquet file"):
         ParquetBatches(tmp_path)
 
 
@@ -257,7 +252,7 @@ def test_a_file_that_is_no_parquet(tmp_path):
     pytest.importorskip("pyarrow")
     path = tmp_path / "table.csv"
     path.write_text("a;b\n1;2\n")
-    with pytest.raises(ValueError, match="no Parquet file"):
+    with pytest.raises(ValueError, match="not a Parquet file"):
         ParquetBatches(path)
     with pytest.raises(ValueError, match="does not exist"):
         ParquetBatches(tmp_path / "nowhere.parquet")

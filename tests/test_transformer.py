@@ -25,7 +25,7 @@ from sklearn.exceptions import NotFittedError
 
 from skdae import GradualDAETransformer
 from skdae._core.network import Layer
-from skdae._table.encoder import Columns
+from skdae._table.encoder import TableEncoder
 from skdae._table.sources import TableRows
 from skdae.noise import GaussianNoise, MaskingNoise
 from skdae.schedules import SCHEDULES, Phase, make_schedule
@@ -484,7 +484,7 @@ def silenced(fitted, row):
         Layer(np.zeros_like(layer.weight), np.zeros_like(layer.bias))
         for layer in copied.network_.decoder
     )
-    said = replace(last, bias=copied.columns_.encode(np.atleast_2d(row))[0][0])
+    said = replace(last, bias=copied.table_encoder_.encode(np.atleast_2d(row))[0][0])
     copied.network_ = replace(copied.network_, decoder=(*decoder, said))
     return copied
 
@@ -552,10 +552,10 @@ def test_score_samples_is_lower_for_corrupted_rows():
 def test_warm_start_goes_on_from_the_weights():
     """A second fit starts near the loss where the first one ended."""
     first = small(max_iter=60, warm_start=True, learning_rate_init=0.01).fit(X)
-    ended, columns = first.loss_curve_[-1], first.columns_
+    ended, columns = first.loss_curve_[-1], first.table_encoder_
     before = first.transform(X)
     again = first.set_params(max_iter=2, learning_rate_init=1e-9).fit(X)
-    assert again.columns_ is columns
+    assert again.table_encoder_ is columns
     assert again.n_iter_ == 2
     np.testing.assert_allclose(again.transform(X), before, atol=1e-5)
     assert again.loss_curve_[0] < 1.5 * ended
@@ -629,9 +629,9 @@ def test_a_stream_of_the_same_rows_equals_fit(schedule):
 def test_partial_fit_keeps_the_scaling_of_the_first_batch():
     """Later batches do not move what codes mean."""
     estimator = small().partial_fit(X)
-    columns = estimator.columns_
+    columns = estimator.table_encoder_
     estimator.partial_fit(X[:1] * 100)  # one row is enough later on
-    assert estimator.columns_ is columns
+    assert estimator.table_encoder_ is columns
     with pytest.raises(ValueError, match="minimum of 2"):
         small().partial_fit(X[:1])
 
@@ -768,7 +768,7 @@ def test_x_is_read_in_place_and_never_written(dtype, monkeypatch):
     table.setflags(write=False)  # as joblib hands large arrays to its workers
     before = table.copy()
     seen = []
-    take, encode = TableRows.take, Columns.encode
+    take, encode = TableRows.take, TableEncoder.encode
 
     def spy_take(self, index):
         seen.append(np.shares_memory(self.raw, table))
@@ -784,7 +784,7 @@ def test_x_is_read_in_place_and_never_written(dtype, monkeypatch):
         fitted.fit(table)
     n_in_fit = len(seen)
     with monkeypatch.context() as patched:
-        patched.setattr(Columns, "encode", spy_encode)
+        patched.setattr(TableEncoder, "encode", spy_encode)
         fitted.transform(table)
     assert n_in_fit > 0
     assert len(seen) > n_in_fit

@@ -4,24 +4,25 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from skdae._imputer._masks import Rows
 from skdae._imputer._model import learn_filling
 from skdae._random import spawn_streams
-from skdae._table.encoder import Columns
-from skdae._table.frames import (
-    fill_cells,
-    missing_cells,
-    read,
-    read_training,
+from skdae._sklearn_compat import (
+    HasMethods,
+    Interval,
+    check_feature_names_in,
+    fit_context,
 )
+from skdae._table.encoder import TableEncoder
+from skdae._table.frames import missing_cells
 from skdae._table.rows import training_rows
+from skdae._table.schema import Schema
 from skdae._transformer import GradualDAETransformer
 from skdae._transformer._html import PhaseTableMixin, phase_tables
-from skdae._transformer._parameters import learn_columns
+from skdae._transformer._parameters import warn_of_empty_columns
 
 LEAST_SHARE = 1e-6  # of a category that is drawn
 CERTAIN = 1e6  # outweighs what is drawn for single features of a category
@@ -78,12 +79,8 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
         networks and the share of their correction that is made, by feature; `forests`,
         and `forest_share`, what they weigh; `spread` of the errors on held-out rows,
         over the one that `normal` expects.
-    columns_ : Columns
+    table_encoder_ : TableEncoder
         Learned encoding of the table.
-    is_categorical_ : ndarray of bool of shape (`n_features_in_`,)
-        Which columns are categorical.
-    category_encoder_ : OrdinalEncoder or None
-        Categories of the categorical columns.
     indicator_features_ : ndarray of int
         Columns that had missing cells in `fit`.
     n_features_in_ : int
@@ -169,7 +166,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
         """Learn what the columns say of each other.
 
@@ -191,28 +188,23 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
             If a parameter is out of its range or does not fit the data.
         """
         transformer = self._transformer()
-        table = read_training(
-            self,
-            X,
-            categorical_features=transformer.categorical_features,
-            sample_weight=None,
-            allow_nan=True,
+        schema, raw = Schema.fit(
+            self, X, categorical_features=transformer.categorical_features
         )
-        index = training_rows(table.raw, None).index
+        index = training_rows(raw, None).index
         if not len(index):
             raise ValueError(
                 "X must hold some value to learn from, and all cells of its "
-                f"{len(table.raw)} rows are missing; add rows with values."
+                f"{len(raw)} rows are missing; add rows with values."
             )
-        columns = learn_columns(self, table, index, None, transformer.scaling)
+        encoder = TableEncoder.fit(schema, raw, index, scaling=transformer.scaling)
+        warn_of_empty_columns(self, encoder)
         streams = spawn_streams(self.random_state)
-        rows = Rows(*_encoded(columns, table.raw[index]), index.argsort().argsort())
+        rows = Rows(*_encoded(encoder, raw[index]), index.argsort().argsort())
         self.filling_ = learn_filling(
-            transformer, self.n_refinements, self.n_trees, columns, rows, streams
+            transformer, self.n_refinements, self.n_trees, encoder, rows, streams
         )
-        self.columns_ = columns
-        self.is_categorical_ = table.categorical
-        self.category_encoder_ = table.encoder
+        self.table_encoder_ = encoder
         self.indicator_features_ = np.flatnonzero(missing_cells(X).any(axis=0))
         self._seed = int(streams.shuffle.integers(2**32))
         return self
@@ -272,7 +264,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
             Those of the table, then ``missingindicator_<name>``.
         """
         check_is_fitted(self)
-        names = list(_check_feature_names_in(self, input_features))
+        names = list(check_feature_names_in(self, input_features))
         if self.add_indicator:
             names += [f"missingindicator_{names[j]}" for j in self.indicator_features_]
         return np.asarray(names, dtype=object)
@@ -306,44 +298,31 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
 
     def _filled(self, X: Any, generator: np.random.Generator | None) -> Any:
         """Return the table filled with means, or with draws from a generator."""
-        raw = read(
-            self,
-            X,
-            categorical=self.is_categorical_,
-            encoder=self.category_encoder_,
-            allow_nan=True,
-        ).raw
-        truth, known = _encoded(self.columns_, raw)
+        encoder = self.table_encoder_
+        raw = encoder.read(self, X)
+        truth, known = _encoded(encoder, raw)
         rows = np.flatnonzero(~known.all(axis=1))
         filled, missing = truth[rows], ~known[rows]
         if len(rows):
             filled = self.filling_.means(filled, missing)
         if generator is not None:
             deviations = self.filling_.deviations(missing, generator)
-            shares = _drawn_categories(self.columns_, filled, missing, generator)
+            shares = _drawn_categories(encoder, filled, missing, generator)
             filled = shares + deviations
         values = raw.astype(np.float64)
-        values[rows] = self.columns_.decode(filled)
+        values[rows] = encoder.decode(filled)
         indicators = None
         if self.add_indicator:
             indicators = missing_cells(X)[:, self.indicator_features_]
-        return fill_cells(
-            self,
-            X,
-            raw,
-            values,
-            encoder=self.category_encoder_,
-            categorical=self.is_categorical_,
-            indicators=indicators,
-        )
+        return encoder.fill(self, X, raw, values, indicators)
 
 
 # --- parts of fit --------------------------------------------------------------------
 
 
-def _encoded(columns: Columns, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _encoded(encoder: TableEncoder, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return encoded rows as float64, and which of their cells are known."""
-    Z, observed = columns.encode(raw)
+    Z, observed = encoder.encode(raw)
     known = np.ones(Z.shape, dtype=bool) if observed is None else observed
     return Z.astype(np.float64), known
 
@@ -352,14 +331,14 @@ def _encoded(columns: Columns, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _drawn_categories(
-    columns: Columns,
+    encoder: TableEncoder,
     filled: np.ndarray,
     missing: np.ndarray,
     generator: np.random.Generator,
 ) -> np.ndarray:
     """Return rows in which missing categories are drawn by their estimated shares."""
     drawn = filled.copy()
-    for group in columns.groups:
+    for group in encoder.groups:
         rows = np.flatnonzero(missing[:, group.start])
         shares = np.maximum(filled[rows, group], LEAST_SHARE).cumsum(axis=1)
         limit = generator.random(len(rows)) * shares[:, -1]

@@ -13,7 +13,7 @@ from skdae._imputer._gaussian import Normal, fit_normal
 from skdae._imputer._masks import Gaps, Rows, hide, hold_out
 from skdae._imputer._networks import Refinement, refine
 from skdae._random import Streams
-from skdae._table.encoder import Columns
+from skdae._table.encoder import TableEncoder
 from skdae._transformer import GradualDAETransformer
 from skdae._transformer._parameters import check_noise
 from skdae.noise import make_noise
@@ -72,13 +72,13 @@ def learn_filling(
     transformer: GradualDAETransformer,
     n_refinements: int,
     n_trees: int,
-    columns: Columns,
+    encoder: TableEncoder,
     rows: Rows,
     streams: Streams,
 ) -> Filling:
     """Learn a filling; held-out rows say how far each of its parts is trusted."""
     noise = make_noise(transformer.noise, transformer.noise_rate)
-    check_noise(transformer, noise, columns)
+    check_noise(transformer, noise, encoder)
     chosen = streams.init.permutation(len(rows))[:MOST_LINEAR_ROWS]
     n_features = rows.truth.shape[1]
     filling = Filling(
@@ -87,14 +87,14 @@ def learn_filling(
         forests=Forests(()),
         forest_share=np.zeros(n_features),
         spread=np.ones(n_features),
-        low=columns.layout.low,
-        high=columns.layout.high,
+        low=encoder.layout.low,
+        high=encoder.layout.high,
     )
     train, held_out = hold_out(rows, streams.split)
     few = np.arange(0, len(held_out), 1 + len(held_out) // MOST_HELD_OUT)
     judges = held_out.take(few).repeated(JUDGED_ROWS)
-    judged = hide(judges, noise, columns.layout, streams.corruption)
-    _, acted = noise.apply(judges.truth, np.random.default_rng(0), columns.layout)
+    judged = hide(judges, noise, encoder.layout, streams.corruption)
+    _, acted = noise.apply(judges.truth, np.random.default_rng(0), encoder.layout)
     if n_features > 1 and acted.size and acted.all():
         raise ValueError(
             f"noise={transformer.noise!r} of the transformer hides whole rows, and "
@@ -105,7 +105,7 @@ def learn_filling(
         n_refinements = n_trees = 0
     if n_refinements:
         parts = [
-            hide(part, noise, columns.layout, streams.corruption)
+            hide(part, noise, encoder.layout, streams.corruption)
             for part in _passes(train, streams.corruption)
         ]
         filling = _with_networks(
@@ -113,7 +113,7 @@ def learn_filling(
         )
     if n_trees:
         return _with_forests(
-            filling, n_trees, _features(columns), rows, train, judged, streams
+            filling, n_trees, _features(encoder), rows, train, judged, streams
         )
     return replace(filling, spread=_spread(judged, filling))
 
@@ -225,7 +225,7 @@ def _spread(judged: Gaps, filling: Filling) -> np.ndarray:
     return spread
 
 
-def _features(columns: Columns) -> list[slice]:
+def _features(encoder: TableEncoder) -> list[slice]:
     """Return the features of each column."""
-    numeric = [slice(j, j + 1) for j in range(len(columns.numeric))]
-    return [*numeric, *columns.groups]
+    numeric = [slice(j, j + 1) for j in range(len(encoder.numeric))]
+    return [*numeric, *encoder.groups]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -17,10 +18,10 @@ from skdae._outlier._scores import (
     views_needed,
 )
 from skdae._outlier._thresholds import Folds
-from skdae._table.frames import Table
-from skdae._table.rows import training_rows
+from skdae._table.encoder import TableEncoder
 from skdae._transformer import GradualDAETransformer
-from skdae._transformer._parameters import learn_columns
+from skdae._transformer._outputs import outputs_of
+from skdae._transformer._transformer import fit_matrix
 
 FINGERPRINT_SEED = 0
 TRIM_ROUNDS = 3  # times that the centre is found anew without the strangest rows
@@ -30,8 +31,7 @@ def views_of(
     transformer: GradualDAETransformer, views: set[str], raw: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return what a fitted network shows of rows."""
-    table = transformer._read(raw).raw
-    return {name: transformer._values(VIEWS[name].values, table) for name in views}
+    return {name: outputs_of(transformer, VIEWS[name].values, raw) for name in views}
 
 
 def fingerprints(raw: np.ndarray) -> np.ndarray:
@@ -74,7 +74,7 @@ class Member:
     def parts(self, names: Sequence[str], raw: np.ndarray) -> np.ndarray:
         """Return what each column adds to each score, (n_scores, n, n_columns)."""
         shown = views_of(self.transformer, views_needed(names) | {"inputs"}, raw)
-        columns = self.transformer.columns_
+        encoder = self.transformer.table_encoder_
         found = []
         for name, model in zip(names, self.models, strict=True):
             view = SCORES[name].view
@@ -85,7 +85,7 @@ class Member:
                 view = "inputs"
             else:
                 parts = model.parts(shown[view])
-            found.append(column_parts(parts, view, columns))
+            found.append(column_parts(parts, view, encoder))
         return np.stack(found)
 
 
@@ -109,7 +109,8 @@ class CrossFit:
 
 
 def cross_fit(
-    transformer: GradualDAETransformer,
+    owner: Any,
+    network: tuple[GradualDAETransformer, TableEncoder],
     views: set[str],
     raw: np.ndarray,
     usual: np.ndarray,
@@ -117,17 +118,19 @@ def cross_fit(
     seeds: np.ndarray,
 ) -> CrossFit:
     """Train a network per fold on the usual rows outside of it."""
+    transformer, encoder = network
     own = {name for name in views if not VIEWS[name].held_out}
     own |= {"inputs"} if "code" in views else set()
     result = CrossFit([], [], [], np.full(len(raw), -1), [])
     for number, ((train, held_out), seed) in enumerate(zip(folds, seeds, strict=True)):
         rows = raw[train[usual[train]]]
-        network = clone(transformer).set_params(random_state=int(seed)).fit(rows)
-        result.transformers.append(network)
-        result.trained_on.append(views_of(network, own, rows))
+        member = clone(transformer).set_params(random_state=int(seed))
+        fit_matrix(member, owner, encoder, rows)
+        result.transformers.append(member)
+        result.trained_on.append(views_of(member, own, rows))
         result.seen.append(fingerprints(rows))
         result.fold_of[held_out] = number
-        result.held_out.append(views_of(network, views, raw[result.fold_of == number]))
+        result.held_out.append(views_of(member, views, raw[result.fold_of == number]))
     return result
 
 
@@ -182,19 +185,17 @@ def say(members: Sequence[Member], raw: np.ndarray) -> np.ndarray:
 
 
 def usual_rows(
-    transformer: GradualDAETransformer, table: Table, share: float, n_neighbors: int
+    encoder: TableEncoder, raw: np.ndarray, share: float, n_neighbors: int
 ) -> np.ndarray:
     """Return which rows are left when the strangest `share` of them is left out.
 
     By their distance from the centre, measured anew without the strangest, and that
     from their neighbours: the sum of the ranks. No network is trained for it.
     """
-    kept = np.ones(len(table.raw), dtype=bool)
+    kept = np.ones(len(raw), dtype=bool)
     if share == 0:
         return kept
-    index = training_rows(table.raw, None).index
-    columns = learn_columns(transformer, table, index, None, transformer.scaling)
-    inputs = columns.encode(table.raw)[0].astype(np.float64)
+    inputs = encoder.encode(raw)[0].astype(np.float64)
     for _ in range(TRIM_ROUNDS):
         distances = SCORES["distance"].learn(inputs[kept], 0).strangeness(inputs)
         kept = distances <= np.quantile(distances, 1 - share)

@@ -5,18 +5,27 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin, _fit_context, clone
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils.validation import check_is_fitted
 
 from skdae._outlier._cross_fit import Member, copies, cross_fit, judge, say, usual_rows
 from skdae._outlier._ranks import neighbour_correlation
 from skdae._outlier._scores import SCORES, Scale, check_scores, combine, views_needed
 from skdae._outlier._thresholds import CALIBRATIONS, conformal_threshold, make_folds
 from skdae._random import spawn_streams
-from skdae._table.frames import Table, index_of, read, read_training
-from skdae._table.rows import empty_rows
+from skdae._sklearn_compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    check_feature_names_in,
+    fit_context,
+)
+from skdae._table.encoder import TableEncoder
+from skdae._table.frames import index_of
+from skdae._table.rows import empty_rows, training_rows
+from skdae._table.schema import Schema
 from skdae._transformer._html import PhaseTableMixin, phase_tables
+from skdae._transformer._parameters import check_rows
 from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
 from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, PerRowNoise
 
@@ -196,7 +205,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
 
     # --- fit -------------------------------------------------------------------------
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, *, groups=None):
         """Train networks on parts of the rows and calibrate on what they left out.
 
@@ -228,22 +237,39 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
             rows held out at random have neighbours that resemble them.
         """
         names = check_scores(self.scores)
-        table = self._read_training(X)
-        raw, streams = table.raw, spawn_streams(self.random_state)
+        reader = self._reader
+        schema, raw = Schema.fit(
+            self,
+            X,
+            categorical_features=reader.categorical_features,
+            allow_nan=reader.missing_values == "allow",
+        )
+        streams = spawn_streams(self.random_state)
         is_rate = self.contamination == "auto"  # or a share of these rows themselves
         if is_rate and self.calibration == "random" and groups is None:
-            self._warn_of_order(raw[:, ~table.categorical])
+            self._warn_of_order(raw[:, ~schema.is_categorical])
             groups = copies(raw, self.n_splits)
-        transformer = self._network(table)
+        transformer = self.transformer or default_transformer(len(raw))
+        rows = training_rows(raw, None)
+        check_rows(rows, at_least=2)
+        encoder = TableEncoder.fit(schema, raw, rows.index, scaling=transformer.scaling)
         trim, n_neighbors = self._robustness(len(raw))
-        usual = usual_rows(transformer, table, trim, n_neighbors)
+        usual = usual_rows(encoder, raw, trim, n_neighbors)
         members: list[Member] = []
         held_out = np.zeros((len(raw), len(names)))
         for _ in range(self.n_estimators):
             seed = int(streams.split.integers(2**31))
             folds = make_folds(self.calibration, len(raw), self.n_splits, groups, seed)
             seeds = streams.init.integers(2**31, size=len(folds))
-            fits = cross_fit(transformer, views_needed(names), raw, usual, folds, seeds)
+            fits = cross_fit(
+                self,
+                (transformer, encoder),
+                views_needed(names),
+                raw,
+                usual,
+                folds,
+                seeds,
+            )
             strangeness, found = judge(fits, names, usual, n_neighbors)
             held_out += strangeness / self.n_estimators
             members += found
@@ -251,7 +277,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         scale = Scale.learn(held_out[usual & known])
         scores = np.full(len(raw), np.nan)
         scores[known] = -combine(scale, held_out[known])
-        self.is_categorical_, self.category_encoder_ = table.categorical, table.encoder
+        self.table_encoder_ = encoder
         self.score_names_, self.members_, self._scale = names, members, scale
         self.calibration_scores_, self._calibrated = scores, usual & known
         every = scores if is_rate else self._scores(raw)
@@ -282,7 +308,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
             If rows have no value at all: they are scored as normal.
         """
         check_is_fitted(self)
-        raw = self._read(X).raw
+        raw = self.table_encoder_.read(self, X)
         n_empty = int(empty_rows(raw).sum())
         if n_empty:
             warnings.warn(
@@ -346,7 +372,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
             Contributions, in the units of the score.
         """
         check_is_fitted(self)
-        raw, names = self._read(X).raw, self.score_names_
+        raw, names = self.table_encoder_.read(self, X), self.score_names_
         parts = np.zeros((len(names), *raw.shape))
         for member, weights in zip(
             self.members_, say(self.members_, raw).T, strict=True
@@ -357,7 +383,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
             return parts
         import pandas
 
-        columns = _check_feature_names_in(self)
+        columns = check_feature_names_in(self)
         return pandas.DataFrame(parts, columns=columns, index=index_of(X))
 
     def smoothed_offset(self, smoothing, *, groups=None):
@@ -431,25 +457,6 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
             return GradualDAETransformer()
         return self.transformer
 
-    def _read_training(self, X: Any) -> Table:
-        """Return the training table; its categories are learned."""
-        return read_training(
-            self,
-            X,
-            categorical_features=self._reader.categorical_features,
-            sample_weight=None,
-            allow_nan=self._reader.missing_values == "allow",
-        )
-
-    def _network(self, table: Table) -> GradualDAETransformer:
-        """Return the network to train, for rows as this detector has read them."""
-        if self.transformer is None:
-            return default_transformer(len(table.raw))
-        categorical = np.flatnonzero(table.categorical)
-        return clone(self.transformer).set_params(
-            categorical_features=categorical if len(categorical) else None
-        )
-
     def _robustness(self, n_rows: int) -> tuple[float, int]:
         """Return the share of rows that is left out, and the number of neighbours."""
         trim, n_neighbors = self.trim, self.n_neighbors
@@ -472,16 +479,6 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         return float(np.nanpercentile(every, 100 * self.contamination))
 
     # --- parts of score_samples ------------------------------------------------------
-
-    def _read(self, X: Any) -> Table:
-        """Return a table like the fitted one."""
-        return read(
-            self,
-            X,
-            categorical=self.is_categorical_,
-            encoder=self.category_encoder_,
-            allow_nan=self._reader.missing_values == "allow",
-        )
 
     def _scores(self, raw: np.ndarray) -> np.ndarray:
         """Return the scores of rows by the networks that have not seen them."""

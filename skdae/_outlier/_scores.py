@@ -14,7 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 from skdae._core.network import Network, chunks
 from skdae._outlier._covariance import Axes, shrunk_covariance
 from skdae._outlier._ranks import NormalScores
-from skdae._table.encoder import Columns
+from skdae._table.encoder import TableEncoder
 from skdae._transformer import _outputs
 
 LEAST_SPREAD = 1e-3  # of a feature: less is rounding, or a constant
@@ -36,20 +36,20 @@ def _filled(errors: np.ndarray) -> np.ndarray:
     return np.where(seen, errors, 0) / np.sqrt(share)
 
 
-def _inputs(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
-    return columns.encode(raw)[0].astype(np.float64)
+def _inputs(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
+    return encoder.encode(raw)[0].astype(np.float64)
 
 
-def _code(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
-    return _outputs.code(columns, network, raw).astype(np.float64)
+def _code(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
+    return _outputs.code(encoder, network, raw).astype(np.float64)
 
 
-def _residuals(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
-    return _filled(_outputs.residuals(columns, network, raw))
+def _residuals(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
+    return _filled(_outputs.residuals(encoder, network, raw))
 
 
-def _hidden(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
-    return _filled(_outputs.hidden_residuals(columns, network, raw))
+def _hidden(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
+    return _filled(_outputs.hidden_residuals(encoder, network, raw))
 
 
 @dataclass(frozen=True)
@@ -266,12 +266,12 @@ def views_needed(names: Sequence[str]) -> set[str]:
     return {SCORES[name].view for name in names}
 
 
-def column_parts(parts: np.ndarray, view: str, columns: Columns) -> np.ndarray:
+def column_parts(parts: np.ndarray, view: str, encoder: TableEncoder) -> np.ndarray:
     """Return parts per column of the table, where a view has encoded features."""
-    column_of = columns.layout.column_of
+    column_of = encoder.layout.column_of
     if VIEWS[view].held_out or column_of is None:
         return parts
-    totals = np.zeros((len(parts), columns.n_columns))
+    totals = np.zeros((len(parts), encoder.n_columns))
     np.add.at(totals.T, column_of, parts.T)
     return totals
 

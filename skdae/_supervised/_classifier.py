@@ -7,11 +7,11 @@ import numpy as np
 from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils import assert_all_finite, column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 
 from skdae._core.network import Network
 from skdae._core.sources import TableSource
+from skdae._sklearn_compat import Interval, StrOptions
 from skdae._supervised._fine_tuning import FineTuned, Lesson
 from skdae._supervised._targets import ClassTarget, fitting_temperature
 

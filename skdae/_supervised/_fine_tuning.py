@@ -15,18 +15,24 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    _fit_context,
     clone,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import _safe_indexing, check_consistent_length
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from skdae._core.monitor import PhaseRecord
 from skdae._core.network import Network, chunks
 from skdae._core.sources import HeldOut, TableSource
 from skdae._random import Streams, spawn_streams
+from skdae._sklearn_compat import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    fit_context,
+    safe_indexing,
+    validate_params_of,
+)
 from skdae._supervised._pseudo_labels import (
     Labels,
     Lesson,
@@ -37,16 +43,20 @@ from skdae._supervised._pseudo_labels import (
     without_held_out,
 )
 from skdae._supervised._targets import Target, read_labels, sort_keys
-from skdae._table.rows import check_weights, check_widths, training_rows
+from skdae._table.rows import check_weights, training_rows
 from skdae._table.sources import TableRows, TargetRows, encoded_block
 from skdae._transformer import _outputs
 from skdae._transformer._callbacks import Monitors, monitors
 from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
-from skdae._transformer._parameters import batch_rows, check_noise
+from skdae._transformer._parameters import (
+    batch_rows,
+    check_noise,
+    check_widths,
+    training_settings,
+)
 from skdae._transformer._transformer import (
     GradualDAETransformer,
     input_tags_of,
-    training_results,
 )
 from skdae.noise import NOISES, Noise, SwapNoise, make_noise
 from skdae.schedules import UNFREEZINGS, Phase, fine_tuning
@@ -172,7 +182,7 @@ class FineTuned(
 
     # --- fit -------------------------------------------------------------------------
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
         """Pretrain the encoder on X, then train it and an output layer on y.
 
@@ -207,7 +217,7 @@ class FineTuned(
         labels = self._read_labels(X, y)
         self._check_early(labels, X_val, y_val)
         transformer = self._pretrained(X, sample_weight, streams)
-        raw = transformer._read(X).raw
+        raw = transformer.table_encoder_.read(transformer, X)
         lesson = self._lesson(transformer, raw, labels, sample_weight)
         source = self._source(lesson, X_val, y_val, streams)
         others = None
@@ -219,7 +229,7 @@ class FineTuned(
             result = self._train_student(lesson, source, others, streams)
         self.__dict__.update(
             self._learned(lesson)
-            | training_results(result)
+            | _training_results(result)
             | self._calibrated(lesson.target, result.network, source)
         )
         return self
@@ -229,7 +239,7 @@ class FineTuned(
         from skdae._core.training import train_on_batch
 
         first = not hasattr(self, "network_")
-        self._validate_params()  # scikit-learn checks them in the first call alone
+        validate_params_of(self)  # scikit-learn checks them in the first call alone
         streams = spawn_streams(self.random_state)
         labels = self._read_labels(X, y, at_least=1 if first else 0)
         if first:
@@ -237,7 +247,7 @@ class FineTuned(
         transformer = (
             self._pretrained(X, sample_weight, streams) if first else self.transformer_
         )
-        raw = transformer._read(X).raw
+        raw = transformer.table_encoder_.read(transformer, X)
         if len(labels.known) == 0:
             return self
         lesson = self._lesson(transformer, raw, labels, sample_weight, target)
@@ -294,18 +304,24 @@ class FineTuned(
             The top code, in the dtype of X.
         """
         check_is_fitted(self)
-        raw = self.transformer_._read(X).raw
+        raw = self._read(X)
         codes = self._values(_outputs.code, raw)
         return codes.astype(raw.dtype, copy=False)
 
+    def _read(self, X: Any) -> np.ndarray:
+        """Return a table as the raw matrix that the network was trained on."""
+        return self.transformer_.table_encoder_.read(self.transformer_, X)
+
     def _values(self, values: _outputs.Values, raw: np.ndarray) -> np.ndarray:
         """Return what the fine-tuned network says of the rows."""
-        return _outputs.by_chunk(values, self.transformer_.columns_, self.network_, raw)
+        return _outputs.by_chunk(
+            values, self.transformer_.table_encoder_, self.network_, raw
+        )
 
     def _raw_outputs(self, X: Any) -> np.ndarray:
         """Return the outputs before the head's activation, (n, n_outputs) float64."""
         check_is_fitted(self)
-        raw = self.transformer_._read(X).raw
+        raw = self._read(X)
         return self._values(_outputs.raw_outputs, raw).astype(np.float64)
 
     def _with_labels(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
@@ -316,8 +332,8 @@ class FineTuned(
         known, missing = read_labels(y, self.unlabeled)
         index = np.flatnonzero(~missing)
         if sample_weight is not None:
-            sample_weight = _safe_indexing(sample_weight, index)
-        return _safe_indexing(X, index), known, sample_weight
+            sample_weight = safe_indexing(sample_weight, index)
+        return safe_indexing(X, index), known, sample_weight
 
     # --- training --------------------------------------------------------------------
 
@@ -486,7 +502,7 @@ class FineTuned(
         )
         if transformer.random_state is None:
             transformer.set_params(random_state=int(streams.init.integers(2**32)))
-        transformer._validate_params()  # which scikit-learn skips within another fit
+        validate_params_of(transformer)  # which scikit-learn skips within another fit
         return transformer.fit(X, sample_weight=sample_weight)
 
     def _plan(
@@ -524,13 +540,13 @@ class FineTuned(
         if self.noise == "auto":
             return STUDENT_NOISE if is_student else None
         noise = make_noise(self.noise, self.noise_rate)
-        check_noise(self, noise, transformer.columns_)
+        check_noise(self, noise, transformer.table_encoder_)
         return noise
 
     def _settings(self, transformer: GradualDAETransformer, n_rows: int) -> Any:
         """Return how to optimise, on the device of the transformer."""
         return replace(
-            transformer._settings(n_rows),
+            training_settings(transformer, n_rows),
             solver="adam",
             learning_rate_init=self.learning_rate_init,
             alpha=self.alpha,
@@ -567,7 +583,7 @@ class FineTuned(
         lesson = Lesson(
             transformer,
             TargetRows(
-                TableRows(transformer.columns_, raw, labels.known[rows.index]),
+                TableRows(transformer.table_encoder_, raw, labels.known[rows.index]),
                 self._trained_on(T),
             ),
             target,
@@ -606,9 +622,22 @@ class FineTuned(
         y_val = self._checked(np.asarray(y_val), "y_val")
         T = lesson.target.encode(y_val, "y_val")
         transformer = lesson.transformer
-        block = encoded_block(transformer.columns_, transformer._read(X_val).raw)
+        encoder = transformer.table_encoder_
+        block = encoded_block(encoder, encoder.read(transformer, X_val))
         told = block._replace(target=self._trained_on(T), weight=lesson.loss_weights(T))
         return HeldOut(told, np.ones(len(T)))
+
+
+def _training_results(training: Any) -> dict[str, Any]:
+    """Return the fitted attributes that come of a training run."""
+    return {
+        "network_": training.network,
+        "loss_curve_": training.loss_curve,
+        "validation_loss_curve_": training.validation_loss_curve,
+        "phases_": training.phases,
+        "n_iter_": len(training.loss_curve),
+        "_stream": None,
+    }
 
 
 def _default() -> GradualDAETransformer:

@@ -51,7 +51,7 @@ class Lesson:
     def shape(self) -> Shape:
         """The encoder's shape with an output layer for the target."""
         network = self.transformer.network_
-        widths = self.transformer._fitted_shape.widths[: len(network.encoder) + 1]
+        widths = self.transformer._shape.widths[: len(network.encoder) + 1]
         return Shape(widths, "direct", False, network.activation, self.target.head)
 
     @property
@@ -87,7 +87,7 @@ def unlabelled_rows(
     if len(index) == 0:
         return None
     rows = training_rows(raw[index], None if weights is None else weights[index])
-    table = TableRows(transformer.columns_, raw, index[rows.index])
+    table = TableRows(transformer.table_encoder_, raw, index[rows.index])
     return Unlabelled(table, rows.weights, rows.unit)
 
 

@@ -1,193 +1,106 @@
-"""How a table becomes the network's input, and back.
+"""The encoding of a table: the matrix that the network sees, and the way back.
 
-A raw table is a float matrix: numbers in the user's units, categorical columns as
-ordinal codes, NaN where nothing is known. Encoded, the scaled numbers come first, then
-one one-hot group per categorical column; a missing cell is filled with 0.
+A table is read as a raw matrix (see :class:`skdae._table.schema.Schema`). Encoded, the
+scaled numbers come first, then one one-hot group per categorical column; a missing cell
+is filled with 0.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sklearn.preprocessing import QuantileTransformer
 
 from skdae._core.network import Head
+from skdae._table.scaling import (
+    SCALINGS,
+    TAIL_START,
+    AffineScaler,
+    Scaler,
+    moments_of,
+)
+from skdae._table.schema import Schema
 from skdae.noise import Layout
 
-TAIL_START = 5.0  # standard deviations from where the tails are compressed
-FENCE_SHARE = 0.005  # of the values at either end that may be left out of the scale
-FENCE_ROWS = 5_000  # rows that the fences are read from, about
-STATISTICS_CELLS = 1_000_000  # cells that moments are computed from at a time
-
-
-class Scaler(Protocol):
-    """A learned, monotone map of numeric columns."""
-
-    @property
-    def tail_start(self) -> float:
-        """Scaled size from where values are compressed; infinite for nowhere."""
-        ...
-
-    def forward(self, X: np.ndarray) -> np.ndarray:
-        """From the user's units to the network's, as a new array of X's dtype."""
-        ...
-
-    def inverse(self, Z: np.ndarray) -> np.ndarray:
-        """Back to the user's units."""
-        ...
-
-    def spread(self, moments: "Moments") -> np.ndarray:
-        """Standard deviation of the scaled columns, outliers left out."""
-        ...
-
 
 @dataclass(frozen=True)
-class AffineScaler:
-    """Centre and scale; logarithmic tails beyond `tail_start` scaled units."""
-
-    center: np.ndarray  # (n_numeric,)
-    scale: np.ndarray  # (n_numeric,)
-    tail_start: float = np.inf
-
-    def forward(self, X: np.ndarray) -> np.ndarray:
-        """Scaled values; beyond the tail start t they are ``t + log(1 + z - t)``."""
-        Z = X - self.center.astype(X.dtype, copy=False)
-        Z /= self.scale.astype(X.dtype, copy=False)
-        limit = self.tail_start
-        # False where a value is missing, too
-        if Z.size and not (-limit <= Z.min() and Z.max() <= limit):
-            far = np.abs(Z) > limit
-            beyond = np.log1p(np.abs(Z[far]) - limit)
-            Z[far] = np.copysign(limit + beyond, Z[far])
-        return Z
-
-    def inverse(self, Z: np.ndarray) -> np.ndarray:
-        """Values in the user's units, float64."""
-        X = Z.astype(np.float64)
-        size = np.abs(X)
-        far = size > self.tail_start
-        if far.any():
-            beyond = np.expm1(size[far] - self.tail_start)
-            X[far] = np.copysign(self.tail_start + beyond, X[far])
-        X *= self.scale
-        X += self.center
-        return X
-
-    def spread(self, moments: "Moments") -> np.ndarray:
-        """Standard deviation of the scaled columns, outliers left out."""
-        return moments.std / self.scale
-
-
-@dataclass(frozen=True)
-class QuantileScaler:
-    """Normal scores of the ranks, standardised; constant columns are only centred.
-
-    Ties at an end of the range get the score of that end, 5.2, so that the scores of
-    a column with many ties are far from standard before.
-    """
-
-    transformer: QuantileTransformer
-    mean: np.ndarray  # of the scores, (n_numeric,)
-    std: np.ndarray
-    affine: AffineScaler
-    constant: np.ndarray  # (n_numeric,) bool
-    tail_start: float = np.inf
-
-    def forward(self, X: np.ndarray) -> np.ndarray:
-        """Standardised normal scores."""
-        Z = (self.transformer.transform(X) - self.mean) / self.std
-        Z[:, self.constant] = self.affine.forward(X)[:, self.constant]
-        return Z.astype(X.dtype, copy=False)
-
-    def inverse(self, Z: np.ndarray) -> np.ndarray:
-        """Values in the user's units, within the range seen in fit."""
-        X = self.transformer.inverse_transform(
-            Z.astype(np.float64) * self.std + self.mean
-        )
-        X[:, self.constant] = self.affine.inverse(Z)[:, self.constant]
-        return X
-
-    def spread(self, moments: "Moments") -> np.ndarray:
-        """That of standardised scores: 1."""
-        return np.ones_like(moments.std)
-
-
-@dataclass(frozen=True)
-class Moments:
-    """What scaling needs to know of each numeric column."""
-
-    mean: np.ndarray
-    std: np.ndarray  # the size of the value for constant columns
-    low: np.ndarray
-    high: np.ndarray
-    known: np.ndarray  # bool: some value was observed
-    constant: np.ndarray  # bool
-
-
-TakeAll = Callable[[], np.ndarray]
-
-
-def _standard(metric: AffineScaler, moments: Moments, take: TakeAll) -> Scaler:
-    return metric
-
-
-def _minmax(metric: AffineScaler, moments: Moments, take: TakeAll) -> Scaler:
-    width = np.where(moments.constant, 1.0, moments.high - moments.low)
-    return AffineScaler(moments.low, width)
-
-
-def _quantile(metric: AffineScaler, moments: Moments, take: TakeAll) -> Scaler:
-    constant = moments.constant | ~moments.known
-    if constant.all():
-        return metric
-    X = take()
-    X[:, constant] = 0
-    transformer = QuantileTransformer(
-        n_quantiles=min(1000, len(X)), output_distribution="normal", subsample=None
-    )
-    scores = transformer.fit_transform(X)
-    mean, std = np.nanmean(scores, axis=0), np.nanstd(scores, axis=0)
-    std[constant] = 1
-    return QuantileScaler(transformer, mean, std, metric, constant)
-
-
-def _unscaled(metric: AffineScaler, moments: Moments, take: TakeAll) -> Scaler:
-    return AffineScaler(np.zeros_like(moments.mean), np.ones_like(moments.mean))
-
-
-# name: the scaler from the one that measures errors, the moments and the numbers
-SCALINGS: dict[str | None, Callable[[AffineScaler, Moments, TakeAll], Scaler]] = {
-    "standard": _standard,
-    "minmax": _minmax,
-    "quantile": _quantile,
-    None: _unscaled,
-}
-
-
-@dataclass(frozen=True)
-class Columns:
-    """The learned encoding of a table.
+class TableEncoder:
+    """The learned way from a user's table to the network's input and back.
 
     Errors are measured in robust standard units whatever the scaling, so that
     networks with different scalings can be compared.
+
+    Attributes
+    ----------
+    schema : Schema
+        Which columns are categorical, and their categories.
+    scaling : str or None
+        Name of the scaling of the numeric columns.
+    numeric, categorical : ndarray of int
+        Indices of the numeric and of the categorical columns.
+    codes : tuple of ndarray
+        The ordinal codes of each categorical column that have a feature, ascending.
+    scaler : Scaler
+        From the user's units to the network's.
+    metric : AffineScaler
+        Robust standard units, in which residuals are measured.
+    impurity : ndarray of shape (n_categorical,)
+        Gini impurity of the categories in the training rows.
+    has_values : ndarray of bool of shape (n_columns,)
+        Whether some value was observed in the training rows.
+    is_constant : ndarray of bool of shape (n_columns,)
+        Whether there is nothing to predict.
+    layout : Layout
+        What the noise knows of the encoded features.
     """
 
-    numeric: np.ndarray  # indices of numeric columns
-    categorical: np.ndarray  # indices of categorical columns
-    n_categories: tuple[int, ...]
+    schema: Schema
+    scaling: str | None
+    numeric: np.ndarray
+    categorical: np.ndarray
+    codes: tuple[np.ndarray, ...]
     scaler: Scaler
     metric: AffineScaler
-    impurity: np.ndarray  # (n_categorical,) Gini impurity of the training rows
-    known: np.ndarray  # (n_columns,) bool: some value was observed in fit
-    constant: np.ndarray  # (n_columns,) bool: nothing to predict
+    impurity: np.ndarray
+    has_values: np.ndarray
+    is_constant: np.ndarray
     layout: Layout
-    scaling: str | None  # the name of the scaler
+
+    @classmethod
+    def fit(
+        cls,
+        schema: Schema,
+        raw: np.ndarray,
+        index: np.ndarray,
+        weights: np.ndarray | None = None,
+        *,
+        scaling: str | None,
+    ) -> "TableEncoder":
+        """Learn the encoding from the rows of a raw matrix at `index`."""
+        codes = tuple(
+            np.arange(max(1, len(categories)), dtype=float)
+            for categories in schema.categories
+        )
+        return _fit(schema, raw, index, weights, scaling, codes)
+
+    def refit(
+        self, raw: np.ndarray, index: np.ndarray, weights: np.ndarray | None = None
+    ) -> "TableEncoder":
+        """Learn the encoding of the same columns from other rows.
+
+        A category that does not occur in them has no feature, and is unknown.
+        """
+        codes = tuple(_codes_in(raw[index, column]) for column in self.categorical)
+        return _fit(self.schema, raw, index, weights, self.scaling, codes)
 
     @property
     def n_columns(self) -> int:
-        """Columns of the raw table."""
-        return len(self.numeric) + len(self.categorical)
+        """Columns of the table."""
+        return self.schema.n_columns
+
+    @property
+    def n_categories(self) -> tuple[int, ...]:
+        """Features of each categorical column."""
+        return tuple(len(codes) for codes in self.codes)
 
     @property
     def groups(self) -> tuple[slice, ...]:
@@ -195,9 +108,34 @@ class Columns:
         return _groups(len(self.numeric), self.n_categories)
 
     def head(self, loss: str) -> Head:
-        """The network's output for these columns under a loss for the numbers."""
+        """Return the network's head, with a loss for the numeric columns."""
         activation = "logistic" if loss == "cross_entropy" else "identity"
         return Head(len(self.numeric), self.groups, loss, activation)
+
+    # --- the user's table ------------------------------------------------------------
+
+    def read(self, estimator: Any, X: Any) -> np.ndarray:
+        """Return a user's table as a raw matrix, (n, n_columns) float32 or float64."""
+        return self.schema.read(estimator, X)
+
+    def restore(
+        self, estimator: Any, values: np.ndarray, X: Any, dtype: np.dtype
+    ) -> Any:
+        """Return a raw matrix as a table in the user's categories and container."""
+        return self.schema.restore(estimator, values, X, dtype)
+
+    def fill(
+        self,
+        estimator: Any,
+        X: Any,
+        raw: np.ndarray,
+        values: np.ndarray,
+        indicators: np.ndarray | None = None,
+    ) -> Any:
+        """Return X with its missing cells taken from a raw matrix of values."""
+        return self.schema.fill(estimator, X, raw, values, indicators)
+
+    # --- the encoded matrix ----------------------------------------------------------
 
     def _numbers(self, raw: np.ndarray) -> np.ndarray:
         return raw[:, self.numeric] if len(self.categorical) else raw
@@ -209,8 +147,8 @@ class Columns:
         if len(self.categorical):
             hot, unknown = self._one_hot(raw)
             Z, missing = np.hstack([Z, hot]), np.hstack([missing, unknown])
-        if not self.known.all():
-            missing |= ~self.known[self._column_of()]
+        if not self.has_values.all():
+            missing |= ~self.has_values[self._column_of()]
         if not missing.any():
             return Z, None
         Z[missing] = 0
@@ -228,12 +166,20 @@ class Columns:
         hot = np.zeros((len(raw), sum(self.n_categories)), dtype=raw.dtype)
         unknown = np.zeros(hot.shape, dtype=bool)
         places = _groups(0, self.n_categories)
-        for column, place in zip(self.categorical, places, strict=True):
-            category = raw[:, column]
-            seen = np.flatnonzero(~np.isnan(category))
-            hot[seen, place.start + category[seen].astype(np.intp)] = 1
-            unknown[np.isnan(category), place] = True
+        for column, codes, place in zip(
+            self.categorical, self.codes, places, strict=True
+        ):
+            number, is_known = _positions(codes, raw[:, column])
+            hot[is_known, place.start + number[is_known]] = 1
+            unknown[~is_known, place] = True
         return hot, unknown
+
+    def observed_cells(self, raw: np.ndarray) -> np.ndarray:
+        """Return which cells hold a number or a known category, (n, n_columns)."""
+        observed = self.has_values & ~np.isnan(raw)
+        for column, codes in zip(self.categorical, self.codes, strict=True):
+            observed[:, column] &= _positions(codes, raw[:, column])[1]
+        return observed
 
     def decode(self, Z: np.ndarray) -> np.ndarray:
         """Raw float64 table of features; a column never observed stays NaN.
@@ -249,11 +195,13 @@ class Columns:
         raw[:, self.numeric] = self.scaler.inverse(
             np.clip(Z[:, :n_numeric].astype(np.float64), low, high)
         )
-        still = self.constant[self.numeric]
-        raw[:, self.numeric[still]] = self.metric.center[still]
-        for column, group in zip(self.categorical, self.groups, strict=True):
-            raw[:, column] = Z[:, group].argmax(axis=1)
-        raw[:, ~self.known] = np.nan
+        is_constant = self.is_constant[self.numeric]
+        raw[:, self.numeric[is_constant]] = self.metric.center[is_constant]
+        for column, codes, group in zip(
+            self.categorical, self.codes, self.groups, strict=True
+        ):
+            raw[:, column] = codes[Z[:, group].argmax(axis=1)]
+        raw[:, ~self.has_values] = np.nan
         return raw
 
     def residuals(self, raw: np.ndarray, Z: np.ndarray) -> np.ndarray:
@@ -269,18 +217,18 @@ class Columns:
         if self.scaler is not self.metric:
             rebuilt = self.metric.forward(self.scaler.inverse(rebuilt))
         # a constant is rebuilt as the constant, which is 0 here
-        rebuilt = np.where(self.constant[self.numeric], 0, rebuilt)
+        rebuilt = np.where(self.is_constant[self.numeric], 0, rebuilt)
         errors[:, self.numeric] = self.metric.forward(numbers) - rebuilt
         if len(self.categorical):
-            hot, _ = self._one_hot(raw)
+            hot, unknown = self._one_hot(raw)
             wrong = (hot - Z[:, len(self.numeric) :]) ** 2
         for j, (column, place) in enumerate(
             zip(self.categorical, _groups(0, self.n_categories), strict=True)
         ):
             brier = wrong[:, place].sum(axis=1)
-            brier[np.isnan(raw[:, column])] = np.nan
+            brier[unknown[:, place.start]] = np.nan
             errors[:, column] = np.sqrt(brier / self.impurity[j])
-        errors[:, ~self.known] = np.nan
+        errors[:, ~self.has_values] = np.nan
         return errors
 
 
@@ -292,150 +240,65 @@ def _groups(n_numeric: int, n_categories: tuple[int, ...]) -> tuple[slice, ...]:
     )
 
 
-def _fences(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Limits beyond which a value does not count in mean and spread.
-
-    They lie one inner range outside of it, and the inner range holds all but
-    `FENCE_SHARE` of the values at either end: 7.7 standard deviations from the mean of
-    a Gaussian, and never more than two `FENCE_SHARE` of the values fall outside.
-    """
-    quantile = np.nanquantile if np.isnan(X).any() else np.quantile
-    low, high = quantile(X, [FENCE_SHARE, 1 - FENCE_SHARE], axis=1)
-    width = np.where(high > low, high - low, np.inf)
-    return low - width, high + width
+def _codes_in(values: np.ndarray) -> np.ndarray:
+    """Return the ordinal codes that occur, ascending; NaN where there are none."""
+    found = np.unique(values[~np.isnan(values)])
+    return found if len(found) else np.array([np.nan])
 
 
-def _block_moments(X: np.ndarray, weights: np.ndarray | None) -> Moments:
-    """Moments of some columns, NaN left out, and outliers from mean and spread.
-
-    `X` is (n_columns, n_rows) float64 and is overwritten.
-    """
-    low, high = X.min(axis=1), X.max(axis=1)  # NaN where one is missing
-    known = ~np.isnan(low)
-    complete = known.all()
-    if not complete:
-        known = ~np.isnan(X).all(axis=1)
-        X[~known] = 0
-        low, high = np.nanmin(X, axis=1), np.nanmax(X, axis=1)
-    step = -(-X.shape[1] // FENCE_ROWS)
-    sample = X[:, ::step]
-    if np.isnan(sample).all(axis=1).any():
-        sample = X
-    low_fence, high_fence = _fences(sample)
-    share = None if weights is None else weights[None, :]
-    if not complete or (low < low_fence).any() or (high > high_fence).any():
-        # False for NaN
-        counted = (low_fence[:, None] <= X) & (high_fence[:, None] >= X)
-        X[~counted] = 0
-        share = counted if share is None else counted * share
-
-    def mean_of(values: np.ndarray) -> np.ndarray:
-        if share is None:
-            return values.mean(axis=1)
-        return (values * share).sum(axis=1) / share.sum(axis=1)
-
-    mean = mean_of(X)
-    X -= mean[:, None]
-    with np.errstate(over="ignore"):
-        variance = mean_of(np.square(X, out=X))
-    if not np.isfinite(variance).all():
-        largest = np.fmax(np.abs(low), np.abs(high)).max()
-        raise ValueError(
-            f"X holds values up to {largest:g}, too large to be squared; "
-            "divide them by a constant, or turn them into missing values."
-        )
-    # no more spread than rounding makes of a constant
-    rounding = (10 * np.finfo(np.float64).eps * np.abs(mean)) ** 2
-    constant = (low == high) | (variance <= rounding)
-    # a constant is measured by its own size, whatever its unit
-    size = np.where(mean == 0, 1.0, np.abs(mean))
-    std = np.where(constant, size, np.sqrt(np.where(constant, 1.0, variance)))
-    return Moments(mean, std, low, high, known, constant)
-
-
-def _moments(
-    raw: np.ndarray, numeric: np.ndarray, index: np.ndarray, weights: np.ndarray | None
-) -> Moments:
-    """Moments of the numeric columns over the rows, some columns at a time."""
-    n_at_once = max(1, STATISTICS_CELLS // len(index))
-    if len(index) * raw.shape[1] <= STATISTICS_CELLS:
-        raw, index = raw.take(index, axis=0), np.arange(len(index))  # faster
-    blocks = [
-        _block_moments(
-            raw[np.ix_(index, numeric[a : a + n_at_once])].T.astype(
-                np.float64, order="C"
-            ),
-            weights,
-        )
-        for a in range(0, len(numeric), n_at_once)
-    ]
-    if not blocks:
-        none = np.zeros(0)
-        return Moments(none, none, none, none, none.astype(bool), none.astype(bool))
-    return Moments(
-        *(
-            np.concatenate([getattr(block, each.name) for block in blocks])
-            for each in fields(Moments)
-        )
-    )
+def _positions(codes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where values stand among ascending codes, and which of them do at all."""
+    number = np.minimum(np.searchsorted(codes, values), len(codes) - 1)
+    return number, codes[number] == values
 
 
 def _category_shares(
-    raw: np.ndarray,
-    index: np.ndarray,
-    weights: np.ndarray | None,
-    column: int,
-    n_categories: int,
+    values: np.ndarray, weights: np.ndarray | None, codes: np.ndarray
 ) -> np.ndarray:
-    """Share of each category among the observed cells of a column."""
-    values = raw[index, column]
-    seen = ~np.isnan(values)
+    """Return the share of each category among the observed cells of a column."""
+    number, is_known = _positions(codes, values)
     counts = np.bincount(
-        values[seen].astype(np.intp),
-        weights=None if weights is None else weights[seen],
-        minlength=n_categories,
+        number[is_known],
+        weights=None if weights is None else weights[is_known],
+        minlength=len(codes),
     )
     return counts / max(counts.sum(), 1)
 
 
-def fit_columns(
+def _fit(
+    schema: Schema,
     raw: np.ndarray,
     index: np.ndarray,
     weights: np.ndarray | None,
-    *,
-    categorical: np.ndarray,
-    n_categories: tuple[int, ...],
     scaling: str | None,
-) -> Columns:
-    """Learn the encoding from the rows at `index`, block by block.
-
-    `categorical` holds the indices of the columns with ordinal codes, `n_categories`
-    how many categories each has (at least 1).
-    """
-    n_columns = raw.shape[1]
-    numeric = np.setdiff1d(np.arange(n_columns), categorical)
+    codes: tuple[np.ndarray, ...],
+) -> TableEncoder:
+    """Learn the encoding from the rows at `index`, some columns at a time."""
+    numeric = np.flatnonzero(~schema.is_categorical)
+    categorical = np.flatnonzero(schema.is_categorical)
+    n_categories = tuple(len(each) for each in codes)
 
     def take() -> np.ndarray:
         return raw[np.ix_(index, numeric)].astype(np.float64)
 
-    moments = _moments(raw, numeric, index, weights)
+    moments = moments_of(raw, numeric, index, weights)
     metric = AffineScaler(moments.mean, moments.std, TAIL_START)
     scaler = SCALINGS[scaling](metric, moments, take)
-    known = np.ones(n_columns, dtype=bool)
-    constant = np.zeros(n_columns, dtype=bool)
-    known[numeric], constant[numeric] = moments.known, moments.constant
+    has_values = np.ones(schema.n_columns, dtype=bool)
+    is_constant = np.zeros(schema.n_columns, dtype=bool)
+    has_values[numeric], is_constant[numeric] = moments.has_values, moments.is_constant
 
     shares = [
-        _category_shares(raw, index, weights, column, n)
-        for column, n in zip(categorical, n_categories, strict=True)
+        _category_shares(raw[index, column], weights, each)
+        for column, each in zip(categorical, codes, strict=True)
     ]
     impurity = np.array([1 - (share**2).sum() for share in shares])
-    known[categorical] = [share.sum() > 0 for share in shares]
-    constant[categorical] = impurity <= 0
+    has_values[categorical] = [share.sum() > 0 for share in shares]
+    is_constant[categorical] = impurity <= 0
     impurity[impurity <= 0] = 1
 
     low, high = scaler.forward(np.stack([moments.low, moments.high]))
-    spread = np.where(moments.constant, 0.0, scaler.spread(moments))
+    spread = np.where(moments.is_constant, 0.0, scaler.spread(moments))
     low = np.concatenate([low, *(np.zeros(n) for n in n_categories)])
     high = np.concatenate([high, *(np.ones(n) for n in n_categories)])
     scale = np.concatenate([spread, *(np.sqrt(p * (1 - p)) for p in shares)])
@@ -450,15 +313,16 @@ def fit_columns(
             else None
         ),
     )
-    return Columns(
+    return TableEncoder(
+        schema=schema,
+        scaling=scaling,
         numeric=numeric,
         categorical=categorical,
-        n_categories=n_categories,
+        codes=codes,
         scaler=scaler,
         metric=metric,
         impurity=impurity,
-        known=known,
-        constant=constant,
+        has_values=has_values,
+        is_constant=is_constant,
         layout=layout,
-        scaling=scaling,
     )

@@ -1,56 +1,21 @@
-"""Checks of what users pass in, and which rows are learned from."""
+"""Which rows of a table are learned from: weights, copies and order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight
+
+from skdae._sklearn_compat import check_sample_weight
 
 MOST_REPEATS = 10  # larger weights are shares, not counts: amounts in kWh, say
-
-
-def check_widths(hidden_layer_sizes: Any) -> tuple[int, ...]:
-    """Return hidden widths as a tuple of ints; one int is one layer."""
-    sizes: Sequence[Any] = (
-        [hidden_layer_sizes]
-        if np.ndim(hidden_layer_sizes) == 0
-        else list(hidden_layer_sizes)
-    )
-    whole = [
-        isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= 1
-        for size in sizes
-    ]
-    if not sizes or not all(whole):
-        raise ValueError(
-            f"hidden_layer_sizes={hidden_layer_sizes!r} must be ints of at least 1, "
-            "one per hidden layer from the bottom up, for example (128, 64)."
-        )
-    return tuple(int(size) for size in sizes)
-
-
-def check_emphasis(emphasis: Any) -> tuple[float, float] | None:
-    """Return the weights of corrupted and of untouched cells."""
-    if emphasis is None:
-        return None
-    try:
-        pair = np.asarray(emphasis, dtype=float)
-    except (TypeError, ValueError):
-        pair = np.zeros(0)
-    finite = np.isfinite(pair).all() and (pair >= 0).all()
-    if pair.shape != (2,) or not finite or not pair.any():
-        raise ValueError(
-            f"emphasis={emphasis!r} must be two weights of at least 0, not both 0: of "
-            "corrupted and of untouched cells, for example (1, 0.5)."
-        )
-    return float(pair[0]), float(pair[1])
 
 
 def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
     """Return the weights of the rows as float64, None for equal ones."""
     if sample_weight is None:
         return None
-    return _check_sample_weight(
+    return check_sample_weight(
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
 
@@ -60,7 +25,7 @@ def canonical_order(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sort the rows by their values, column after column, then by `further` keys.
 
-    The same rows in any order give the same sequence, so a model does not hang on
+    The same rows in any order give the same sequence, so a model does not depend on
     the order its rows came in. Rows that are alike keep their order. Returns the
     order and, for each place in it, a number that rows share which are alike in X.
     """

@@ -7,7 +7,7 @@ import numpy as np
 
 from skdae._core.network import Network
 from skdae._core.sources import Block, HeldOut
-from skdae._table.encoder import Columns
+from skdae._table.encoder import TableEncoder
 from skdae.noise import Layout
 
 
@@ -15,7 +15,7 @@ from skdae.noise import Layout
 class TableRows:
     """Rows of a raw table, encoded block by block as they are asked for."""
 
-    columns: Columns
+    encoder: TableEncoder
     raw: np.ndarray
     index: np.ndarray
 
@@ -27,11 +27,11 @@ class TableRows:
     @property
     def layout(self) -> Layout:
         """Columns of the encoded features."""
-        return self.columns.layout
+        return self.encoder.layout
 
     def take(self, index: np.ndarray) -> Block:
         """Encoded rows, float32."""
-        return encoded_block(self.columns, self.raw.take(self.index[index], axis=0))
+        return encoded_block(self.encoder, self.raw.take(self.index[index], axis=0))
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class TargetRows:
         return self.rows.take(index)._replace(target=self.target[index], weight=weight)
 
 
-def encoded_block(columns: Columns, raw: np.ndarray) -> Block:
+def encoded_block(encoder: TableEncoder, raw: np.ndarray) -> Block:
     """Raw rows as the network sees them."""
-    Z, observed = columns.encode(raw)
+    Z, observed = encoder.encode(raw)
     return Block(Z.astype(np.float32, copy=False), observed)
 
 
@@ -69,15 +69,15 @@ class StreamSource:
     """Batches of raw rows that are read anew in each epoch and never kept."""
 
     read: Callable[[], Iterable[np.ndarray]]  # one pass over the raw batches
-    columns: Columns
+    encoder: TableEncoder
     sample: Block  # rows that stand for all where statistics are needed
-    encoder: Network | None = None
+    network: Network | None = None  # whose codes the rows are
 
     @property
     def layout(self) -> Layout:
         """What the noise knows of the features."""
-        if self.encoder is None:
-            return self.columns.layout
+        if self.network is None:
+            return self.encoder.layout
         return Layout.from_data(self._through(self.sample).values)
 
     @property
@@ -87,9 +87,9 @@ class StreamSource:
 
     def _through(self, block: Block) -> Block:
         """The codes of a block, when the source is one of codes."""
-        if self.encoder is None:
+        if self.network is None:
             return block
-        return Block(self.encoder.encode(block.values), None)
+        return Block(self.network.encode(block.values), None)
 
     def epoch(self, generator: np.random.Generator, size: int) -> Iterator[Block]:
         """All rows, in random order within each batch, in blocks of one size."""
@@ -100,11 +100,11 @@ class StreamSource:
             rows = rows if rest is None else np.concatenate([rest, rows])
             whole = len(rows) // size * size
             for a in range(0, whole, size):
-                yield self._through(encoded_block(self.columns, rows[a : a + size]))
+                yield self._through(encoded_block(self.encoder, rows[a : a + size]))
             rest = rows[whole:]
         if rest is not None and len(rest):
-            yield self._through(encoded_block(self.columns, rest))
+            yield self._through(encoded_block(self.encoder, rest))
 
     def encoded(self, encoder: Network) -> "StreamSource":
         """The codes of the rows, computed as they come."""
-        return replace(self, encoder=encoder)
+        return replace(self, network=encoder)

@@ -10,14 +10,6 @@ from skdae._core.monitor import Epoch, Monitor, PhaseRecord, Snapshot
 from skdae._core.network import Network
 from skdae.schedules import Phase
 
-try:
-    from sklearn.callback import CallbackSupportMixin
-except ImportError:  # scikit-learn before 1.9 has no callbacks
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stand-in where scikit-learn has no callbacks."""
-
-
 #: What makes a monitor of the plan of each fit in this context, None for no one.
 _LISTENER: ContextVar[Callable[[Sequence[Phase]], Monitor] | None] = ContextVar(
     "listener", default=None

@@ -12,7 +12,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from skdae._core.monitor import PhaseRecord
-from skdae._transformer._parameters import check_design
+from skdae._transformer._parameters import resolve_parameters
 from skdae.schedules import Phase
 
 # what a phase has come to: its name in a record, and in the table
@@ -49,7 +49,7 @@ def phase_tables(transformer: Any, title: str = "") -> list[PhaseTable]:
     records = getattr(transformer, "phases_", ())
     if records:
         return [PhaseTable(f"Phases{of_whom}, as trained", records, rate)]
-    plan = check_design(transformer).plan
+    plan = resolve_parameters(transformer).plan
     return [PhaseTable(f"Phases{of_whom}, as planned", plan, rate)]
 
 

@@ -2,47 +2,50 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from skdae._core.network import Network, chunks
-from skdae._table.encoder import Columns
+from skdae._table.encoder import TableEncoder
 
 HIDDEN_PARTS = 4  # each cell is hidden in one of so many passes
 HIDDEN_SEED = 0  # which one is the same for every model
 HIDDEN_REPEATS = 2  # times that the columns are dealt out to the passes
 
-Values = Callable[[Columns, Network, np.ndarray], np.ndarray]
+Values = Callable[[TableEncoder, Network, np.ndarray], np.ndarray]
 
 
-def code(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+def code(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
     """Return the top code, (n, width)."""
-    return network.encode(columns.encode(raw)[0])
+    return network.encode(encoder.encode(raw)[0])
 
 
-def raw_outputs(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+def raw_outputs(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
     """Return the outputs of a network before the activation of its head."""
-    return network.raw_outputs(code(columns, network, raw))
+    return network.raw_outputs(code(encoder, network, raw))
 
 
-def layers(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+def layers(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
     """Return the codes of all layers side by side, from the bottom up."""
-    return np.hstack(network.codes(columns.encode(raw)[0]))
+    return np.hstack(network.codes(encoder.encode(raw)[0]))
 
 
-def reconstruction(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+def reconstruction(
+    encoder: TableEncoder, network: Network, raw: np.ndarray
+) -> np.ndarray:
     """Return the rebuilt raw table, float64."""
-    return columns.decode(network.decode(code(columns, network, raw)))
+    return encoder.decode(network.decode(code(encoder, network, raw)))
 
 
-def residuals(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+def residuals(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
     """Return observed minus rebuilt in robust standard units, NaN where missing."""
-    return columns.residuals(raw, network.decode(code(columns, network, raw)))
+    return encoder.residuals(raw, network.decode(code(encoder, network, raw)))
 
 
-def row_errors(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+def row_errors(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
     """Return the mean squared residual of the observed cells; 1 for a row of none."""
-    return _mean_squares(residuals(columns, network, raw))
+    return _mean_squares(residuals(encoder, network, raw))
 
 
 def _mean_squares(errors: np.ndarray) -> np.ndarray:
@@ -52,25 +55,34 @@ def _mean_squares(errors: np.ndarray) -> np.ndarray:
     return np.where(n_seen > 0, total / np.maximum(n_seen, 1), 1.0)
 
 
-def _error(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(residuals(columns, network, raw), nan=0.0)
+def _error(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(residuals(encoder, network, raw), nan=0.0)
 
 
-def _code_and_error(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
-    H = code(columns, network, raw)
-    errors = columns.residuals(raw, network.decode(H))
+def _code_and_error(
+    encoder: TableEncoder, network: Network, raw: np.ndarray
+) -> np.ndarray:
+    H = code(encoder, network, raw)
+    errors = encoder.residuals(raw, network.decode(H))
     return np.column_stack([H, _mean_squares(errors)])
 
 
 def by_chunk(
-    values: Values, columns: Columns, network: Network, raw: np.ndarray
+    values: Values, encoder: TableEncoder, network: Network, raw: np.ndarray
 ) -> np.ndarray:
     """Return the values of all rows, computed a cache-sized chunk at a time."""
-    parts = [values(columns, network, raw[rows]) for rows in chunks(len(raw))]
+    parts = [values(encoder, network, raw[rows]) for rows in chunks(len(raw))]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def hidden_cell_score(columns: Columns, network: Network, raw: np.ndarray) -> float:
+def outputs_of(transformer: Any, values: Values, raw: np.ndarray) -> np.ndarray:
+    """Return values that the network of a fitted transformer gives for rows."""
+    return by_chunk(values, transformer.table_encoder_, transformer.network_, raw)
+
+
+def hidden_cell_score(
+    encoder: TableEncoder, network: Network, raw: np.ndarray
+) -> float:
     """Return one minus the mean squared residual of cells hidden from the network.
 
     Each cell is hidden in one of `HIDDEN_PARTS` passes and rebuilt from what the pass
@@ -79,26 +91,28 @@ def hidden_cell_score(columns: Columns, network: Network, raw: np.ndarray) -> fl
     generator = np.random.default_rng(HIDDEN_SEED)
     total, n_cells = np.zeros(raw.shape[1]), np.zeros(raw.shape[1])
     for rows in chunks(len(raw)):
-        seen = columns.known & ~np.isnan(raw[rows])
+        seen = encoder.observed_cells(raw[rows])
         part_of = generator.integers(HIDDEN_PARTS, size=seen.shape, dtype=np.int8)
         for part in range(HIDDEN_PARTS):
             hidden = part_of == part
             shown = raw[rows].copy()
             shown[hidden] = np.nan
-            rebuilt = network.decode(code(columns, network, shown))
-            squares = columns.residuals(raw[rows], rebuilt) ** 2
+            rebuilt = network.decode(code(encoder, network, shown))
+            squares = encoder.residuals(raw[rows], rebuilt) ** 2
             counted = hidden & seen
             total += np.where(counted, squares, 0).sum(axis=0)
             n_cells += counted.sum(axis=0)
     scored = n_cells > 0
-    if (scored & ~columns.constant).any():
-        scored &= ~columns.constant
+    if (scored & ~encoder.is_constant).any():
+        scored &= ~encoder.is_constant
     if not scored.any():
         return 0.0
     return float(1 - np.mean(total[scored] / n_cells[scored]))
 
 
-def hidden_residuals(columns: Columns, network: Network, raw: np.ndarray) -> np.ndarray:
+def hidden_residuals(
+    encoder: TableEncoder, network: Network, raw: np.ndarray
+) -> np.ndarray:
     """Return the residuals of cells hidden from the network, NaN where missing.
 
     The columns are dealt out to `HIDDEN_PARTS` passes, each of which hides its columns
@@ -112,8 +126,8 @@ def hidden_residuals(columns: Columns, network: Network, raw: np.ndarray) -> np.
         for part in np.unique(part_of):
             shown = raw.copy()
             shown[:, part_of == part] = np.nan
-            rebuilt = network.decode(code(columns, network, shown))
-            errors = columns.residuals(raw, rebuilt)
+            rebuilt = network.decode(code(encoder, network, shown))
+            errors = encoder.residuals(raw, rebuilt)
             total[:, part_of == part] += errors[:, part_of == part]
     return total / HIDDEN_REPEATS
 

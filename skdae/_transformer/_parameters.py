@@ -1,6 +1,7 @@
-"""What an estimator's parameters ask for, checked against each other and the data."""
+"""The parameters of a network, resolved and checked against each other and the data."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from os import PathLike
@@ -10,9 +11,9 @@ import numpy as np
 
 from skdae._core.monitor import StreamState
 from skdae._core.network import Shape
-from skdae._table.encoder import Columns, fit_columns
-from skdae._table.frames import Table, category_lists, is_dataframe
-from skdae._table.rows import TrainingRows, check_emphasis, check_widths
+from skdae._table.encoder import TableEncoder
+from skdae._table.frames import is_dataframe
+from skdae._table.rows import TrainingRows
 from skdae._transformer._outputs import OUTPUTS, Output
 from skdae.noise import Noise, make_noise
 from skdae.schedules import SCHEDULES, Phase, make_schedule
@@ -21,16 +22,16 @@ DEFAULT_NOISE_RATE = 0.25
 
 
 @dataclass(frozen=True)
-class Design:
-    """What the parameters ask for, checked."""
+class ResolvedParameters:
+    """What the parameters of a transformer come to before it sees data."""
 
     widths: tuple[int, ...]
     plan: tuple[Phase, ...]
     noise: Noise
 
 
-def check_design(estimator: Any) -> Design:
-    """Widths, plan and noise, checked as far as no data is needed."""
+def resolve_parameters(estimator: Any) -> ResolvedParameters:
+    """Return widths, plan and noise, checked as far as no data is needed."""
     widths = check_widths(estimator.hidden_layer_sizes)
     plan = _plan(estimator, len(widths))
     if estimator.decoder == "direct":
@@ -54,7 +55,9 @@ def check_design(estimator: Any) -> Design:
             "search as noise__rate."
         )
     check_emphasis(estimator.emphasis)
-    return Design(widths, plan, make_noise(estimator.noise, estimator.noise_rate))
+    return ResolvedParameters(
+        widths, plan, make_noise(estimator.noise, estimator.noise_rate)
+    )
 
 
 def _plan(estimator: Any, n_layers: int) -> tuple[Phase, ...]:
@@ -97,6 +100,42 @@ def _plan(estimator: Any, n_layers: int) -> tuple[Phase, ...]:
                 "does before it."
             )
     return plan
+
+
+def check_widths(hidden_layer_sizes: Any) -> tuple[int, ...]:
+    """Return hidden widths as a tuple of ints; one int is one layer."""
+    sizes: Sequence[Any] = (
+        [hidden_layer_sizes]
+        if np.ndim(hidden_layer_sizes) == 0
+        else list(hidden_layer_sizes)
+    )
+    whole = [
+        isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= 1
+        for size in sizes
+    ]
+    if not sizes or not all(whole):
+        raise ValueError(
+            f"hidden_layer_sizes={hidden_layer_sizes!r} must be ints of at least 1, "
+            "one per hidden layer from the bottom up, for example (128, 64)."
+        )
+    return tuple(int(size) for size in sizes)
+
+
+def check_emphasis(emphasis: Any) -> tuple[float, float] | None:
+    """Return the weights of corrupted and of untouched cells."""
+    if emphasis is None:
+        return None
+    try:
+        pair = np.asarray(emphasis, dtype=float)
+    except (TypeError, ValueError):
+        pair = np.zeros(0)
+    finite = np.isfinite(pair).all() and (pair >= 0).all()
+    if pair.shape != (2,) or not finite or not pair.any():
+        raise ValueError(
+            f"emphasis={emphasis!r} must be two weights of at least 0, not both 0: of "
+            "corrupted and of untouched cells, for example (1, 0.5)."
+        )
+    return float(pair[0]), float(pair[1])
 
 
 def check_output(estimator: Any) -> Output:
@@ -173,15 +212,17 @@ def check_batches(estimator: Any, batches: Any, sample_size: Any) -> None:
         batches.rewind()
 
 
-def check_stream(estimator: Any, design: Design, state: StreamState | None) -> None:
+def check_stream(
+    estimator: Any, parameters: ResolvedParameters, state: StreamState | None
+) -> None:
     """A network that can be used after every batch, and the schedule it began with."""
-    if state is not None and state.plan not in (design.plan, design.plan[-1:]):
+    if state is not None and state.plan not in (parameters.plan, parameters.plan[-1:]):
         raise ValueError(
             f"schedule={estimator.schedule!r}, with max_iter and what else shapes it, "
             "must stay what it was at the first batch; use a fresh estimator for "
             "another one."
         )
-    on_code = any(phase.corrupt == "code" for phase in design.plan)
+    on_code = any(phase.corrupt == "code" for phase in parameters.plan)
     if estimator.decoder == "direct" and on_code:
         raise ValueError(
             f"decoder='direct' with schedule={estimator.schedule!r} has no decoder "
@@ -190,10 +231,10 @@ def check_stream(estimator: Any, design: Design, state: StreamState | None) -> N
         )
 
 
-def check_noise(estimator: Any, noise: Noise, columns: Columns) -> None:
+def check_noise(estimator: Any, noise: Noise, encoder: TableEncoder) -> None:
     """Parameters of the noise that fit the table."""
     try:
-        noise.check(columns.n_columns)
+        noise.check(encoder.n_columns)
     except ValueError as error:
         if isinstance(estimator.noise, Noise):
             raise
@@ -203,50 +244,34 @@ def check_noise(estimator: Any, noise: Noise, columns: Columns) -> None:
         ) from error
 
 
-def learn_columns(
-    estimator: Any,
-    table: Table,
-    index: np.ndarray,
-    weights: np.ndarray | None,
-    scaling: str | None,
-) -> Columns:
-    """The encoding of the training rows; warns of columns without a value.
+def warn_of_empty_columns(estimator: Any, encoder: TableEncoder) -> None:
+    """Warn of columns without a value.
 
     To be called by `fit` itself, so that the warning points at its caller.
     """
-    lists = [] if table.encoder is None else category_lists(table.encoder)
-    columns = fit_columns(
-        table.raw,
-        index,
-        weights,
-        categorical=np.flatnonzero(table.categorical),
-        n_categories=tuple(max(1, len(found)) for found in lists),
-        scaling=scaling,
+    if encoder.has_values.all():
+        return
+    empty = np.flatnonzero(~encoder.has_values)
+    names = getattr(estimator, "feature_names_in_", None)
+    which = [str(name) for name in (empty if names is None else names[empty])]
+    warnings.warn(
+        f"Columns {which} of X hold no value in the training rows; they take "
+        "no part and stay missing in what is rebuilt. Drop them to be rid of "
+        "this warning.",
+        UserWarning,
+        stacklevel=4,
     )
-    if not columns.known.all():
-        empty = np.flatnonzero(~columns.known)
-        names = getattr(estimator, "feature_names_in_", None)
-        which = [str(name) for name in (empty if names is None else names[empty])]
-        warnings.warn(
-            f"Columns {which} of X hold no value in the training rows; they take "
-            "no part and stay missing in what is rebuilt. Drop them to be rid of "
-            "this warning.",
-            UserWarning,
-            stacklevel=4,
-        )
-    return columns
 
 
-def check_continues(estimator: Any, shape: Shape) -> None:
+def check_continues(estimator: Any, before: Shape, shape: Shape) -> None:
     """The network of the last fit is of the shape that is asked for."""
-    before = estimator._fitted_shape
     asked = {
         "hidden_layer_sizes": (before.widths[1:], shape.widths[1:]),
         "decoder": (before.decoder, shape.decoder),
         "tied_weights": (before.tied, shape.tied),
         "activation": (before.activation, shape.activation),
         "loss": (before.head.loss, shape.head.loss),
-        "scaling": (estimator.columns_.scaling, estimator.scaling),
+        "scaling": (estimator.table_encoder_.scaling, estimator.scaling),
     }
     for name, (old, new) in asked.items():
         if old != new:
@@ -257,11 +282,11 @@ def check_continues(estimator: Any, shape: Shape) -> None:
             )
 
 
-def _loss_of(estimator: Any, columns: Columns) -> str:
+def _loss_of(estimator: Any, encoder: TableEncoder) -> str:
     """The loss of the numeric columns, 'auto' resolved by the data's range."""
-    n_numeric = len(columns.numeric)
-    low = columns.layout.low[:n_numeric]
-    high = columns.layout.high[:n_numeric]
+    n_numeric = len(encoder.numeric)
+    low = encoder.layout.low[:n_numeric]
+    high = encoder.layout.high[:n_numeric]
     outside = (low < -1e-6) | (high > 1 + 1e-6)
     in_range = estimator.scaling in ("minmax", None) and not outside.any()
     if estimator.loss == "auto":
@@ -271,7 +296,7 @@ def _loss_of(estimator: Any, columns: Columns) -> str:
         where = (
             f"scaling={estimator.scaling!r} does not give that"
             if estimator.scaling in ("standard", "quantile")
-            else f"column {columns.numeric[outside.argmax()]} has values in "
+            else f"column {encoder.numeric[outside.argmax()]} has values in "
             f"[{low[outside.argmax()]:g}, {high[outside.argmax()]:g}]"
         )
         raise ValueError(
@@ -281,11 +306,32 @@ def _loss_of(estimator: Any, columns: Columns) -> str:
     return estimator.loss
 
 
-def network_shape(estimator: Any, design: Design, columns: Columns) -> Shape:
+def network_shape(
+    estimator: Any, parameters: ResolvedParameters, encoder: TableEncoder
+) -> Shape:
     """Return widths and wiring of the network for these columns."""
-    check_noise(estimator, design.noise, columns)
-    head = columns.head(_loss_of(estimator, columns))
-    widths = (head.n_features, *design.widths)
+    check_noise(estimator, parameters.noise, encoder)
+    head = encoder.head(_loss_of(estimator, encoder))
+    widths = (head.n_features, *parameters.widths)
     return Shape(
         widths, estimator.decoder, estimator.tied_weights, estimator.activation, head
+    )
+
+
+def training_settings(estimator: Any, n_rows: int) -> Any:
+    """Return how to optimise a network on so many rows, as `Settings` of the core."""
+    from skdae._core.training import Settings
+
+    return Settings(
+        solver=estimator.solver,
+        learning_rate_init=estimator.learning_rate_init,
+        momentum=estimator.momentum,
+        alpha=estimator.alpha,
+        batch_size=batch_rows(estimator.batch_size, n_rows),
+        emphasis=check_emphasis(estimator.emphasis),
+        n_iter_no_change=estimator.n_iter_no_change,
+        tol=estimator.tol,
+        device=estimator.device,
+        n_threads=estimator.n_threads,
+        dtype=estimator.dtype,
     )

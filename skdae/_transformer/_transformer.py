@@ -6,50 +6,49 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import InputTags, check_array, get_tags
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from skdae._core.monitor import Monitor, PhaseRecord
 from skdae._core.network import ACTIVATIONS, Network, Shape, chunks
 from skdae._core.sources import TableSource
 from skdae._random import spawn_streams
-from skdae._table.encoder import SCALINGS, Columns
-from skdae._table.frames import (
-    Table,
-    as_container,
-    plain_cells,
-    read,
-    read_training,
-    sample_rows,
-)
-from skdae._table.rows import (
-    check_emphasis,
-    training_rows,
-)
-from skdae._table.sources import StreamSource, TableRows, encoded_block
-from skdae._transformer import _outputs
-from skdae._transformer._callbacks import (
-    CallbackMonitor,
+from skdae._sklearn_compat import (
     CallbackSupportMixin,
-    Monitors,
-    monitors,
+    HasMethods,
+    Interval,
+    StrOptions,
+    callback_context,
+    check_feature_names_in,
+    fit_context,
+    validate_params_of,
+)
+from skdae._table.encoder import TableEncoder
+from skdae._table.frames import plain_cells, sample_rows
+from skdae._table.scaling import SCALINGS
+from skdae._table.schema import Schema
+from skdae._table.sources import StreamSource, encoded_block
+from skdae._transformer import _outputs
+from skdae._transformer._callbacks import CallbackMonitor, Monitors, monitors
+from skdae._transformer._fitting import (
+    FittedNetwork,
+    LearnEncoder,
+    Opening,
+    open_fit,
+    train_rows,
 )
 from skdae._transformer._html import PhaseTableMixin
 from skdae._transformer._outputs import OUTPUTS
 from skdae._transformer._parameters import (
     DEFAULT_NOISE_RATE,
-    batch_rows,
     check_batches,
     check_continues,
-    check_design,
-    check_held_out,
     check_output,
-    check_rows,
     check_stream,
-    learn_columns,
-    network_shape,
+    resolve_parameters,
+    training_settings,
+    warn_of_empty_columns,
 )
 from skdae.noise import NOISES, Noise
 from skdae.schedules import SCHEDULES, Phase, joint
@@ -63,18 +62,6 @@ def input_tags_of(transformer: Any) -> InputTags:
     """
     known = isinstance(transformer, BaseEstimator)
     return get_tags(transformer if known else GradualDAETransformer()).input_tags
-
-
-def training_results(training: Any) -> dict[str, Any]:
-    """Return the fitted attributes that come of a training run."""
-    return {
-        "network_": training.network,
-        "loss_curve_": training.loss_curve,
-        "validation_loss_curve_": training.validation_loss_curve,
-        "phases_": training.phases,
-        "n_iter_": len(training.loss_curve),
-        "_stream": None,
-    }
 
 
 class GradualDAETransformer(
@@ -208,8 +195,8 @@ default='code'
     ----------
     network_ : Network
         Weights and forward pass in numpy.
-    columns_ : Columns
-        Learned encoding of the table.
+    table_encoder_ : TableEncoder
+        Learned way from a table to the network's input and back: scaling, categories.
     coefs_, intercepts_ : list of ndarray
         Weights of shape (n_inputs, n_outputs) and biases of the layers, encoder first.
     phases_ : tuple of PhaseRecord
@@ -221,10 +208,6 @@ default='code'
         Loss of the held-out rows after each epoch; None without early stopping.
     n_iter_ : int
         Epochs that were run.
-    is_categorical_ : ndarray of bool of shape (`n_features_in_`,)
-        Which columns are categorical.
-    category_encoder_ : OrdinalEncoder or None
-        Categories of the categorical columns.
     n_features_in_ : int
         Columns seen in `fit`.
     feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
@@ -257,9 +240,10 @@ default='code'
     """
 
     network_: Network
-    columns_: Columns
+    table_encoder_: TableEncoder
     loss_curve_: list[float]
     phases_: tuple[PhaseRecord, ...]
+    _shape: Shape
     _stream: Any
 
     _parameter_constraints: dict[str, list[Any]] = {
@@ -388,7 +372,7 @@ default='code'
 
     # --- fit -------------------------------------------------------------------------
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
         """Learn the columns' scaling and train the network through its phases.
 
@@ -415,50 +399,32 @@ default='code'
             If a parameter is out of its range or does not fit the data; the message
             names the parameter, the rule, the value and the remedy.
         """
-        from skdae._core.training import train
-
+        parameters = resolve_parameters(self)
         going_on = self.warm_start and hasattr(self, "network_")
-        design = check_design(self)
-        table = self._read(X) if going_on else self._read_training(X, sample_weight)
-        rows = training_rows(table.raw, sample_weight)
-        check_rows(rows, at_least=2)
-        rows = rows.in_blocks(self.validation_blocks, len(table.raw))
-        check_held_out(self, rows)
         if going_on:
-            plan, columns = joint(len(design.widths), self.max_iter), self.columns_
-        else:
-            plan, columns = (
-                design.plan,
-                learn_columns(self, table, *rows.repeated, self.scaling),
+            raw = self.table_encoder_.read(self, X)
+            learn_encoder, plan = (
+                self._keep_encoder,
+                joint(len(parameters.widths), self.max_iter),
             )
-        shape = network_shape(self, design, columns)
+        else:
+            raw, learn_encoder = self._read_training(X, sample_weight)
+            plan = parameters.plan
+        opening = open_fit(
+            self, parameters, raw, learn_encoder, sample_weight, holds_out=True
+        )
         if going_on:
-            check_continues(self, shape)
-        learned = self._learned(table, columns, shape)
-        monitor = self._monitor(plan, learned, {"X": X, "y": y})
-        streams = spawn_streams(self.random_state)
-        source = TableSource.split(
-            TableRows(columns, table.raw, rows.index),
-            rows.weights,
-            self.validation_fraction if self.early_stopping else None,
-            streams.split,
-            rows.groups,
-        )
-        result = train(
-            source,
-            plan,
-            shape,
-            noise=design.noise,
-            streams=streams,
-            settings=self._settings(len(rows.repeated[0])),
-            initial=self.network_ if going_on else None,
-            monitor=monitor,
-        )
-        self.__dict__.update(learned | training_results(result))
-        monitor.fit_end(result.network)
+            check_continues(self, self._shape, opening.shape)
+        else:
+            warn_of_empty_columns(self, opening.encoder)
+        monitor = self._monitor(plan, opening, {"X": X, "y": y})
+        initial = self.network_ if going_on else None
+        fitted = train_rows(self, opening, plan, monitor, initial=initial)
+        self._assign(fitted)
+        monitor.fit_end(fitted.network)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit_stream(self, batches, *, sample_size=100_000):
         """Train on a table that is read batch by batch, several times over.
 
@@ -489,42 +455,33 @@ default='code'
         """
         from skdae._core.training import train
 
-        design = check_design(self)
+        parameters = resolve_parameters(self)
         check_batches(self, batches, sample_size)
         streams = spawn_streams(self.random_state)
         sample, n_rows = sample_rows(batches, sample_size, streams.split)
-        table = self._read_training(sample, None)
-        rows = training_rows(table.raw, None)
-        check_rows(rows, at_least=2)
-        columns = learn_columns(self, table, rows.index, None, self.scaling)
-        shape = network_shape(self, design, columns)
-        learned = self._learned(table, columns, shape)
-        monitor = self._monitor(design.plan, learned, {})
-        read_batch = partial(
-            read,
-            self,
-            categorical=table.categorical,
-            encoder=table.encoder,
-            allow_nan=self.missing_values == "allow",
-        )
-        result = train(
+        raw, learn_encoder = self._read_training(sample, None)
+        opening = open_fit(self, parameters, raw, learn_encoder)
+        encoder = opening.encoder
+        warn_of_empty_columns(self, encoder)
+        monitor = self._monitor(parameters.plan, opening, {})
+        training = train(
             StreamSource(
-                lambda: (read_batch(batch).raw for batch in batches if len(batch)),
-                columns,
-                encoded_block(columns, table.raw[rows.index]),
+                lambda: (encoder.read(self, batch) for batch in batches if len(batch)),
+                encoder,
+                encoded_block(encoder, raw[opening.rows.index]),
             ),
-            design.plan,
-            shape,
-            noise=design.noise,
+            parameters.plan,
+            opening.shape,
+            noise=parameters.noise,
             streams=streams,
-            settings=self._settings(n_rows),
+            settings=training_settings(self, n_rows),
             monitor=monitor,
         )
-        self.__dict__.update(learned | training_results(result))
-        monitor.fit_end(result.network)
+        self._assign(FittedNetwork(encoder, opening.shape, training))
+        monitor.fit_end(training.network)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
         """Learn from one batch of a stream.
 
@@ -553,37 +510,44 @@ default='code'
         from skdae._core.training import train_on_batch
 
         first = not hasattr(self, "network_")
-        self._validate_params()  # scikit-learn checks them in the first call alone
-        design = check_design(self)
-        check_stream(self, design, None if first else self._stream)
-        table = self._read_training(X, sample_weight) if first else self._read(X)
-        rows = training_rows(table.raw, sample_weight)
-        check_rows(rows, at_least=2 if first else 1)
+        validate_params_of(self)  # scikit-learn checks them in the first call alone
+        parameters = resolve_parameters(self)
+        check_stream(self, parameters, None if first else self._stream)
         if first:
-            columns = learn_columns(self, table, *rows.repeated, self.scaling)
+            raw, learn_encoder = self._read_training(X, sample_weight)
         else:
-            columns = self.columns_
-        shape = network_shape(self, design, columns)
-        if not first:
-            check_continues(self, shape)
+            raw, learn_encoder = self.table_encoder_.read(self, X), self._keep_encoder
+        opening = open_fit(
+            self,
+            parameters,
+            raw,
+            learn_encoder,
+            sample_weight,
+            at_least=2 if first else 1,
+        )
+        if first:
+            warn_of_empty_columns(self, opening.encoder)
+        else:
+            check_continues(self, self._shape, opening.shape)
         streams = spawn_streams(self.random_state)
         # a network that fit has finished stays in its last phase
         finished = not first and self._stream is None
-        encoded = TableRows(columns, table.raw, rows.index)
         network, loss, state = train_on_batch(
-            TableSource.split(encoded, rows.weights, None, streams.split),
-            design.plan[-1:] if finished else design.plan,
-            shape,
+            TableSource.split(
+                opening.encoded, opening.rows.weights, None, streams.split
+            ),
+            parameters.plan[-1:] if finished else parameters.plan,
+            opening.shape,
             None if first else self._stream,
-            noise=design.noise,
+            noise=parameters.noise,
             streams=streams,
-            settings=self._settings(len(rows.repeated[0])),
+            settings=training_settings(self, opening.n_repeated),
             initial=self.network_ if finished else None,
         )
         if self.verbose:
             print(f"batch {len(self.loss_curve_) + 1 if not first else 1}: {loss:.5f}")
         if first:
-            self.__dict__.update(self._learned(table, columns, shape))
+            self.table_encoder_, self._shape = opening.encoder, opening.shape
             self.validation_loss_curve_, self.phases_ = None, ()
         self.network_, self._stream = network, state
         self.loss_curve_ = [loss] if first else [*self.loss_curve_, loss]
@@ -607,10 +571,10 @@ default='code'
         """
         check_is_fitted(self)
         output = check_output(self)
-        raw = self._read(X).raw
-        values = self._values(output.values, raw)
+        raw = self.table_encoder_.read(self, X)
+        values = _outputs.outputs_of(self, output.values, raw)
         if self.output == "reconstruction":
-            return self._as_container(values, X, raw.dtype)
+            return self.table_encoder_.restore(self, values, X, raw.dtype)
         return values.astype(raw.dtype, copy=False)
 
     def staged_transform(self, X):
@@ -627,7 +591,9 @@ default='code'
             Codes of layer k, in the dtype of X.
         """
         check_is_fitted(self)
-        all_codes = self._values(_outputs.layers, self._read(X).raw)
+        all_codes = _outputs.outputs_of(
+            self, _outputs.layers, self.table_encoder_.read(self, X)
+        )
         stop = 0
         for layer in self.network_.encoder:
             start, stop = stop, stop + len(layer.bias)
@@ -670,8 +636,8 @@ default='code'
         H = H[:, code(len(self.network_.encoder[-1].bias), n_out)]
         rebuilt = np.empty((len(H), self.n_features_in_))
         for part in chunks(len(H)):
-            rebuilt[part] = self.columns_.decode(self.network_.decode(H[part]))
-        return self._as_container(rebuilt, X, H.dtype)
+            rebuilt[part] = self.table_encoder_.decode(self.network_.decode(H[part]))
+        return self.table_encoder_.restore(self, rebuilt, X, H.dtype)
 
     def reconstruct(self, X):
         """Return the denoised rows, missing cells filled, in the user's units.
@@ -688,9 +654,9 @@ default='code'
             for one.
         """
         check_is_fitted(self)
-        raw = self._read(X).raw
-        rebuilt = self._values(_outputs.reconstruction, raw)
-        return self._as_container(rebuilt, X, raw.dtype)
+        raw = self.table_encoder_.read(self, X)
+        rebuilt = _outputs.outputs_of(self, _outputs.reconstruction, raw)
+        return self.table_encoder_.restore(self, rebuilt, X, raw.dtype)
 
     def score_samples(self, X):
         """Return how normal each row is: minus its mean squared residual.
@@ -710,7 +676,9 @@ default='code'
             Higher is more normal; at most 0.
         """
         check_is_fitted(self)
-        return -self._values(_outputs.row_errors, self._read(X).raw)
+        return -_outputs.outputs_of(
+            self, _outputs.row_errors, self.table_encoder_.read(self, X)
+        )
 
     def score(self, X, y=None):
         """Return how well hidden cells are predicted from the others.
@@ -738,8 +706,8 @@ default='code'
             The score; higher is better.
         """
         check_is_fitted(self)
-        raw = self._read(X).raw
-        return _outputs.hidden_cell_score(self.columns_, self.network_, raw)
+        raw = self.table_encoder_.read(self, X)
+        return _outputs.hidden_cell_score(self.table_encoder_, self.network_, raw)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` returns.
@@ -756,7 +724,7 @@ default='code'
             for the outputs with its columns.
         """
         check_is_fitted(self)
-        inputs = _check_feature_names_in(self, input_features)
+        inputs = check_feature_names_in(self, input_features)
         widths = [len(layer.bias) for layer in self.network_.encoder]
         prefix = type(self).__name__.lower()
         names = check_output(self).names(prefix, widths, inputs)
@@ -781,76 +749,76 @@ default='code'
 
     # --- parts of fit ----------------------------------------------------------------
 
-    def _read_training(self, X: Any, sample_weight: Any) -> Table:
-        """Return the table of a first fit; its categories are learned."""
-        return read_training(
+    def _read_training(
+        self, X: Any, sample_weight: Any
+    ) -> tuple[np.ndarray, LearnEncoder]:
+        """Return the table of a first fit, and what learns its encoding."""
+        schema, raw = Schema.fit(
             self,
             X,
             categorical_features=self.categorical_features,
             sample_weight=sample_weight,
             allow_nan=self.missing_values == "allow",
         )
+        return raw, partial(TableEncoder.fit, schema, scaling=self.scaling)
 
-    def _read(self, X: Any) -> Table:
-        """Return a table like the fitted one."""
-        return read(
-            self,
-            X,
-            categorical=self.is_categorical_,
-            encoder=self.category_encoder_,
-            allow_nan=self.missing_values == "allow",
-        )
-
-    def _learned(self, table: Table, columns: Columns, shape: Shape) -> dict[str, Any]:
-        """Return the fitted attributes that describe table and network."""
-        return {
-            "columns_": columns,
-            "is_categorical_": table.categorical,
-            "category_encoder_": table.encoder,
-            "_fitted_shape": shape,
-        }
-
-    def _settings(self, n_rows: int) -> Any:
-        """Return how to optimise."""
-        from skdae._core.training import Settings
-
-        return Settings(
-            solver=self.solver,
-            learning_rate_init=self.learning_rate_init,
-            momentum=self.momentum,
-            alpha=self.alpha,
-            batch_size=batch_rows(self.batch_size, n_rows),
-            emphasis=check_emphasis(self.emphasis),
-            n_iter_no_change=self.n_iter_no_change,
-            tol=self.tol,
-            device=self.device,
-            n_threads=self.n_threads,
-            dtype=self.dtype,
-        )
+    def _keep_encoder(self, *training_rows: Any) -> TableEncoder:
+        """Return the encoder that was learned before, whatever the rows."""
+        return self.table_encoder_
 
     def _monitor(
-        self, plan: Sequence[Phase], learned: dict[str, Any], data: dict[str, Any]
+        self, plan: Sequence[Phase], opening: Opening, data: dict[str, Any]
     ) -> Monitor:
-        """Return who hears of the training."""
-        hearing = monitors(plan, int(self.verbose))
-        if hasattr(self, "_init_callback_context"):  # scikit-learn 1.9 or newer
-            context = self._init_callback_context(max_subtasks=len(plan))
-            hearing.append(CallbackMonitor(self, context, learned, data))
-        return Monitors(hearing)
+        """Return what observes the training."""
+        observers = monitors(plan, int(self.verbose))
+        context = callback_context(self, len(plan))
+        if context is not None:
+            learned = {"table_encoder_": opening.encoder, "_shape": opening.shape}
+            observers.append(CallbackMonitor(self, context, learned, data))
+        return Monitors(observers)
 
-    # --- parts of transform ----------------------------------------------------------
+    def _assign(self, fitted: FittedNetwork) -> None:
+        """Set the fitted attributes."""
+        training = fitted.training
+        self.table_encoder_, self._shape = fitted.encoder, fitted.shape
+        self.network_, self.phases_ = training.network, training.phases
+        self.loss_curve_ = training.loss_curve
+        self.validation_loss_curve_ = training.validation_loss_curve
+        self.n_iter_ = len(training.loss_curve)
+        self._stream = None
 
-    def _values(self, values: _outputs.Values, raw: np.ndarray) -> np.ndarray:
-        """Return what the fitted network says of the rows."""
-        return _outputs.by_chunk(values, self.columns_, self.network_, raw)
 
-    def _as_container(self, rebuilt: np.ndarray, X: Any, dtype: np.dtype) -> Any:
-        """Return rebuilt rows in the user's categories and container."""
-        return as_container(
-            self,
-            rebuilt,
-            X,
-            dtype=dtype,
-            encoder=self.category_encoder_,
-            categorical=self.is_categorical_,
-        )
+@fit_context(prefer_skip_nested_validation=True)
+def fit_matrix(
+    transformer: GradualDAETransformer,
+    owner: Any,
+    known: Schema | TableEncoder,
+    raw: np.ndarray,
+    sample_weight: Any = None,
+) -> GradualDAETransformer:
+    """Fit a transformer on a table that another estimator, its owner, has read.
+
+    The network is the one that ``transformer.fit`` gives for these rows, bit for bit.
+    Its encoding is learned from them: with an encoder of more rows, as by its `refit`.
+    Afterwards the transformer reads tables as its owner does.
+    """
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(owner, name):
+            setattr(transformer, name, getattr(owner, name))
+    learn_encoder = (
+        known.refit
+        if isinstance(known, TableEncoder)
+        else partial(TableEncoder.fit, known, scaling=transformer.scaling)
+    )
+    parameters = resolve_parameters(transformer)
+    opening = open_fit(
+        transformer, parameters, raw, learn_encoder, sample_weight, holds_out=True
+    )
+    warn_of_empty_columns(transformer, opening.encoder)
+    has_categories = opening.encoder.schema.ordinal_encoder is not None
+    data = {} if has_categories else {"X": raw, "y": None}
+    monitor = transformer._monitor(parameters.plan, opening, data)
+    fitted = train_rows(transformer, opening, parameters.plan, monitor)
+    transformer._assign(fitted)
+    monitor.fit_end(fitted.network)
+    return transformer

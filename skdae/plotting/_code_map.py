@@ -129,7 +129,8 @@ class CodeMapDisplay:
         pyplot(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
         if isinstance(estimator, GradualDAETransformer):
-            codes = estimator._values(_outputs.code, estimator._read(X).raw)
+            raw = estimator.table_encoder_.read(estimator, X)
+            codes = _outputs.outputs_of(estimator, _outputs.code, raw)
         elif hasattr(estimator, "transform"):
             codes = estimator.transform(X)
         else:

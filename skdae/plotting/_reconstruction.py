@@ -186,15 +186,15 @@ class ReconstructionDisplay:
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
         check_fitted_transformer(estimator, caller)
-        raw = estimator._read(X).raw
-        rebuilt = estimator._values(_outputs.reconstruction, raw)
-        kept = estimator.columns_.numeric
+        raw = estimator.table_encoder_.read(estimator, X)
+        rebuilt = _outputs.outputs_of(estimator, _outputs.reconstruction, raw)
+        kept = estimator.table_encoder_.numeric
         time, time_label = read_time(time, X, len(raw))
         names = labels(getattr(estimator, "feature_names_in_", None), raw.shape[1])
         display = cls(
             raw[:, kept].astype(float),
             rebuilt[:, kept],
-            scale=estimator.columns_.metric.scale,
+            scale=estimator.table_encoder_.metric.scale,
             time=time,
             time_label=time_label,
             feature_names=tuple(names[j] for j in kept),

@@ -134,10 +134,10 @@ class ResidualHeatmapDisplay:
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
         check_fitted_transformer(estimator, caller)
-        raw = estimator._read(X).raw
+        raw = estimator.table_encoder_.read(estimator, X)
         time, time_label = read_time(time, X, len(raw))
         display = cls(
-            estimator._values(_outputs.residuals, raw),
+            _outputs.outputs_of(estimator, _outputs.residuals, raw),
             time=time,
             time_label=time_label,
             feature_names=labels(

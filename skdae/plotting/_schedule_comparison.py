@@ -7,7 +7,7 @@ from sklearn.base import clone
 
 from skdae._random import spawn_streams
 from skdae._statistics import split_mean
-from skdae._transformer._parameters import check_design
+from skdae._transformer._parameters import resolve_parameters
 from skdae.plotting._axes import BLACK, CYCLE, GREY, legend_above, one_axes, pyplot
 from skdae.plotting._inputs import check_count, check_transformer, numbers
 from skdae.schedules import SCHEDULES, at_equal_updates
@@ -167,7 +167,7 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
             raise ValueError(
                 f"schedules holds {unknown} and must hold names of {sorted(SCHEDULES)}."
             )
-        own = check_design(estimator).plan
+        own = resolve_parameters(estimator).plan
         shape = {
             "stacked_fraction": estimator.stacked_fraction,
             "lower_layer_rate": estimator.lower_layer_rate,

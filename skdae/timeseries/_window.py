@@ -12,7 +12,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from skdae._table.frames import data_frame, plain_cells, read_beside
+from skdae._table.frames import data_frame, plain_cells
+from skdae._table.group_column import read_beside
 from skdae.timeseries._groups import group_codes, group_starts
 
 

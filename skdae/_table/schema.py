@@ -1,0 +1,181 @@
+"""How a user's table is read as a matrix, and a matrix written as such a table."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skdae._sklearn_compat import (
+    check_feature_names_in,
+    output_container,
+    safe_indexing,
+)
+from skdae._table.categories import (
+    categorical_mask,
+    category_cells,
+    category_lists,
+    fit_categories,
+)
+from skdae._table.frames import (
+    column_name,
+    data_frame,
+    fill_column,
+    index_of,
+    is_dataframe,
+    missing_cells,
+)
+from skdae._table.rows import check_weights
+from skdae._table.validation import (
+    as_numbers,
+    check_container,
+    check_names,
+    read_numeric,
+    refuse_non_tables,
+)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Which columns of a table are categorical, and their categories.
+
+    Read by a schema, a table is a float matrix: numbers in the user's units, ordinal
+    codes in categorical columns, NaN where a value is missing or its category unknown.
+    """
+
+    is_categorical: np.ndarray  # (n_columns,) bool
+    ordinal_encoder: Any  # OrdinalEncoder of the categorical columns, None without
+    allow_nan: bool
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the table."""
+        return len(self.is_categorical)
+
+    @property
+    def categories(self) -> list[np.ndarray]:
+        """The categories of each categorical column."""
+        if self.ordinal_encoder is None:
+            return []
+        return category_lists(self.ordinal_encoder)
+
+    @classmethod
+    def fit(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        categorical_features: Any,
+        sample_weight: Any = None,
+        allow_nan: bool = True,
+    ) -> tuple["Schema", np.ndarray]:
+        """Return the schema of a training table, and the table as a matrix.
+
+        The categories are those of the rows with a weight. Names and number of columns
+        become the estimator's.
+        """
+        refuse_non_tables(X)
+        check_names(X)
+        if categorical_features is not None:
+            X = check_container(estimator, X, reset=True, min_rows=2)
+            names = getattr(estimator, "feature_names_in_", None)
+            mask = categorical_mask(X, categorical_features, names)
+            if mask.any():
+                weights = check_weights(sample_weight, X)
+                counted = X
+                if weights is not None and (weights > 0).any():
+                    counted = safe_indexing(X, np.flatnonzero(weights > 0))
+                encoder = fit_categories(counted, np.flatnonzero(mask))
+                schema = cls(mask, encoder, allow_nan)
+                return schema, schema._mixed(estimator, X)
+        raw = read_numeric(estimator, X, reset=True, allow_nan=allow_nan, min_rows=2)
+        return cls(np.zeros(raw.shape[1], dtype=bool), None, allow_nan), raw
+
+    def read(self, estimator: Any, X: Any) -> np.ndarray:
+        """Return a later table as a matrix, (n, n_columns) float32 or float64."""
+        refuse_non_tables(X)
+        if self.ordinal_encoder is not None:
+            X = check_container(estimator, X, reset=False, min_rows=1)
+            return self._mixed(estimator, X)
+        return read_numeric(
+            estimator, X, reset=False, allow_nan=self.allow_nan, min_rows=1
+        )
+
+    def _mixed(self, estimator: Any, X: Any) -> np.ndarray:
+        """Return a float64 matrix of numeric columns and ordinal codes."""
+        raw = np.empty((X.shape[0], self.n_columns))
+        numeric = np.flatnonzero(~self.is_categorical)
+        categorical = np.flatnonzero(self.is_categorical)
+        if len(numeric):
+            part = safe_indexing(X, numeric, axis=1)
+            raw[:, numeric] = as_numbers(estimator, part, part, self.allow_nan, 1)
+        codes = self.ordinal_encoder.transform(category_cells(X, categorical))
+        raw[:, categorical] = codes
+        if not self.allow_nan and np.isnan(raw).any():
+            empty = np.flatnonzero(np.isnan(raw).any(axis=0))
+            raise ValueError(
+                f"Columns {[column_name(X, column) for column in empty]} of X hold "
+                "missing values or unknown categories, and missing_values='error' "
+                "refuses them; fill them or set missing_values='allow'."
+            )
+        return raw
+
+    # --- back to the user's table ----------------------------------------------------
+
+    def restore(
+        self, estimator: Any, values: np.ndarray, X: Any, dtype: np.dtype
+    ) -> Any:
+        """Return a matrix as a table in the user's categories and container."""
+        container = output_container(estimator)
+        numbers = values.astype(dtype, copy=False)
+        if self.ordinal_encoder is None and container == "default":
+            return numbers
+        columns = self._columns(numbers)
+        if container == "default":
+            return np.column_stack([column.astype(object) for column in columns])
+        names = check_feature_names_in(estimator)
+        return data_frame(container, names, columns, index_of(X))
+
+    def fill(
+        self,
+        estimator: Any,
+        X: Any,
+        raw: np.ndarray,
+        values: np.ndarray,
+        indicators: np.ndarray | None = None,
+    ) -> Any:
+        """Return X with its missing cells taken from a matrix of values.
+
+        `raw` is X as `read` returns it. Known cells stay as they are, to the bit, and
+        a DataFrame keeps its dtypes. Indicators, one column each, follow in X's dtype.
+        """
+        container = output_container(estimator)
+        if not is_dataframe(X):
+            X = np.asarray(X, dtype=None if self.ordinal_encoder is None else object)
+        missing = missing_cells(X)
+        names = list(estimator.get_feature_names_out())
+        if container == "default" and self.ordinal_encoder is None:
+            filled = np.where(missing, values, raw).astype(raw.dtype, copy=False)
+            return filled if indicators is None else np.hstack([filled, indicators])
+        fillers = self._columns(values)
+        columns = []
+        for j in range(missing.shape[1]):
+            column = safe_indexing(X, j, axis=1)
+            if missing[:, j].any():
+                column = fill_column(column, missing[:, j], fillers[j])
+            columns.append(column)
+        if indicators is not None:
+            columns += list(indicators.astype(raw.dtype).T)
+        if container == "default":
+            return np.column_stack([np.asarray(c).astype(object) for c in columns])
+        return data_frame(container, names, columns, index_of(X))
+
+    def _columns(self, numbers: np.ndarray) -> list[np.ndarray]:
+        """Return the columns of a matrix, ordinal codes as categories again."""
+        columns = list(numbers.T)
+        places = np.flatnonzero(self.is_categorical)
+        for place, categories in zip(places, self.categories, strict=True):
+            values = np.full(len(numbers), np.nan, dtype=object)
+            seen = ~np.isnan(numbers[:, place])
+            values[seen] = categories[numbers[seen, place].astype(np.intp)]
+            columns[place] = values
+        return columns
