@@ -198,7 +198,7 @@ def test_bad_parquet_options(parquet_folder, options, message):
 
 def test_a_folder_without_parquet(tmp_path):
     pytest.importorskip("pyarrow")
-    with pytest.raises(ValueError, match="not a Parquet file"):
+    with pytest.raises(ValueError, match="no Parquet file"):
         ParquetBatches(tmp_path)
 
 

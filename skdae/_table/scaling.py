@@ -1,15 +1,20 @@
 """Scalers of numeric columns, and the moments that they are learned from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from sklearn.preprocessing import QuantileTransformer
+from scipy.special import ndtr, ndtri
 
 TAIL_START = 5.0  # standard deviations from where the tails are compressed
 OUTLIER_SHARE = 0.005  # of the values at either end that may be left out of the scale
 OUTLIER_ROWS = 5_000  # rows that the outlier limits are estimated from, about
+SATURATION = 1e15  # largest scaled size: its square, summed over units, fits float32
+MAX_SHIFT = 1e-4  # of a scaled value by rounding the centre to float32
+MAX_QUANTILES = 1_000  # of a column
+END_LEVEL = 1e-7  # of the ends of the range; its normal score is -5.2
 STATISTICS_CELLS = 1_000_000  # cells that moments are computed from at a time
 
 
@@ -42,17 +47,53 @@ class AffineScaler:
     scale: np.ndarray  # (n_numeric,)
     tail_start: float = np.inf
 
+    @cached_property
+    def needs_float64(self) -> bool:
+        """Whether float32 cannot hold centre and scale well enough."""
+        tiny, huge = np.finfo(np.float32).tiny, np.finfo(np.float32).max
+        if not ((self.scale > tiny) & (self.scale < huge)).all():
+            return True
+        if not (np.abs(self.center) < huge).all():
+            return True
+        shift = np.abs(self.center - self.center.astype(np.float32))
+        return bool((shift > MAX_SHIFT * self.scale).any())
+
     def forward(self, X: np.ndarray) -> np.ndarray:
-        """Scaled values; beyond the tail start t they are ``t + log(1 + z - t)``."""
-        Z = X - self.center.astype(X.dtype, copy=False)
-        Z /= self.scale.astype(X.dtype, copy=False)
-        limit = self.tail_start
+        """Scaled values; beyond the tail start t they are ``t + log(1 + z - t)``.
+
+        They are computed in X's dtype unless that overflows or rounds too coarsely.
+        """
+        if X.dtype == np.float32 and self.needs_float64:
+            return self._saturated(X)
+        with np.errstate(over="ignore"):
+            Z = X - self.center.astype(X.dtype, copy=False)
+            Z /= self.scale.astype(X.dtype, copy=False)
+        limit = min(self.tail_start, SATURATION)
         # False where a value is missing, too
         if Z.size and not (-limit <= Z.min() and Z.max() <= limit):
-            far = np.abs(Z) > limit
-            beyond = np.log1p(np.abs(Z[far]) - limit)
-            Z[far] = np.copysign(limit + beyond, Z[far])
+            if np.isinf(Z).any():
+                return self._saturated(X)
+            self._compress(Z)
         return Z
+
+    def _saturated(self, X: np.ndarray) -> np.ndarray:
+        """Scaled values by way of float64, limited to what the network can square."""
+        with np.errstate(over="ignore"):
+            Z = (X.astype(np.float64) - self.center) / self.scale
+        largest = np.finfo(np.float64).max
+        Z = np.clip(Z, -largest, largest)
+        self._compress(Z)
+        return Z.astype(X.dtype, copy=False)
+
+    def _compress(self, Z: np.ndarray) -> None:
+        """Bend the tails of scaled values, in place; without tails, limit them."""
+        limit = self.tail_start
+        if limit > SATURATION:
+            np.clip(Z, -SATURATION, SATURATION, out=Z)
+            return
+        far = np.abs(Z) > limit
+        beyond = np.log1p(np.abs(Z[far]) - limit)
+        Z[far] = np.copysign(limit + beyond, Z[far])
 
     def inverse(self, Z: np.ndarray) -> np.ndarray:
         """Values in the user's units, float64."""
@@ -70,16 +111,22 @@ class AffineScaler:
         """Standard deviation of the scaled columns, outliers left out."""
         return moments.std / self.scale
 
+    def part(self, chosen: np.ndarray) -> "AffineScaler":
+        """The scaler of some of the columns."""
+        return replace(self, center=self.center[chosen], scale=self.scale[chosen])
+
 
 @dataclass(frozen=True)
 class QuantileScaler:
     """Normal scores of the ranks, standardised; constant columns are only centred.
 
     Ties at an end of the range get the score of that end, 5.2, so that the scores of
-    a column with many ties are far from standard before.
+    a column with many ties are far from standard before. scikit-learn's
+    QuantileTransformer takes what lies within 1e-7 of an end for that end, which ruins
+    columns in small units.
     """
 
-    transformer: QuantileTransformer
+    quantiles: np.ndarray  # (n_quantiles, n_numeric), ascending
     mean: np.ndarray  # of the scores, (n_numeric,)
     std: np.ndarray
     affine: AffineScaler
@@ -88,21 +135,59 @@ class QuantileScaler:
 
     def forward(self, X: np.ndarray) -> np.ndarray:
         """Standardised normal scores."""
-        Z = (self.transformer.transform(X) - self.mean) / self.std
-        Z[:, self.is_constant] = self.affine.forward(X)[:, self.is_constant]
+        Z = (normal_scores(X, self.quantiles) - self.mean) / self.std
+        constant = self.is_constant
+        Z[:, constant] = self.affine.part(constant).forward(X[:, constant])
         return Z.astype(X.dtype, copy=False)
 
     def inverse(self, Z: np.ndarray) -> np.ndarray:
         """Values in the user's units, within the range seen in fit."""
-        X = self.transformer.inverse_transform(
-            Z.astype(np.float64) * self.std + self.mean
-        )
-        X[:, self.is_constant] = self.affine.inverse(Z)[:, self.is_constant]
+        levels = ndtr(Z.astype(np.float64) * self.std + self.mean)
+        levels = (levels - END_LEVEL) / (1 - 2 * END_LEVEL)
+        known = np.linspace(0, 1, len(self.quantiles))
+        # next to an outlier the quantiles are so steep that rounding would be seen
+        nearest = np.rint(np.nan_to_num(levels) * (len(known) - 1)).astype(np.intp)
+        nearest = known[np.clip(nearest, 0, len(known) - 1)]
+        levels = np.where(np.abs(levels - nearest) < 1e-14, nearest, levels)
+        X = np.empty(Z.shape)
+        for j, quantiles in enumerate(self.quantiles.T):
+            X[:, j] = np.interp(levels[:, j], known, quantiles)
+        constant = self.is_constant
+        X[:, constant] = self.affine.part(constant).inverse(Z[:, constant])
         return X
 
     def spread(self, moments: "Moments") -> np.ndarray:
         """That of standardised scores: 1."""
         return np.ones_like(moments.std)
+
+
+def quantiles_of(X: np.ndarray, n_quantiles: int) -> np.ndarray:
+    """Return evenly spaced quantiles of each column, NaN left out."""
+    levels = np.linspace(0, 1, n_quantiles)
+    quantiles = np.empty((n_quantiles, X.shape[1]))
+    for j, column in enumerate(X.T):
+        values = np.sort(column[~np.isnan(column)])
+        quantiles[:, j] = np.interp(levels, np.linspace(0, 1, len(values)), values)
+    return quantiles
+
+
+def normal_scores(X: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Return the normal scores of values among quantiles, float64; NaN stays NaN.
+
+    A value that several quantiles share gets their mean level, but one at an end of
+    the range the level of that end.
+    """
+    levels = np.linspace(0, 1, len(quantiles))
+    found = np.empty(X.shape)
+    for j, known in enumerate(quantiles.T):
+        values = X[:, j].astype(np.float64)
+        from_below = np.interp(values, known, levels)
+        from_above = np.interp(-values, -known[::-1], levels)
+        level = (from_below + 1 - from_above) / 2
+        level[values <= known[0]] = 0
+        level[values >= known[-1]] = 1
+        found[:, j] = level
+    return ndtri(END_LEVEL + (1 - 2 * END_LEVEL) * found)
 
 
 @dataclass(frozen=True)
@@ -135,13 +220,11 @@ def _quantile(metric: AffineScaler, moments: Moments, take: TakeAll) -> Scaler:
         return metric
     X = take()
     X[:, constant] = 0
-    transformer = QuantileTransformer(
-        n_quantiles=min(1000, len(X)), output_distribution="normal", subsample=None
-    )
-    scores = transformer.fit_transform(X)
+    quantiles = quantiles_of(X, min(MAX_QUANTILES, len(X)))
+    scores = normal_scores(X, quantiles)
     mean, std = np.nanmean(scores, axis=0), np.nanstd(scores, axis=0)
     std[constant | (std == 0)] = 1
-    return QuantileScaler(transformer, mean, std, metric, constant)
+    return QuantileScaler(quantiles, mean, std, metric, constant)
 
 
 def _unscaled(metric: AffineScaler, moments: Moments, take: TakeAll) -> Scaler:
