@@ -1,20 +1,20 @@
 """
-300 labels, 20,000 rows without
-===============================
+300 labels, 20,000 unlabelled rows
+==================================
 
-A plant's history is long, and somebody who knows the plant has looked at 300 rows of
-it and said in which mode it ran. The encoder is trained on every row; then the labels
-train the whole network. If asked, the rows without a label take part once more:
-networks trained on the labels say what they take them for, and one more network learns
-from that.
+Labels are expensive; unlabelled rows are not. Here the operating mode is known for 300
+rows of a long history. All rows pretrain the encoder; then the labels fine-tune the
+whole network. Optionally, the unlabelled rows are used again with pseudo-labels:
+networks trained on the labels predict them, and a student network is trained on the
+predictions.
 """
 
 # %%
 # The data
 # --------
 #
-# A simulated plant with six operating modes, noise, faults and gaps. The last 10,000
-# rows are to come; -1 marks a row that nobody has looked at.
+# A simulated plant with six operating modes, noise, faults and missing values. The last
+# 10,000 rows are the test set; -1 marks a row without a label.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,12 +37,12 @@ known = np.random.default_rng(0).choice(len(past), 300, replace=False)
 labels[known] = truth.iloc[known]
 
 # %%
-# Pretrain once, fine-tune as often as you like
-# ---------------------------------------------
+# Pretrain once, fine-tune several times
+# --------------------------------------
 #
-# ``GradualDAEClassifier(unlabeled=-1).fit(past, labels)`` alone does all of it. To try
-# several settings, pretrain once and freeze what came of it. Swap noise, a cell taken
-# from another row, is what serves a classifier best; twenty epochs are enough for a
+# ``GradualDAEClassifier(unlabeled=-1).fit(past, labels)`` pretrains and fine-tunes. To
+# try several settings, pretrain once and freeze the transformer. Swap noise, which
+# takes a cell from another row, is best for classifiers; twenty epochs are enough for a
 # table of this length.
 
 dae = GradualDAETransformer((256, 128), noise="swap", max_iter=20, random_state=0)
@@ -50,54 +50,54 @@ frozen = FrozenEstimator(dae.fit(past))
 
 ours = {
     "skdae, labels": GradualDAEClassifier(frozen, unlabeled=-1, random_state=0),
-    "skdae, labels and other rows": GradualDAEClassifier(
+    "skdae, with unlabelled rows": GradualDAEClassifier(
         frozen, unlabeled=-1, unlabeled_weight=1.0, random_state=0
     ),
 }
-right = {
+accuracy = {
     name: model.fit(past, labels).score(new, truth_new) for name, model in ours.items()
 }
 
 # %%
-# What else there is
-# ------------------
+# Baselines
+# ---------
 
-rivals = {
+baselines = {
     "logistic regression": make_pipeline(
         SimpleImputer(), StandardScaler(), LogisticRegression(max_iter=1000)
     ),
     "gradient boosting": HistGradientBoostingClassifier(random_state=0),
 }
-for name, rival in rivals.items():
-    rival.fit(past.iloc[known], labels[known])
-    right[name] = rival.score(new, truth_new)
+for name, baseline in baselines.items():
+    baseline.fit(past.iloc[known], labels[known])
+    accuracy[name] = baseline.score(new, truth_new)
 
-for name, share in sorted(right.items(), key=lambda item: item[1]):
+for name, share in sorted(accuracy.items(), key=lambda item: item[1]):
     print(f"{name:30s} {share:.3f}")
 
 # %%
-# One simulated plant proves nothing: ``benchmarks/downstream.py`` compares on
-# seventeen tables, and there are some where gradient boosting stays ahead.
+# A single simulated plant is weak evidence: ``benchmarks/downstream.py`` compares on
+# seventeen tables, and on some of them gradient boosting is better.
 
-names = sorted(right, key=right.get)
+names = sorted(accuracy, key=accuracy.get)
 colours = ["#1f5fbf" if name in ours else "#8a8f98" for name in names]
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
-bars = ax.barh(names, [right[name] for name in names], color=colours, height=0.6)
+bars = ax.barh(names, [accuracy[name] for name in names], color=colours, height=0.6)
 ax.bar_label(bars, fmt="%.3f", padding=4)
-ax.set(xlim=(0, 0.8), xlabel="share of the 10,000 later rows whose mode is told right")
+ax.set(xlim=(0, 0.8), xlabel="accuracy on the 10,000 later rows")
 ax.spines[["top", "right"]].set_visible(False)
 plt.show()
 
 # %%
-# Probabilities that mean what they say
-# -------------------------------------
+# Calibrated probabilities
+# ------------------------
 #
-# With ``temperature_scaling=True`` a tenth of the labels is held out to calibrate them.
+# With ``temperature_scaling=True`` a tenth of the labels is held out for calibration.
 
-honest = GradualDAEClassifier(
+calibrated = GradualDAEClassifier(
     frozen, unlabeled=-1, temperature_scaling=True, random_state=0
 ).fit(past, labels)
-sure = honest.predict_proba(new).max(axis=1)
-print(f"temperature {honest.temperature_:.2f}")
-print(f"sure of itself on average {sure.mean():.3f}")
-print(f"right on average          {honest.score(new, truth_new):.3f}")
+confidence = calibrated.predict_proba(new).max(axis=1)
+print(f"temperature {calibrated.temperature_:.2f}")
+print(f"mean confidence {confidence.mean():.3f}")
+print(f"accuracy        {calibrated.score(new, truth_new):.3f}")

@@ -1,18 +1,18 @@
 """
-Gradual beside stacked
-======================
+Gradual and stacked training
+============================
 
-Stacked training adds a layer, trains it alone and freezes it. Gradual training lets
-the layers below go on learning while a new one is added. Each epoch of it moves more
-weights, so the two are compared at the same number of *weight updates*.
+Stacked training adds a layer, trains it alone and freezes it. Gradual training
+continues to train the layers below when a new one is added. Each of its epochs updates
+more weights, so the two are compared at the same number of *weight updates*.
 """
 
 # %%
-# Plans are data
-# --------------
+# Schedules are data
+# ------------------
 #
-# A schedule is a tuple of phases that can be printed and costed before any weight
-# moves. ``at_equal_updates`` builds another schedule of the same cost.
+# A schedule is a tuple of phases that can be printed and whose cost can be computed
+# before training. ``at_equal_updates`` builds another schedule of the same cost.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,11 +27,11 @@ print(describe(plan))
 print(describe(at_equal_updates("stacked", plan)))
 
 # %%
-# The same budget, four ways to spend it
-# --------------------------------------
+# Four schedules with the same budget
+# -----------------------------------
 #
-# Two rivals belong beside the two: *frozen*, the control, differs from gradual only in
-# that the lower layers stand still, so it shows what their learning is worth; *joint*
+# Two more schedules are reported: *frozen*, the control, differs from gradual only in
+# that the lower layers are frozen, so it measures the effect of training them; *joint*
 # trains all layers from the start.
 
 X, _ = load_digits(return_X_y=True)
@@ -54,10 +54,9 @@ for seed in seeds:
 for name, values in scores.items():
     print(f"{name:8s}", *(f"{mean:.3f}" for mean in values.mean(axis=0)))
 
-# %%
-# All four end with the same phase that tunes all layers together. Gradual is a
-# little ahead of stacked and of the control at every budget. On a table of this size
-# training all layers from the start is a strong rival, and here it is ahead of all.
+# %% All four end with the same phase of full tuning. Gradual training is slightly
+# better than stacked training and the control at every budget. On a table of this size,
+# training all layers from the start is a strong baseline, and here it is the best.
 
 updates = [total_cost(gradual(3, n, tuning_fraction=0.25)) for n in budgets]
 colours = {"gradual": "#1f5fbf", "stacked": "#d9822b"}
@@ -76,7 +75,7 @@ ax.set_xticks(updates, updates)
 ax.minorticks_off()
 ax.set(
     xlabel="weight updates (layers times epochs)",
-    ylabel="score on fresh rows (1 is perfect)",
+    ylabel="score on test rows (1 is perfect)",
 )
 ax.legend(frameon=False)
 plt.show()

@@ -2,18 +2,18 @@
 Grid search
 ===========
 
-Every parameter is reached by ``set_params``, so ``GridSearchCV`` tunes the network
-like any other estimator. What matters is the score: the network's own loss always
-prefers no noise, because a row that is whole is easier to rebuild.
+``GridSearchCV`` tunes the network like any other estimator. The choice of the score is
+important: the training loss always prefers no noise, because uncorrupted rows are
+easier to reconstruct.
 """
 
 # %%
-# A score that no candidate can bend
-# ----------------------------------
+# A score that does not depend on the noise
+# -----------------------------------------
 #
-# ``score`` hides each cell of the held-out rows once, whatever the candidate's own
-# noise, and says how well the hidden cells are predicted: 1 is perfect, 0 no better
-# than the mean. The search may therefore run over the noise itself.
+# ``score`` hides each cell of the held-out rows once, independently of the candidate's
+# noise, and measures how well the hidden cells are predicted: 1 is perfect, 0 is as
+# good as the mean. The search may therefore include the noise.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,11 +37,11 @@ print(search.best_params_)
 print(f"score in the search {search.best_score_:.3f}, test {search.score(X_test):.3f}")
 
 # %%
-# The loss of each candidate
-# --------------------------
+# The training loss
+# -----------------
 #
-# For contrast, the training loss with which each noise rate ends. By it, one would
-# choose the least noise and the widest code: a network that copies.
+# For comparison, the final training loss for each noise rate. It would select the
+# lowest noise rate and the widest code: a network that copies its input.
 
 losses = [
     GradualDAETransformer(
@@ -56,18 +56,18 @@ losses = [
 ]
 
 # %%
-# The two disagree
-# ----------------
+# Comparison
+# ----------
 
 scores = search.cv_results_["mean_test_score"]
 sizes = [p["hidden_layer_sizes"] for p in search.cv_results_["params"]]
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
 for width, colour in zip(widths, ["#8a8f98", "#d9822b", "#1f5fbf"], strict=True):
-    mine = np.array([size == width for size in sizes])
-    left.plot(noise_rates, scores[mine], "o-", color=colour, label=str(width))
-left.set(xlabel="noise_rate", ylabel="score on held-out rows (more is better)")
+    is_width = np.array([size == width for size in sizes])
+    left.plot(noise_rates, scores[is_width], "o-", color=colour, label=str(width))
+left.set(xlabel="noise_rate", ylabel="score on held-out rows (higher is better)")
 left.legend(title="hidden_layer_sizes", frameon=False)
 right.plot(noise_rates, losses, "o-", color="#30343b")
-right.set(xlabel="noise_rate", ylabel="own training loss (less is better)")
-right.set_title("The loss always prefers less noise", fontsize=10)
+right.set(xlabel="noise_rate", ylabel="training loss (lower is better)")
+right.set_title("The training loss prefers less noise", fontsize=10)
 plt.show()

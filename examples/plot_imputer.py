@@ -1,18 +1,18 @@
 """
-Filling what sensors did not say
-================================
+Imputation of missing sensor values
+===================================
 
-A line was down, a logger was full, a sensor was off for repair: tables of sensors have
-holes, and often whole blocks of them. What the other sensors say at that moment fills
-them: ``GradualDAEImputer`` changes missing cells only.
+Tables of sensor data have missing values, often whole blocks of them: a line was down,
+a logger was full, a sensor was being repaired. ``GradualDAEImputer`` predicts them from
+the other sensors and changes missing cells only.
 """
 
 # %%
-# A plant with holes
-# ------------------
+# A plant with missing values
+# ---------------------------
 #
-# One cell in ten is lost, and for two hundred rows a third of the sensors is silent. We
-# know what was lost, and can tell how well it is filled.
+# One cell in ten is removed, and for two hundred rows a third of the sensors is
+# missing. The removed values are kept for evaluation.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,56 +26,58 @@ from skdae.datasets import make_sensor_data
 plant = make_sensor_data(3000, faults=(), as_frame=True, random_state=0)
 table = plant.data.ffill().bfill()
 rng = np.random.default_rng(0)
-is_lost = rng.random(table.shape) < 0.1
-silent = slice(2500, 2700)
-is_lost[silent, : table.shape[1] // 3] = True
-with_holes = table.mask(is_lost)
+is_missing = rng.random(table.shape) < 0.1
+outage = slice(2500, 2700)
+is_missing[outage, : table.shape[1] // 3] = True
+incomplete = table.mask(is_missing)
 
 # %%
-# Fill them
-# ---------
+# Imputation
+# ----------
 #
-# The past is learned from, holes and all; then the holes of all rows are filled. With
-# ``set_output`` a frame comes back, with its index and its dtypes.
+# The training rows may have missing values as well. With ``set_output`` the result is a
+# DataFrame with the index and the dtypes of the input.
 
 imputer = GradualDAEImputer(random_state=0).set_output(transform="pandas")
-filled = imputer.fit(with_holes[:2000]).transform(with_holes)
+filled = imputer.fit(incomplete[:2000]).transform(incomplete)
 print(filled.isna().sum().sum(), "cells are missing,")
-print(int((filled != table).to_numpy()[~is_lost].sum()), "others have changed")
+n_changed = int((filled != table).to_numpy()[~is_missing].sum())
+print(n_changed, "observed cells have changed")
 
 # %%
-# Beside simpler methods, which are given standard units: the lost cells of the
-# thousand rows that were not learned from.
+# Baselines, on standardised sensors: the error of the removed cells in the thousand
+# held-out rows.
 
 scaler = StandardScaler().fit(table[:2000])
 truth = scaler.transform(table)
 
 
 def error(Z):
-    return np.sqrt(np.mean((Z - truth)[2000:][is_lost[2000:]] ** 2))
+    return np.sqrt(np.mean((Z - truth)[2000:][is_missing[2000:]] ** 2))
 
 
-rivals = {
+baselines = {
     "mean": SimpleImputer(),
     "nearest neighbours": KNNImputer(),
-    "a regression for each": IterativeImputer(max_iter=30, tol=0.01, random_state=0),
+    "iterated regressions": IterativeImputer(max_iter=30, tol=0.01, random_state=0),
 }
-Z = scaler.transform(with_holes)
+Z = scaler.transform(incomplete)
 errors = {
-    name: error(rival.fit(Z[:2000]).transform(Z)) for name, rival in rivals.items()
+    name: error(baseline.fit(Z[:2000]).transform(Z))
+    for name, baseline in baselines.items()
 }
 errors["skdae"] = error(scaler.transform(filled))
 for name, value in errors.items():
     print(f"{name:25s}{value:.3f}")
 
 # %%
-# How sure is it?
-# ---------------
+# Uncertainty
+# -----------
 #
-# ``sample_imputations`` draws tables from what the missing cells may have been. Where
-# they lie apart, the other sensors do not tell.
+# ``sample_imputations`` draws several imputed tables (multiple imputation). Their
+# spread is the uncertainty of the imputed values.
 
-draws = np.stack(imputer.set_params(n_imputations=40).sample_imputations(with_holes))
+draws = np.stack(imputer.set_params(n_imputations=40).sample_imputations(incomplete))
 low, high = np.quantile(draws[:, :, 0], [0.05, 0.95], axis=0)
 
 rows = np.arange(2440, 2760)
@@ -83,7 +85,7 @@ name = table.columns[0]
 fig, (left, right) = plt.subplots(
     1, 2, figsize=(11, 4), width_ratios=(2.2, 1), layout="constrained"
 )
-left.axvspan(silent.start, silent.stop, color="#f0f2f5", lw=0)
+left.axvspan(outage.start, outage.stop, color="#f0f2f5", lw=0)
 left.fill_between(
     rows,
     low[rows],
@@ -93,13 +95,13 @@ left.fill_between(
     lw=0,
     label="90 % of draws",
 )
-left.plot(rows, table[name][rows], color="#8a8f98", lw=1, label="what was lost")
-left.plot(rows, filled[name][rows], color="#1f5fbf", lw=1, label="as filled")
+left.plot(rows, table[name][rows], color="#8a8f98", lw=1, label="true value")
+left.plot(rows, filled[name][rows], color="#1f5fbf", lw=1, label="imputed")
 left.set(xlabel="row (time)", ylabel=name, xlim=(rows[0], rows[-1]))
-left.set_title("a third of the sensors is silent where shaded", fontsize=10)
+left.set_title("shaded: a third of the sensors is missing", fontsize=10)
 left.legend(frameon=False, fontsize=8)
 
-colours = ["#8a8f98"] * len(rivals) + ["#1f5fbf"]
+colours = ["#8a8f98"] * len(baselines) + ["#1f5fbf"]
 right.barh(list(errors), list(errors.values()), color=colours)
 right.invert_yaxis()
 right.set(xlabel="error, standard deviations")

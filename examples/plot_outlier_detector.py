@@ -1,19 +1,19 @@
 """
-Which sensor, and how sure?
-===========================
+Outlier detector: thresholds and contributions
+==============================================
 
-A detector that cries wolf is switched off. ``GradualDAEOutlierDetector`` sets its
-threshold on rows that its networks have not seen, so that a false alarm rate of 1 % is
-one, and says of each alarm which sensors it is about.
+``GradualDAEOutlierDetector`` calibrates its threshold on out-of-fold scores, so that
+new normal rows have the requested false alarm rate, and attributes each score to the
+sensors.
 """
 
 # %%
-# A healthy past and a future with faults
-# ---------------------------------------
+# Training on normal rows, test rows with faults
+# ----------------------------------------------
 #
-# Rows of a plant come in the order of time and resemble their neighbours. Calibration
-# therefore holds out blocks of consecutive rows: a row is not judged by a network that
-# has seen the minute before it.
+# The rows of a plant are in time order and autocorrelated. Calibration therefore holds
+# out blocks of consecutive rows, so that no row is scored by a network that was trained
+# on its neighbours.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -45,22 +45,21 @@ detector = GradualDAEOutlierDetector(
 ).fit(past)
 alarms = detector.predict(future) == -1
 area = roc_auc_score(is_fault, -detector.score_samples(future))
-print(f"faulty rows found   {alarms[is_fault].mean():.1%}")
-print(f"false alarms        {alarms[~is_fault].mean():.1%}")
+print(f"detection rate      {alarms[is_fault].mean():.1%}")
+print(f"false alarm rate    {alarms[~is_fault].mean():.1%}")
 print(f"area under the ROC  {area:.3f}")
 
-# %%
-# ``contributions`` adds up to the score. Is the sensor that adds most the one that is
-# broken?
+# %% The contributions of a row add up to its score. How often is the sensor with the
+# largest contribution the faulty one?
 
 contributions = detector.contributions(future)
-blamed = contributions.argmax(axis=1)
-found = alarms & is_fault
-right = plant.mask[3000:][np.arange(len(future)), blamed]
-print(f"the right sensor    {right[found].mean():.1%} of the faulty rows found")
+top_sensor = contributions.argmax(axis=1)
+is_detected = alarms & is_fault
+is_faulty_sensor = plant.mask[3000:][np.arange(len(future)), top_sensor]
+print(f"faulty sensor first {is_faulty_sensor[is_detected].mean():.1%}")
 
 # %%
-# The codes and errors of a transformer also serve scikit-learn's own detectors.
+# The codes and errors of a transformer can also be the input of another detector.
 
 pipeline = make_pipeline(
     GradualDAETransformer(
@@ -69,13 +68,13 @@ pipeline = make_pipeline(
     IsolationForest(random_state=0),
 ).fit(past)
 area = roc_auc_score(is_fault, -pipeline.score_samples(future))
-print(f"before a forest     {area:.3f}")
+print(f"isolation forest    {area:.3f}")
 
 # %%
-# The top sensors over time
-# -------------------------
+# Contributions over time
+# -----------------------
 #
-# Strangeness, its threshold and the alarms; below, the sensors that add most to them.
+# Anomaly scores, threshold and alarms; below, the sensors that contribute most.
 
 AnomalyTimelineDisplay.from_predictions(
     detector.score_samples(future),

@@ -1,20 +1,18 @@
 """
-Sensors and alarms in pictures
-==============================
+Plots of sensors and alarms
+===========================
 
-Numbers persuade an engineer, and pictures show her where to look. The displays of
-:mod:`skdae.plotting` draw what the estimators say of a table: how training went, what
-a sensor should have read, where residuals are, which alarms there were and what they
-are about.
+The displays of :mod:`skdae.plotting` show training curves, reconstructions, residuals,
+alarms with the sensors behind them, codes, and comparisons of schedules.
 """
 
 # %%
-# A plant with a clock
-# --------------------
+# A plant with time stamps
+# ------------------------
 #
-# A month of readings every ten minutes. The displays take the names of the sensors and
-# the time of the rows from the DataFrame. The first half is the past, without the rows
-# known to be faulty; the second half is what came after.
+# A month of readings every ten minutes. The displays take the sensor names and the time
+# from the DataFrame. The first half, without known faults, is for training; the second
+# half is new data.
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -38,11 +36,11 @@ faulty = plant.target.to_numpy() == 1
 past, future = table[:2160][~faulty[:2160]], table[2160:]
 
 # %%
-# How training went
-# -----------------
+# Training curve
+# --------------
 #
-# Layers are added one by one; each phase says how deep the network is. Held-out rows
-# tell whether a phase has learned the plant or its rows by heart.
+# Layers are added one by one; each phase shows the depth of the network. The loss of
+# held-out rows shows whether a phase overfits.
 
 dae = GradualDAETransformer(
     (64, 32, 8),
@@ -63,13 +61,13 @@ plt.show()
 dae
 
 # %%
-# What the sensors should have read
-# ---------------------------------
+# Expected values of the sensors
+# ------------------------------
 #
-# On the 27th a group of sensors falls silent and reads 0. What is rebuilt stays nearer
-# to the plant, though a healthy sensor (the last) is drawn along. Where nothing was
-# measured at all, what the network fills in is marked. Without ``features`` the sensors
-# that deviate most are drawn.
+# On the 27th a group of sensors drops out and reads 0. The reconstruction remains
+# closer to the true value, although a healthy sensor (the last) is affected as well.
+# Imputed cells are marked. Without ``features`` the sensors with the largest deviations
+# are shown.
 
 ReconstructionDisplay.from_estimator(
     dae,
@@ -80,21 +78,21 @@ ReconstructionDisplay.from_estimator(
 plt.show()
 
 # %%
-# All sensors at a glance
-# -----------------------
+# Residuals of all sensors
+# ------------------------
 #
-# A single coloured line is a sensor that disagrees with the others; a coloured column
-# is a group that fell silent, or a state that the plant has not been in before.
+# A single coloured line is a sensor that is inconsistent with the others; a coloured
+# column is a group that dropped out, or a state that did not occur in training.
 
 ResidualHeatmapDisplay.from_estimator(dae, future)
 plt.show()
 
 # %%
-# Alarms and what they are about
-# ------------------------------
+# Alarms and contributions
+# ------------------------
 #
-# The threshold of the detector comes from rows that its networks have not seen. Below
-# the scores, the sensors that add most to the alarms.
+# The threshold of the detector is calibrated on out-of-fold scores. Below the scores
+# are the sensors that contribute most to the alarms.
 
 detector = GradualDAEOutlierDetector(
     GradualDAETransformer((64, 16), noise="random_masking", noise_rate=1, max_iter=30),
@@ -105,23 +103,22 @@ AnomalyTimelineDisplay.from_estimator(detector, future, faulty[2160:])
 plt.show()
 
 # %%
-# A map of the plant's states
-# ---------------------------
+# Map of the codes
+# ----------------
 #
-# The codes are what the network keeps of a row, here coloured by what was wrong with
-# it. Rows whose sensors fell silent together lie far out. A drift or a stuck sensor
-# hides among the normal rows: the code is what a row has in common with others, and it
-# is the residual that tells such faults.
+# The codes of the rows, coloured by fault. Rows in which a group dropped out are far
+# from the others. Drifts and stuck sensors are not separated from the normal rows: the
+# code describes what the sensors have in common, and such faults show in the residuals.
 
 CodeMapDisplay.from_estimator(dae, table, plant.fault_kind.rename("fault"))
 plt.show()
 
 # %%
-# Which schedule?
-# ---------------
+# Comparison of schedules
+# -----------------------
 #
-# The same number of weight updates for all, on the same rows and seeds; drawn is the
-# difference from stacked training. The intervals speak of other seeds, not of other
+# All schedules have the same number of weight updates, rows and seeds. The plot shows
+# the difference from stacked training. The intervals are for other seeds, not for other
 # plants.
 
 ScheduleComparisonDisplay.from_estimator(
