@@ -58,7 +58,7 @@ def test_precision_and_whitening_go_with_the_covariance():
 
 @pytest.mark.parametrize("n_rows", [2, 12, 13, 40])
 @pytest.mark.parametrize("width", [1, 5, 60])
-def test_constant_columns_have_the_least_variance(n_rows, width):
+def test_constant_columns_have_the_minimum_variance(n_rows, width):
     V, _ = rows_of(n_rows, width)
     V = np.column_stack([V, np.full(n_rows, 3.0)])
     axes = shrunk_covariance(V, 1e-6)

@@ -1,4 +1,4 @@
-"""The detector: honest thresholds, scores that add up, rows it has not seen."""
+"""The outlier detector: thresholds, held-out rows, scores and contributions."""
 
 import pickle
 import warnings
@@ -18,17 +18,21 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdae import GradualDAEOutlierDetector, GradualDAETransformer
-from skdae._outlier import _scores
+from skdae._outlier import _models
 from skdae._outlier._covariance import shrunk_covariance
-from skdae._outlier._cross_fit import fingerprints, say
+from skdae._outlier._cross_fit import fingerprints, member_weights
+from skdae._outlier._models import MIN_SPREAD
 from skdae._outlier._scores import (
     COMBINATION,
-    LEAST_SPREAD,
     SCORES,
-    Scale,
-    column_parts,
+    Combination,
+    column_contributions,
 )
 from skdae._outlier._thresholds import conformal_threshold, make_folds, rows_needed
+from skdae._outlier._views import Views
+from skdae._random import spawn_streams
+from skdae._table.encoder import TableEncoder
+from skdae._table.schema import Schema
 from skdae.timeseries import EWMA, KOfN, SlidingWindow
 
 NETWORK = GradualDAETransformer((12, 3), noise_rate=0.3, max_iter=15)
@@ -55,10 +59,15 @@ SCALE = X.std(axis=0)
 
 
 def broken(rows, column):
-    """Rows with one sensor far from what the others say."""
+    """Rows with one sensor far from its value given the others."""
     rows = rows.copy()
     rows[:, column] += 8 * SCALE[column]
     return rows
+
+
+def squared_errors(member, rows):
+    """Mean squared residual of each row by a network."""
+    return (Views(member.encoder, member.network, rows).residuals ** 2).mean(axis=1)
 
 
 FITTED = small().fit(X)
@@ -75,10 +84,8 @@ def test_false_alarms_on_fresh_rows_are_those_asked_for():
         wide, scores="whitened_error", false_alarm_rate=0.05, random_state=0
     ).fit(rows)
     assert 0.02 < (detector.predict(fresh) == -1).mean() < 0.08
-    network = detector.members_[0].transformer
-    seen = -network.score_samples(rows)
-    misled = (-network.score_samples(fresh) > np.quantile(seen, 0.95)).mean()
-    assert misled > 0.08
+    training, new = (squared_errors(detector.members_[0], X) for X in (rows, fresh))
+    assert (new > np.quantile(training, 0.95)).mean() > 0.08
 
 
 @pytest.mark.parametrize(("rate", "needed"), [(0.01, 99), (0.05, 19), (0.3, 3)])
@@ -130,10 +137,10 @@ def test_broken_rows_are_found():
 # --- rows not seen --------------------------------------------------------------------
 
 
-def test_training_rows_are_scored_by_networks_that_have_not_seen_them():
-    """score_samples says of them what calibration has found."""
+def test_training_rows_are_scored_by_networks_not_trained_on_them():
+    """Their scores are those of calibration."""
     np.testing.assert_allclose(FITTED.score_samples(X), FITTED.calibration_scores_)
-    weights = say(FITTED.members_, np.vstack([X, FRESH]))
+    weights = member_weights(FITTED.members_, np.vstack([X, FRESH]))
     assert ((weights[: len(X)] > 0).sum(axis=1) == 1).all()
     np.testing.assert_allclose(weights[len(X) :], 1 / 3)
 
@@ -155,7 +162,7 @@ def test_groups_are_held_out_as_a_whole():
     detector = small().fit(X, groups=groups)
     prints = fingerprints(X)
     for member in detector.members_:
-        trained = np.isin(prints, member.seen).reshape(10, 20)
+        trained = np.isin(prints, member.trained_on).reshape(10, 20)
         assert (trained.all(axis=1) | ~trained.any(axis=1)).all()
     with pytest.raises(ValueError, match="groups has the shape"):
         small().fit(X, groups=groups[:-1])
@@ -250,11 +257,19 @@ def test_contributions_have_names():
     np.testing.assert_array_equal(listed, FITTED.contributions(FRESH))
 
 
-def test_a_mean_of_squares_is_that_of_the_transformer():
-    detector = small(scores="squared_error").fit(X)
-    by_network = [m.transformer.score_samples(FRESH) for m in detector.members_]
+def test_a_member_is_the_network_of_the_transformer_on_its_rows():
+    """And its mean squared residual the score of that transformer."""
+    detector = small(scores="squared_error", calibration=KFold(3)).fit(X)
+    seeds = spawn_streams(0).init.integers(2**31, size=3)
+    by_network = [
+        clone(NETWORK)
+        .set_params(random_state=int(seed))
+        .fit(X[train])
+        .score_samples(FRESH)
+        for seed, (train, _) in zip(seeds, KFold(3).split(X), strict=True)
+    ]
     np.testing.assert_allclose(
-        detector.score_samples(FRESH), np.mean(by_network, axis=0)
+        detector.score_samples(FRESH), np.mean(by_network, axis=0), rtol=1e-6
     )
 
 
@@ -264,44 +279,38 @@ def test_distances_are_those_of_mahalanobis(view):
     name = {"code": "code_distance", "inputs": "distance"}[view]
     detector = small(scores=name).fit(X)
     member = detector.members_[0]
-    trained = X[np.isin(fingerprints(X), member.seen)]
-    network = member.transformer
-    values = {
-        "code": network.transform,
-        "inputs": lambda rows: network.table_encoder_.encode(rows)[0],
-    }[view]
-    axes = shrunk_covariance(values(trained).astype(float), LEAST_SPREAD**2)
-    gaps = values(FRESH).astype(float) - axes.center
-    expected = np.einsum("ij,jk,ik->i", gaps, axes.precision, gaps) / gaps.shape[1]
-    np.testing.assert_allclose(
-        member.strangeness((name,), FRESH)[:, 0], expected, rtol=1e-6
+    trained = X[np.isin(fingerprints(X), member.trained_on)]
+    training, new = (
+        Views(member.encoder, member.network, rows)[view] for rows in (trained, FRESH)
     )
+    axes = shrunk_covariance(training, MIN_SPREAD**2)
+    gaps = new - axes.center
+    expected = np.einsum("ij,jk,ik->i", gaps, axes.precision, gaps) / gaps.shape[1]
+    np.testing.assert_allclose(member.score((name,), FRESH)[:, 0], expected, rtol=1e-6)
 
 
 def test_a_row_is_no_neighbour_of_itself():
     model = SCORES["neighbors"].learn(X, 2)
     distances = np.sqrt(((X[:, None] - X) ** 2).sum(axis=2))
     nearest = np.sort(distances, axis=1)
-    np.testing.assert_allclose(
-        model.strangeness(X), (nearest[:, 1:3] ** 2).mean(axis=1)
-    )
+    np.testing.assert_allclose(model.score(X), (nearest[:, 1:3] ** 2).mean(axis=1))
     distances = ((FRESH[:, None] - X) ** 2).sum(axis=2)
     np.testing.assert_allclose(
-        model.strangeness(FRESH), np.sort(distances, axis=1)[:, :2].mean(axis=1)
+        model.score(FRESH), np.sort(distances, axis=1)[:, :2].mean(axis=1)
     )
 
 
 def test_whitened_neighbours_are_near_by_the_covariance():
     """Not in the units of the features."""
     model = SCORES["error_neighbors"].learn(X, 2)
-    axes = shrunk_covariance(X, LEAST_SPREAD**2)
+    axes = shrunk_covariance(X, MIN_SPREAD**2)
     gaps = FRESH[:, None] - X
     squares = np.einsum("ijk,kl,ijl->ij", gaps, axes.precision, gaps) / X.shape[1]
     expected = np.sort(squares, axis=1)[:, :2].mean(axis=1)
-    np.testing.assert_allclose(model.strangeness(FRESH), expected)
-    np.testing.assert_allclose(model.parts(FRESH).sum(axis=1), expected)
+    np.testing.assert_allclose(model.score(FRESH), expected)
+    np.testing.assert_allclose(model.contributions(FRESH).sum(axis=1), expected)
     scaled = SCORES["error_neighbors"].learn(X / SCALE, 2)
-    assert np.corrcoef(scaled.strangeness(FRESH / SCALE), expected)[0, 1] > 0.9
+    assert np.corrcoef(scaled.score(FRESH / SCALE), expected)[0, 1] > 0.9
 
 
 def test_rank_neighbours_do_not_see_the_units_of_a_column():
@@ -309,47 +318,45 @@ def test_rank_neighbours_do_not_see_the_units_of_a_column():
     stretched = X / SCALE
     stretched[:, 2] = np.exp(stretched[:, 2])
     plain, same = (
-        SCORES["rank_neighbors"].learn(rows, 2).strangeness(rows)
+        SCORES["rank_neighbors"].learn(rows, 2).score(rows)
         for rows in (X / SCALE, stretched)
     )
     np.testing.assert_allclose(plain, same)
 
 
 def test_a_row_is_compared_with_at_most_so_many(monkeypatch):
-    monkeypatch.setattr(_scores, "MOST_NEIGHBORS", 50)
+    monkeypatch.setattr(_models, "MAX_REFERENCE_ROWS", 50)
     model = SCORES["neighbors"].learn(X, 2)
     assert len(model.reference) == 50
     np.testing.assert_array_equal(model.reference[[0, -1]], X[[0, -1]])
 
 
-def test_a_combination_is_a_mean_of_what_is_above_usual():
-    """No lower where one of its scores is higher; unusually low ones count as usual."""
+def test_a_combination_is_the_mean_excess_over_normal_scores():
+    """No lower where one of its scores is higher; low ones count as normal."""
     rng = np.random.default_rng(0)
-    scale = Scale.learn(np.exp(rng.normal(size=(500, 3))))
-    usual = np.exp(rng.normal(size=(50, 3)))
-    higher = usual * [1, 5, 1]
-    assert (scale.combined(higher) > scale.combined(usual)).all()
-    far = usual * [1, 1e9, 1]
-    by_itself = scale.marks(far)[:, 1] / 3
-    others = scale.combined(far) - by_itself
+    combination = Combination.learn(np.exp(rng.normal(size=(500, 3))))
+    normal = np.exp(rng.normal(size=(50, 3)))
+    higher = normal * [1, 5, 1]
+    assert (combination.combine(higher) > combination.combine(normal)).all()
+    far = normal * [1, 1e9, 1]
+    by_itself = combination.standardize(far)[:, 1] / 3
+    others = combination.combine(far) - by_itself
     np.testing.assert_allclose(
-        others, scale.combined(usual * [1, 1e-9, 1]), rtol=1e-6, atol=1e-9
+        others, combination.combine(normal * [1, 1e-9, 1]), rtol=1e-6, atol=1e-9
     )
-    lowest = scale.combined(np.full((1, 3), 1e-9))
+    lowest = combination.combine(np.full((1, 3), 1e-9))
     assert 0 <= lowest < 1e-6
 
 
-def test_hidden_cells_are_judged_without_themselves():
-    """What a network says of a hidden cell does not hang on the cell."""
-    from skdae._transformer import _outputs
-
-    network = FITTED.members_[0].transformer
+def test_hidden_cells_are_rebuilt_without_themselves():
+    """What a hidden cell is rebuilt as does not depend on the cell."""
+    member = FITTED.members_[0]
     moved = broken(FRESH, 2)
     shift = moved[:, 2] - FRESH[:, 2]
 
     def rebuilt(rows):
-        errors = _outputs.outputs_of(network, _outputs.hidden_residuals, rows)[:, 2]
-        return network.table_encoder_.metric.forward(rows)[:, 2] - errors
+        errors = Views(member.encoder, member.network, rows).hidden[:, 2]
+        return member.encoder.metric.forward(rows)[:, 2] - errors
 
     np.testing.assert_allclose(rebuilt(moved), rebuilt(FRESH), atol=1e-5)
     assert (shift != 0).all()
@@ -367,7 +374,7 @@ def test_unknown_scores_are_refused(scores):
 
 
 def test_outliers_in_training_are_left_out():
-    """A cluster of them does not vouch for itself."""
+    """The rows of a cluster of them do not mask each other."""
     jitter = np.random.default_rng(5).normal(size=(12, 8)) * 0.1 * SCALE
     cluster = broken(broken(X[:1], 2), 6) + jitter
     rows = np.vstack([X, cluster])
@@ -383,10 +390,34 @@ def test_outliers_in_training_are_left_out():
     assert found["auto"] > 0.95
     prints = fingerprints(cluster)
     for member in small(contamination=0.05).fit(rows).members_:
-        assert np.isin(prints, member.seen).mean() < 0.1
+        assert np.isin(prints, member.trained_on).mean() < 0.1
 
 
 # --- tables ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scores", [tuple(SCORES), "auto"])
+def test_a_table_is_read_once_and_encoded_once_per_network(monkeypatch, scores):
+    calls = {"fit": 0, "read": 0, "encode": 0}
+
+    def counted(owner, name):
+        function = getattr(owner, name)
+
+        def count(*args, **kwargs):
+            calls[name] += 1
+            return function(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, count)
+
+    counted(Schema, "fit")
+    counted(Schema, "read")
+    counted(TableEncoder, "encode")
+    detector = small(scores=scores).fit(X)
+    assert (calls["fit"], calls["read"]) == (1, 0)
+    for method in (detector.score_samples, detector.predict, detector.contributions):
+        calls.update(read=0, encode=0)
+        method(FRESH)
+        assert (calls["read"], calls["encode"]) == (1, len(detector.members_))
 
 
 @pytest.mark.parametrize("scores", [*SCORES, "auto"])
@@ -402,7 +433,7 @@ def test_a_category_that_some_folds_lack(scores):
     np.testing.assert_allclose(detector.contributions(table).sum(axis=1), -scored)
 
 
-def test_rows_in_the_order_of_time_are_not_held_out_at_random_in_silence():
+def test_random_folds_of_rows_in_time_order_give_a_warning():
     walk = np.cumsum(factors(200, 0), axis=0)
     with pytest.warns(UserWarning, match="Neighbouring rows .* calibration='blocked'"):
         small(false_alarm_rate=0.05).fit(walk)
@@ -452,12 +483,12 @@ def test_missing_and_categorical_cells():
         small(clone(NETWORK).set_params(missing_values="error")).fit(table.iloc[:, :8])
 
 
-def test_parts_of_one_hot_groups_belong_to_their_column():
+def test_contributions_of_one_hot_groups_belong_to_their_column():
     network = GradualDAETransformer((4,), max_iter=1, categorical_features=[0])
     columns = network.fit([[0, 1.0], [1, 2.0], [2, 3.0]]).table_encoder_
     parts = np.arange(8.0).reshape(2, 4)  # the number, then three categories
     np.testing.assert_array_equal(
-        column_parts(parts, "inputs", columns), [[1 + 2 + 3, 0], [5 + 6 + 7, 4]]
+        column_contributions(parts, "inputs", columns), [[1 + 2 + 3, 0], [5 + 6 + 7, 4]]
     )
 
 
@@ -487,12 +518,12 @@ def test_a_refit_is_the_same_to_the_bit():
 def test_rounds_are_averaged():
     detector = small(n_estimators=2).fit(X)
     assert len(detector.members_) == 6
-    seen = say(detector.members_, X) > 0
+    seen = member_weights(detector.members_, X) > 0
     assert (seen.sum(axis=1) == 2).all()
     np.testing.assert_allclose(detector.score_samples(X), detector.calibration_scores_)
 
 
-def test_a_pickled_detector_says_the_same():
+def test_a_pickled_detector_gives_the_same_scores():
     copy = pickle.loads(pickle.dumps(FITTED))
     np.testing.assert_array_equal(copy.predict(FRESH), FITTED.predict(FRESH))
     np.testing.assert_array_equal(
@@ -502,10 +533,9 @@ def test_a_pickled_detector_says_the_same():
 
 def test_the_transformer_is_cloned_and_searched():
     network = clone(NETWORK)
-    detector = small(network).fit(X)
+    small(network).fit(X)
     assert not hasattr(network, "network_")
     assert network.random_state is None
-    assert detector.members_[0].transformer is not network
     search = GridSearchCV(
         small(false_alarm_rate=0.05),
         {"transformer__hidden_layer_sizes": [(4,), (12, 3)]},
@@ -516,8 +546,9 @@ def test_the_transformer_is_cloned_and_searched():
     order = np.random.default_rng(0).permutation(len(rows))
     truth = np.repeat([0, 1], len(X))
     search.fit(rows[order], truth[order])
-    chosen = search.best_estimator_.members_[0].transformer.hidden_layer_sizes
-    assert chosen == search.best_params_["transformer__hidden_layer_sizes"]
+    layers = search.best_estimator_.members_[0].network.encoder
+    chosen = search.best_params_["transformer__hidden_layer_sizes"]
+    assert tuple(len(layer.bias) for layer in layers) == chosen
 
 
 def test_in_a_pipeline():

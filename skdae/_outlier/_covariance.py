@@ -11,8 +11,8 @@ import numpy as np
 from sklearn.covariance import LedoitWolf
 from sklearn.isotonic import isotonic_regression
 
-FEWEST_ROWS = 13  # below, the shape of a spectrum cannot be told
-LEAST_SHARE = 1e-13  # of the largest variance: less is rounding
+MIN_ROWS = 13  # below, the shape of a spectrum cannot be estimated
+MIN_SHARE = 1e-13  # of the largest variance: less is rounding
 FAR = 50.0  # bandwidths from which a transform is that of a point
 ROOT_5 = np.sqrt(5.0)  # half the width of the kernel
 
@@ -35,21 +35,21 @@ class Axes:
         return (V - self.center) @ (self.directions / np.sqrt(self.variances))
 
 
-def shrunk_covariance(V: np.ndarray, least_variance: float) -> Axes:
+def shrunk_covariance(V: np.ndarray, min_variance: float) -> Axes:
     """Return a covariance of rows (n, width) with shrunk variances of its axes.
 
-    No axis has less than `least_variance`. By the analytical formula of O. Ledoit and
+    No axis has less than `min_variance`. By the analytical formula of O. Ledoit and
     M. Wolf, "Analytical nonlinear shrinkage of large-dimensional covariance matrices",
     Annals of Statistics 48(5), 2020.
     """
     n_rows, width = V.shape
     center = V.mean(axis=0)
-    if n_rows < FEWEST_ROWS:
+    if n_rows < MIN_ROWS:
         variances, directions = np.linalg.eigh(LedoitWolf().fit(V).covariance_)
-        return Axes(center, directions, np.maximum(variances, least_variance))
+        return Axes(center, directions, np.maximum(variances, min_variance))
     covariance = np.cov(V, rowvar=False).reshape(width, width)
     found, directions = np.linalg.eigh(covariance)  # ascending
-    seen = found > LEAST_SHARE * max(found[-1], least_variance)
+    seen = found > MIN_SHARE * max(found[-1], min_variance)
     variances = np.zeros(width)
     if seen.any():
         n_free = n_rows - 1
@@ -60,7 +60,7 @@ def shrunk_covariance(V: np.ndarray, least_variance: float) -> Axes:
         if n_unseen:
             variances[~seen] = unseen
     variances = isotonic_regression(variances)  # what was larger stays so
-    return Axes(center, directions, np.maximum(variances, least_variance))
+    return Axes(center, directions, np.maximum(variances, min_variance))
 
 
 def _shrunk(found: np.ndarray, n_free: int, n_unseen: int) -> tuple[np.ndarray, float]:

@@ -1,4 +1,4 @@
-"""Networks trained on parts of the rows in turn, and scores of what they left out."""
+"""Networks trained on parts of the rows in turn, and scores of held-out rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,30 +8,27 @@ import numpy as np
 from scipy.stats import rankdata
 from sklearn.base import clone
 
+from skdae._core.monitor import PhaseRecord
+from skdae._core.network import Network
+from skdae._outlier._models import Model
 from skdae._outlier._scores import (
     SCORES,
-    VIEWS,
-    Model,
     Score,
-    column_parts,
-    parts_by_witness,
-    views_needed,
+    code_contributions,
+    column_contributions,
+    views_of,
 )
 from skdae._outlier._thresholds import Folds
+from skdae._outlier._views import IS_RESIDUAL, Views
 from skdae._table.encoder import TableEncoder
 from skdae._transformer import GradualDAETransformer
-from skdae._transformer._outputs import outputs_of
 from skdae._transformer._transformer import fit_matrix
 
 FINGERPRINT_SEED = 0
-TRIM_ROUNDS = 3  # times that the centre is found anew without the strangest rows
+TRIM_ROUNDS = 3  # times that the centre is found anew without the most anomalous rows
 
 
-def views_of(
-    transformer: GradualDAETransformer, views: set[str], raw: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Return what a fitted network shows of rows."""
-    return {name: outputs_of(transformer, VIEWS[name].values, raw) for name in views}
+# --- which rows are known, which are copies, which are normal -------------------------
 
 
 def fingerprints(raw: np.ndarray) -> np.ndarray:
@@ -43,162 +40,221 @@ def fingerprints(raw: np.ndarray) -> np.ndarray:
     return ((words * odd) ^ (words >> 32)).sum(axis=1, dtype=np.uint64)
 
 
-def copies(raw: np.ndarray, n_splits: int) -> np.ndarray | None:
+def duplicate_groups(raw: np.ndarray, n_splits: int) -> np.ndarray | None:
     """Return a group per row that its copies share, None where there are none.
 
-    Held out apart from them, a row would not be a fresh one.
+    A row whose copy was trained on is not a new one.
     """
     distinct, groups = np.unique(fingerprints(raw), return_inverse=True)
-    is_worth = n_splits <= len(distinct) < len(raw)
-    return groups if is_worth else None
+    can_be_split = n_splits <= len(distinct) < len(raw)
+    return groups if can_be_split else None
+
+
+def find_inliers(
+    encoder: TableEncoder, raw: np.ndarray, trim: float, n_neighbors: int
+) -> np.ndarray:
+    """Return which rows are left without the share `trim` of the most anomalous ones.
+
+    By the sum of the ranks of two distances: from the centre, measured anew without
+    the most anomalous rows, and from the nearest rows. No network is trained for it.
+    """
+    inliers = np.ones(len(raw), dtype=bool)
+    if trim == 0:
+        return inliers
+    inputs = encoder.encode(raw)[0].astype(np.float64)
+    for _ in range(TRIM_ROUNDS):
+        distances = SCORES["distance"].learn(inputs[inliers], 0).score(inputs)
+        inliers = distances <= np.quantile(distances, 1 - trim)
+    near = SCORES["neighbors"].learn(inputs, n_neighbors).score(inputs)
+    ranks = rankdata(distances) + rankdata(near)
+    return ranks <= np.quantile(ranks, 1 - trim)
+
+
+# --- a member of the ensemble --------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Member:
-    """A network and what each score has learned from its rows."""
+    """A network of the ensemble, and what each score has learned for it.
 
-    transformer: GradualDAETransformer
-    models: tuple[Model, ...]  # in the order of the scores
-    seen: np.ndarray  # fingerprints of the rows that it was trained on
-    witnesses: np.ndarray  # inputs of the rows that codes are compared with
+    Attributes
+    ----------
+    encoder : TableEncoder
+        From the table to the network's input.
+    network : Network
+        The network.
+    phases : tuple of PhaseRecord
+        Its training.
+    loss_curve : list of float
+        Its training loss by epoch.
+    models : tuple of Model
+        By score, in the order of the detector's `score_names_`.
+    trained_on : ndarray
+        Fingerprints of its training rows.
+    reference : ndarray of shape (n_reference, n_features)
+        Encoded training rows that codes are compared with; empty without such a score.
+    """
 
-    def strangeness(self, names: Sequence[str], raw: np.ndarray) -> np.ndarray:
-        """Return the scores of rows, (n, n_scores)."""
-        shown = views_of(self.transformer, views_needed(names), raw)
-        scores = [
-            model.strangeness(shown[SCORES[name].view])
-            for name, model in zip(names, self.models, strict=True)
-        ]
-        return np.column_stack(scores)
+    encoder: TableEncoder
+    network: Network
+    phases: tuple[PhaseRecord, ...]
+    loss_curve: list[float]
+    models: tuple[Model, ...]
+    trained_on: np.ndarray
+    reference: np.ndarray
 
-    def parts(self, names: Sequence[str], raw: np.ndarray) -> np.ndarray:
+    def score(self, names: Sequence[str], raw: np.ndarray) -> np.ndarray:
+        """Return the anomaly scores of rows, (n, n_scores)."""
+        views = Views(self.encoder, self.network, raw)
+        return np.column_stack(
+            [
+                model.score(views[SCORES[name].view])
+                for name, model in zip(names, self.models, strict=True)
+            ]
+        )
+
+    def contributions(self, names: Sequence[str], raw: np.ndarray) -> np.ndarray:
         """Return what each column adds to each score, (n_scores, n, n_columns)."""
-        shown = views_of(self.transformer, views_needed(names) | {"inputs"}, raw)
-        encoder = self.transformer.table_encoder_
-        found = []
-        for name, model in zip(names, self.models, strict=True):
-            view = SCORES[name].view
-            if view == "code":
-                parts = parts_by_witness(
-                    model, shown["code"], shown["inputs"], self.witnesses
-                )
-                view = "inputs"
-            else:
-                parts = model.parts(shown[view])
-            found.append(column_parts(parts, view, encoder))
-        return np.stack(found)
+        views = Views(self.encoder, self.network, raw)
+        return np.stack(
+            [
+                self._column_contributions(SCORES[name].view, model, views)
+                for name, model in zip(names, self.models, strict=True)
+            ]
+        )
+
+    def _column_contributions(
+        self, view: str, model: Model, views: Views
+    ) -> np.ndarray:
+        """Return what each column adds to one score, (n, n_columns)."""
+        if view != "code":
+            return column_contributions(
+                model.contributions(views[view]), view, self.encoder
+            )
+        shared = code_contributions(model, views[view], views.inputs, self.reference)
+        return column_contributions(shared, "inputs", self.encoder)
+
+
+def member_weights(members: Sequence[Member], raw: np.ndarray) -> np.ndarray:
+    """Return the weight of each member in the score of each row, (n, n_members).
+
+    A row is scored by the members that were not trained on it, with equal weights; by
+    all of them where there is none.
+    """
+    prints = fingerprints(raw)
+    is_new = np.column_stack(
+        [~np.isin(prints, member.trained_on) for member in members]
+    )
+    is_new[~is_new.any(axis=1)] = True
+    return is_new / is_new.sum(axis=1, keepdims=True)
+
+
+# --- networks of all folds -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FoldFit:
+    """The network of one fold, with the views that its scores learn from."""
+
+    transformer: GradualDAETransformer  # fitted
+    training: dict[str, np.ndarray]  # views of its training rows
+    held_out: dict[str, np.ndarray]  # views of its held-out rows
+    trained_on: np.ndarray  # fingerprints of its training rows
+
+    def member(self, models: tuple[Model, ...]) -> Member:
+        """Return what is kept of it."""
+        return Member(
+            self.transformer.table_encoder_,
+            self.transformer.network_,
+            self.transformer.phases_,
+            self.transformer.loss_curve_,
+            models,
+            self.trained_on,
+            self.training.get("inputs", np.empty((0, 0))),
+        )
 
 
 @dataclass(frozen=True)
 class CrossFit:
-    """A network per fold, and what all of them show of rows they have not seen."""
+    """The networks of all folds."""
 
-    transformers: list[GradualDAETransformer]
-    trained_on: list[dict[str, np.ndarray]]  # views of each network's own rows
-    held_out: list[dict[str, np.ndarray]]  # views of the rows that each left out
-    fold_of: np.ndarray  # (n_rows,) -1 where never held out
-    seen: list[np.ndarray]  # fingerprints of each network's own rows
+    folds: list[FoldFit]
+    fold_of: np.ndarray  # (n_rows,) the fold that holds a row out, -1 for none
 
-    def joined(self, view: str) -> np.ndarray:
-        """Return a view of all rows by the network that left each out, or NaN."""
-        width = self.held_out[0][view].shape[1]
+    def held_out(self, view: str) -> np.ndarray:
+        """Return a view of all rows by the network that held each out, or NaN."""
+        width = self.folds[0].held_out[view].shape[1]
         values = np.full((len(self.fold_of), width), np.nan)
-        for number, shown in enumerate(self.held_out):
-            values[self.fold_of == number] = shown[view]
+        for number, fold in enumerate(self.folds):
+            values[self.fold_of == number] = fold.held_out[view]
         return values
+
+    def score(
+        self, names: Sequence[str], inliers: np.ndarray, n_neighbors: int
+    ) -> tuple[np.ndarray, list[Member]]:
+        """Return the scores out of fold, (n_rows, n_scores), and the members."""
+        found = [self._score(SCORES[name], inliers, n_neighbors) for name in names]
+        members = [
+            fold.member(tuple(models[number] for _, models in found))
+            for number, fold in enumerate(self.folds)
+        ]
+        return np.column_stack([scores for scores, _ in found]), members
+
+    def _score(
+        self, score: Score, inliers: np.ndarray, n_neighbors: int
+    ) -> tuple[np.ndarray, list[Model]]:
+        """Return one score of the held-out rows, and its model for each fold.
+
+        Normal residuals are learned from held-out rows, never from those of training
+        rows; the held-out rows of the fold itself are left out.
+        """
+        usable = inliers & (self.fold_of >= 0)
+        scores = np.full(len(inliers), np.nan)
+        models: list[Model] = []
+        # other views have features of their own: a category may be in some folds only
+        pooled = self.held_out(score.view) if IS_RESIDUAL[score.view] else None
+        for number, fold in enumerate(self.folds):
+            rows = self.fold_of == number
+            if pooled is not None:
+                others = usable & ~rows if (usable & ~rows).sum() > 1 else usable
+                reference = pooled[others]
+            else:
+                reference = fold.training[score.view]
+            models.append(score.learn(reference, n_neighbors))
+            scores[rows] = models[-1].score(fold.held_out[score.view])
+        return scores, models
 
 
 def cross_fit(
     owner: Any,
-    network: tuple[GradualDAETransformer, TableEncoder],
-    views: set[str],
+    transformer: GradualDAETransformer,
+    encoder: TableEncoder,
+    names: Sequence[str],
     raw: np.ndarray,
-    usual: np.ndarray,
+    inliers: np.ndarray,
     folds: Folds,
     seeds: np.ndarray,
 ) -> CrossFit:
-    """Train a network per fold on the usual rows outside of it."""
-    transformer, encoder = network
-    own = {name for name in views if not VIEWS[name].held_out}
+    """Train a network per fold on the inliers outside of it."""
+    views = views_of(names)
+    own = {name for name in views if not IS_RESIDUAL[name]}
     own |= {"inputs"} if "code" in views else set()
-    result = CrossFit([], [], [], np.full(len(raw), -1), [])
+    fits, fold_of = [], np.full(len(raw), -1)
     for number, ((train, held_out), seed) in enumerate(zip(folds, seeds, strict=True)):
-        rows = raw[train[usual[train]]]
-        member = clone(transformer).set_params(random_state=int(seed))
-        fit_matrix(member, owner, encoder, rows)
-        result.transformers.append(member)
-        result.trained_on.append(views_of(member, own, rows))
-        result.seen.append(fingerprints(rows))
-        result.fold_of[held_out] = number
-        result.held_out.append(views_of(member, views, raw[result.fold_of == number]))
-    return result
-
-
-def judge(
-    fits: CrossFit, names: Sequence[str], usual: np.ndarray, n_neighbors: int
-) -> tuple[np.ndarray, list[Member]]:
-    """Return the scores of the held-out rows, (n_rows, n_scores), and the members."""
-    judged = [_judge_one(fits, SCORES[name], usual, n_neighbors) for name in names]
-    members = []
-    for number, transformer in enumerate(fits.transformers):
-        models = tuple(models[number] for _, models in judged)
-        witnesses = fits.trained_on[number].get("inputs", np.empty((0, 0)))
-        members.append(Member(transformer, models, fits.seen[number], witnesses))
-    return np.column_stack([scores for scores, _ in judged]), members
-
-
-def _judge_one(
-    fits: CrossFit, score: Score, usual: np.ndarray, n_neighbors: int
-) -> tuple[np.ndarray, list[Model]]:
-    """Return one score of the held-out rows, and its model for each network.
-
-    What residuals are usual is learned from held-out rows, never from residuals of
-    training rows; the rows of a network's own fold are left out of it.
-    """
-    known = usual & (fits.fold_of >= 0)
-    scores = np.full(len(usual), np.nan)
-    models: list[Model] = []
-    # other views have features of their own: a category may be in some folds only
-    joined = fits.joined(score.view) if VIEWS[score.view].held_out else None
-    for number, own in enumerate(fits.trained_on):
-        rows = fits.fold_of == number
-        if joined is not None:
-            others = known & ~rows if (known & ~rows).sum() > 1 else known
-            model = score.learn(joined[others], n_neighbors)
-        else:
-            model = score.learn(own[score.view], n_neighbors)
-        scores[rows] = model.strangeness(fits.held_out[number][score.view])
-        models.append(model)
-    return scores, models
-
-
-def say(members: Sequence[Member], raw: np.ndarray) -> np.ndarray:
-    """Return the weight of each member for each row, (n_rows, n_members).
-
-    A row is judged by the networks that were not trained on it, alike; by all of them
-    where there is none.
-    """
-    prints = fingerprints(raw)
-    unseen = np.column_stack([~np.isin(prints, member.seen) for member in members])
-    unseen[~unseen.any(axis=1)] = True
-    return unseen / unseen.sum(axis=1, keepdims=True)
-
-
-def usual_rows(
-    encoder: TableEncoder, raw: np.ndarray, share: float, n_neighbors: int
-) -> np.ndarray:
-    """Return which rows are left when the strangest `share` of them is left out.
-
-    By their distance from the centre, measured anew without the strangest, and that
-    from their neighbours: the sum of the ranks. No network is trained for it.
-    """
-    kept = np.ones(len(raw), dtype=bool)
-    if share == 0:
-        return kept
-    inputs = encoder.encode(raw)[0].astype(np.float64)
-    for _ in range(TRIM_ROUNDS):
-        distances = SCORES["distance"].learn(inputs[kept], 0).strangeness(inputs)
-        kept = distances <= np.quantile(distances, 1 - share)
-    near = SCORES["neighbors"].learn(inputs, n_neighbors).strangeness(inputs)
-    ranks = rankdata(distances) + rankdata(near)
-    return ranks <= np.quantile(ranks, 1 - share)
+        rows = raw[train[inliers[train]]]
+        fitted = clone(transformer).set_params(random_state=int(seed))
+        fit_matrix(fitted, owner, encoder, rows)
+        fold_of[held_out] = number
+        of_training, of_held_out = (
+            Views(fitted.table_encoder_, fitted.network_, values)
+            for values in (rows, raw[fold_of == number])
+        )
+        fits.append(
+            FoldFit(
+                fitted,
+                {name: of_training[name] for name in own},
+                {name: of_held_out[name] for name in views},
+                fingerprints(rows),
+            )
+        )
+    return CrossFit(fits, fold_of)

@@ -1,4 +1,4 @@
-"""The outlier detector: scores of rows, and thresholds from rows held out."""
+"""The outlier detector: anomaly scores, and thresholds from held-out rows."""
 
 import warnings
 from numbers import Integral, Real
@@ -8,9 +8,15 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skdae._outlier._cross_fit import Member, copies, cross_fit, judge, say, usual_rows
+from skdae._outlier._cross_fit import (
+    Member,
+    cross_fit,
+    duplicate_groups,
+    find_inliers,
+    member_weights,
+)
 from skdae._outlier._ranks import neighbour_correlation
-from skdae._outlier._scores import SCORES, Scale, check_scores, combine, views_needed
+from skdae._outlier._scores import SCORES, Combination, check_scores
 from skdae._outlier._thresholds import CALIBRATIONS, conformal_threshold, make_folds
 from skdae._random import spawn_streams
 from skdae._sklearn_compat import (
@@ -24,7 +30,7 @@ from skdae._table.encoder import TableEncoder
 from skdae._table.frames import index_of
 from skdae._table.rows import empty_rows, training_rows
 from skdae._table.schema import Schema
-from skdae._transformer._html import PhaseTableMixin, phase_tables
+from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._transformer._parameters import check_rows
 from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
 from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, PerRowNoise
@@ -32,60 +38,60 @@ from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, PerRowNoise
 DEFAULT_STEPS = 4_000  # of training, about, where no transformer is given
 DEFAULT_EPOCHS = (20, 100)
 NEIGHBORS = 2
-ROBUST_NEIGHBORS = 50  # so that outliers that are alike do not vouch for each other
+ROBUST_NEIGHBORS = 50  # so that outliers that are alike do not mask each other
 ROUNDING = 1e-5  # of a score, between batches
 IN_ORDER = 0.5  # correlation of neighbouring rows, as in records over time
-TRIM = 0.35  # of the training rows, where some of them are outliers
+TRIM = 0.35  # share of the training rows, where some of them are outliers
 
 
 def default_transformer(n_rows: int) -> GradualDAETransformer:
-    """Return the network of a detector that was given none: as many steps as pay."""
+    """Return the network of a detector that was given none: about `DEFAULT_STEPS`."""
     steps_per_epoch = n_rows / np.clip(n_rows / 64, 32, 256)
     epochs = int(np.clip(DEFAULT_STEPS / steps_per_epoch, *DEFAULT_EPOCHS))
-    lost, imprecise = PerRowNoise(MaskingNoise(0.9)), PerRowNoise(GaussianNoise(0.5))
-    noise = ComposedNoise([("masking", lost), ("gaussian", imprecise)])
+    masking, gaussian = PerRowNoise(MaskingNoise(0.9)), PerRowNoise(GaussianNoise(0.5))
+    noise = ComposedNoise([("masking", masking), ("gaussian", gaussian)])
     return GradualDAETransformer(noise=noise, max_iter=epochs)
 
 
 class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
-    """Outlier detector that judges rows by what networks make of them.
+    """Outlier detector by denoising autoencoders, with calibrated thresholds.
 
     A fault is often a value that is common in itself and does not go with the others.
-    Denoising autoencoders learn what goes together; this detector asks how far a row
-    is from what they rebuild and from the rows it resembles. Each network is trained
-    without a part of the rows, and thresholds come from those parts alone: training
-    rows look better to a network than fresh ones do.
+    Denoising autoencoders learn what goes together; this detector measures how far a
+    row is from what they rebuild and from the rows it resembles. Each network is
+    trained without a part of the rows, and thresholds come from those parts alone:
+    a network has smaller errors on its training rows than on new ones.
 
     Parameters
     ----------
     transformer : GradualDAETransformer or None, default=None
         The network to train, cloned for every fold; parameters of one that is given
-        are searched as ``transformer__noise_rate``, and it says which columns are
+        are searched as ``transformer__noise_rate``, and it decides which columns are
         categorical and whether values may be missing. Its `output` is not used and its
         `random_state` is replaced. None is one with its defaults but for noise and
-        epochs: lost cells and Gaussian errors, with a rate and a scale of its own for
-        each row, and 20 to 100 epochs, fewer where there are many rows.
+        epochs: missing cells and Gaussian errors, with a rate and a scale of its own
+        for each row, and 20 to 100 epochs, fewer where there are many rows.
     scores : str or sequence of str, default='auto'
-        How strangeness is measured. On the residuals of a row: 'squared_error', their
-        mean square; 'scaled_error', each over its spread on rows not trained on;
+        The anomaly scores. On the residuals of a row: 'squared_error', their mean
+        square; 'scaled_error', each over its spread on rows not trained on;
         'whitened_error', their Mahalanobis distance under a shrunk covariance;
         'error_neighbors', the distance to the nearest residuals of other rows in the
-        units of that covariance. On what the network says of cells hidden from it:
+        units of that covariance. On residuals of cells hidden from the network:
         'hidden_error' and 'whitened_hidden_error'. On codes: 'code_distance'
         (Mahalanobis) and 'code_neighbors'. On the table itself: 'distance',
         'neighbors' and 'rank_neighbors', the latter among normal scores of the ranks.
-        Several names are combined: the mean of what each has above its median, on a
-        logarithmic scale, in units of the usual rows. 'auto' is ('whitened_error',
-        'error_neighbors', 'neighbors', 'rank_neighbors').
+        Several names are combined: the mean excess over the median of the normal rows,
+        on a logarithmic scale. 'auto' is ('whitened_error', 'error_neighbors',
+        'neighbors', 'rank_neighbors').
     contamination : 'auto' or float in (0, 0.5], default='auto'
-        'auto': the training rows are presumed normal, and the threshold meets
+        'auto': the training rows count as normal, and the threshold meets
         `false_alarm_rate`. A number: the share of outliers among the training rows;
-        training leaves strange rows out (`trim`), and the threshold is such that this
-        share of the training rows is called outliers.
+        training leaves anomalous rows out (`trim`), and the threshold is such that
+        this share of the training rows is called outliers.
     false_alarm_rate : float in (0, 1), default=0.01
-        Share of fresh normal rows that may be called outliers, with
-        ``contamination='auto'``. The threshold is a conformal quantile of the rows
-        held out: n of them promise a rate of ``1 / (n + 1)`` at best.
+        Share of new normal rows that may be called outliers, with
+        ``contamination='auto'``. The threshold is a conformal quantile of the held-out
+        rows: n of them promise a rate of ``1 / (n + 1)`` at best.
     n_estimators : int, default=1
         How often the folds are drawn and networks trained; their scores are averaged.
     calibration : {'random', 'blocked'} or splitter, default='random'
@@ -97,18 +103,20 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         Number of parts, each left out by one network. Not used with a splitter.
     n_neighbors : int or 'auto', default='auto'
         Rows that the scores of neighbours look at. 'auto' is 2 where the training rows
-        are presumed normal and otherwise 50, or an eighth of the rows.
+        count as normal and otherwise 50, or an eighth of the rows.
     trim : float in [0, 1) or 'auto', default='auto'
         Share of the training rows that is left out of training and calibration as the
-        strangest, found by the distance from a robust centre and from neighbours.
-        'auto' is 0 where the training rows are presumed normal and otherwise 0.35.
+        most anomalous, by the distance from a robust centre and from neighbours.
+        'auto' is 0 where the training rows count as normal and otherwise 0.35.
     random_state : int, RandomState, Generator or None, default=None
         Seed of the folds and of the networks.
 
     Attributes
     ----------
     members_ : list of Member
-        The networks, as ``transformer``, with what each score has learned.
+        The networks, as `network` and `encoder`, with what each score has learned.
+    table_encoder_ : TableEncoder
+        How tables are read.
     score_names_ : tuple of str
         Names of the scores that are used.
     offset_ : float
@@ -128,12 +136,11 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
 
     Notes
     -----
-    A row without a single value holds nothing that is strange, and counts as normal
-    with a warning. Fresh rows are scored by all networks, held-out rows by the one that
-    left them out; an average is a little less extreme, so that the rate of false alarms
-    is met from below. For a linear network without noise, 'code_distance' and
-    'squared_error' are the two statistics of a PCA monitor, Hotelling's T² and the
-    squared prediction error.
+    A row without a single value counts as normal, with a warning. New rows are scored
+    by all networks, held-out rows by the one that left them out; an average is a little
+    less extreme, so that the rate of false alarms is met from below. For a linear
+    network without noise, 'code_distance' and 'squared_error' are the two statistics of
+    a PCA monitor, Hotelling's T² and the squared prediction error.
 
     References
     ----------
@@ -237,24 +244,24 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
             rows held out at random have neighbours that resemble them.
         """
         names = check_scores(self.scores)
-        reader = self._reader
+        transformer = self.transformer or GradualDAETransformer()
         schema, raw = Schema.fit(
             self,
             X,
-            categorical_features=reader.categorical_features,
-            allow_nan=reader.missing_values == "allow",
+            categorical_features=transformer.categorical_features,
+            allow_nan=transformer.missing_values == "allow",
         )
         streams = spawn_streams(self.random_state)
         is_rate = self.contamination == "auto"  # or a share of these rows themselves
         if is_rate and self.calibration == "random" and groups is None:
             self._warn_of_order(raw[:, ~schema.is_categorical])
-            groups = copies(raw, self.n_splits)
+            groups = duplicate_groups(raw, self.n_splits)
         transformer = self.transformer or default_transformer(len(raw))
         rows = training_rows(raw, None)
         check_rows(rows, at_least=2)
         encoder = TableEncoder.fit(schema, raw, rows.index, scaling=transformer.scaling)
         trim, n_neighbors = self._robustness(len(raw))
-        usual = usual_rows(encoder, raw, trim, n_neighbors)
+        inliers = find_inliers(encoder, raw, trim, n_neighbors)
         members: list[Member] = []
         held_out = np.zeros((len(raw), len(names)))
         for _ in range(self.n_estimators):
@@ -262,24 +269,19 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
             folds = make_folds(self.calibration, len(raw), self.n_splits, groups, seed)
             seeds = streams.init.integers(2**31, size=len(folds))
             fits = cross_fit(
-                self,
-                (transformer, encoder),
-                views_needed(names),
-                raw,
-                usual,
-                folds,
-                seeds,
+                self, transformer, encoder, names, raw, inliers, folds, seeds
             )
-            strangeness, found = judge(fits, names, usual, n_neighbors)
-            held_out += strangeness / self.n_estimators
+            scores, found = fits.score(names, inliers, n_neighbors)
+            held_out += scores / self.n_estimators
             members += found
-        known = ~np.isnan(held_out).any(axis=1)
-        scale = Scale.learn(held_out[usual & known])
+        is_held_out = ~np.isnan(held_out).any(axis=1)
+        combination = Combination.learn(held_out[inliers & is_held_out])
         scores = np.full(len(raw), np.nan)
-        scores[known] = -combine(scale, held_out[known])
+        scores[is_held_out] = -combination.combine(held_out[is_held_out])
         self.table_encoder_ = encoder
-        self.score_names_, self.members_, self._scale = names, members, scale
-        self.calibration_scores_, self._calibrated = scores, usual & known
+        self.score_names_, self.members_ = names, members
+        self._combination = combination
+        self.calibration_scores_, self._calibrated = scores, inliers & is_held_out
         every = scores if is_rate else self._scores(raw)
         self.offset_ = self._threshold(scores, every)
         return self
@@ -289,8 +291,8 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
     def score_samples(self, X):
         """Return how normal each row is.
 
-        A row that was trained on is scored by the networks that have not seen it,
-        so that training rows look no better than fresh ones.
+        A training row is scored by the networks that were not trained on it, so that
+        training rows and new ones compare.
 
         Parameters
         ----------
@@ -305,16 +307,15 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If rows have no value at all: they are scored as normal.
+            If rows have no value at all: they count as normal.
         """
         check_is_fitted(self)
         raw = self.table_encoder_.read(self, X)
         n_empty = int(empty_rows(raw).sum())
         if n_empty:
             warnings.warn(
-                f"{n_empty} of the rows of X have no value at all; nothing in them is "
-                "strange, and they count as normal. Look for silent sensors by "
-                "counting missing cells.",
+                f"{n_empty} of the rows of X have no value at all and count as normal; "
+                "count missing cells to find silent sensors.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -351,12 +352,12 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def contributions(self, X, as_frame=False):
-        """Return what each column adds to the strangeness of each row.
+        """Return what each column adds to the anomaly score of each row.
 
         The rows add up to minus `score_samples`. A score of residuals or of the table
-        is a sum over columns; parts of a Mahalanobis distance can be negative. A score
-        of codes is shared by how the row differs from the rows it is compared with,
-        and a combination of scores by how strange each of them is.
+        is a sum over columns; contributions to a Mahalanobis distance can be negative.
+        A score of codes is divided by how the row differs from the rows it is compared
+        with, and a combination of scores by the excess of each.
 
         Parameters
         ----------
@@ -373,25 +374,25 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         raw, names = self.table_encoder_.read(self, X), self.score_names_
-        parts = np.zeros((len(names), *raw.shape))
+        by_score = np.zeros((len(names), *raw.shape))
         for member, weights in zip(
-            self.members_, say(self.members_, raw).T, strict=True
+            self.members_, member_weights(self.members_, raw).T, strict=True
         ):
-            parts += member.parts(names, raw) * weights[:, None]
-        parts = self._scale.joined(parts)
+            by_score += member.contributions(names, raw) * weights[:, None]
+        contributions = self._combination.contributions(by_score)
         if not as_frame:
-            return parts
+            return contributions
         import pandas
 
         columns = check_feature_names_in(self)
-        return pandas.DataFrame(parts, columns=columns, index=index_of(X))
+        return pandas.DataFrame(contributions, columns=columns, index=index_of(X))
 
     def smoothed_offset(self, smoothing, *, groups=None):
         """Return the threshold for scores that are smoothed over time.
 
         What `offset_` is for single rows, for ``smoothing.smooth(score_samples(X))``:
         the same rule on `calibration_scores_` after smoothing. Smoothing narrows the
-        spread of scores, and `offset_` would hardly ever be passed.
+        spread of scores, and `offset_` would hardly ever be exceeded.
 
         Parameters
         ----------
@@ -414,8 +415,8 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         Notes
         -----
         The rows of `fit` must have been in time order, best with
-        ``calibration='blocked'``. Smoothed scores of neighbours are alike, and so they
-        count for fewer rows: the more is smoothed, the less surely is the rate met.
+        ``calibration='blocked'``. Smoothed scores of neighbours are alike and count for
+        fewer independent rows, so that strong smoothing makes the rate less certain.
         """
         check_is_fitted(self)
         smoothed = smoothing.smooth(self.calibration_scores_, groups=groups)
@@ -427,22 +428,24 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
     def _phase_tables(self):
         members = getattr(self, "members_", [])
         if members:
-            title = f"the first of {len(members)} networks"
-            return phase_tables(members[0].transformer, title)
+            title = f"Phases of the first of {len(members)} networks, as trained"
+            transformer = self.transformer or GradualDAETransformer()
+            rate = float(transformer.learning_rate_init)
+            return [PhaseTable(title, members[0].phases, rate)]
         if self.transformer is None:  # the number of rows decides
             return []
         return phase_tables(self.transformer, "each network")
 
-    # --- parts of fit ----------------------------------------------------------------
+    # --- steps of fit ----------------------------------------------------------------
 
     def _warn_of_order(self, numbers: np.ndarray) -> None:
-        """Say so where rows held out at random have nearly copies of them left."""
+        """Warn where near copies of rows held out at random are trained on."""
         if not numbers.shape[1]:
             return
-        follow = neighbour_correlation(numbers)
-        if follow > max(IN_ORDER, 3 / np.sqrt(len(numbers))):
+        correlation = neighbour_correlation(numbers)
+        if correlation > max(IN_ORDER, 3 / np.sqrt(len(numbers))):
             warnings.warn(
-                f"Neighbouring rows resemble each other (correlation {follow:.2f}), as "
+                f"Neighbouring rows are alike (correlation {correlation:.2f}), as "
                 "records over time do: with calibration='random' the false_alarm_rate "
                 f"of {self.false_alarm_rate:g} holds for rows between those of X and "
                 "not for later ones. Set calibration='blocked', or pass groups.",
@@ -450,22 +453,15 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
                 stacklevel=3,
             )
 
-    @property
-    def _reader(self) -> GradualDAETransformer:
-        """What says how tables are read."""
-        if self.transformer is None:
-            return GradualDAETransformer()
-        return self.transformer
-
     def _robustness(self, n_rows: int) -> tuple[float, int]:
         """Return the share of rows that is left out, and the number of neighbours."""
         trim, n_neighbors = self.trim, self.n_neighbors
-        presumed_normal = self.contamination == "auto"
+        is_clean = self.contamination == "auto"
         if trim == "auto":
-            trim = 0.0 if presumed_normal else TRIM
+            trim = 0.0 if is_clean else TRIM
         if n_neighbors == "auto":
             several = max(NEIGHBORS, min(ROBUST_NEIGHBORS, n_rows // 8))
-            n_neighbors = NEIGHBORS if presumed_normal else several
+            n_neighbors = NEIGHBORS if is_clean else several
         return float(trim), int(n_neighbors)
 
     def _threshold(self, held_out: np.ndarray, every: np.ndarray) -> float:
@@ -478,17 +474,17 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
             return -threshold - ROUNDING * abs(threshold)
         return float(np.nanpercentile(every, 100 * self.contamination))
 
-    # --- parts of score_samples ------------------------------------------------------
+    # --- steps of score_samples ------------------------------------------------------
 
     def _scores(self, raw: np.ndarray) -> np.ndarray:
-        """Return the scores of rows by the networks that have not seen them."""
+        """Return the scores of rows by the networks that were not trained on them."""
         names = self.score_names_
-        strangeness = np.zeros((len(raw), len(names)))
+        scores = np.zeros((len(raw), len(names)))
         for member, weights in zip(
-            self.members_, say(self.members_, raw).T, strict=True
+            self.members_, member_weights(self.members_, raw).T, strict=True
         ):
-            asked = np.flatnonzero(weights)
-            if len(asked):
-                found = member.strangeness(names, raw[asked])
-                strangeness[asked] += found * weights[asked, None]
-        return -combine(self._scale, strangeness)
+            rows = np.flatnonzero(weights)
+            if len(rows):
+                found = member.score(names, raw[rows])
+                scores[rows] += found * weights[rows, None]
+        return -self._combination.combine(scores)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
-LEAST_SPREAD = 1e-3  # of the scores of a column: less is a constant
+MIN_SPREAD = 1e-3  # of the scores of a column: less is a constant
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class NormalScores:
             mean = times @ z / len(column)
             spread = np.sqrt(times @ (z - mean) ** 2 / len(column))
             values.append(distinct)
-            scores.append((z - mean) / max(spread, LEAST_SPREAD))
+            scores.append((z - mean) / max(spread, MIN_SPREAD))
         return cls(tuple(values), tuple(scores))
 
     def forward(self, V: np.ndarray) -> np.ndarray:

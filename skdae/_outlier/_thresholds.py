@@ -1,4 +1,4 @@
-"""Thresholds that mean what they say: rows held out in turn, and their quantiles."""
+"""Thresholds by a false alarm rate: rows held out in turn, and their quantiles."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ def _blocked(
         return list(KFold(n_splits).split(np.zeros((n_rows, 1))))
     raise ValueError(
         "calibration='blocked' cuts rows in their order and takes no groups; set "
-        "calibration='random', which holds whole groups out, or leave groups away."
+        "calibration='random', which holds whole groups out, or omit groups."
     )
 
 
@@ -101,23 +101,23 @@ def rows_needed(false_alarm_rate: float) -> int:
     return int(np.ceil(round(1 / false_alarm_rate, 9))) - 1
 
 
-def conformal_threshold(strangeness: np.ndarray, false_alarm_rate: float) -> float:
-    """Return the strangeness that a fresh row exceeds at the rate asked, at most.
+def conformal_threshold(scores: np.ndarray, false_alarm_rate: float) -> float:
+    """Return the anomaly score that a new row exceeds at most at the rate asked.
 
     It is the ``ceil((n + 1) * (1 - rate))``-th smallest of the n held-out rows. With
     too few of them for the rate a warning says how many are needed, and it is the
     largest.
     """
-    n_rows = len(strangeness)
+    n_rows = len(scores)
     needed = rows_needed(false_alarm_rate)
     if n_rows < needed:
         warnings.warn(
             f"false_alarm_rate={false_alarm_rate:g} needs at least {needed} rows to "
-            f"calibrate on and there are {n_rows}; the threshold is the strangest of "
-            f"them. Give {needed} rows, or raise false_alarm_rate to "
+            f"calibrate on and there are {n_rows}; the threshold is their largest "
+            f"score. Give {needed} rows, or raise false_alarm_rate to "
             f"{1 / (n_rows + 1):.3g}.",
             UserWarning,
             stacklevel=3,
         )
     rank = int(np.ceil(round((n_rows + 1) * (1 - false_alarm_rate), 9)))
-    return float(np.sort(strangeness)[min(rank, n_rows) - 1])
+    return float(np.sort(scores)[min(rank, n_rows) - 1])

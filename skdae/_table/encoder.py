@@ -107,6 +107,14 @@ class TableEncoder:
         """Encoded features of each categorical column."""
         return _groups(len(self.numeric), self.n_categories)
 
+    @property
+    def column_of(self) -> np.ndarray:
+        """The column of the table that each feature belongs to, (n_features,)."""
+        layout = self.layout
+        if layout.column_of is None:
+            return np.arange(layout.n_features)
+        return layout.column_of
+
     def head(self, loss: str) -> Head:
         """Return the network's head, with a loss for the numeric columns."""
         activation = "logistic" if loss == "cross_entropy" else "identity"
@@ -148,18 +156,11 @@ class TableEncoder:
             hot, unknown = self._one_hot(raw)
             Z, missing = np.hstack([Z, hot]), np.hstack([missing, unknown])
         if not self.has_values.all():
-            missing |= ~self.has_values[self._column_of()]
+            missing |= ~self.has_values[self.column_of]
         if not missing.any():
             return Z, None
         Z[missing] = 0
         return Z, ~missing
-
-    def _column_of(self) -> np.ndarray:
-        """The column that each feature belongs to."""
-        layout = self.layout
-        if layout.column_of is None:
-            return np.arange(layout.n_features)
-        return layout.column_of
 
     def _one_hot(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One-hot groups and where their column is missing."""

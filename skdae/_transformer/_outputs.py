@@ -110,25 +110,25 @@ def hidden_cell_score(
     return float(1 - np.mean(total[scored] / n_cells[scored]))
 
 
-def hidden_residuals(
-    encoder: TableEncoder, network: Network, raw: np.ndarray
+def hidden_cell_residuals(
+    encoder: TableEncoder, network: Network, raw: np.ndarray, Z: np.ndarray
 ) -> np.ndarray:
     """Return the residuals of cells hidden from the network, NaN where missing.
 
-    The columns are dealt out to `HIDDEN_PARTS` passes, each of which hides its columns
-    and rebuilds them from the others; averaged over `HIDDEN_REPEATS` such deals. Which
-    columns go together is the same for all rows and models.
+    `Z` are the encoded rows. The columns are dealt out to `HIDDEN_PARTS` passes, each
+    of which hides its columns and rebuilds them from the others; averaged over
+    `HIDDEN_REPEATS` such deals. Which columns go together is the same for all rows and
+    models.
     """
     generator = np.random.default_rng(HIDDEN_SEED)
     total = np.zeros(raw.shape)
+    column_of = encoder.column_of
     for _ in range(HIDDEN_REPEATS):
         part_of = generator.permutation(raw.shape[1]) % HIDDEN_PARTS
         for part in np.unique(part_of):
-            shown = raw.copy()
-            shown[:, part_of == part] = np.nan
-            rebuilt = network.decode(code(encoder, network, shown))
-            errors = encoder.residuals(raw, rebuilt)
-            total[:, part_of == part] += errors[:, part_of == part]
+            hidden = part_of == part
+            rebuilt = network.decode(network.encode(np.where(hidden[column_of], 0, Z)))
+            total[:, hidden] += encoder.residuals(raw, rebuilt)[:, hidden]
     return total / HIDDEN_REPEATS
 
 

@@ -99,8 +99,8 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         estimator : GradualDAETransformer, GradualDAEClassifier or GradualDAERegressor
-            A fitted estimator with a `loss_curve_`; of the others, pass the network
-            that is of interest, for example ``detector.members_[0].transformer``.
+            A fitted estimator with a `loss_curve_`. For a network of a detector use
+            ``TrainingCurveDisplay(detector.members_[0].loss_curve)``.
         log_scale : bool or 'auto', default='auto'
             Whether the loss has a logarithmic axis. 'auto' where the largest loss is
             more than ten times the smallest.
@@ -131,9 +131,9 @@ class TrainingCurveDisplay:
         check_is_fitted(estimator)
         if not hasattr(estimator, "loss_curve_"):
             raise TypeError(
-                f"estimator={type(estimator).__name__} has no loss_curve_; pass a "
-                "network that it holds, for example detector.members_[0].transformer "
-                "or pipeline[-1]."
+                f"estimator={type(estimator).__name__} has no loss_curve_; pass the "
+                "network that it holds, for example pipeline[-1], or draw "
+                "TrainingCurveDisplay(detector.members_[0].loss_curve)."
             )
         display = cls(
             estimator.loss_curve_,

@@ -1,0 +1,173 @@
+"""Models of normal rows: how far a row of a view is from what was learned.
+
+An anomaly score is 0 at its lowest, has no upper end, and is a sum of contributions,
+one per feature of the view.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from skdae._core.network import chunks
+from skdae._outlier._covariance import Axes, shrunk_covariance
+from skdae._outlier._ranks import NormalScores
+
+MIN_SPREAD = 1e-3  # of a feature: less is rounding, or a constant
+MAX_REFERENCE_ROWS = 10_000  # that others are compared with; more are thinned evenly
+TINY = 1e-12
+
+
+class Model(Protocol):
+    """What a score has learned from its reference rows."""
+
+    def score(self, V: np.ndarray) -> np.ndarray:
+        """Return the anomaly scores of rows, (n,), at least 0."""
+        ...
+
+    def contributions(self, V: np.ndarray) -> np.ndarray:
+        """Return what each feature adds to them, (n, width)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Diagonal:
+    """A weighted sum of squares."""
+
+    weights: np.ndarray  # (width,)
+
+    def score(self, V: np.ndarray) -> np.ndarray:
+        return V**2 @ self.weights
+
+    def contributions(self, V: np.ndarray) -> np.ndarray:
+        return V**2 * self.weights
+
+
+@dataclass(frozen=True)
+class Quadratic:
+    """The squared Mahalanobis distance from a centre, over the number of features."""
+
+    center: np.ndarray  # (width,)
+    precision: np.ndarray  # (width, width)
+
+    def score(self, V: np.ndarray) -> np.ndarray:
+        return np.maximum(self.contributions(V).sum(axis=1), 0)
+
+    def contributions(self, V: np.ndarray) -> np.ndarray:
+        deviation = V - self.center
+        return deviation * (deviation @ self.precision)
+
+
+@dataclass(frozen=True)
+class Neighbors:
+    """The mean squared distance to the nearest rows other than the row itself."""
+
+    search: NearestNeighbors
+    reference: np.ndarray  # (n_reference, width)
+    n_neighbors: int
+
+    def score(self, V: np.ndarray) -> np.ndarray:
+        distances, nearest = self.search.kneighbors(V, self.n_neighbors + 1)
+        gap = self.reference[nearest[:, 0]] - V
+        itself = self._is_row(gap, V)
+        distances **= 2
+        near = np.where(itself[:, None], distances[:, 1:], distances[:, :-1])
+        return near.mean(axis=1)
+
+    def contributions(self, V: np.ndarray) -> np.ndarray:
+        return np.concatenate([self._contributions(V[rows]) for rows in chunks(len(V))])
+
+    def _contributions(self, V: np.ndarray) -> np.ndarray:
+        nearest = self.neighbors(V)
+        squares = (self.reference[nearest] - V[:, None]) ** 2  # (n, k, width)
+        return squares.mean(axis=1)
+
+    def neighbors(self, V: np.ndarray) -> np.ndarray:
+        """Return the indices of the nearest rows, (n, k)."""
+        k = self.n_neighbors
+        nearest = self.search.kneighbors(V, k + 1, return_distance=False)
+        itself = self._is_row(self.reference[nearest[:, 0]] - V, V)
+        return np.where(itself[:, None], nearest[:, 1:], nearest[:, :-1])
+
+    @staticmethod
+    def _is_row(gap: np.ndarray, V: np.ndarray) -> np.ndarray:
+        return (gap**2).sum(axis=1) <= TINY * (1 + (V**2).sum(axis=1))
+
+
+@dataclass(frozen=True)
+class WhitenedNeighbors:
+    """The same in the units of a covariance, over the number of features."""
+
+    axes: Axes
+    near: Neighbors  # among rows in these units
+
+    def score(self, V: np.ndarray) -> np.ndarray:
+        return self.near.score(self.axes.whitened(V)) / V.shape[1]
+
+    def contributions(self, V: np.ndarray) -> np.ndarray:
+        return np.concatenate([self._contributions(V[rows]) for rows in chunks(len(V))])
+
+    def _contributions(self, V: np.ndarray) -> np.ndarray:
+        white = self.axes.whitened(V)
+        gaps = self.near.reference[self.near.neighbors(white)] - white[:, None]
+        root = self.axes.directions * np.sqrt(self.axes.variances)
+        weights = self.axes.directions / np.sqrt(self.axes.variances)
+        # a gap in the user's features, times its weight in the distance
+        return ((gaps @ root.T) * (gaps @ weights.T)).mean(axis=1) / V.shape[1]
+
+
+@dataclass(frozen=True)
+class RankNeighbors:
+    """The same among normal scores of the ranks, which have no long tails."""
+
+    ranks: NormalScores
+    near: Neighbors
+
+    def score(self, V: np.ndarray) -> np.ndarray:
+        return self.near.score(self.ranks.forward(V))
+
+    def contributions(self, V: np.ndarray) -> np.ndarray:
+        return self.near.contributions(self.ranks.forward(V))
+
+
+# --- learned from reference rows, (n, width), and a number of neighbours --------------
+
+Learn = Callable[[np.ndarray, int], Model]
+
+
+def mean_of_squares(V: np.ndarray, n_neighbors: int) -> Model:
+    """All features alike."""
+    return Diagonal(np.full(V.shape[1], 1 / V.shape[1]))
+
+
+def scaled_squares(V: np.ndarray, n_neighbors: int) -> Model:
+    """Each feature over its mean square."""
+    spread = np.maximum(np.sqrt((V**2).mean(axis=0)), MIN_SPREAD)
+    return Diagonal(1 / (spread**2 * V.shape[1]))
+
+
+def mahalanobis(V: np.ndarray, n_neighbors: int) -> Model:
+    """The distance from the mean under a shrunk covariance."""
+    axes = shrunk_covariance(V, MIN_SPREAD**2)
+    return Quadratic(axes.center, axes.precision / V.shape[1])
+
+
+def nearest_rows(V: np.ndarray, n_neighbors: int) -> Neighbors:
+    """The distance to the nearest rows."""
+    rows = np.linspace(0, len(V) - 1, min(len(V), MAX_REFERENCE_ROWS)).astype(int)
+    k = min(n_neighbors, len(rows) - 1)
+    return Neighbors(NearestNeighbors(n_neighbors=k).fit(V[rows]), V[rows], k)
+
+
+def nearest_whitened_rows(V: np.ndarray, n_neighbors: int) -> Model:
+    """The same under a shrunk covariance."""
+    axes = shrunk_covariance(V, MIN_SPREAD**2)
+    return WhitenedNeighbors(axes, nearest_rows(axes.whitened(V), n_neighbors))
+
+
+def nearest_ranks(V: np.ndarray, n_neighbors: int) -> Model:
+    """The same among normal scores of the ranks."""
+    ranks = NormalScores.learn(V)
+    return RankNeighbors(ranks, nearest_rows(ranks.forward(V), n_neighbors))
