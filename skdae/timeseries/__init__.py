@@ -1,6 +1,13 @@
 """Rows in time order: windows, smoothed scores, scores row by row, events."""
 
 from skdae.timeseries._events import EventScores, event_scores, events
+from skdae.timeseries._neighbours import (
+    interpolate,
+    last_known_value,
+    moving_average,
+    moving_median,
+)
+from skdae.timeseries._order import TimeOrder, effective_sample_size, time_order
 from skdae.timeseries._smoothing import EWMA, KOfN, Smoothing
 from skdae.timeseries._stream import StreamScorer
 from skdae.timeseries._window import SlidingWindow
@@ -12,6 +19,13 @@ __all__ = [
     "SlidingWindow",
     "Smoothing",
     "StreamScorer",
+    "TimeOrder",
+    "effective_sample_size",
     "event_scores",
     "events",
+    "interpolate",
+    "last_known_value",
+    "moving_average",
+    "moving_median",
+    "time_order",
 ]

@@ -1,0 +1,362 @@
+"""Known values before and after each cell, and what is made of them column by column.
+
+Imputation, denoising, lags and the baselines of a proof of concept share these
+functions. Each one takes rows in time order, NaN where nothing was measured, and treats
+the rows of a group (unit, file, run) as a record of its own.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_array
+
+from skdae.timeseries._groups import group_codes, group_starts
+
+MAX_WINDOW_CELLS = 4_000_000  # of a block of windows that is sorted at once: 32 MB
+
+
+@dataclass(frozen=True)
+class TimeAxis:
+    """The rows of a table group by group, each in time order.
+
+    A place is a position in this order; all arrays are indexed by place.
+    """
+
+    rows: np.ndarray  # (n,) the row of the table at each place
+    first: np.ndarray  # (n,) place of the first row of the group
+    last: np.ndarray  # (n,) place of the last row of the group
+    time: np.ndarray  # (n,) float64: time stamps, or the places themselves
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to_rows(self, values: np.ndarray) -> np.ndarray:
+        """Return values by place as values by row of the table."""
+        by_row = np.empty_like(values)
+        by_row[self.rows] = values
+        return by_row
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Places of the known cells before and after each cell, -1 where there is none."""
+
+    before: np.ndarray  # (n, n_features)
+    after: np.ndarray  # (n, n_features)
+
+    def values(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the values at these places of X, (n, n_features); NaN where none."""
+        return _taken(X, self.before), _taken(X, self.after)
+
+    def distances(self, axis: TimeAxis) -> tuple[np.ndarray, np.ndarray]:
+        """Return the time from and to these places, infinite where there is none."""
+        back = axis.time[:, None] - axis.time[self.before]
+        ahead = axis.time[self.after] - axis.time[:, None]
+        back[self.before < 0] = np.inf
+        ahead[self.after < 0] = np.inf
+        return back, ahead
+
+
+def time_axis(n_rows: int, groups: Any = None, time: Any = None) -> TimeAxis:
+    """Return the rows in time order within their groups.
+
+    Without time stamps they are taken to be in this order already.
+    """
+    codes = group_codes(groups, n_rows)
+    stamps = None if time is None else time_stamps(time, n_rows)
+    keys = (codes,) if stamps is None else (stamps, codes)
+    rows = np.lexsort(keys)  # stable: rows of the same time stay as they are
+    first = group_starts(codes[rows])
+    last = n_rows - 1 - group_starts(codes[rows][::-1])[::-1]
+    places = np.arange(n_rows, dtype=np.float64)
+    return TimeAxis(rows, first, last, places if stamps is None else stamps[rows])
+
+
+def time_stamps(time: Any, n_rows: int) -> np.ndarray:
+    """Return times as float64: numbers as they are, dates in seconds."""
+    import pandas
+
+    stamps = pandas.Series(np.asarray(time).ravel() if np.ndim(time) > 1 else time)
+    if len(stamps) != n_rows:
+        raise ValueError(
+            f"time has {len(stamps)} entries and must have one for each of the "
+            f"{n_rows} rows; pass the column of time stamps."
+        )
+    missing = int(stamps.isna().sum())
+    if missing:
+        raise ValueError(
+            f"time must be known for every row, and {missing} entries are missing; "
+            "fill or drop these rows."
+        )
+    if not pandas.api.types.is_numeric_dtype(stamps):
+        stamps = pandas.to_datetime(stamps)
+        return (stamps - stamps.min()).dt.total_seconds().to_numpy(np.float64)
+    return stamps.to_numpy(np.float64)
+
+
+def find_neighbours(
+    known: np.ndarray,
+    axis: TimeAxis,
+    back: np.ndarray | int = 1,
+    ahead: np.ndarray | int = 1,
+) -> Neighbours:
+    """Return the last known place at least `back` rows before a cell, and the next one.
+
+    `known`, (n, n_features) bool, is in the order of the axis. Distances of 1 leave
+    out the cell itself alone, and 0 nothing; larger ones read a cell as if it were
+    inside a gap.
+    """
+    n_rows = len(axis)
+    place = np.arange(n_rows)[:, None]
+    columns = np.arange(known.shape[1])
+    last = np.maximum.accumulate(np.where(known, place, -1), axis=0)
+    following = np.where(known, place, n_rows)[::-1]
+    following = np.minimum.accumulate(following, axis=0)[::-1]
+    start, stop = place - back, place + ahead
+    before = last[np.maximum(start, 0), columns]
+    after = following[np.minimum(stop, n_rows - 1), columns]
+    before[(start < 0) | (before < axis.first[:, None])] = -1
+    after[(stop >= n_rows) | (after > axis.last[:, None])] = -1
+    return Neighbours(before, after)
+
+
+def interpolated(X: np.ndarray, axis: TimeAxis, neighbours: Neighbours) -> np.ndarray:
+    """Return the line between the neighbours at each cell, (n, n_features).
+
+    With a neighbour on one side alone it is its value, without any NaN.
+    """
+    low, high = neighbours.values(X)
+    back, ahead = neighbours.distances(axis)
+    span = back + ahead
+    inside = np.isfinite(span)
+    share = np.where(np.isfinite(back), 0.0, 1.0)  # of the value after
+    share[inside] = 0.5  # between two values of the same time
+    np.divide(back, span, out=share, where=inside & (span > 0))
+    return np.where(
+        share == 0, low, np.where(share == 1, high, (1 - share) * low + share * high)
+    )
+
+
+# --- public functions ----------------------------------------------------------------
+
+
+def interpolate(
+    X: ArrayLike, groups: ArrayLike | None = None, time: ArrayLike | None = None
+) -> NDArray[np.floating]:
+    """Return the table with missing cells interpolated linearly in time.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Numbers, NaN where nothing was measured.
+    groups : array-like of shape (n_samples,), default=None
+        Group of each row (unit, file, run); nothing is read across groups.
+    time : array-like of shape (n_samples,), default=None
+        Time of each row, numbers or dates. None: the rows are in time order and
+        equally far apart.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_samples, n_features)
+        Before the first and after the last known value of a group there is that value;
+        a column without any in a group stays NaN there.
+
+    Examples
+    --------
+    >>> from skdae.timeseries import interpolate
+    >>> nan = float("nan")
+    >>> interpolate([[nan], [1], [nan], [nan], [4], [nan]]).ravel().tolist()
+    [1.0, 1.0, 2.0, 3.0, 4.0, 4.0]
+    """
+    cells, axis = _in_order(X, groups, time)
+    known = ~np.isnan(cells)
+    lines = interpolated(cells, axis, find_neighbours(known, axis))
+    return axis.to_rows(np.where(known, cells, lines))
+
+
+def last_known_value(
+    X: ArrayLike, groups: ArrayLike | None = None, time: ArrayLike | None = None
+) -> NDArray[np.floating]:
+    """Return the table with missing cells replaced by the last known value.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Numbers, NaN where nothing was measured.
+    groups : array-like of shape (n_samples,), default=None
+        As in `interpolate`.
+    time : array-like of shape (n_samples,), default=None
+        As in `interpolate`.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_samples, n_features)
+        NaN before the first known value of a group: nothing of the future is used.
+
+    Examples
+    --------
+    >>> from skdae.timeseries import last_known_value
+    >>> nan = float("nan")
+    >>> last_known_value([[nan], [1], [nan], [nan], [4], [nan]]).ravel().tolist()
+    [nan, 1.0, 1.0, 1.0, 4.0, 4.0]
+    """
+    cells, axis = _in_order(X, groups, time)
+    before = find_neighbours(~np.isnan(cells), axis, back=0).before
+    return axis.to_rows(_taken(cells, before))
+
+
+def moving_average(
+    X: ArrayLike,
+    width: int,
+    groups: ArrayLike | None = None,
+    *,
+    causal: bool = False,
+) -> NDArray[np.floating]:
+    """Return the mean of the known values around each cell, the cell included.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Numbers in time order, NaN where nothing was measured.
+    width : int
+        Rows of a window. They are centred on the row, for which `width` must be odd,
+        or end at it with `causal`. At the ends of a group a window is cut off.
+    groups : array-like of shape (n_samples,), default=None
+        As in `interpolate`.
+    causal : bool, default=False
+        Whether a window ends at its row, so that nothing of the future is used.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_samples, n_features)
+        NaN where no value of the window is known.
+
+    Examples
+    --------
+    >>> from skdae.timeseries import moving_average
+    >>> moving_average([[0], [3], [float("nan")], [5]], 3).ravel().tolist()
+    [1.5, 1.5, 4.0, 5.0]
+    """
+    reach = _reach(width, causal)
+    cells, axis = _in_order(X, groups, None)
+    start, stop = _windows(axis, reach)
+    known = ~np.isnan(cells)
+    n_known = _sums(known.astype(np.float64), start, stop)
+    centre = np.array([_mean(column) for column in cells.T])  # keeps sums accurate
+    totals = _sums(np.where(known, cells - centre, 0), start, stop)
+    n_known[n_known == 0] = np.nan
+    return axis.to_rows(centre + totals / n_known)
+
+
+def moving_median(
+    X: ArrayLike,
+    width: int,
+    groups: ArrayLike | None = None,
+    *,
+    causal: bool = False,
+) -> NDArray[np.floating]:
+    """Return the median of the known values around each cell, the cell included.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Numbers in time order, NaN where nothing was measured.
+    width : int
+        As in `moving_average`.
+    groups : array-like of shape (n_samples,), default=None
+        As in `interpolate`.
+    causal : bool, default=False
+        As in `moving_average`.
+
+    Returns
+    -------
+    ndarray of float64 of shape (n_samples, n_features)
+        NaN where no value of the window is known.
+
+    Examples
+    --------
+    >>> from skdae.timeseries import moving_median
+    >>> moving_median([[0], [3], [9], [5]], 3).ravel().tolist()
+    [1.5, 3.0, 5.0, 7.0]
+    """
+    back, ahead = _reach(width, causal)
+    cells, axis = _in_order(X, groups, None)
+    places = np.arange(len(axis))
+    offsets = np.arange(-back, ahead + 1)
+    smoothed = np.empty_like(cells)
+    padded = np.pad(cells, ((back, ahead), (0, 0)), constant_values=np.nan)
+    windows = sliding_window_view(padded, width, axis=0)  # (n, n_features, width)
+    size = max(1, MAX_WINDOW_CELLS // max(1, cells.shape[1] * width))
+    for begin in range(0, len(axis), size):
+        part = slice(begin, begin + size)
+        where = places[part, None] + offsets
+        outside = (where < axis.first[part, None]) | (where > axis.last[part, None])
+        block = np.where(outside[:, None], np.nan, windows[part])
+        smoothed[part] = _medians(block)
+    return axis.to_rows(smoothed)
+
+
+# --- parts ---------------------------------------------------------------------------
+
+
+def _in_order(X: Any, groups: Any, time: Any) -> tuple[np.ndarray, TimeAxis]:
+    """Return a checked table in the order of its axis, float64, and the axis."""
+    cells = check_array(
+        X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X"
+    )
+    axis = time_axis(len(cells), groups, time)
+    return cells[axis.rows], axis
+
+
+def _taken(X: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return the value of each column at a place, NaN at -1."""
+    values = np.take_along_axis(X, np.maximum(places, 0), axis=0)
+    values[places < 0] = np.nan
+    return values
+
+
+def _reach(width: Any, causal: bool) -> tuple[int, int]:
+    """Return how many rows a window reaches back and ahead of its row."""
+    if width < 1 or width != int(width):
+        raise ValueError(f"width={width!r} must be a whole number of rows, 1 or more.")
+    if causal:
+        return int(width) - 1, 0
+    if width % 2 == 0:
+        raise ValueError(
+            f"width={width!r} must be odd so that a window has a middle row; add or "
+            "take off one row, or set causal=True."
+        )
+    return int(width) // 2, int(width) // 2
+
+
+def _windows(axis: TimeAxis, reach: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first place of each window and the one after its last."""
+    places = np.arange(len(axis))
+    start = np.maximum(places - reach[0], axis.first)
+    return start, np.minimum(places + reach[1], axis.last) + 1
+
+
+def _sums(values: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
+    """Return the sums from start to stop of each column."""
+    running = np.zeros((len(values) + 1, values.shape[1]))
+    np.cumsum(values, axis=0, out=running[1:])
+    return running[stop] - running[start]
+
+
+def _mean(column: np.ndarray) -> float:
+    known = column[~np.isnan(column)]
+    return float(known.mean()) if len(known) else 0.0
+
+
+def _medians(block: np.ndarray) -> np.ndarray:
+    """Return the medians along the last axis without NaN; NaN where all are."""
+    ranked = np.sort(block, axis=-1)  # NaN last
+    n_known = (~np.isnan(block)).sum(axis=-1)
+    low = np.maximum(n_known - 1, 0) // 2
+    high = n_known // 2
+    high[n_known == 0] = 0
+    middle = np.stack([low, high], axis=-1)
+    return np.take_along_axis(ranked, middle, axis=-1).mean(axis=-1)
