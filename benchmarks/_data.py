@@ -1,13 +1,15 @@
 """Tables for the benchmarks, each with a split that does not leak.
 
-Numbers come as floats, categories as codes, NaN where nothing is known. Identifiers,
-targets and columns that give the target away are left out, and so are columns without
-any value. Which rows may be held out together is part of a table: of measurements in
-order, whole blocks of neighbours; of repeated rows, all of them.
+Numbers are floats, categories are codes, missing cells are NaN. Identifiers, targets,
+columns that give the target away and columns without any value are left out. A table
+says which rows must be held out together: blocks of consecutive rows where rows are in
+time order, all copies of a repeated row.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +25,7 @@ VALIDATION_SHARE = 0.25  # of the groups of training rows
 class Table:
     """A table and the groups of rows that must stay on one side of a split."""
 
-    X: np.ndarray  # (n_rows, n_columns) float, NaN where nothing is known
+    X: np.ndarray  # (n_rows, n_columns) float, NaN where missing
     groups: np.ndarray  # (n_rows,)
     categorical: tuple[int, ...] = ()
     test: np.ndarray | None = None  # (n_rows,) bool; None: a share of the groups
@@ -54,17 +56,17 @@ class Table:
 
 
 def repeats(X: np.ndarray) -> np.ndarray:
-    """A group per distinct row: a repeated row is not both learned and tested."""
+    """A group per distinct row: no row is in the training and in the test part."""
     _, groups = np.unique(np.nan_to_num(X, nan=-1e30), axis=0, return_inverse=True)
     return groups.ravel()
 
 
 def blocks(n_rows: int, n_blocks: int = 20) -> np.ndarray:
-    """Consecutive rows in groups: neighbours in time are nearly repetitions."""
+    """Groups of consecutive rows: neighbours in time are nearly repetitions."""
     return np.arange(n_rows) * n_blocks // n_rows
 
 
-# --- sets that scikit-learn and this package bring along -----------------------------
+# --- bundled sets, of scikit-learn and this package ----------------------------------
 
 
 def _bundled(load: Callable) -> Table:
@@ -88,6 +90,7 @@ BUNDLED: dict[str, Callable[[], Table]] = {
 
 
 def npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file, `X` in double precision."""
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     if "X" in arrays:
@@ -106,26 +109,26 @@ def _in_order(path: Path) -> Table:
 
 
 def _gas_drift(path: Path) -> Table:
-    """Batches of measurements over three years: the last two are tested."""
+    """Batches of measurements over three years; the last two are the test rows."""
     data = npz(path)
     return Table(data["X"], data["batch"], test=data["batch"] >= 8)
 
 
 def _gas_turbine(path: Path) -> Table:
-    """Hours of five years: the last two are tested."""
+    """Hours of five years; the last two are the test rows."""
     data = npz(path)
     return Table(data["X"], data["year"], test=data["year"] >= 2014)
 
 
 def _occupancy(path: Path) -> Table:
-    """Minutes of three periods: the last two are tested."""
+    """Minutes of three periods; the last two are the test rows."""
     data = npz(path)
     X = data["X"]
     return Table(X, blocks(len(X), 50), test=data["file_id"] > 0)
 
 
 def _isolet(path: Path) -> Table:
-    """60 rows per letter, two of each speaker, in one order: speakers are tested.
+    """60 rows per letter, two of each person, in one order; persons are held out.
 
     That order is not documented; in the data, the deviations from a letter's mean
     correlate with 0.46 within these pairs and with -0.02 between them.
@@ -135,14 +138,14 @@ def _isolet(path: Path) -> Table:
 
 
 def _pendigits(path: Path) -> Table:
-    """Digits of 44 writers: the last 14 are tested."""
+    """Digits of 44 writers; the last 14 are the test rows."""
     data = npz(path)
     X = data["X"]
     return Table(X, repeats(X), test=np.arange(len(X)) >= data["n_train"])
 
 
 def _tennessee_eastman(path: Path) -> Table:
-    """Two runs without a fault: the second is tested."""
+    """Two runs without a fault; the second is the test run."""
     data = npz(path)
     runs = data["train_normal"], data["test"][0]
     X = np.vstack(runs).astype(np.float64)
@@ -156,14 +159,14 @@ def _csv(
     path: Path,
     *,
     drop: tuple[str, ...],
-    unknown: tuple[str, ...] = (),
+    markers: tuple[str, ...] = (),
     ordered: bool = False,
     split: str | None = None,
 ) -> Table:
-    """A table of mixed columns; text is categorical, `unknown` is missing."""
+    """A table of mixed columns; text is categorical, `markers` are missing."""
     import pandas as pd
 
-    frame = pd.read_csv(path, na_values=list(unknown))
+    frame = pd.read_csv(path, na_values=list(markers))
     test = None if split is None else (frame[split] == "test").to_numpy()
     frame = frame.drop(columns=list(drop)).dropna(axis="columns", how="all")
     categorical = []
@@ -182,7 +185,7 @@ def _adult(path: Path) -> Table:
 
 
 def _ai4i(path: Path) -> Table:
-    """Neither the ids nor the failure and its modes."""
+    """Without the ids, the failure and its modes."""
     leaks = ("machine_failure", "twf", "hdf", "pwf", "osf", "rnf")
     return _csv(path, drop=("udi", "product_id", *leaks))
 
@@ -192,8 +195,8 @@ def _air_quality(path: Path) -> Table:
 
 
 def _bank(path: Path) -> Table:
-    """Without the length of the call, known only after it."""
-    return _csv(path, drop=("y", "duration"), unknown=("unknown",))
+    """Without the length of the call, which is known only after it."""
+    return _csv(path, drop=("y", "duration"), markers=("unknown",))
 
 
 def _sick(path: Path) -> Table:
@@ -221,23 +224,23 @@ STORED: dict[str, tuple[str, Callable[[Path], Table]]] = {
 }
 
 
-def available(folder: Path | None) -> dict[str, Callable[[], Table]]:
-    """Loaders by name: the bundled sets, and those that a folder holds."""
-    found = dict(BUNDLED)
-    if folder is None:
-        return found
-    if not folder.is_dir():
-        raise ValueError(
-            f"--data {folder} must be a folder; give the one that holds tabular/ and "
-            "series/, or leave --data out to run on the bundled sets."
-        )
-    for name, (place, load) in STORED.items():
-        path = folder / place
-        if path.is_file():
-            found[name] = lambda load=load, path=path: load(path)
-    if len(found) == len(BUNDLED):
-        raise ValueError(
-            f"--data {folder} holds none of the files known here, such as "
-            f"{STORED['letter'][0]}; give the folder that holds tabular/ and series/."
+def stored(folder: Path, paths: dict[str, str]) -> dict[str, Path]:
+    """The files that a folder holds, by name; an error if it holds none of them."""
+    found = {name: folder / path for name, path in paths.items()}
+    found = {name: path for name, path in found.items() if path.is_file()}
+    if not found:
+        example = next(iter(paths.values()))
+        sys.exit(
+            f"error: --data {folder} must hold at least one known file, such as "
+            f"{example}; give the folder of the data sets, or omit --data for the "
+            "bundled sets."
         )
     return found
+
+
+def available(folder: Path | None) -> dict[str, Callable[[], Table]]:
+    """Loaders by name: the bundled sets and those that a folder holds."""
+    if folder is None:
+        return BUNDLED
+    paths = stored(folder, {name: path for name, (path, _) in STORED.items()})
+    return BUNDLED | {n: partial(STORED[n][1], path) for n, path in paths.items()}

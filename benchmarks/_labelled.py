@@ -1,21 +1,18 @@
-"""Tables with something to predict, each with a split that does not leak.
-
-The tables and their groups are those of `_data.py`; here each has its target, and the
-columns that give it away are left out.
-"""
+"""The tables of `_data.py` with a target, without the columns that give it away."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from _data import STORED, Table, blocks, npz, repeats
+from _data import STORED, Table, blocks, npz, repeats, stored
 from sklearn.datasets import load_breast_cancer, load_digits
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A table and what is to be predicted from it."""
+    """A table and its target."""
 
     table: Table
     y: np.ndarray  # (n_rows,) classes from 0, or (n_rows,) or (n_rows, k) numbers
@@ -26,9 +23,9 @@ class Labelled:
         return self.table.split(seed)
 
     def labelled(self, rows: np.ndarray, n: int | None, seed: int) -> np.ndarray:
-        """The `n` of the rows whose label is known; larger `n` hold smaller ones.
+        """`n` labelled rows; a larger `n` includes the rows of a smaller one.
 
-        Classes come by their shares, each at least twice where it has two rows.
+        Classes keep their shares, with at least two rows each where there are two.
         """
         order = np.random.default_rng(seed + 1000).permutation(rows)
         if n is None or n >= len(rows):
@@ -36,7 +33,7 @@ class Labelled:
         if self.task == "regression":
             return order[:n]
         classes = self.y[order]
-        rank = np.empty(len(order))  # place in the class, as a share of the class
+        rank = np.empty(len(order))  # within the class, as a share of it
         for label in np.unique(classes):
             own = np.flatnonzero(classes == label)
             rank[own] = (np.arange(len(own)) + 0.5) / len(own)
@@ -68,7 +65,7 @@ def _hydraulic(path: Path, load: Callable[[Path], Table]) -> Labelled:
 
 
 def _concentration(path: Path, load: Callable[[Path], Table]) -> Labelled:
-    """How much of the gas there is, in decades of ppmv."""
+    """The concentration of the gas, in decades of ppmv."""
     return Labelled(load(path), np.log10(npz(path)["concentration"]), "regression")
 
 
@@ -83,7 +80,7 @@ def _quality(path: Path, load: Callable[[Path], Table]) -> Labelled:
 
 
 def _carbon_monoxide(path: Path, load: Callable[[Path], Table]) -> Labelled:
-    """What a reference analyser shows, from the cheap sensors beside it."""
+    """The value of a reference analyser, from the cheap sensors beside it."""
     import pandas as pd
 
     frame = pd.read_csv(path)
@@ -94,34 +91,12 @@ def _carbon_monoxide(path: Path, load: Callable[[Path], Table]) -> Labelled:
     return Labelled(table, frame["CO(GT)"].to_numpy(dtype=float), "regression")
 
 
-def labelled_tables(folder: Path | None) -> dict[str, Callable[[], Labelled]]:
-    """Loaders by name: what scikit-learn brings along, and what a folder holds."""
-    found: dict[str, Callable[[], Labelled]] = {
-        "digits": lambda: _bundled(load_digits),
-        "breast_cancer": lambda: _bundled(load_breast_cancer),
-    }
-    if folder is None:
-        return found
-    stored = {}
-    for name, (table, load) in LABELLED.items():
-        place, read = STORED[table]
-        path = folder / place
-        if path.is_file():
-            stored[name] = lambda load=load, read=read, path=path: load(path, read)
-    if not stored:
-        raise ValueError(
-            f"--data {folder} holds none of the files known here, such as "
-            f"{STORED['letter'][0]}; give the folder that holds tabular/ and series/."
-        )
-    return stored
-
-
 def _bundled(load: Callable) -> Labelled:
     X, y = load(return_X_y=True)
     return Labelled(Table(X, repeats(X)), y, "classification")
 
 
-# name: the table of `_data.STORED` it is made of, and how
+# name: its table in `_data.STORED`, and how the target is read
 LABELLED: dict[str, tuple[str, Callable[[Path, Callable], Labelled]]] = {
     "adult": ("adult", lambda p, t: _column(p, t, "income", ">50K")),
     "ai4i2020": ("ai4i2020", lambda p, t: _column(p, t, "machine_failure", 1)),
@@ -141,3 +116,17 @@ LABELLED: dict[str, tuple[str, Callable[[Path, Callable], Labelled]]] = {
     "gas_turbine": ("gas_turbine", _emissions),
     "wine_quality": ("wine_quality", _quality),
 }
+
+
+def labelled_tables(folder: Path | None) -> dict[str, Callable[[], Labelled]]:
+    """Loaders by name: the bundled sets, or those that a folder holds."""
+    if folder is None:
+        return {
+            "digits": partial(_bundled, load_digits),
+            "breast_cancer": partial(_bundled, load_breast_cancer),
+        }
+    paths = stored(folder, {n: STORED[table][0] for n, (table, _) in LABELLED.items()})
+    return {
+        name: partial(LABELLED[name][1], path, STORED[LABELLED[name][0]][1])
+        for name, path in paths.items()
+    }

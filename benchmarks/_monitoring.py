@@ -1,15 +1,15 @@
-"""Monitors of a process: strangeness of rows, thresholds from fault-free rows alone."""
+"""Monitoring of a process: scores of its rows, thresholds from normal rows alone."""
 
+import warnings
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.covariance import EmpiricalCovariance, LedoitWolf
-from sklearn.decomposition import PCA
-from sklearn.ensemble import IsolationForest
+from _detectors import DETECTORS, Fit, Score, forest
+from _ordered import Process, Runs
 from sklearn.model_selection import KFold
-from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from skdae import GradualDAEOutlierDetector, GradualDAETransformer
@@ -17,126 +17,67 @@ from skdae._outlier._thresholds import conformal_threshold
 from skdae.timeseries import EWMA, SlidingWindow
 
 RATE = 0.01  # nominal share of false alarms
-N_BLOCKS = 5  # of consecutive training rows, each scored by what has not seen it
-N_NEIGHBORS = 5
-
-
-class Runs(NamedTuple):
-    """Fault-free training rows, and runs to watch, all in the order of time."""
-
-    train: np.ndarray
-    test: list[np.ndarray]
-
-    def windows(self) -> "Runs":
-        """Rows side by side with those before them, by the defaults of the window."""
-        window = SlidingWindow().fit(self.train)
-        return Runs(
-            window.transform(self.train), [window.transform(run) for run in self.test]
-        )
+N_BLOCKS = 5  # of consecutive training rows, each scored by a model of the others
+OURS = "skdae detector"
 
 
 class Scores(NamedTuple):
-    """Strangeness of held-out training rows and of the rows of test runs."""
+    """Anomaly scores of held-out training rows and of the rows of test runs."""
 
     held_out: np.ndarray
     test: list[np.ndarray]
+    own_limit: float | None = None  # a threshold that comes with the method
 
-    def smoothed(self) -> "Scores":
-        """Smoothed over time, by the defaults of the smoothing."""
-        smooth = EWMA().smooth
-        return Scores(smooth(self.held_out), [smooth(run) for run in self.test])
+    def map(self, transform: Score) -> "Scores":
+        """Each run transformed by itself."""
+        return Scores(transform(self.held_out), [transform(run) for run in self.test])
 
     def limit(self) -> float:
-        """The strangeness from which a row is an alarm."""
+        """The threshold of an alarm, from training rows alone."""
+        if self.own_limit is not None:
+            return self.own_limit
         return conformal_threshold(self.held_out, RATE)
 
 
-Fit = Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]
+Method = Callable[[Runs, int], Scores]  # (runs, seed)
 
 
-# --- rivals, on standardised columns -------------------------------------------------
+def windows(runs: Runs, width: int = SlidingWindow().width) -> Runs:
+    """Rows side by side with those before them."""
+    return runs.map(SlidingWindow(width).fit(runs.train).transform)
 
 
-def _mahalanobis(Z: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    return LedoitWolf().fit(Z).mahalanobis
+# --- methods -------------------------------------------------------------------------
 
 
-def _pca(Z: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Hotelling's T² and the squared prediction error, with 90 % of the variance."""
-    model = PCA(0.9, svd_solver="full").fit(Z)
-
-    def score(rows: np.ndarray) -> np.ndarray:
-        T = model.transform(rows)
-        within = (T**2 / model.explained_variance_).sum(axis=1)
-        beyond = ((rows - model.inverse_transform(T)) ** 2).sum(axis=1)
-        return np.column_stack([within, beyond])
-
-    return score
-
-
-def _pca_part(Z: np.ndarray, part: int) -> Callable[[np.ndarray], np.ndarray]:
-    score = _pca(Z)
-    return lambda rows: score(rows)[:, part]
-
-
-def _pca_both(Z: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """The larger of the two, each over its quantile of the rows learned from."""
-    score = _pca(Z)
-    high = np.quantile(score(Z), 1 - RATE, axis=0)
-    return lambda rows: (score(rows) / high).max(axis=1)
-
-
-def _neighbors(Z: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    search = NearestNeighbors(n_neighbors=N_NEIGHBORS).fit(Z)
-    return lambda rows: search.kneighbors(rows)[0][:, -1]
-
-
-def _forest(Z: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    model = IsolationForest(random_state=0).fit(Z)
-    return lambda rows: -model.score_samples(rows)
-
-
-def _plain_mahalanobis(Z: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """By a covariance that nothing shrinks."""
-    return EmpiricalCovariance().fit(Z).mahalanobis
-
-
-RIVALS: dict[str, Fit] = {
-    "Mahalanobis": _mahalanobis,
-    "Mahalanobis, plain": _plain_mahalanobis,
-    "PCA T²": partial(_pca_part, part=0),
-    "PCA SPE": partial(_pca_part, part=1),
-    "PCA T² + SPE": _pca_both,
-    "k-nearest neighbours": _neighbors,
-    "isolation forest": _forest,
-}
-
-
-def rival_scores(runs: Runs, fit: Fit) -> Scores:
+def baseline(runs: Runs, seed: int, fit: Fit, own_limit: float | None = None) -> Scores:
     """Training rows by models of the other blocks, test rows by one of all rows."""
 
-    def score(train: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    def fitted(train: np.ndarray) -> Score:
         scaler = StandardScaler().fit(train)
-        model = fit(scaler.transform(train))
+        model = fit(scaler.transform(train), seed)
         return lambda rows: model(scaler.transform(rows))
 
     held_out = np.empty(len(runs.train))
     for train, rows in KFold(N_BLOCKS).split(runs.train):
-        held_out[rows] = score(runs.train[train])(runs.train[rows])
-    of_all = score(runs.train)
-    return Scores(held_out, [of_all(run) for run in runs.test])
+        held_out[rows] = fitted(runs.train[train])(runs.train[rows])
+    of_all = fitted(runs.train)
+    return Scores(held_out, [of_all(run) for run in runs.test], own_limit)
 
 
-# --- the detector --------------------------------------------------------------------
+def lagged(runs: Runs, seed: int, fit: Fit, n_lags: int, weight: float) -> Scores:
+    """Rows beside the rows before them; the logarithm of the score is smoothed."""
+    scores = baseline(windows(runs, 1 + n_lags), seed, fit)
+    return scores.map(lambda values: EWMA(weight).smooth(np.log(values)))
 
 
-def detector_scores(
+def detector(
     runs: Runs,
     seed: int,
     transformer: GradualDAETransformer | None = None,
     scores: str = "auto",
 ) -> Scores:
-    """By networks of the other blocks, and by all of them together."""
+    """Held-out rows by networks of the other blocks, test rows by all of them."""
     model = GradualDAEOutlierDetector(
         transformer,
         scores=scores,
@@ -147,3 +88,72 @@ def detector_scores(
     return Scores(
         -model.calibration_scores_, [-model.score_samples(run) for run in runs.test]
     )
+
+
+_FITS: dict[str, Fit] = {
+    name: DETECTORS[name]
+    for name in (
+        "Mahalanobis",
+        "Mahalanobis, plain",
+        "PCA T²",
+        "PCA SPE",
+        "PCA T² + SPE",
+        "k-nearest neighbours",
+    )
+} | {"isolation forest": partial(forest, n_trees=100)}
+
+BASELINES: dict[str, Method] = {
+    name: partial(baseline, fit=fit) for name, fit in _FITS.items()
+} | {
+    "PCA T² + SPE, training limits": partial(
+        baseline, fit=DETECTORS["PCA T² + SPE"], own_limit=1.0
+    ),
+    "Mahalanobis, 2 lags, EWMA of log": partial(
+        lagged, fit=DETECTORS["Mahalanobis, plain"], n_lags=2, weight=0.1
+    ),
+}
+METHODS: dict[str, Method] = {OURS: detector} | BASELINES
+
+# --- variants: rows or windows, their scores as they are or smoothed -----------------
+
+
+def single_rows(runs: Runs) -> Runs:
+    """The runs as they are."""
+    return runs
+
+
+VARIANTS: dict[str, tuple[Callable[[Runs], Runs], bool]] = {
+    "rows": (single_rows, False),
+    "rows, smoothed": (single_rows, True),
+    "windows": (windows, False),
+    "windows, smoothed": (windows, True),
+}
+
+
+@dataclass
+class Monitored:
+    """The scores of a process; each method is fitted once on rows and on windows."""
+
+    process: Process
+    seed: int
+    methods: dict[str, Method]
+    _scores: dict[tuple, Scores] = field(default_factory=dict)
+
+    def scores(self, variant: str, method: str) -> Scores:
+        """Scores under a variant."""
+        prepare, is_smoothed = VARIANTS[variant]
+        key = prepare, method
+        if key not in self._scores:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # there are rows enough for 1 %
+                runs = prepare(self.process.runs)
+                self._scores[key] = self.methods[method](runs, self.seed)
+        scores = self._scores[key]
+        return scores.map(EWMA().smooth) if is_smoothed else scores
+
+
+def applies(problem: Monitored, variant: str, method: str) -> bool:
+    """Whether a method is run: baselines once; lags and limits only on rows."""
+    is_ours = method.startswith("skdae")
+    is_variant = "limits" in method or "lags" in method
+    return (is_ours or problem.seed == 0) and (not is_variant or variant == "rows")

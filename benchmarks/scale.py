@@ -1,26 +1,26 @@
 """How do time and memory of a fit grow with the table, and past the memory?
 
-    python benchmarks/scale.py [--tasks memory,exponents,parquet] [--rows 10000000]
-
 **memory**: peak of the process during `fit` over the peak before, as a share of the
-table, one process per table. **exponents**: seconds of `fit` over rows, columns and
-layers; the slope of their logarithms (1: twice as much takes twice as long).
-**parquet**: rows trained per second and peak memory of `fit_stream` over Parquet files
-of many sizes, beside the rate of `fit` on a table in memory.
+table, one process per table. **rows, columns, layers**: seconds of `fit` and the slope
+of their logarithms (1: twice as much takes twice as long). **parquet**: rows trained
+per second and peak memory of `fit_stream` over Parquet files of many sizes, beside the
+rate of `fit` on a table in memory. A round is a seed.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from functools import cache
+from time import perf_counter
 
 import numpy as np
+from _runner import Benchmark, Values, measure, parse, protocol, publish
+from _tables import Results, markdown
 
 from skdae import GradualDAETransformer
 from skdae.datasets import ParquetBatches
@@ -56,14 +56,14 @@ def transformer(hidden: tuple[int, ...] = HIDDEN, epochs: int = 1):
 
 def seconds(call: Callable[[], object]) -> float:
     """Wall seconds of a call."""
-    started = time.perf_counter()
+    started = perf_counter()
     call()
-    return time.perf_counter() - started
+    return perf_counter() - started
 
 
-def peak(*, anew: bool = False) -> float:
-    """Largest resident memory of this process, MiB; from now on with `anew`. Linux."""
-    if anew:
+def peak(*, restart: bool = False) -> float:
+    """Largest resident memory of this process, MiB; since now with `restart`. Linux."""
+    if restart:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
     with open("/proc/self/status") as file:
@@ -85,20 +85,15 @@ def fit_in_memory(n_rows: str) -> None:
     """Print the size of a table, the peak before `fit`, the one after, and seconds."""
     transformer().fit(rows(5_000))  # libraries and their memory
     X = rows(int(n_rows))
-    before = peak(anew=True)
+    before = peak(restart=True)
     took = seconds(lambda: transformer().fit(X))
     print(X.nbytes / MEBI, before, peak(), took)
 
 
-def memory() -> None:
-    """Extra memory of `fit` as a share of the table."""
-    print("\n### Extra memory of fit\n")
-    print("| rows | table, MiB | extra, MiB | share of the table |")
-    print("|---:|---:|---:|---:|")
-    for n_rows in (100_000, 400_000, 1_600_000):
-        size, before, after, _ = in_a_process("memory", n_rows)
-        extra = after - before
-        print(f"| {n_rows:,} | {size:.0f} | {extra:.0f} | {extra / size:.1%} |")
+def memory(n_rows: int) -> Values:
+    """Extra memory of `fit` beside the table."""
+    size, before, after, took = in_a_process("memory", n_rows)
+    return {"table": size, "extra": after - before, "seconds": took}
 
 
 # --- exponents ----------------------------------------------------------------------
@@ -109,31 +104,13 @@ def slope(sizes: list[int], times: list[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
 
 
-def exponents(rounds: int) -> None:
-    """Seconds over rows, columns and layers."""
-    works: dict[str, dict[int, tuple[np.ndarray, tuple[int, ...]]]] = {
-        "rows (50 columns, 128-64-32)": {
-            n: (rows(n), HIDDEN) for n in (5_000, 20_000, 80_000, 320_000)
-        },
-        "columns (20,000 rows, 128-64-32)": {
-            d: (rows(20_000, d), HIDDEN) for d in (25, 50, 100, 200, 400)
-        },
-        "layers of 64 (20,000 rows, 50 columns)": {
-            k: (rows(20_000), (64,) * k) for k in (1, 2, 4, 8)
-        },
-    }
-    print("\n### Time of one epoch\n")
-    print("| over | sizes | seconds | exponent |")
-    print("|---|---|---|---:|")
-    for name, work in works.items():
-        taken: dict[int, list[float]] = {size: [] for size in work}
-        for _ in range(rounds):
-            for size, (X, hidden) in work.items():
-                taken[size].append(seconds(lambda X=X, h=hidden: transformer(h).fit(X)))
-        medians = [statistics.median(times) for times in taken.values()]
-        sizes = ", ".join(f"{size:,}" for size in work)
-        shown = ", ".join(f"{value:.3f}" for value in medians)
-        print(f"| {name} | {sizes} | {shown} | {slope(list(work), medians):.2f} |")
+table_of = cache(rows)
+
+
+def fit_seconds(n_rows: int, n_features: int, hidden: tuple[int, ...]) -> Values:
+    """Seconds of one epoch."""
+    X = table_of(n_rows, n_features)
+    return {"seconds": seconds(lambda: transformer(hidden).fit(X))}
 
 
 # --- Parquet ------------------------------------------------------------------------
@@ -159,47 +136,144 @@ def fit_a_stream(folder: str) -> None:
     """Print rows, the peak before `fit_stream`, the one after, and seconds."""
     batches = ParquetBatches(folder, random_state=0)
     transformer().fit(rows(5_000))
-    before = peak(anew=True)
+    before = peak(restart=True)
     took = seconds(lambda: transformer(epochs=2).fit_stream(batches))
     print(batches.n_rows, before, peak(), took)
 
 
-def parquet(n_rows: int) -> None:
-    """Rate and memory over the length of the table, beside a fit in memory."""
-    print("\n### Parquet, two epochs and the pass for the sample\n")
-    print("| rows | peak, MiB | extra, MiB | rows/s | of the rate in memory |")
-    print("|---:|---:|---:|---:|---:|")
+def parquet(n_rows: int) -> Values:
+    """Rate and memory of a stream, beside the rate of a fit in memory."""
     with tempfile.TemporaryDirectory() as folder:
-        for n in (n_rows // 10, n_rows):
-            path = write(folder, n)
-            _, before, after, took = in_a_process("stream", path)
-            _, _, _, reference = in_a_process("memory", 1_000_000)
-            rate, usual = 2 * n / took, 1_000_000 / reference
-            print(
-                f"| {n:,} | {after:.0f} | {after - before:.0f} | {rate:,.0f} | "
-                f"{rate / usual:.0%} |",
-                flush=True,
-            )
+        path = write(folder, n_rows)
+        _, before, after, took = in_a_process("stream", path)
+    _, _, _, reference = in_a_process("memory", REFERENCE_ROWS)
+    return {
+        "peak": after,
+        "extra": after - before,
+        "rate": 2 * n_rows / took,
+        "in memory": REFERENCE_ROWS / reference,
+        "seconds": took,
+    }
+
+
+# --- the grid: what is measured at which sizes --------------------------------------
+
+REFERENCE_ROWS = 1_000_000
+TASKS: dict[str, Callable[[int], Values]] = {
+    "memory": memory,
+    "rows": lambda n: fit_seconds(n, N_FEATURES, HIDDEN),
+    "columns": lambda n: fit_seconds(20_000, n, HIDDEN),
+    "layers": lambda n: fit_seconds(20_000, N_FEATURES, (64,) * n),
+    "parquet": parquet,
+}
+SIZES: dict[str, list[int]] = {
+    "memory": [100_000, 400_000, 1_600_000],
+    "rows": [5_000, 20_000, 80_000, 320_000],
+    "columns": [25, 50, 100, 200, 400],
+    "layers": [1, 2, 4, 8],
+    "parquet": [],  # a tenth of --rows, and all of them
+}
+GROWTH = {
+    "rows": "rows (50 columns, 128-64-32)",
+    "columns": "columns (20,000 rows, 128-64-32)",
+    "layers": "layers of 64 (20,000 rows, 50 columns)",
+}
+N_QUICK = 2  # sizes
+
+
+def evaluate(problem: tuple[str, int], size: str, method: str) -> Values:
+    """Measure a task at a size."""
+    return TASKS[problem[0]](int(size))
+
+
+# --- tables --------------------------------------------------------------------------
+
+
+def memory_table(found: dict[int, Values]) -> list[str]:
+    """Extra memory as a share of the table."""
+    cells = [
+        [f"{n:,}", f"{v['table']:.0f}", f"{v['extra']:.0f}"]
+        + [f"{v['extra'] / v['table']:.1%}"]
+        for n, v in found.items()
+    ]
+    header = ["rows", "table, MiB", "extra, MiB", "share of the table"]
+    return ["### Extra memory of fit", markdown(header, cells)]
+
+
+def parquet_table(found: dict[int, Values]) -> list[str]:
+    """Rate and memory over the length of the table."""
+    cells = [
+        [f"{n:,}", f"{v['peak']:.0f}", f"{v['extra']:.0f}", f"{v['rate']:,.0f}"]
+        + [f"{v['rate'] / v['in memory']:.0%}"]
+        for n, v in found.items()
+    ]
+    header = ["rows", "peak, MiB", "extra, MiB", "rows/s", "of the rate in memory"]
+    title = "### Parquet, two epochs and the pass for the sample"
+    return [title, markdown(header, cells)]
+
+
+def growth_table(results: Results, sizes: dict[str, list[int]]) -> list[str]:
+    """Medians over the rounds, and the exponent."""
+    cells = []
+    for name in (name for name in GROWTH if sizes[name]):
+        found = [results.values((name, str(n)), "fit", "seconds") for n in sizes[name]]
+        medians = [float(np.median(each)) for each in found]
+        shown = ", ".join(f"{value:.3f}" for value in medians)
+        exponent = f"{slope(sizes[name], medians):.2f}"
+        cells.append(
+            [GROWTH[name], ", ".join(f"{n:,}" for n in sizes[name]), shown, exponent]
+        )
+    header = ["over", "sizes", "seconds", "exponent"]
+    return ["### Time of one epoch", markdown(header, cells)] if cells else []
+
+
+def report(results: Results) -> list[str]:
+    """A table for each task."""
+    sizes: dict[str, list[int]] = {name: [] for name in TASKS}
+    for name, size in results.rows:
+        sizes[name].append(int(size))
+    values = {(c.set, int(c.condition)): c.values for c in results.cells}
+    parts = []
+    if sizes["memory"]:
+        parts += memory_table({n: values["memory", n] for n in sizes["memory"]})
+    parts += growth_table(results, sizes)
+    if sizes["parquet"]:
+        parts += parquet_table({n: values["parquet", n] for n in sizes["parquet"]})
+    return parts
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The length of the stream, and the processes of this script."""
+    parser.add_argument("--rows", type=int, default=10_000_000, help="of Parquet files")
+    parser.add_argument("--inner", nargs="+", help=argparse.SUPPRESS)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tasks", default="memory,exponents,parquet")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--rows", type=int, default=10_000_000, help="of Parquet files")
-    parser.add_argument("--inner", nargs="+", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.inner:
-        task, *arguments = options.inner
+    """Run and print."""
+    args = parse(__doc__, seeds=5, add=add_options)
+    if args.inner:
+        task, *arguments = args.inner
         {"memory": fit_in_memory, "stream": fit_a_stream}[task](*arguments)
         return
-    tasks = options.tasks.split(",")
-    if "memory" in tasks:
-        memory()
-    if "exponents" in tasks:
-        exponents(options.rounds)
-    if "parquet" in tasks:
-        parquet(options.rows)
+    if args.jobs > 1:
+        sys.exit("error: --jobs must be 1 where time is measured.")
+    sizes = SIZES | {"parquet": [args.rows // 10, args.rows]}
+    sizes = {
+        name: found[: N_QUICK if args.quick else None] for name, found in sizes.items()
+    }
+    asked = {str(n) for found in sizes.values() for n in found}
+
+    def applies(problem: tuple[str, int], size: str, method: str) -> bool:
+        name, seed = problem
+        return int(size) in sizes[name] and (name in GROWTH or seed == 0)
+
+    benchmark = Benchmark(
+        protocol("scale", "", args), lambda name, seed: (name, seed), evaluate, applies
+    )
+    cells = measure(
+        benchmark, args, sets=TASKS, methods=["fit"], conditions=sorted(asked, key=int)
+    )
+    publish(report(Results(cells)), args)
 
 
 if __name__ == "__main__":

@@ -5,124 +5,108 @@ from these rows alone. See README.md.
 """
 
 import argparse
-import warnings
-from pathlib import Path
-from typing import NamedTuple
+from functools import partial
+from itertools import product
 
 import numpy as np
-from _monitoring import RIVALS, Runs, Scores, detector_scores, rival_scores
-from _report import markdown
+from _metrics import Counts, count
+from _monitoring import METHODS, VARIANTS, Monitored, applies
+from _ordered import skab
+from _runner import Benchmark, Values, chosen, measure, parse, protocol, publish
+from _tables import Results, markdown
+
+from skdae.timeseries import event_scores
 
 N_TRAIN = 400  # rows at the start of a file that are learned from
-OURS = "skdae detector"
+PARTS = {"Rows after the first 400": N_TRAIN, "All rows": 0}
+EVENTS = ("n_events", "n_found", "median_delay", "n_false_episodes")
+QUICK_FILES = 2
 
 
-class File(NamedTuple):
-    """One experiment: rows in the order of time, and which of them are anomalous."""
-
-    X: np.ndarray
-    truth: np.ndarray
-
-    def runs(self) -> Runs:
-        return Runs(self.X[:N_TRAIN], [self.X])
+def prepare(name: str, seed: int, *, args: argparse.Namespace) -> Monitored:
+    """A file with the methods."""
+    return Monitored(skab(args.data, N_TRAIN)[name], seed, METHODS)
 
 
-class Counts(NamedTuple):
-    """Rows of all files together, alarmed or not, anomalous or not."""
-
-    hits: int
-    misses: int
-    false_alarms: int
-    quiet: int
-
-    @property
-    def f1(self) -> float:
-        return 2 * self.hits / (2 * self.hits + self.misses + self.false_alarms)
-
-    @property
-    def false_alarm_rate(self) -> float:
-        return 100 * self.false_alarms / (self.false_alarms + self.quiet)
-
-    @property
-    def missing_alarm_rate(self) -> float:
-        return 100 * self.misses / (self.hits + self.misses)
+def counts(truth: np.ndarray, alarms: np.ndarray) -> Values:
+    """Rows and events of both parts of a file."""
+    values: Values = {}
+    for part, start in PARTS.items():
+        found = count(truth[start:], alarms[start:])._asdict()
+        events = event_scores(truth[start:], alarms[start:])
+        found |= {name: getattr(events, name) for name in EVENTS}
+        values |= {f"{part}: {name}": value for name, value in found.items()}
+    return values
 
 
-def load(folder: Path) -> list[File]:
-    with np.load(folder / "series" / "skab.npz", allow_pickle=False) as archive:
-        X, truth = archive["X"].astype(np.float64), archive["anomaly"] == 1
-        file_id = archive["file_id"]
-    return [File(X[file_id == i], truth[file_id == i]) for i in np.unique(file_id)]
+def evaluate(problem: Monitored, variant: str, method: str) -> Values:
+    """Rows and events with an alarm."""
+    scores = problem.scores(variant, method)
+    (truth,) = problem.process.truth
+    return counts(truth, scores.test[0] > scores.limit())
 
 
-def alarms(scores: Scores) -> np.ndarray:
-    return scores.test[0] > scores.limit()
+# --- tables --------------------------------------------------------------------------
 
 
-def count(files: list[File], alarmed: list[np.ndarray], start: int) -> Counts:
-    """Counts over the rows from `start` on."""
-    truth = np.concatenate([file.truth[start:] for file in files])
-    found = np.concatenate([rows[start:] for rows in alarmed])
-    pairs = (found & truth, ~found & truth, found & ~truth, ~found & ~truth)
-    return Counts(*(int(pair.sum()) for pair in pairs))
+def totals(cells: list[Values], part: str) -> list[float]:
+    """F1 and both rates over the rows of all files, events found, false episodes."""
+
+    def total(name: str) -> float:
+        return sum(values[f"{part}: {name}"] for values in cells)
+
+    rows = Counts(*(int(total(name)) for name in Counts._fields))
+    delays = np.array([values[f"{part}: median_delay"] for values in cells])
+    found = delays[~np.isnan(delays)]
+    return [
+        rows.f1,
+        rows.false_alarm_rate,
+        rows.missing_alarm_rate,
+        total("n_found") / total("n_events"),
+        float(np.median(found)) if len(found) else np.nan,
+        total("n_false_episodes"),
+    ]
 
 
-Alarmed = dict[str, list[np.ndarray]]  # by file, for each variant
+def texts(by_seed: list[list[float]]) -> list[str]:
+    """Means over the seeds."""
+    f1, alarms, misses, found, delay, false = np.mean(by_seed, axis=0)
+    shares = [f"{f1:.3f}", f"{alarms:.2f}", f"{misses:.2f}", f"{100 * found:.0f}"]
+    return [*shares, f"{delay:.0f}", f"{false:.0f}"]
 
 
-def watch(files: list[File], method: str, seed: int) -> Alarmed:
-    """Alarms in all rows of all files, for each variant."""
-    found: Alarmed = {}
-    for file in files:
-        for name, runs in (("rows", file.runs()), ("windows", file.runs().windows())):
-            if method == OURS:
-                scores = detector_scores(runs, seed)
-            else:
-                scores = rival_scores(runs, RIVALS[method])
-            found.setdefault(name, []).append(alarms(scores))
-            smooth = alarms(scores.smoothed())
-            found.setdefault(f"{name}, smoothed", []).append(smooth)
-    return found
-
-
-def means(counts: list[Counts]) -> list[str]:
-    f1, alarms, misses = np.mean(
-        [[c.f1, c.false_alarm_rate, c.missing_alarm_rate] for c in counts], axis=0
-    )
-    return [f"{f1:.3f}", f"{alarms:.2f}", f"{misses:.2f}"]
+def report(results: Results, everywhere: list[Values]) -> list[str]:
+    """A table for each part of the files."""
+    header = ["", "F1", "FAR, %", "MAR, %", "events found, %", "median delay, rows"]
+    header.append("false episodes")
+    parts = []
+    for part in PARTS:
+        rows = []
+        for variant, method in product(results.conditions, results.methods):
+            cells = [c for c in results.cells if c[1:3] == (variant, method)]
+            by_seed = [
+                totals([cell.values for cell in cells if cell.seed == seed], part)
+                for seed in sorted({cell.seed for cell in cells})
+            ]
+            if by_seed:
+                rows.append([f"{variant}: {method}", *texts(by_seed)])
+        rows.append(["an alarm in every row", *texts([totals(everywhere, part)])])
+        parts += [f"## {part}", markdown(header, rows)]
+    return parts
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with series/")
-    parser.add_argument("--seeds", type=int, default=3, help="repetitions (default 3)")
-    parser.add_argument("--output", type=Path, help="also write the tables here")
-    args = parser.parse_args()
-    warnings.filterwarnings("error")  # 400 rows are enough for 1 %
-    files = load(args.data)
-    by_method = {
-        method: [
-            watch(files, method, seed)
-            for seed in range(args.seeds if method == OURS else 1)
-        ]
-        for method in (OURS, *RIVALS)
-    }
-    parts = []
-    for start, title in ((N_TRAIN, "Rows after the first 400"), (0, "All rows")):
-        rows = []
-        for variant in by_method[OURS][0]:
-            for method, found in by_method.items():
-                counts = [count(files, one[variant], start) for one in found]
-                rows.append([f"{variant}: {method}", *means(counts)])
-        everything = [np.ones(len(file.X), dtype=bool) for file in files]
-        counts = [count(files, everything, start)]
-        rows.append(["an alarm in every row", *means(counts)])
-        header = ["", "F1", "FAR, %", "MAR, %"]
-        parts += [f"## {title}", markdown(header, rows)]
-    text = "\n\n".join(parts) + "\n"
-    print(text)
-    if args.output is not None:
-        args.output.write_text(text, encoding="utf-8")
+    """Run and print."""
+    args = parse(__doc__, seeds=3, needs_data=True)
+    files = skab(args.data, N_TRAIN)
+    names = list(files)[: QUICK_FILES if args.quick else None]
+    benchmark = Benchmark(
+        protocol("skab", "", args), partial(prepare, args=args), evaluate, applies
+    )
+    cells = measure(benchmark, args, sets=names, methods=METHODS, conditions=VARIANTS)
+    truths = [files[name].truth[0] for name in chosen(args.sets, names, "--sets")]
+    everywhere = [counts(truth, np.ones_like(truth)) for truth in truths]
+    publish(report(Results(cells), everywhere), args)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,32 @@
 """How fast is training? Seconds per fit as a multiple of the bare matrix products.
 
-Every contestant trains the same auto-encoder (the same rows, widths, batch size, epochs
-and optimiser) in turn, round after round, in one process with one thread. Each time is
+Every method trains the same auto-encoder (the same rows, widths, batch size, epochs and
+optimiser) in turn, round after round, in one process with one thread. Each time is
 divided by that of the *floor* of the same round: a loop of nothing but the matrix
 products of one training step, written into buffers. With SGD, PyOD keeps Adam and
 skorch has no momentum. Ours also corrupts its input and learns its scaling; the others
-do neither.
-
-    python benchmarks/speed.py [--work S,tiny,M,M-sgd] [--rounds 5] [--peers "a;b"]
-                               [--workers] [--inference]
+do neither. A round is a seed.
 
 `--workers` also times four fits by two processes, `--inference` a trained network on
 many rows and on one, beside scikit-learn. "2 threads", "bfloat16" and "CUDA" are
-settings of ours that serve wide networks; name them with `--peers`.
+settings of ours that serve wide networks; name them with `--methods`.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
-import statistics
-import time
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache, partial
+from time import perf_counter
 
 import numpy as np
 import torch
+from _runner import Benchmark, Grid, Values, measure, parse, protocol, publish, run
+from _tables import Results, markdown
 from threadpoolctl import threadpool_limits
 from torch import nn
 
@@ -236,7 +236,7 @@ def pyod(work: Work, X: np.ndarray) -> None:
     ).fit(X)
 
 
-CONTESTANTS: dict[str, Fit] = {
+METHODS: dict[str, Fit] = {
     "floor": floor,
     "skdae": ours,
     "skdae gradual": ours_gradual,
@@ -252,71 +252,60 @@ CONTESTANTS: dict[str, Fit] = {
 }
 
 
-def timed(fit: Fit, work: Work, X: np.ndarray) -> float:
-    """Wall seconds of one run."""
-    started = time.perf_counter()
-    fit(work, X)
-    return time.perf_counter() - started
+DEFAULT_METHODS = [name for name in METHODS if not name.startswith("skdae, ")]
+DEFAULT_WORKS = ["S", "tiny"]
+QUICK_ROWS = 1_000
+
+# --- training ------------------------------------------------------------------------
 
 
-def compare(work: Work, names: list[str], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each contestant in each round, one after the other."""
-    X = work.rows()
+def wall(call: Callable[[], object]) -> float:
+    """Wall seconds of a call."""
+    started = perf_counter()
+    call()
+    return perf_counter() - started
+
+
+@cache
+def warm_up(name: str, method: str) -> None:
+    """Fit two batches: libraries load what they load once."""
+    work = WORKS[name]
     small = replace(work, n_rows=2 * work.batch_size)
-    for name in names:  # warm-up
-        CONTESTANTS[name](small, X[: small.n_rows])
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(rounds):
-        for name in names:
-            seconds[name].append(timed(CONTESTANTS[name], work, X))
-    return seconds
+    METHODS[method](small, work.rows()[: small.n_rows])
 
 
-def report(name: str, work: Work, seconds: dict[str, list[float]]) -> None:
-    """A Markdown table of ratios, each within its round."""
-    print(
-        f"\n### {name}: {work.n_rows:,} x {work.n_features}, "
-        f"{'-'.join(map(str, work.hidden))} {work.activation}, batch "
-        f"{work.batch_size}, {work.solver}, {work.epochs} epochs\n"
-    )
-    print("| | x floor (median) | min - max | x skdae | seconds |")
-    print("|---|---:|---:|---:|---:|")
-    for contestant, times in seconds.items():
-        pairs = zip(times, seconds["floor"], strict=True)
-        ratios = [t / base for t, base in pairs]
-        pairs = zip(times, seconds["skdae"], strict=True)
-        mine = statistics.median(t / base for t, base in pairs)
-        print(
-            f"| {contestant} | {statistics.median(ratios):.2f} | "
-            f"{min(ratios):.2f} - {max(ratios):.2f} | {mine:.2f} | "
-            f"{statistics.median(times):.3f} |"
-        )
+def evaluate(name: str, condition: str, method: str, *, quick: bool) -> Values:
+    """Seconds of one fit."""
+    work = replace(WORKS[name], n_rows=QUICK_ROWS) if quick else WORKS[name]
+    warm_up(name, method)
+    X = work.rows()
+    return {"seconds": wall(lambda: METHODS[method](work, X))}
 
 
-def workers(rounds: int) -> None:
-    """Four fits one after the other, and by two processes: half the time is ideal."""
+# --- two processes -------------------------------------------------------------------
+
+
+def evaluate_workers(name: str, condition: str, method: str) -> Values:
+    """Seconds of four fits, by one process or by two."""
     from joblib import Parallel, delayed
 
     work = replace(WORKS["S"], n_rows=5_000, epochs=30)
     X = work.rows()
-    ratios = []
-    with Parallel(n_jobs=2) as parallel:
-        parallel(delayed(ours)(work, X) for _ in range(2))  # warm-up
-        for _ in range(rounds):
-            started = time.perf_counter()
-            for _ in range(4):
-                ours(work, X)
-            middle = time.perf_counter()
-            parallel(delayed(ours)(work, X) for _ in range(4))
-            ratios.append((time.perf_counter() - middle) / (middle - started))
-    print(
-        "\n### Four fits by two workers, time over that of one: "
-        f"{statistics.median(ratios):.2f} ({min(ratios):.2f} - {max(ratios):.2f})"
-    )
+    with Parallel(n_jobs=int(method[0])) as parallel:
+        small = replace(work, epochs=1)
+        parallel(delayed(ours)(small, X) for _ in range(2))  # warm-up
+        fits = [delayed(ours)(work, X) for _ in range(4)]
+        return {"seconds": wall(lambda: parallel(fits))}
 
 
-def inference(rounds: int) -> None:
-    """A trained network of work S, as a multiple of PCA's time of the same round."""
+WORKERS = Benchmark("", lambda name, seed: name, evaluate_workers)
+
+# --- inference -----------------------------------------------------------------------
+
+
+@cache
+def trained() -> dict[str, Callable[[np.ndarray], object]]:
+    """Calls of trained models of work S."""
     from sklearn.decomposition import PCA
     from sklearn.neural_network import MLPRegressor
 
@@ -335,59 +324,109 @@ def inference(rounds: int) -> None:
             for weight in weights:
                 H = H @ weight
 
-    calls = {
+    return {
         "PCA.transform": pca.transform,
         "skdae transform": dae.transform,
         "sklearn MLP predict": mlp.predict,
         "its three products alone": products,
     }
-    for rows, repeats in ((X, 5), (X[:1], 500)):
-        print(f"\n### Inference, {len(rows):,} rows\n")
-        print("| | x PCA (median) | min - max | microseconds |")
-        print("|---|---:|---:|---:|")
-        times: dict[str, list[float]] = {name: [] for name in calls}
-        for _ in range(4 * rounds):
-            for name, call in calls.items():
-                started = time.perf_counter()
-                for _ in range(repeats):
-                    call(rows)
-                times[name].append((time.perf_counter() - started) / repeats)
-        for name, taken in times.items():
-            ratios = [
-                t / base for t, base in zip(taken, times["PCA.transform"], strict=True)
-            ]
-            print(
-                f"| {name} | {statistics.median(ratios):.2f} | "
-                f"{min(ratios):.2f} - {max(ratios):.2f} | "
-                f"{1e6 * statistics.median(taken):,.0f} |"
+
+
+INFERENCE = {"Inference, 20,000 rows": (20_000, 5), "Inference, one row": (1, 500)}
+
+
+def evaluate_inference(X: np.ndarray, condition: str, method: str) -> Values:
+    """Seconds of one call, mean over several."""
+    n_rows, n_calls = INFERENCE[condition]
+    call, rows = trained()[method], X[:n_rows]
+    seconds = wall(lambda: [call(rows) for _ in range(n_calls)])
+    return {"seconds": seconds / n_calls}
+
+
+# --- tables --------------------------------------------------------------------------
+
+
+def ratios(
+    results: Results, row: tuple[str, str], method: str, base: str
+) -> np.ndarray:
+    """Seconds over those of another method, in each round."""
+    seconds, reference = results.paired(row, method, base, "seconds")
+    return seconds / reference
+
+
+def tables(
+    results: Results, bases: dict[str, str], titles: dict[str, str]
+) -> list[str]:
+    """Times over those of the bases; the first one with its range."""
+    (first, name), *others = bases.items()
+    header = ["", f"x {name} (median)", "min - max"]
+    header += [*(f"x {other}" for _, other in others), "seconds"]
+    parts = []
+    for row in results.rows:
+        table = []
+        for method in results.methods:
+            found = ratios(results, row, method, first)
+            medians = [np.median(ratios(results, row, method, o)) for o, _ in others]
+            table.append(
+                [
+                    method,
+                    f"{np.median(found):.2f}",
+                    f"{found.min():.2f} - {found.max():.2f}",
+                    *(f"{median:.2f}" for median in medians),
+                    f"{np.median(results.values(row, method, 'seconds')):.3g}",
+                ]
             )
+        parts += [f"### {titles[row[1] or row[0]]}", markdown(header, table)]
+    return parts
+
+
+def title(name: str) -> str:
+    """A work in words."""
+    work = WORKS[name]
+    return (
+        f"{name}: {work.n_rows:,} x {work.n_features}, "
+        f"{'-'.join(map(str, work.hidden))} {work.activation}, batch "
+        f"{work.batch_size}, {work.solver}, {work.epochs} epochs"
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What else is timed."""
+    parser.add_argument("--workers", action="store_true", help="two processes, too")
+    parser.add_argument("--inference", action="store_true", help="trained ones, too")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", default="S,tiny", help="of " + ",".join(WORKS))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workers", action="store_true", help="two processes, too")
-    parser.add_argument("--inference", action="store_true", help="trained ones, too")
-    parser.add_argument(
-        "--peers", help="some, parted by ;, of " + "; ".join(CONTESTANTS)
-    )
-    options = parser.parse_args()
-    names = [name for name in CONTESTANTS if not name.startswith("skdae, ")]
-    if options.peers:
-        names = options.peers.split(";")
-    names = ["floor", "skdae", *(n for n in names if n not in ("floor", "skdae"))]
+    """Run and print."""
+    args = parse(__doc__, seeds=5, add=add_options)
+    if args.jobs > 1:
+        sys.exit("error: --jobs must be 1 where time is measured.")
+    args.sets = args.sets or ",".join(DEFAULT_WORKS)
+    names = args.methods.split(";") if args.methods else DEFAULT_METHODS
+    args.methods = ";".join(dict.fromkeys(["floor", "skdae", *names]))
     torch.set_num_threads(1)
     threadpool_limits(1)
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
-    print(f"torch {torch.__version__}, numpy {np.__version__}, {options.rounds} rounds")
-    if options.workers:
-        workers(options.rounds)
-    if options.inference:
-        inference(options.rounds)
-    for name in options.work.split(","):
-        report(name, WORKS[name], compare(WORKS[name], names, options.rounds))
+    parts = [f"torch {torch.__version__}, numpy {np.__version__}, {args.seeds} rounds"]
+    if args.workers:
+        grid = Grid(["four fits"], [""], ["1 worker", "2 workers"], args.seeds)
+        results = Results(run(WORKERS, grid))
+        parts += tables(results, {"1 worker": "one worker"}, {"four fits": "Four fits"})
+    if args.inference:
+        X = WORKS["S"].rows()
+        benchmark = Benchmark("", lambda name, seed: X, evaluate_inference)
+        grid = Grid(["S"], list(INFERENCE), list(trained()), 4 * args.seeds)
+        titles = {name: name for name in INFERENCE}
+        parts += tables(Results(run(benchmark, grid)), {"PCA.transform": "PCA"}, titles)
+    benchmark = Benchmark(
+        protocol("speed", "", args),
+        lambda name, seed: name,
+        partial(evaluate, quick=args.quick),
+    )
+    results = Results(measure(benchmark, args, sets=WORKS, methods=METHODS))
+    bases = {"floor": "floor", "skdae": "skdae"}
+    publish(parts + tables(results, bases, {n: title(n) for n in WORKS}), args)
 
 
 if __name__ == "__main__":

@@ -1,108 +1,105 @@
 """Detection of the 21 faults of the Tennessee Eastman process, false alarms counted.
 
-All methods learn from the 500 fault-free training rows, and their thresholds come from
+All methods learn from the 500 normal training rows, and their thresholds come from
 these rows alone. See README.md.
 """
 
 import argparse
-import warnings
-from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-from _monitoring import RATE, RIVALS, Runs, Scores, detector_scores, rival_scores
-from _report import markdown
+from _metrics import delay, detection, false_alarms, limit_at
+from _monitoring import METHODS as MONITORS
+from _monitoring import RATE, VARIANTS, Method, Monitored, applies, detector
+from _ordered import Process, Runs, tennessee_eastman
+from _runner import Benchmark, Values, measure, parse, protocol, publish
+from _tables import Results, markdown
 
 from skdae import GradualDAETransformer
 
-FAULT_START = 160  # row from which the fault of a test run is present
-
-
-def load(folder: Path) -> Runs:
-    with np.load(folder / "series" / "tep.npz", allow_pickle=False) as archive:
-        train = archive["train_normal"].astype(np.float64)
-        return Runs(train, list(archive["test"].astype(np.float64)))
-
-
-# few training rows: a network narrower than the table, each row spoiled to its own rate
+QUICK_RUNS = 4  # the normal one and three faults
+# few training rows: a network narrower than the table, each row with its own rate
 NARROW = GradualDAETransformer((40, 20), noise="random_masking", noise_rate=1.0)
 
-METHODS: dict[str, Callable[[Runs, int], Scores]] = {
-    "skdae detector": detector_scores,
+OURS, *BASELINES = MONITORS
+METHODS: dict[str, Method] = {
+    OURS: MONITORS[OURS],
     "skdae, narrow, whitened": partial(
-        detector_scores, transformer=NARROW, scores="whitened_error"
+        detector, transformer=NARROW, scores="whitened_error"
     ),
     # no network: the rows' own covariance, each of its axes shrunk by itself
-    "skdae, distance": partial(detector_scores, scores="distance"),
-    **{
-        name: lambda runs, seed, fit=fit: rival_scores(runs, fit)
-        for name, fit in RIVALS.items()
-    },
+    "skdae, distance": partial(detector, scores="distance"),
+    **{name: MONITORS[name] for name in BASELINES},
 }
 
 
-# --- tables --------------------------------------------------------------------------
+def prepare(name: str, seed: int, *, args: argparse.Namespace) -> Monitored:
+    """The process with its methods."""
+    process = tennessee_eastman(args.data)
+    if args.quick:
+        runs = Runs(process.runs.train, process.runs.test[:QUICK_RUNS])
+        process = Process(runs, process.truth[:QUICK_RUNS])
+    return Monitored(process, seed, METHODS)
 
 
-def rates(scores: Scores) -> np.ndarray:
-    """Alarms in the fault-free test run, then alarms while each fault is present."""
-    limit = scores.limit()
-    free, *faulty = scores.test
-    found = [(run[FAULT_START:] > limit).mean() for run in faulty]
-    return 100 * np.array([(free > limit).mean(), *found])
+def evaluate(problem: Monitored, variant: str, method: str) -> Values:
+    """False alarms, detection by fault, and both at a true rate of false alarms."""
+    scores = problem.scores(variant, method)
+    runs = list(zip(scores.test, problem.process.truth, strict=True))
+    (normal, normal_truth), *faulty = runs
+    own = scores.limit()
+    true = limit_at(normal, RATE)
+    by_fault = [detection(*run, own) for run in faulty]
+    return {
+        "false alarms": false_alarms(normal, normal_truth, own),
+        "mean detection": float(np.mean(by_fault)),
+        "the same at a true 1 %": float(
+            np.mean([detection(*run, true) for run in faulty])
+        ),
+        "median delay at a true 1 %, rows": float(
+            np.median([delay(*run, true) for run in faulty])
+        ),
+        **{f"fault {k}": share for k, share in enumerate(by_fault, 1)},
+    }
 
 
-def at_true_rate(scores: Scores) -> float:
-    """Mean detection with the threshold that alarms 1 % of the fault-free test run."""
-    free, *faulty = scores.test
-    limit = np.quantile(free, 1 - RATE)
-    return 100 * float(np.mean([(run[FAULT_START:] > limit).mean() for run in faulty]))
+def text(measure: str, value: float) -> str:
+    """Rows as they are, shares in percent."""
+    if measure.endswith("rows"):
+        return f"{value:.0f}"
+    digits = 2 if measure == "false alarms" else 1
+    return f"{100 * value:.{digits}f}"
+
+
+def report(results: Results) -> list[str]:
+    """A table for each variant."""
+    parts = []
+    for variant in results.conditions:
+        found = results.only(variant)
+        measures = list(found.cells[0].values)
+        rows = [
+            [name, *(text(name, value) for value in found.means(name)[0])]
+            for name in measures
+        ]
+        header = ["", *found.methods]
+        parts += [f"## {variant.capitalize()}, in %", markdown(header, rows)]
+    return parts
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with series/")
-    parser.add_argument("--seeds", type=int, default=3, help="repetitions (default 3)")
-    parser.add_argument("--output", type=Path, help="also write the tables here")
-    args = parser.parse_args()
-    # 500 rows are enough for 1 %; a window at the edge repeats its first row
-    warnings.filterwarnings("error")
-    runs = load(args.data)
-    variants = {
-        "rows": (runs, False),
-        "rows, smoothed": (runs, True),
-        "windows": (runs.windows(), False),
-        "windows, smoothed": (runs.windows(), True),
-    }
-    found: dict[str, dict[str, np.ndarray]] = {name: {} for name in variants}
-    for table in {id(table): table for table, _ in variants.values()}.values():
-        for method, score in METHODS.items():
-            seeds = range(args.seeds if method.startswith("skdae") else 1)
-            by_seed = [score(table, seed) for seed in seeds]
-            for variant, (other, smooth) in variants.items():
-                if other.train.shape == table.train.shape:
-                    scores = [s.smoothed() if smooth else s for s in by_seed]
-                    found[variant][method] = np.mean(
-                        [[*rates(s), at_true_rate(s)] for s in scores], axis=0
-                    )
-    parts = []
-    for variant, values in found.items():
-        methods = list(values)
-        rows = [
-            ["false alarms", *(f"{values[m][0]:.2f}" for m in methods)],
-            ["mean detection", *(f"{values[m][1:-1].mean():.1f}" for m in methods)],
-            ["the same at a true 1 %", *(f"{values[m][-1]:.1f}" for m in methods)],
-            *(
-                [f"fault {k}", *(f"{values[m][k]:.1f}" for m in methods)]
-                for k in range(1, len(runs.test))
-            ),
-        ]
-        parts += [f"## {variant.capitalize()}, in %", markdown(["", *methods], rows)]
-    text = "\n\n".join(parts) + "\n"
-    print(text)
-    if args.output is not None:
-        args.output.write_text(text, encoding="utf-8")
+    """Run and print."""
+    args = parse(__doc__, seeds=3, needs_data=True)
+    benchmark = Benchmark(
+        protocol("tep", "", args), partial(prepare, args=args), evaluate, applies
+    )
+    cells = measure(
+        benchmark,
+        args,
+        sets=["tennessee_eastman"],
+        methods=METHODS,
+        conditions=VARIANTS,
+    )
+    publish(report(Results(cells)), args)
 
 
 if __name__ == "__main__":

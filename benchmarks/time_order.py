@@ -1,0 +1,168 @@
+"""Rows in time order: missing cells filled and noisy cells denoised.
+
+Each seed takes another part of consecutive rows. Single cells, outages of a sensor or
+the gaps of the table itself, moved in time, are hidden; or all cells of later rows are
+measured with an error. See README.md.
+"""
+
+import argparse
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from _data import Table, blocks
+from _masks import ORDERED_PATTERNS, applies, hide
+from _metrics import pooled_rmse
+from _ordered import PART_ROWS, ordered_sets
+from _reconstruction import (
+    Method,
+    Problem,
+    add_noise,
+    as_measured,
+    column_mean,
+    dae,
+    forward_fill,
+    interpolation,
+    iterative,
+    moving_best,
+    pca_best,
+    pca_denoising,
+)
+from _runner import (
+    Benchmark,
+    Values,
+    chosen,
+    measure,
+    parse,
+    protocol,
+    publish,
+    timed,
+)
+from _tables import Results, against, comparison_table, error_table, seconds_table
+from imputation import imputer
+
+QUICK_PART_ROWS = 1_000
+TRAIN_SHARE = 0.7  # of a part, before the noisy rows
+NOISES = {"noise 0.25": 0.25, "noise 0.5": 0.5}  # in standard deviations
+
+IMPUTERS: dict[str, Method] = {
+    "column mean": column_mean,
+    "last known value": forward_fill,
+    "linear interpolation": interpolation,
+    "PCA, best size, iterated": pca_best,
+    "iterative, trees": partial(iterative, trees=True),
+    "imputer (defaults)": imputer,
+}
+
+
+def denoisers(scale: float) -> dict[str, Method]:
+    """Methods against normal noise of a scale."""
+    return {
+        "as measured": as_measured,
+        "moving average": partial(moving_best, statistic="mean", scale=scale),
+        "moving median": partial(moving_best, statistic="median", scale=scale),
+        "PCA, best size": partial(pca_denoising, scale=scale),
+        "DAE, noise='gaussian'": partial(dae, noise="gaussian", noise_rate=scale),
+    }
+
+
+METHODS: dict[str, dict[str, Method]] = {
+    **dict.fromkeys(ORDERED_PATTERNS, IMPUTERS),
+    **{noise: denoisers(scale) for noise, scale in NOISES.items()},
+}
+TASKS = {
+    "imputation": (list(ORDERED_PATTERNS), IMPUTERS, "imputer (defaults)"),
+    "denoising": (list(NOISES), denoisers(0.5), "DAE, noise='gaussian'"),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Consecutive rows; no two seeds have the same ones."""
+
+    X: np.ndarray | None  # None: the set has fewer parts than there are seeds
+    seed: int
+
+
+def prepare(name: str, seed: int, *, args: argparse.Namespace) -> Part:
+    """The part with the number of the seed."""
+    n_rows = QUICK_PART_ROWS if args.quick else PART_ROWS
+    parts = ordered_sets(args.data)[name]().parts(n_rows)
+    return Part(parts[seed] if seed < len(parts) else None, seed)
+
+
+def is_run(part: Part, condition: str, method: str) -> bool:
+    """Whether there is such a part, with gaps where they are asked for."""
+    return part.X is not None and applies(condition, part.X)
+
+
+def problem_of(X: np.ndarray, seed: int) -> Problem:
+    """Rows to learn from, all of them."""
+    return Problem(Table(X, blocks(len(X))), np.arange(len(X)), seed)
+
+
+def evaluate(part: Part, condition: str, method: str) -> Values:
+    """The error of the cells that are hidden or noisy.
+
+    Missing cells are filled in the rows that are learned from. Noisy rows follow the
+    rows that are learned from, which have no noise.
+    """
+    X = part.X
+    if condition in NOISES:
+        train, X = np.split(X, [round(TRAIN_SHARE * len(X))])
+        shown, scored = add_noise(X, train, part.seed, NOISES[condition])
+    else:
+        shown, scored = hide(X, condition, ORDERED_PATTERNS, part.seed)
+        train = shown
+    learn = METHODS[condition][method]
+    filled, seconds = timed(lambda: learn(problem_of(train, part.seed))(shown))
+    rmse = pooled_rmse(train, X, scored, filled)
+    return {"rmse": rmse, "seconds": seconds, "test_ratio": 0.0}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The task and its conditions."""
+    parser.add_argument("--task", choices=list(TASKS), default=next(iter(TASKS)))
+    parser.add_argument(
+        "--conditions", help="patterns or noises, separated by ',' (default: all)"
+    )
+
+
+def main() -> None:
+    """Run and print."""
+    args = parse(__doc__, seeds=5, add=add_options)
+    conditions, methods, ours = TASKS[args.task]
+    benchmark = Benchmark(
+        protocol("time order", "", args),
+        partial(prepare, args=args),
+        evaluate,
+        is_run,
+    )
+    cells = measure(
+        benchmark,
+        args,
+        sets=ordered_sets(args.data),
+        methods=methods,
+        conditions=chosen(args.conditions, conditions, "--conditions"),
+    )
+    results = Results(cells)
+    publish(
+        [
+            "## RMSE in standard deviations",
+            error_table(results, "rmse"),
+            "## Error over the error of another",
+            comparison_table(
+                results,
+                against(results, ours),
+                "rmse",
+                conditions=results.conditions,
+            ),
+            "## Seconds, mean over the sets",
+            seconds_table(results),
+        ],
+        args,
+    )
+
+
+if __name__ == "__main__":
+    main()
