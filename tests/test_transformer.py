@@ -27,6 +27,7 @@ from skdae import GradualDAETransformer
 from skdae._core.network import Layer
 from skdae._table.encoder import TableEncoder
 from skdae._table.sources import TableRows
+from skdae._transformer._outputs import HIDDEN_PARTS
 from skdae.noise import GaussianNoise, MaskingNoise
 from skdae.schedules import SCHEDULES, Phase, make_schedule
 
@@ -1139,3 +1140,34 @@ def test_another_schedule_in_a_stream_is_refused():
     streamed = small().partial_fit(X)
     with pytest.raises(ValueError, match="schedule='stacked'.* must stay"):
         streamed.set_params(schedule="stacked").partial_fit(X)
+
+
+# --- reads and encodes ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("categorical", [None, [1]])
+def test_each_call_reads_its_table_once(table_calls, categorical):
+    """Whatever is asked of the rows, and encodes them at most once a chunk."""
+    table = X.copy()
+    table[:, 1] = np.arange(len(X)) % 3
+    fitted = small(categorical_features=categorical)
+    for fit in (fitted.fit, fitted.partial_fit):
+        table_calls.clear()
+        fit(table)
+        assert table_calls["read"] == 1
+    for method in (fitted.transform, fitted.reconstruct, fitted.score_samples):
+        table_calls.clear()
+        method(table)
+        assert table_calls == {"read": 1, "encode": 1}
+    table_calls.clear()
+    list(fitted.staged_transform(table))
+    assert table_calls == {"read": 1, "encode": 1}
+    table_calls.clear()
+    fitted.score(table)  # a pass for each part of the cells that is hidden
+    assert table_calls == {"read": 1, "encode": HIDDEN_PARTS}
+
+
+def test_each_batch_of_a_stream_is_read_once_an_epoch(table_calls):
+    fitted = small(max_iter=3).fit_stream([X[:40], X[40:]])
+    assert fitted.n_iter_ == 3
+    assert table_calls["read"] == 1 + 2 * 3  # the sample, and two batches an epoch

@@ -1,4 +1,4 @@
-"""Rows in time order: windows, smoothed scores, scores row by row, events."""
+"""Rows in time order: windows, splits, smoothed scores, scores row by row, events."""
 
 from skdae.timeseries._events import EventScores, event_scores, events
 from skdae.timeseries._neighbours import (
@@ -11,8 +11,10 @@ from skdae.timeseries._order import TimeOrder, effective_sample_size, time_order
 from skdae.timeseries._smoothing import EWMA, KOfN, Smoothing
 from skdae.timeseries._stream import StreamScorer
 from skdae.timeseries._window import SlidingWindow
+from skdae.timeseries.folds import BlockSplit
 
 __all__ = [
+    "BlockSplit",
     "EWMA",
     "EventScores",
     "KOfN",
