@@ -278,3 +278,27 @@ def test_y_pred_must_fit_y_true():
     """The message has both lengths."""
     with pytest.raises(ValueError, match="y_pred holds 2 values and must hold one"):
         event_scores([0, 1, 0], [0, 1])
+
+
+def test_dates_of_any_type_are_read():
+    """Python's dates and datetimes, with and without a time zone."""
+    y = [0, 1, 1, 0]
+    days = pd.date_range("2024-03-01", periods=4)
+    tokyo = days.tz_localize("Asia/Tokyo")
+    for time in (list(days.date), days.to_pydatetime(), tokyo, list(tokyo)):
+        found = events(y, time=time, on_delay="1D")
+        assert pairs(found) == [(2, 3)]
+        assert event_scores([1, 0, 0, 0], y, time=time).false_episodes_per_day == 1 / 3
+    mixed = [*days[:2].to_pydatetime(), *tokyo[2:].to_pydatetime()]
+    with pytest.raises(ValueError, match="several time zones, or some without"):
+        events(y, time=mixed)
+
+
+def test_time_that_is_missing_or_decreases_names_the_row():
+    """Of the table, also with groups, across which time may decrease."""
+    with pytest.raises(ValueError, match="missing in 1 rows .first in row 1"):
+        events([0, 1, 1], time=[0, np.nan, 1])
+    groups, time = ["a", "b", "a", "b"], [5.0, 1, 6, 0]
+    with pytest.raises(ValueError, match="must not decrease, and does after row 1"):
+        events([0, 1, 1, 0], time=time, groups=groups)
+    assert len(events([0, 1, 1, 0], time=[5.0, 1, 6, 2], groups=groups)) == 2

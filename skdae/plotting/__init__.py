@@ -1,7 +1,7 @@
-"""Pictures of training, residuals, alarms, codes and schedules, by matplotlib.
+"""Plots of training, residuals, alarms, codes and schedules with matplotlib.
 
-Each class holds the data of one picture and draws it with `plot`; its class methods
-get the data from an estimator or from arrays. matplotlib comes with
+Each class holds the data of one plot and draws it with `plot`; its class methods take
+the data from an estimator or from arrays. matplotlib comes with
 ``pip install 'skdae[plot]'``.
 """
 

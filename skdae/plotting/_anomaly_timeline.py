@@ -1,4 +1,4 @@
-"""Anomaly scores over time, their threshold, and the sensors behind the alarms."""
+"""Plot of anomaly scores over time, with contributions of sensors."""
 
 from typing import Any
 
@@ -19,15 +19,15 @@ from skdae.plotting._inputs import check_count, check_log, column, labels, numbe
 from skdae.plotting._residual_heatmap import draw_map
 from skdae.plotting._timeline import Timeline, read_time
 
-QUANTILE = 0.9  # of the largest contributions of the alarms, where the colours end
-LOG_FACTOR = 30.0  # times the median score, that the largest one exceeds
+QUANTILE = 0.9  # of the largest contributions of alarms, at which colours saturate
+LOG_FACTOR = 30.0  # largest over median score, above which the axis is logarithmic
 
 
 class AnomalyTimelineDisplay:
-    """Anomaly score over time with its threshold, and the sensors that make it up.
+    """Anomaly scores over time with their threshold, and contributions of sensors.
 
-    A row is an alarm when its score is above the threshold. Below, the sensors that
-    contribute most to the alarms.
+    A row is an alarm if its score exceeds the threshold. The panel below shows the
+    sensors that contribute most to the alarms.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ class AnomalyTimelineDisplay:
     threshold : float, default=None
         The score above which a row is an alarm: minus `offset_`. None draws none.
     contributions : ndarray of shape (n_samples, n_features), default=None
-        What each sensor adds to the score of the row.
+        Contribution of each sensor to the score of the row.
     y : ndarray of bool of shape (n_samples,), default=None
-        Rows that are known to be faulty; they are shaded.
+        Rows known to be faulty, which are shaded.
     time : ndarray of shape (n_samples,), default=None
         Time of each row, numbers or dates, never decreasing; None counts the rows.
     time_label : str, default=None
@@ -125,19 +125,19 @@ class AnomalyTimelineDisplay:
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows in time order, with the columns seen in `fit`.
         y : array-like of shape (n_samples,), default=None
-            Rows that are known to be faulty: True or anything but 0; they are shaded.
+            Rows known to be faulty (True or not 0), which are shaded.
         time : array-like of shape (n_samples,), default=None
-            Time of each row, numbers or dates; None is the index of X where that
-            holds either, else the number of the row.
+            Time of each row, numbers or dates; None is the index of X if it holds
+            numbers or dates, else the row number.
         max_features : int, default=6
-            Number of sensors drawn.
+            Maximum number of sensors.
         log_scale : bool or 'auto', default='auto'
-            Whether scores have a logarithmic axis. 'auto' where all are above 0 and
-            the largest is more than 30 times the median.
+            Whether the score axis is logarithmic. With 'auto' it is, if all scores are
+            positive and the largest exceeds 30 times the median.
         max_blocks : int, default=1000
-            Number of columns of the picture of contributions at most.
+            Maximum number of blocks of rows in the panel of contributions.
         ax : matplotlib Axes or sequence of them, default=None
-            One axes for each panel, or one to be divided; None makes a figure.
+            One Axes per panel, or one to be divided; None makes a new figure.
 
         Returns
         -------
@@ -169,13 +169,13 @@ class AnomalyTimelineDisplay:
         scores = estimator.score_samples(X)
         explains = hasattr(estimator, "contributions")
         contributions = estimator.contributions(X) if explains else None
-        time, time_label = read_time(time, X, len(scores))
+        times, time_label = read_time(time, X, len(scores))
         display = cls(
             -np.asarray(scores, dtype=float),
             threshold=-float(estimator.offset_),
             contributions=contributions,
             y=y,
-            time=time,
+            time=times.stamps,
             time_label=time_label,
             feature_names=getattr(estimator, "feature_names_in_", None),
         )
@@ -198,7 +198,7 @@ class AnomalyTimelineDisplay:
         max_blocks=1000,
         ax=None,
     ):
-        """Draw scores that any detector has given, smoothed ones for example.
+        """Draw the scores of any detector, for example smoothed scores.
 
         Parameters
         ----------
@@ -206,7 +206,7 @@ class AnomalyTimelineDisplay:
             Score of each row in time order, as `score_samples` returns it: lower is
             more anomalous. NaN where there is none.
         y : array-like of shape (n_samples,), default=None
-            Rows that are known to be faulty: True or anything but 0; they are shaded.
+            Rows known to be faulty (True or not 0), which are shaded.
         offset : float, default=None
             The score below which a row is an alarm, as in `offset_`; None draws none.
         contributions : array-like or DataFrame of shape (n_samples, n_features), \
@@ -214,18 +214,18 @@ default=None
             Contribution of each sensor to the anomaly score of the row.
         time : array-like of shape (n_samples,), default=None
             Time of each row, numbers or dates; None is the index of the scores or of
-            the contributions where that holds either, else the number of the row.
+            the contributions if it holds numbers or dates, else the row number.
         feature_names : sequence of str, default=None
             Names of the sensors; None is those of the contributions.
         max_features : int, default=6
-            Number of sensors drawn.
+            Maximum number of sensors.
         log_scale : bool or 'auto', default='auto'
-            Whether scores have a logarithmic axis. 'auto' where all are above 0 and
-            the largest is more than 30 times the median.
+            Whether the score axis is logarithmic. With 'auto' it is, if all scores are
+            positive and the largest exceeds 30 times the median.
         max_blocks : int, default=1000
-            Number of columns of the picture of contributions at most.
+            Maximum number of blocks of rows in the panel of contributions.
         ax : matplotlib Axes or sequence of them, default=None
-            One axes for each panel, or one to be divided; None makes a figure.
+            One Axes per panel, or one to be divided; None makes a new figure.
 
         Returns
         -------
@@ -235,7 +235,7 @@ default=None
         Raises
         ------
         ValueError
-            If the arrays do not go together.
+            If the arrays do not have the same rows.
         """
         scores = column(score_samples, "score_samples")
         names = None
@@ -245,13 +245,13 @@ default=None
         indexed = score_samples if hasattr(score_samples, "iloc") else None
         if indexed is None and contributions is not None:
             indexed = table
-        time, time_label = read_time(time, indexed, len(scores))
+        times, time_label = read_time(time, indexed, len(scores))
         display = cls(
             -scores,
             threshold=None if offset is None else -float(offset),
             contributions=contributions,
             y=y,
-            time=time,
+            time=times.stamps,
             time_label=time_label,
             feature_names=names if feature_names is None else feature_names,
         )
@@ -265,14 +265,14 @@ default=None
         Parameters
         ----------
         ax : matplotlib Axes or sequence of them, default=None
-            One axes for each panel, or one to be divided; None makes a figure.
+            One Axes per panel, or one to be divided; None makes a new figure.
         max_features : int, default=6
-            Number of sensors drawn.
+            Maximum number of sensors.
         log_scale : bool or 'auto', default='auto'
-            Whether scores have a logarithmic axis. 'auto' where all are above 0 and
-            the largest is more than 30 times the median.
+            Whether the score axis is logarithmic. With 'auto' it is, if all scores are
+            positive and the largest exceeds 30 times the median.
         max_blocks : int, default=1000
-            Number of columns of the picture of contributions at most.
+            Maximum number of blocks of rows in the panel of contributions.
 
         Returns
         -------
@@ -282,46 +282,48 @@ default=None
         Raises
         ------
         ValueError
-            If the arrays do not go together or a parameter is out of its range.
+            If the arrays do not have the same rows or a parameter is out of its range.
         """
         scores = column(self.anomaly_scores, "anomaly_scores")
         n_rows = len(scores)
         check_count(max_features, "max_features")
         check_count(max_blocks, "max_blocks")
-        parts = self._parts(n_rows)
+        contributions = self._checked_contributions(n_rows)
         faulty = _faulty(self.y, n_rows)
-        known = scores[np.isfinite(scores)]
-        low = float(np.median(known)) if len(known) else 0.0
+        finite = scores[np.isfinite(scores)]
+        low = float(np.median(finite)) if len(finite) else 0.0
         is_log = check_log(log_scale, scores, low, LOG_FACTOR)
         caller = f"{type(self).__name__}.plot"
         pyplot(caller)
-        time, label = read_time(self.time, None, n_rows, self.time_label)
-        timeline = Timeline.of(time)
+        times, label = read_time(self.time, None, n_rows, self.time_label)
+        timeline = Timeline.of(times)
         heights, height = [1.0], 3.0
-        if parts is not None:
-            n_shown = min(max_features, parts.shape[1])
-            lower = 0.5 + 0.23 * n_shown
+        if contributions is not None:
+            n_features = min(max_features, contributions.shape[1])
+            lower = 0.5 + 0.23 * n_features
             heights, height = [2.3, lower], 3.0 + lower
         axes = panels(ax, caller, (9, height), heights)
         self._draw_scores(axes[0], timeline, scores, faulty, is_log)
         self.features_, self.mesh_ = [], None
-        if parts is not None:
-            self._draw_parts(axes[1], timeline, parts, max_features, max_blocks)
+        if contributions is not None:
+            self._draw_contributions(
+                axes[1], timeline, contributions, max_features, max_blocks
+            )
         timeline.finish(axes, label)
         self.ax_, self.figure_ = axes, axes[0].figure
         return self
 
-    def _parts(self, n_rows: int) -> np.ndarray | None:
-        """Return the contributions, one line per score."""
+    def _checked_contributions(self, n_rows: int) -> np.ndarray | None:
+        """Return the contributions, one row per score."""
         if self.contributions is None:
             return None
-        parts, _ = numbers(self.contributions, "contributions")
-        if len(parts) != n_rows:
+        contributions, _ = numbers(self.contributions, "contributions")
+        if len(contributions) != n_rows:
             raise ValueError(
-                f"contributions has {len(parts)} rows and must have {n_rows}, one for "
-                "each score; pass those of the same rows."
+                f"contributions has {len(contributions)} rows and must have {n_rows}, "
+                "one for each score; pass those of the same rows."
             )
-        return parts
+        return contributions
 
     def _draw_scores(
         self,
@@ -331,13 +333,13 @@ default=None
         faulty: np.ndarray | None,
         is_log: bool,
     ) -> None:
-        """Draw the scores, the threshold, the alarms and what is known of faults."""
+        """Draw scores, threshold, alarms and known faults."""
         if is_log:
             ax.set_yscale("log")
         (self.line_,) = ax.plot(
             timeline.x, timeline.spread(scores), color=BLUE, lw=0.9, label="score"
         )
-        shown = [self.line_]
+        handles = [self.line_]
         self.threshold_line_ = self.alarm_marks_ = None
         self.alarms_ = np.zeros(len(scores), dtype=bool)
         if self.threshold is not None:
@@ -350,7 +352,7 @@ default=None
             )
             self.alarms_ = scores > self.threshold
             (self.alarm_marks_,) = ax.plot(
-                timeline.x[timeline.rows][self.alarms_],
+                timeline.x[timeline.is_row][self.alarms_],
                 scores[self.alarms_],
                 color=VERMILION,
                 linestyle="none",
@@ -358,7 +360,7 @@ default=None
                 markersize=2.6,
                 label=f"alarm ({self.alarms_.sum():,} of {len(scores):,} rows)",
             )
-            shown += [self.threshold_line_, self.alarm_marks_]
+            handles += [self.threshold_line_, self.alarm_marks_]
         if faulty is not None:
             spans = [
                 ax.axvspan(
@@ -366,31 +368,33 @@ default=None
                     stop,
                     color=ORANGE,
                     alpha=0.35,
-                    lw=1,  # seen where the fault is a single row of many
+                    lw=1,  # visible even for a single row of many
                     label="known fault",
                 )
                 for start, stop in timeline.spans(faulty)
             ]
-            shown += spans[:1]
+            handles += spans[:1]
         ax.set_ylabel("anomaly score")
-        legend_above(ax, shown)
+        legend_above(ax, handles)
 
-    def _draw_parts(
+    def _draw_contributions(
         self,
         ax: Any,
         timeline: Timeline,
-        parts: np.ndarray,
+        contributions: np.ndarray,
         max_features: int,
         max_blocks: int,
     ) -> None:
-        """Draw the sensors that add most to the alarms, or to all rows without any."""
-        names = labels(self.feature_names, parts.shape[1])
-        concerned = parts[self.alarms_] if self.alarms_.any() else parts
-        concerned = np.nan_to_num(concerned, nan=0.0)
-        order = np.argsort(-concerned.sum(axis=0), kind="stable")
+        """Draw the sensors that contribute most to alarms, or to all rows if none."""
+        names = labels(self.feature_names, contributions.shape[1])
+        selected = contributions[self.alarms_] if self.alarms_.any() else contributions
+        selected = np.nan_to_num(selected, nan=0.0)
+        order = np.argsort(-selected.sum(axis=0), kind="stable")
         self.features_ = order[:max_features].tolist()
-        edges, blocks, n_joined = timeline.blocks(parts[:, self.features_], max_blocks)
-        limit = float(np.quantile(concerned.max(axis=1), QUANTILE))
+        edges, blocks, n_joined = timeline.blocks(
+            contributions[:, self.features_], max_blocks
+        )
+        limit = float(np.quantile(selected.max(axis=1), QUANTILE))
         self.mesh_ = draw_map(
             ax,
             edges,
@@ -411,7 +415,7 @@ default=None
 
 
 def _check_detector(estimator: Any) -> None:
-    """A fitted estimator with scores and a threshold."""
+    """Raise unless it is a fitted estimator with scores and a threshold."""
     for needed in ("score_samples", "offset_"):
         if not hasattr(estimator, needed):
             check_is_fitted(estimator)

@@ -1,4 +1,4 @@
-"""Colours, axes and legends that the displays share; the way to matplotlib."""
+"""Colours, axes and legends of the displays, and the import of matplotlib."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,15 +8,15 @@ import numpy as np
 # Okabe and Ito's colours, which colour-blind readers can distinguish
 BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 SKY, ORANGE, YELLOW, BLACK = "#56b4e9", "#e69f00", "#f0e442", "#000000"
-GREY, PALE = "#767676", "#d9d9d9"  # what stands back; where there is no value
+GREY, PALE = "#767676", "#d9d9d9"  # background elements; cells without a value
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK, YELLOW)
 
-SMALL = 9  # points, for what is written within and above the axes
-LEGEND_LINES = 1.9  # font heights that a legend stands above its axes, for a title
+SMALL = 9  # points; font size within and above the axes
+LEGEND_LINES = 1.9  # distance of a legend from its axes in font heights, for a title
 
 
 def pyplot(caller: str) -> Any:
-    """Return matplotlib.pyplot, or say what to install."""
+    """Return matplotlib.pyplot; raise an error with the remedy if it is missing."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -28,7 +28,7 @@ def pyplot(caller: str) -> Any:
 
 
 def one_axes(ax: Any, caller: str, size: tuple[float, float]) -> Any:
-    """Return the axes to draw in, new ones where none are given."""
+    """Return the axes to draw in; None makes new ones."""
     plt = pyplot(caller)
     if ax is None:
         _, ax = plt.subplots(figsize=size, layout="constrained")
@@ -43,9 +43,9 @@ def one_axes(ax: Any, caller: str, size: tuple[float, float]) -> Any:
 def panels(
     ax: Any, caller: str, size: tuple[float, float], heights: Sequence[float]
 ) -> np.ndarray:
-    """Return axes one below the other, (n,): new ones, those given, or in place of one.
+    """Return panels one below the other, (n,): new, given, or in place of one Axes.
 
-    The axes that are made share their x axis.
+    New panels share their x axis.
     """
     plt = pyplot(caller)
     n_panels = len(heights)
@@ -53,16 +53,16 @@ def panels(
         figure = plt.figure(figsize=size, layout="constrained")
         grid = figure.add_gridspec(n_panels, 1, height_ratios=heights)
     elif hasattr(ax, "plot"):
-        place = ax.get_subplotspec()
+        cell = ax.get_subplotspec()
         if n_panels == 1:
             return np.array([ax], dtype=object)
-        if place is None:
+        if cell is None:
             raise ValueError(
-                f"ax of {caller} lies in no grid and cannot be divided into "
+                f"ax of {caller} is not part of a grid and cannot be divided into "
                 f"{n_panels} panels; pass one from plt.subplots, or {n_panels} Axes."
             )
         figure = ax.figure
-        grid = place.subgridspec(n_panels, 1, height_ratios=heights)
+        grid = cell.subgridspec(n_panels, 1, height_ratios=heights)
         ax.remove()
     else:
         found = np.asarray(ax, dtype=object).ravel()
@@ -72,19 +72,19 @@ def panels(
                 "for each panel; pass as many, one Axes to be divided, or None."
             )
         return found
-    made: list[Any] = []
-    for place in grid:
-        made.append(figure.add_subplot(place, sharex=made[0] if made else None))
-    return np.array(made, dtype=object)
+    axes: list[Any] = []
+    for cell in grid:
+        axes.append(figure.add_subplot(cell, sharex=axes[0] if axes else None))
+    return np.array(axes, dtype=object)
 
 
 def legend_above(ax: Any, handles: Sequence[Any] | None = None) -> Any:
-    """Put the legend above the axes and their title, where it covers no data."""
+    """Place the legend above the axes and their title, where it covers no data."""
     if handles is None:
         handles, _ = ax.get_legend_handles_labels()
     if len(handles) == 0:
         return None
-    room = ax.get_window_extent().width
+    available = ax.get_window_extent().width
     for n_lines in range(1, len(handles) + 1):
         legend = ax.legend(
             handles=list(handles),
@@ -98,13 +98,13 @@ def legend_above(ax: Any, handles: Sequence[Any] | None = None) -> Any:
             columnspacing=1.4,
             borderpad=0,
         )
-        if legend.get_window_extent().width <= room:
+        if legend.get_window_extent().width <= available:
             break
     return legend
 
 
 def legend_beside(ax: Any, **options: Any) -> Any:
-    """Put the legend to the right of the axes, where it covers no data."""
+    """Place the legend to the right of the axes, where it covers no data."""
     return ax.legend(
         loc="upper left",
         bbox_to_anchor=(1, 1),
@@ -114,8 +114,8 @@ def legend_beside(ax: Any, **options: Any) -> Any:
     )
 
 
-def thin_ticks(names: Sequence[str], n_most: int) -> tuple[list[int], list[str]]:
-    """Return places and names of at most `n_most` of the names, evenly spaced."""
-    step = max(1, -(-len(names) // n_most))
-    places = list(range(0, len(names), step))
-    return places, [names[place] for place in places]
+def thin_ticks(names: Sequence[str], max_ticks: int) -> tuple[list[int], list[str]]:
+    """Return positions and names of at most `max_ticks` names, evenly spaced."""
+    step = max(1, -(-len(names) // max_ticks))
+    positions = list(range(0, len(names), step))
+    return positions, [names[position] for position in positions]

@@ -1,4 +1,4 @@
-"""Codes of rows as points of a plane."""
+"""Plot of codes in two dimensions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +12,8 @@ from skdae.plotting._axes import BLUE, CYCLE, GREY, legend_beside, one_axes, pyp
 from skdae.plotting._inputs import check_choice, column, numbers
 
 MARKERS = ("o", "^", "s", "D", "v")  # the next one each time the colours repeat
-MOST_CLASSES = len(CYCLE) * len(MARKERS)
-FEW_VALUES = 10  # whole numbers of at most so many values are classes
+MAX_CLASSES = len(CYCLE) * len(MARKERS)
+MAX_INTEGER_CLASSES = 10  # distinct integers; more are a continuous target
 
 
 def _is_missing(y: np.ndarray) -> np.ndarray:
@@ -32,40 +32,40 @@ def _kind(y: np.ndarray, y_kind: str) -> str:
         return "classes"
     known = y[~_is_missing(y)]
     whole = bool((known == np.floor(known)).all())
-    few = len(np.unique(known)) <= FEW_VALUES
+    few = len(np.unique(known)) <= MAX_INTEGER_CLASSES
     return "classes" if whole and few else "continuous"
 
 
 class CodeMapDisplay:
     """Codes of rows in two dimensions.
 
-    A code wider than two is projected on its two principal components, and a code of
-    one number is drawn over the number of the row. What lies near in the map may lie
-    far apart in the components that are not drawn; the axes say what share they show.
+    A code with more than two units is projected on its first two principal components;
+    a code with one unit is drawn over the row number. Points that are close in the map
+    can differ in the other components; the axis labels state the explained variance.
 
     Parameters
     ----------
     points : ndarray of shape (n_samples, 2)
-        Where each row stands.
+        Coordinates of each row.
     y : array-like of shape (n_samples,), default=None
-        Class or number of each row, for its colour; NaN or None where not known.
+        Class or number of each row, for its colour; NaN or None if unknown.
     axis_labels : pair of str, default=('code 1', 'code 2')
         Labels of the axes.
     y_label : str, default='y'
-        What `y` is called.
+        Name of `y`.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn.
+        Axes of the plot.
     figure_ : matplotlib Figure
         The figure of `ax_`.
     collections_ : list of matplotlib PathCollection
-        The points: those without a known `y` (if any), then one for each class, or
+        The points: rows with unknown `y` (if any), then one collection per class, or
         one for all.
     classes_ : ndarray
-        The classes, in the order of the collections; empty for numbers and without
-        `y`.
+        The classes, in the order of the collections; empty for a continuous `y` and
+        without `y`.
     colorbar_ : matplotlib Colorbar or None
         The scale of a continuous `y`.
 
@@ -93,17 +93,18 @@ class CodeMapDisplay:
         Parameters
         ----------
         estimator : GradualDAETransformer or other transformer
-            A fitted one. A GradualDAETransformer is asked for its top code, whatever
-            its `output`; others, and pipelines, for what `transform` returns.
+            A fitted estimator. Of a GradualDAETransformer the top code is drawn,
+            whatever its `output`; of others, and of pipelines, the result of
+            `transform`.
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows with the columns seen in `fit`.
         y : array-like of shape (n_samples,), default=None
-            Class or number of each row, for its colour; NaN or None where not known.
+            Class or number of each row, for its colour; NaN or None if unknown.
         y_kind : {'auto', 'classes', 'continuous'}, default='auto'
-            What `y` holds. 'auto' takes text, truth values, and whole numbers of at
-            most 10 values for classes.
+            Type of `y`. With 'auto', text, booleans, and integers with at most 10
+            distinct values are classes.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw in; None makes a new figure.
 
         Returns
         -------
@@ -142,19 +143,19 @@ class CodeMapDisplay:
 
     @classmethod
     def from_predictions(cls, codes, y=None, *, y_kind="auto", ax=None):
-        """Draw codes that are at hand.
+        """Draw given codes.
 
         Parameters
         ----------
         codes : array-like or DataFrame of shape (n_samples, n_codes)
             Codes, as `transform` returns them.
         y : array-like of shape (n_samples,), default=None
-            Class or number of each row, for its colour; NaN or None where not known.
+            Class or number of each row, for its colour; NaN or None if unknown.
         y_kind : {'auto', 'classes', 'continuous'}, default='auto'
-            What `y` holds. 'auto' takes text, truth values, and whole numbers of at
-            most 10 values for classes.
+            Type of `y`. With 'auto', text, booleans, and integers with at most 10
+            distinct values are classes.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw in; None makes a new figure.
 
         Returns
         -------
@@ -164,7 +165,7 @@ class CodeMapDisplay:
         Raises
         ------
         ValueError
-            If the codes hold missing values, or y does not go with them.
+            If the codes hold missing values, or y does not have one value per row.
         """
         values, _ = numbers(codes, "codes")
         if not np.isfinite(values).all():
@@ -188,10 +189,10 @@ class CodeMapDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw in; None makes a new figure.
         y_kind : {'auto', 'classes', 'continuous'}, default='auto'
-            What `y` holds. 'auto' takes text, truth values, and whole numbers of at
-            most 10 values for classes.
+            Type of `y`. With 'auto', text, booleans, and integers with at most 10
+            distinct values are classes.
 
         Returns
         -------
@@ -201,7 +202,7 @@ class CodeMapDisplay:
         Raises
         ------
         ValueError
-            If there are more than 40 classes, or y does not go with the points.
+            If there are more than 40 classes, or y does not have one value per row.
         """
         points, _ = numbers(self.points, "points")
         if points.shape[1] != 2:
@@ -212,26 +213,26 @@ class CodeMapDisplay:
         y = _target(self.y, len(points))
         known = np.ones(len(points), dtype=bool) if y is None else ~_is_missing(y)
         self.classes_ = np.array([])
-        looks: list[tuple[np.ndarray, dict[str, Any]]] = []
+        styles: list[tuple[np.ndarray, dict[str, Any]]] = []
         if not known.all():
-            look = {"color": GREY, "marker": "x", "linewidths": 0.8, "alpha": 0.5}
-            looks.append((~known, {**look, "label": "not known"}))
+            style = {"color": GREY, "marker": "x", "linewidths": 0.8, "alpha": 0.5}
+            styles.append((~known, {**style, "label": "unknown"}))
         if y is None:
-            looks.append((known, {"color": BLUE, "alpha": 0.6}))
+            styles.append((known, {"color": BLUE, "alpha": 0.6}))
         elif _kind(y, y_kind) == "continuous":
             colors = column(y[known], "y")
-            looks.append((known, {"c": colors, "cmap": "viridis"}))
+            styles.append((known, {"c": colors, "cmap": "viridis"}))
         else:
             self.classes_ = _classes(y[known])
-            looks += _class_looks(y, known, self.classes_)
+            styles += _class_styles(y, known, self.classes_)
         ax = one_axes(ax, f"{type(self).__name__}.plot", (6.4, 4.8))
         size = float(np.clip(12_000 / len(points), 5, 30))
-        usual = {"s": size, "linewidths": 0, "rasterized": True}
+        common = {"s": size, "linewidths": 0, "rasterized": True}
         self.collections_ = [
-            ax.scatter(*points[rows].T, **{**usual, **look}) for rows, look in looks
+            ax.scatter(*points[rows].T, **{**common, **style}) for rows, style in styles
         ]
         self.colorbar_ = None
-        if "cmap" in looks[-1][1]:
+        if "cmap" in styles[-1][1]:
             self.colorbar_ = ax.figure.colorbar(
                 self.collections_[-1], ax=ax, label=self.y_label
             )
@@ -241,7 +242,7 @@ class CodeMapDisplay:
         return self
 
     def _legend(self, ax: Any) -> None:
-        """Name the classes beside the axes, the unknown ones below a scale."""
+        """Place the legend of classes beside the axes, of unknown rows above."""
         if self.colorbar_ is not None:
             if len(self.collections_) == 2:
                 ax.legend(
@@ -256,7 +257,7 @@ class CodeMapDisplay:
 
 
 def _project(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
-    """Return points of the plane and the labels of its axes."""
+    """Return points in two dimensions and the axis labels."""
     if codes.shape[1] == 1:
         return np.column_stack([np.arange(len(codes)), codes]), ("row", "code 1")
     if codes.shape[1] == 2:
@@ -266,9 +267,9 @@ def _project(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
             f"codes has {len(codes)} row, too few to find the principal components of "
             f"{codes.shape[1]} columns; pass at least 2 rows."
         )
-    # an exact solver: the same rows give the same picture
+    # an exact solver, so that the same rows give the same plot
     pca = PCA(2, svd_solver="full")
-    with np.errstate(invalid="ignore"):  # codes that are all alike have no shares
+    with np.errstate(invalid="ignore"):  # identical codes have no explained variance
         points = pca.fit_transform(codes)
     shares = np.nan_to_num(pca.explained_variance_ratio_)
     return points, _component_labels(shares)
@@ -297,23 +298,23 @@ def _target(y: Any, n_rows: int) -> np.ndarray | None:
 
 
 def _classes(known: np.ndarray) -> np.ndarray:
-    """Return the classes of rows that have one, sorted where they can be."""
+    """Return the classes, sorted if they can be compared."""
     try:
         classes = np.unique(known)
     except TypeError:  # text beside numbers
         classes = np.array(sorted(set(known), key=str), dtype=object)
-    if len(classes) > MOST_CLASSES:
+    if len(classes) > MAX_CLASSES:
         raise ValueError(
-            f"y holds {len(classes)} classes, more than the {MOST_CLASSES} that can be "
+            f"y holds {len(classes)} classes, more than the {MAX_CLASSES} that can be "
             "distinguished; join some, or set y_kind='continuous' for numbers."
         )
     return classes
 
 
-def _class_looks(
+def _class_styles(
     y: np.ndarray, known: np.ndarray, classes: np.ndarray
 ) -> list[tuple[np.ndarray, dict[str, Any]]]:
-    """Return rows and look of each class; rare classes lie above frequent ones."""
+    """Return rows and style of each class; rare classes are drawn on top."""
     rows = [known & (y == name) for name in classes]
     counts = np.array([found.sum() for found in rows])
     above = np.argsort(np.argsort(-counts, kind="stable"))

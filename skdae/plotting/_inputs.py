@@ -1,4 +1,4 @@
-"""What users hand to a display, as arrays: tables of numbers, names, choices."""
+"""Checks of the arguments of displays: numeric tables, names, choices."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -12,7 +12,7 @@ from skdae._transformer import GradualDAETransformer
 
 
 def check_transformer(estimator: Any, caller: str, instead: str) -> None:
-    """A transformer of this package; `instead` says what others may do."""
+    """Raise unless it is a GradualDAETransformer; `instead` is the remedy."""
     if not isinstance(estimator, GradualDAETransformer):
         raise TypeError(
             f"estimator={type(estimator).__name__} of {caller} must be a "
@@ -22,13 +22,13 @@ def check_transformer(estimator: Any, caller: str, instead: str) -> None:
 
 
 def check_fitted_transformer(estimator: Any, caller: str) -> None:
-    """A fitted transformer of this package."""
+    """Raise unless it is a fitted GradualDAETransformer."""
     check_transformer(estimator, caller, "call from_predictions")
     check_is_fitted(estimator)
 
 
 def numbers(X: Any, name: str) -> tuple[np.ndarray, list[str] | None]:
-    """Return a table as floats and its names; columns of a frame that hold none go."""
+    """Return a table as floats, and its names; other columns of a frame are dropped."""
     names = None
     if is_dataframe(X):
         X = _numeric_part(X)
@@ -53,7 +53,7 @@ def numbers(X: Any, name: str) -> tuple[np.ndarray, list[str] | None]:
 
 
 def _numeric_part(X: Any) -> Any:
-    """Return the columns of a frame that hold numbers or truth values."""
+    """Return the numeric and boolean columns of a frame."""
     if hasattr(X, "iloc"):
         return X.select_dtypes(["number", "bool"])
     from polars import selectors
@@ -100,7 +100,7 @@ def labels(
 
 
 def positions(features: Any, names: Sequence[str]) -> list[int]:
-    """Return where the features, given by name or index, stand among the names."""
+    """Return the positions of features that are given by name or index."""
     if isinstance(features, str | Integral):
         features = [features]
     found = []
@@ -127,29 +127,28 @@ def positions(features: Any, names: Sequence[str]) -> list[int]:
 
 
 def check_choice(value: Any, name: str, allowed: Sequence[Any]) -> None:
-    """One of a few values."""
+    """Raise unless the value is one of those allowed."""
     if not any(value is each or value == each for each in allowed):
         raise ValueError(f"{name}={value!r} must be one of {list(allowed)}.")
 
 
 def check_count(value: Any, name: str) -> None:
-    """An int of at least 1."""
+    """Raise unless the value is an int of at least 1."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name}={value!r} must be an int of at least 1.")
 
 
 def check_log(log_scale: Any, values: np.ndarray, low: float, factor: float) -> bool:
-    """Whether to draw values on a logarithmic axis.
+    """Return whether to draw values on a logarithmic axis.
 
-    'auto' does where all are above 0 and the largest is more than `factor` times a
-    low one.
+    With 'auto' it is, if all are positive and the largest exceeds `factor * low`.
     """
     check_choice(log_scale, "log_scale", ("auto", True, False))
-    known = values[np.isfinite(values)]
-    positive = len(known) > 0 and bool((known > 0).all())
+    finite = values[np.isfinite(values)]
+    is_positive = len(finite) > 0 and bool((finite > 0).all())
     if log_scale == "auto":
-        return positive and bool(known.max() > factor * low)
-    if log_scale and not positive:
+        return is_positive and bool(finite.max() > factor * low)
+    if log_scale and not is_positive:
         raise ValueError(
             "log_scale=True needs values above 0, and some are not; set it to False."
         )
@@ -157,7 +156,7 @@ def check_log(log_scale: Any, values: np.ndarray, low: float, factor: float) -> 
 
 
 def same_shape(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:
-    """Two tables of the same rows and columns."""
+    """Raise unless two tables have the same rows and columns."""
     if first.shape != second.shape:
         raise ValueError(
             f"{names[0]} has the shape {first.shape} and {names[1]} the shape "

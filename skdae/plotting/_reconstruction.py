@@ -1,4 +1,4 @@
-"""Measured beside rebuilt, sensor by sensor over time."""
+"""Plot of measured and reconstructed values over time."""
 
 from typing import Any
 
@@ -25,23 +25,25 @@ from skdae.plotting._inputs import (
 from skdae.plotting._timeline import Timeline, read_time
 
 
-def _deviation(measured: np.ndarray, rebuilt: np.ndarray, scale: Any) -> np.ndarray:
-    """Root of the mean squared residual of each column, over its measured cells."""
-    residuals = (measured - rebuilt) / scale
-    known = ~np.isnan(residuals)
-    total = np.where(known, residuals**2, 0).sum(axis=0)
-    return np.sqrt(total / np.maximum(known.sum(axis=0), 1))
+def _deviation(
+    measured: np.ndarray, reconstructed: np.ndarray, scale: Any
+) -> np.ndarray:
+    """Return the root mean squared residual of each column over its measured cells."""
+    residuals = (measured - reconstructed) / scale
+    is_measured = ~np.isnan(residuals)
+    total = np.where(is_measured, residuals**2, 0).sum(axis=0)
+    return np.sqrt(total / np.maximum(is_measured.sum(axis=0), 1))
 
 
 def _scale_of(scale: Any, measured: np.ndarray) -> np.ndarray:
-    """Standard deviation of each column: those given, or those of the rows."""
+    """Return the standard deviation of each column: given, or that of the rows."""
     n_columns = measured.shape[1]
     if scale is None:
-        known = ~np.isnan(measured)
-        n_known = np.maximum(known.sum(axis=0), 1)
-        mean = np.where(known, measured, 0).sum(axis=0) / n_known
-        variance = np.where(known, measured - mean, 0) ** 2
-        found = np.sqrt(variance.sum(axis=0) / n_known)
+        has_value = ~np.isnan(measured)
+        n_values = np.maximum(has_value.sum(axis=0), 1)
+        mean = np.where(has_value, measured, 0).sum(axis=0) / n_values
+        variance = np.where(has_value, measured - mean, 0) ** 2
+        found = np.sqrt(variance.sum(axis=0) / n_values)
         return np.where(found > 0, found, 1.0)
     found = np.asarray(scale, dtype=float)
     if found.shape != (n_columns,) or not (np.isfinite(found) & (found > 0)).all():
@@ -54,20 +56,20 @@ def _scale_of(scale: Any, measured: np.ndarray) -> np.ndarray:
 
 
 class ReconstructionDisplay:
-    """Measured and rebuilt values of each sensor over time.
+    """Measured and reconstructed values of each sensor over time.
 
-    The sensors that deviate most come first. Where nothing was measured, what the
-    network fills in is marked.
+    Sensors with the largest deviations come first. Imputed values of missing cells are
+    marked.
 
     Parameters
     ----------
     measured : ndarray of shape (n_samples, n_features)
         Measured values, NaN where there are none.
     reconstructed : ndarray of shape (n_samples, n_features)
-        Rebuilt values.
+        Reconstructed values.
     scale : ndarray of shape (n_features,), default=None
-        Standard deviation of each sensor, which deviations are measured in; None is
-        that of the measured rows.
+        Standard deviation of each sensor, the unit of deviations; None is that of the
+        measured rows.
     time : ndarray of shape (n_samples,), default=None
         Time of each row, numbers or dates, never decreasing; None counts the rows.
     time_label : str, default=None
@@ -80,7 +82,7 @@ class ReconstructionDisplay:
     Attributes
     ----------
     ax_ : ndarray of matplotlib Axes of shape (n_panels,)
-        Where it is drawn, from the top down.
+        Panels, from the top down.
     figure_ : matplotlib Figure
         Their figure.
     features_ : list of int
@@ -88,9 +90,9 @@ class ReconstructionDisplay:
     deviations_ : ndarray of shape (n_features,)
         Root of the mean squared residual of each sensor, in its standard deviations.
     lines_ : list of (Line2D, Line2D)
-        Measured and rebuilt line of each panel.
+        Measured and reconstructed line of each panel.
     missing_ : list of (Line2D or None)
-        Marks of the missing cells of each panel.
+        Marks of the imputed cells of each panel.
 
     See Also
     --------
@@ -141,7 +143,7 @@ class ReconstructionDisplay:
         units=None,
         ax=None,
     ):
-        """Rebuild rows by a fitted transformer and draw them.
+        """Reconstruct rows with a fitted transformer and draw them.
 
         Parameters
         ----------
@@ -150,17 +152,17 @@ class ReconstructionDisplay:
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows in time order, with the columns seen in `fit`.
         time : array-like of shape (n_samples,), default=None
-            Time of each row, numbers or dates; None is the index of X where that
-            holds either, else the number of the row.
+            Time of each row, numbers or dates; None is the index of X if it holds
+            numbers or dates, else the row number.
         features : str, int or sequence of them, default=None
-            Sensors to draw, by name or index, from the top down; None is those that
-            deviate most.
+            Sensors to draw, by name or index, from the top down; None is those with the
+            largest deviations.
         max_features : int, default=6
-            Number of sensors drawn where `features` is None.
+            Maximum number of sensors if `features` is None.
         units : mapping of str to str, default=None
             Unit of a sensor, by its name.
         ax : matplotlib Axes or sequence of them, default=None
-            One axes for each panel, or one to be divided; None makes a figure.
+            One Axes per panel, or one to be divided; None makes a new figure.
 
         Returns
         -------
@@ -170,7 +172,7 @@ class ReconstructionDisplay:
         Raises
         ------
         TypeError
-            If the estimator is no GradualDAETransformer.
+            If the estimator is not a GradualDAETransformer.
 
         Examples
         --------
@@ -187,15 +189,15 @@ class ReconstructionDisplay:
         pyplot(caller)
         check_fitted_transformer(estimator, caller)
         raw = estimator.table_encoder_.read(estimator, X)
-        rebuilt = _outputs.outputs_of(estimator, _outputs.reconstruction, raw)
+        reconstructed = _outputs.outputs_of(estimator, _outputs.reconstruction, raw)
         kept = estimator.table_encoder_.numeric
-        time, time_label = read_time(time, X, len(raw))
+        times, time_label = read_time(time, X, len(raw))
         names = labels(getattr(estimator, "feature_names_in_", None), raw.shape[1])
         display = cls(
             raw[:, kept].astype(float),
-            rebuilt[:, kept],
+            reconstructed[:, kept],
             scale=estimator.table_encoder_.metric.scale,
-            time=time,
+            time=times.stamps,
             time_label=time_label,
             feature_names=tuple(names[j] for j in kept),
             units=units,
@@ -216,32 +218,32 @@ class ReconstructionDisplay:
         units=None,
         ax=None,
     ):
-        """Draw rows and what any model has made of them.
+        """Draw rows and their reconstruction by any model.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Measured rows in time order; NaN where nothing was measured. Columns of a
-            DataFrame that hold no numbers are left out.
+            Measured rows in time order; NaN in missing cells. Columns of a DataFrame
+            that are not numeric are omitted.
         reconstructed : array-like or DataFrame of shape (n_samples, n_features)
-            The rebuilt rows.
+            The reconstructed rows.
         scale : array-like of shape (n_features,), default=None
-            Standard deviation of each sensor, which deviations are measured in; None
-            is that of the rows of X.
+            Standard deviation of each sensor, the unit of deviations; None is that of
+            the rows of X.
         time : array-like of shape (n_samples,), default=None
-            Time of each row, numbers or dates; None is the index of X where that
-            holds either, else the number of the row.
+            Time of each row, numbers or dates; None is the index of X if it holds
+            numbers or dates, else the row number.
         feature_names : sequence of str, default=None
             Names of the sensors; None is those of X.
         features : str, int or sequence of them, default=None
-            Sensors to draw, by name or index, from the top down; None is those that
-            deviate most.
+            Sensors to draw, by name or index, from the top down; None is those with the
+            largest deviations.
         max_features : int, default=6
-            Number of sensors drawn where `features` is None.
+            Maximum number of sensors if `features` is None.
         units : mapping of str to str, default=None
             Unit of a sensor, by its name.
         ax : matplotlib Axes or sequence of them, default=None
-            One axes for each panel, or one to be divided; None makes a figure.
+            One Axes per panel, or one to be divided; None makes a new figure.
 
         Returns
         -------
@@ -251,16 +253,16 @@ class ReconstructionDisplay:
         Raises
         ------
         ValueError
-            If the tables do not go together or hold no numbers.
+            If the tables differ in shape or are not numeric.
         """
         measured, names = numbers(X, "X")
-        rebuilt, _ = numbers(reconstructed, "reconstructed")
-        time, time_label = read_time(time, X, len(measured))
+        reconstructed, _ = numbers(reconstructed, "reconstructed")
+        times, time_label = read_time(time, X, len(measured))
         display = cls(
             measured,
-            rebuilt,
+            reconstructed,
             scale=scale,
-            time=time,
+            time=times.stamps,
             time_label=time_label,
             feature_names=labels(feature_names, measured.shape[1], names),
             units=units,
@@ -273,12 +275,12 @@ class ReconstructionDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or sequence of them, default=None
-            One axes for each panel, or one to be divided; None makes a figure.
+            One Axes per panel, or one to be divided; None makes a new figure.
         features : str, int or sequence of them, default=None
-            Sensors to draw, by name or index, from the top down; None is those that
-            deviate most.
+            Sensors to draw, by name or index, from the top down; None is those with the
+            largest deviations.
         max_features : int, default=6
-            Number of sensors drawn where `features` is None.
+            Maximum number of sensors if `features` is None.
 
         Returns
         -------
@@ -288,27 +290,29 @@ class ReconstructionDisplay:
         Raises
         ------
         ValueError
-            If the tables do not go together, or there is no such sensor.
+            If the tables differ in shape, or a sensor does not exist.
         """
         measured, _ = numbers(self.measured, "measured")
-        rebuilt, _ = numbers(self.reconstructed, "reconstructed")
-        same_shape(measured, rebuilt, ("measured", "reconstructed"))
+        reconstructed, _ = numbers(self.reconstructed, "reconstructed")
+        same_shape(measured, reconstructed, ("measured", "reconstructed"))
         check_count(max_features, "max_features")
         names = labels(self.feature_names, measured.shape[1])
-        deviations = _deviation(measured, rebuilt, _scale_of(self.scale, measured))
+        deviations = _deviation(
+            measured, reconstructed, _scale_of(self.scale, measured)
+        )
         if features is None:
             chosen = np.argsort(-deviations, kind="stable")[:max_features].tolist()
         else:
             chosen = positions(features, names)
         caller = f"{type(self).__name__}.plot"
         pyplot(caller)
-        time, label = read_time(self.time, None, len(measured), self.time_label)
-        timeline = Timeline.of(time)
+        times, label = read_time(self.time, None, len(measured), self.time_label)
+        timeline = Timeline.of(times)
         size = (9, 0.9 + 1.15 * len(chosen))
         axes = panels(ax, caller, size, [1.0] * len(chosen))
         self.lines_, self.missing_ = [], []
         for panel, j in zip(axes, chosen, strict=True):
-            self._draw(panel, timeline, measured[:, j], rebuilt[:, j])
+            self._draw(panel, timeline, measured[:, j], reconstructed[:, j])
             unit = (self.units or {}).get(names[j])
             title = f"{names[j]} [{unit}]" if unit else names[j]
             panel.set_title(
@@ -326,35 +330,39 @@ class ReconstructionDisplay:
         return self
 
     def _draw(
-        self, ax: Any, timeline: Timeline, measured: np.ndarray, rebuilt: np.ndarray
+        self,
+        ax: Any,
+        timeline: Timeline,
+        measured: np.ndarray,
+        reconstructed: np.ndarray,
     ) -> None:
-        """Draw a sensor: what was measured, what is rebuilt, and where it had to be."""
-        (seen,) = ax.plot(
+        """Draw measured and reconstructed values, and mark imputed cells."""
+        (measured_line,) = ax.plot(
             timeline.x, timeline.spread(measured), color=BLUE, lw=1.1, label="measured"
         )
         (line,) = ax.plot(
             timeline.x,
-            timeline.spread(rebuilt),
+            timeline.spread(reconstructed),
             color=VERMILION,
             lw=1.1,
             label="reconstructed",
         )
         marks = None
-        missing = np.isnan(measured) & ~np.isnan(rebuilt)
+        missing = np.isnan(measured) & ~np.isnan(reconstructed)
         if missing.any():
             (marks,) = ax.plot(
-                timeline.x[timeline.rows][missing],
-                rebuilt[missing],
+                timeline.x[timeline.is_row][missing],
+                reconstructed[missing],
                 color=GREEN,
                 linestyle="none",
                 marker="o",
                 markersize=3.2,
-                label="filled, not measured",
+                label="imputed",
             )
-        self.lines_.append((seen, line))
+        self.lines_.append((measured_line, line))
         self.missing_.append(marks)
 
     def _legend(self, ax: Any) -> None:
-        """Put one legend above the first panel, for the marks of any panel."""
+        """Place one legend above the first panel, for the marks of any panel."""
         marks = [found for found in self.missing_ if found is not None]
         legend_above(ax, [*self.lines_[0], *marks[:1]])

@@ -1,4 +1,4 @@
-"""Residuals of all sensors over time, as colours."""
+"""Heat map of residuals over time."""
 
 from numbers import Real
 from typing import Any
@@ -16,20 +16,20 @@ from skdae.plotting._inputs import (
 )
 from skdae.plotting._timeline import Timeline, read_time
 
-QUANTILE = 0.995  # of the sizes of the residuals, where the colours end
-LEAST_LIMIT = 2.0  # standard deviations that the colours go to at least
+QUANTILE = 0.995  # of the absolute residuals, at which colours saturate
+MIN_LIMIT = 2.0  # standard deviations; noise alone is drawn in pale colours
 
 
 class ResidualHeatmapDisplay:
     """Residuals of each sensor over time, in standard deviations of the sensor.
 
-    Red is measured above what the other sensors make one expect, blue below it.
+    Red: the measured value is above its prediction from the other sensors; blue: below.
 
     Parameters
     ----------
     residuals : ndarray of shape (n_samples, n_features)
-        Measured minus rebuilt, in standard deviations of the sensor; NaN where
-        nothing was measured.
+        Measured minus reconstructed, in standard deviations of the sensor; NaN in
+        missing cells.
     time : ndarray of shape (n_samples,), default=None
         Time of each row, numbers or dates, never decreasing; None counts the rows.
     time_label : str, default=None
@@ -40,7 +40,7 @@ class ResidualHeatmapDisplay:
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn.
+        Axes of the plot.
     figure_ : matplotlib Figure
         The figure of `ax_`.
     mesh_ : matplotlib QuadMesh
@@ -57,7 +57,7 @@ class ResidualHeatmapDisplay:
     Notes
     -----
     More rows than `max_blocks` are joined into blocks of neighbours, and a block shows
-    its residual of the largest size, so that a short fault is not lost. A gap stands
+    its residual of largest magnitude, so that short faults stay visible. There is a gap
     where time jumps by more than 20 of its median steps.
 
     Examples
@@ -98,17 +98,17 @@ class ResidualHeatmapDisplay:
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows in time order, with the columns seen in `fit`.
         time : array-like of shape (n_samples,), default=None
-            Time of each row, numbers or dates; None is the index of X where that
-            holds either, else the number of the row.
+            Time of each row, numbers or dates; None is the index of X if it holds
+            numbers or dates, else the row number.
         features : str, int or sequence of them, default=None
             Sensors to draw, by name or index, from the top down; None is all.
         limit : float, default=None
-            Size of a residual that has the full colour, in standard deviations. None
-            is that which 0.5 % of them exceed, and at least 2.
+            Residual at which colours saturate, in standard deviations. None is the
+            value that 0.5 % of the residuals exceed, and at least 2.
         max_blocks : int, default=1000
-            Number of columns of the picture at most.
+            Maximum number of blocks of rows.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw in; None makes a new figure.
 
         Returns
         -------
@@ -118,7 +118,7 @@ class ResidualHeatmapDisplay:
         Raises
         ------
         TypeError
-            If the estimator is no GradualDAETransformer.
+            If the estimator is not a GradualDAETransformer.
 
         Examples
         --------
@@ -135,10 +135,10 @@ class ResidualHeatmapDisplay:
         pyplot(caller)
         check_fitted_transformer(estimator, caller)
         raw = estimator.table_encoder_.read(estimator, X)
-        time, time_label = read_time(time, X, len(raw))
+        times, time_label = read_time(time, X, len(raw))
         display = cls(
             _outputs.outputs_of(estimator, _outputs.residuals, raw),
-            time=time,
+            time=times.stamps,
             time_label=time_label,
             feature_names=labels(
                 getattr(estimator, "feature_names_in_", None), raw.shape[1]
@@ -158,27 +158,27 @@ class ResidualHeatmapDisplay:
         max_blocks=1000,
         ax=None,
     ):
-        """Draw residuals that any model has left.
+        """Draw the residuals of any model.
 
         Parameters
         ----------
         residuals : array-like or DataFrame of shape (n_samples, n_features)
-            Measured minus rebuilt, in standard deviations of the sensor, as
-            ``output='error'`` returns them; NaN where nothing was measured.
+            Measured minus reconstructed, in standard deviations of the sensor, as
+            ``output='error'`` returns them; NaN in missing cells.
         time : array-like of shape (n_samples,), default=None
             Time of each row, numbers or dates; None is the index of the residuals
-            where that holds either, else the number of the row.
+            if it holds numbers or dates, else the row number.
         feature_names : sequence of str, default=None
             Names of the sensors; None is those of the residuals.
         features : str, int or sequence of them, default=None
             Sensors to draw, by name or index, from the top down; None is all.
         limit : float, default=None
-            Size of a residual that has the full colour, in standard deviations. None
-            is that which 0.5 % of them exceed, and at least 2.
+            Residual at which colours saturate, in standard deviations. None is the
+            value that 0.5 % of the residuals exceed, and at least 2.
         max_blocks : int, default=1000
-            Number of columns of the picture at most.
+            Maximum number of blocks of rows.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw in; None makes a new figure.
 
         Returns
         -------
@@ -188,13 +188,13 @@ class ResidualHeatmapDisplay:
         Raises
         ------
         ValueError
-            If the residuals are no table of numbers, or their time decreases.
+            If the residuals are not a numeric table, or their time decreases.
         """
         values, names = numbers(residuals, "residuals")
-        time, time_label = read_time(time, residuals, len(values))
+        times, time_label = read_time(time, residuals, len(values))
         display = cls(
             values,
-            time=time,
+            time=times.stamps,
             time_label=time_label,
             feature_names=labels(feature_names, values.shape[1], names),
         )
@@ -206,14 +206,14 @@ class ResidualHeatmapDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw in; None makes a new figure.
         features : str, int or sequence of them, default=None
             Sensors to draw, by name or index, from the top down; None is all.
         limit : float, default=None
-            Size of a residual that has the full colour, in standard deviations. None
-            is that which 0.5 % of them exceed, and at least 2.
+            Residual at which colours saturate, in standard deviations. None is the
+            value that 0.5 % of the residuals exceed, and at least 2.
         max_blocks : int, default=1000
-            Number of columns of the picture at most.
+            Maximum number of blocks of rows.
 
         Returns
         -------
@@ -234,8 +234,8 @@ class ResidualHeatmapDisplay:
         limit = _limit(limit, values[:, chosen])
         caller = f"{type(self).__name__}.plot"
         pyplot(caller)
-        time, time_label = read_time(self.time, None, len(values), self.time_label)
-        timeline = Timeline.of(time)
+        times, time_label = read_time(self.time, None, len(values), self.time_label)
+        timeline = Timeline.of(times)
         size = (9, float(np.clip(1.6 + 0.2 * len(chosen), 2.8, 9)))
         (ax,) = panels(ax, caller, size, [1.0])
         edges, blocks, n_joined = timeline.blocks(values[:, chosen], max_blocks)
@@ -258,19 +258,17 @@ class ResidualHeatmapDisplay:
         if np.isnan(blocks).any():
             from matplotlib.patches import Patch
 
-            legend_above(ax, [Patch(facecolor=PALE, label="nothing measured")])
+            legend_above(ax, [Patch(facecolor=PALE, label="missing")])
         timeline.finish(np.array([ax], dtype=object), time_label)
         self.features_, self.ax_, self.figure_ = chosen, ax, ax.figure
         return self
 
 
 def _limit(limit: Any, values: np.ndarray) -> float:
-    """Return where the colours end."""
+    """Return the residual at which colours saturate."""
     if limit is None:
-        known = np.abs(values[np.isfinite(values)])
-        return max(
-            LEAST_LIMIT, float(np.quantile(known, QUANTILE)) if len(known) else 0
-        )
+        sizes = np.abs(values[np.isfinite(values)])
+        return max(MIN_LIMIT, float(np.quantile(sizes, QUANTILE)) if len(sizes) else 0)
     if not isinstance(limit, Real) or not 0 < float(limit) < np.inf:
         raise ValueError(
             f"limit={limit!r} must be a number above 0, in standard deviations; pass "
@@ -282,7 +280,7 @@ def _limit(limit: Any, values: np.ndarray) -> float:
 def draw_map(
     ax: Any, edges: np.ndarray, blocks: np.ndarray, names: list[str], **colors: Any
 ) -> Any:
-    """Draw blocks of time (n_blocks, n_features), a line per feature from the top."""
+    """Draw blocks of rows (n_blocks, n_features), with the first feature at the top."""
     mesh = ax.pcolormesh(
         edges,
         np.arange(len(names) + 1) - 0.5,
@@ -290,9 +288,9 @@ def draw_map(
         rasterized=True,
         **colors,
     )
-    ax.set_facecolor(PALE)  # seen where there is no value
+    ax.set_facecolor(PALE)  # visible in cells without a value
     height = ax.get_window_extent().height / ax.figure.dpi * 72  # points
-    places, shown = thin_ticks(names, max(1, int(height / SMALL)))
-    ax.set_yticks(places, shown, fontsize=SMALL - 1)
+    ticks, shown = thin_ticks(names, max(1, int(height / SMALL)))
+    ax.set_yticks(ticks, shown, fontsize=SMALL - 1)
     ax.set_ylim(len(names) - 0.5, -0.5)
     return mesh

@@ -1,4 +1,4 @@
-"""Results of several schedules on the same splits, side by side."""
+"""Plot that compares schedules on the same splits."""
 
 from typing import Any
 
@@ -14,20 +14,20 @@ from skdae.schedules import SCHEDULES, at_equal_updates
 
 
 class ScheduleComparisonDisplay:
-    """Results of schedules on the same splits: each split, means and intervals.
+    """Scores of schedules on the same splits, with means and confidence intervals.
 
-    Splits differ more than schedules do. Results of one split are therefore joined by
-    a line, and with a `reference` the differences from it are drawn, split by split:
-    an interval that does not meet zero is a difference.
+    Splits differ more than schedules do. The scores of a split are therefore joined by
+    a line, and with a `reference` the paired differences from it are drawn: a
+    difference is significant if its interval excludes zero.
 
     Parameters
     ----------
     scores : ndarray of shape (n_splits, n_schedules)
-        Result of each schedule on each split; a line is one split.
+        Score of each schedule on each split; a row is one split.
     schedules : sequence of str
         Names of the schedules.
     reference : str, default=None
-        The schedule that differences are taken from; None draws the scores.
+        Schedule that the others are compared with; None draws the scores.
     confidence : float in (0, 1), default=0.95
         Level of the intervals.
     test_ratio : float, default=0.0
@@ -35,16 +35,16 @@ class ScheduleComparisonDisplay:
         overlap (cross-validation): intervals are corrected for the overlap [1]_. 0
         for repetitions that are independent.
     score_name : str, default='score'
-        What the scores are, with their unit.
+        Name of the scores, with their unit.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn.
+        Axes of the plot.
     figure_ : matplotlib Figure
         The figure of `ax_`.
     means_ : ndarray of shape (n_schedules,)
-        Mean over the splits of what is drawn.
+        Mean of the drawn values over the splits.
     half_widths_ : ndarray of shape (n_schedules,)
         Half widths of the intervals; NaN for a single split.
     points_ : list of matplotlib Line2D
@@ -52,7 +52,7 @@ class ScheduleComparisonDisplay:
     bars_ : list of matplotlib ErrorbarContainer
         Mean and interval of each schedule.
     split_lines_ : list of matplotlib Line2D
-        Lines that join the results of a split.
+        Lines that join the scores of a split.
 
     References
     ----------
@@ -101,11 +101,11 @@ class ScheduleComparisonDisplay:
         random_state=None,
         ax=None,
     ):
-        """Train by each schedule with the same number of weight updates, and score.
+        """Train with each schedule at the same number of weight updates, and score.
 
-        The budget is that of the estimator's own plan. In each repetition all
-        schedules have the same seed. The intervals speak of seeds, not of other rows:
-        for those, score splits of a cross-validation and call `from_predictions`.
+        The budget is that of the estimator's schedule. In each repetition all schedules
+        have the same seed. The intervals are for other seeds, not for other rows: for
+        those, use the scores of a cross-validation and call `from_predictions`.
 
         Parameters
         ----------
@@ -115,20 +115,20 @@ class ScheduleComparisonDisplay:
         X : array-like or DataFrame of shape (n_samples, n_features)
             Training rows.
         X_test : array-like or DataFrame of shape (n_test, n_features)
-            Rows held out, which all networks are scored on.
+            Held-out rows for the scores of all networks.
         schedules : sequence of str, \
 default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
             Names of :data:`skdae.schedules.SCHEDULES`.
         n_repeats : int, default=5
             Trainings of each schedule, with other seeds.
         reference : str, default=None
-            The schedule that differences are taken from; None draws the scores.
+            Schedule that the others are compared with; None draws the scores.
         confidence : float in (0, 1), default=0.95
             Level of the intervals.
         random_state : int, RandomState, Generator or None, default=None
             Seed of the seeds.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw in; None makes a new figure.
 
         Returns
         -------
@@ -138,7 +138,7 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         Raises
         ------
         ValueError
-            If there is no such schedule.
+            If a schedule does not exist.
 
         Examples
         --------
@@ -207,25 +207,25 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         score_name="score",
         ax=None,
     ):
-        """Draw results that are at hand.
+        """Draw given scores.
 
         Parameters
         ----------
         scores : array-like or DataFrame of shape (n_splits, n_schedules)
-            Result of each schedule on each split; a line is one split.
+            Score of each schedule on each split; a row is one split.
         schedules : sequence of str, default=None
             Names of the schedules; None is the columns of a DataFrame.
         reference : str, default=None
-            The schedule that differences are taken from; None draws the scores.
+            Schedule that the others are compared with; None draws the scores.
         confidence : float in (0, 1), default=0.95
             Level of the intervals.
         test_ratio : float, default=0.0
             Test rows over training rows of a split, for splits whose training rows
             overlap (0.25 for cross-validation with 5 folds).
         score_name : str, default='score'
-            What the scores are, with their unit.
+            Name of the scores, with their unit.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw in; None makes a new figure.
 
         Returns
         -------
@@ -235,7 +235,7 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         Raises
         ------
         ValueError
-            If the scores and the names do not go together.
+            If the scores and the names differ in number.
         """
         values, names = numbers(scores, "scores")
         schedules = names if schedules is None else schedules
@@ -260,7 +260,7 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw in; None makes a new figure.
 
         Returns
         -------
@@ -270,7 +270,7 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         Raises
         ------
         ValueError
-            If the scores and the names do not go together, or a parameter is out of
+            If the scores and the names differ in number, or a parameter is out of
             its range.
         """
         names, drawn = self._drawn()
@@ -333,7 +333,7 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         )
 
     def _drawn(self) -> tuple[list[str], np.ndarray]:
-        """Return names, and the scores or differences of complete splits, checked."""
+        """Return the names, and the checked scores or differences."""
         scores, _ = numbers(self.scores, "scores")
         names = _names(self.schedules)
         if len(names) != scores.shape[1]:
@@ -343,7 +343,7 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
             )
         if not np.isfinite(scores).all():
             raise ValueError(
-                "scores holds values that are missing or infinite, and paired results "
+                "scores holds values that are missing or infinite, and paired scores "
                 "need all schedules on each split; drop the splits that lack one."
             )
         if not 0 < self.confidence < 1:
@@ -366,32 +366,32 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         return names, scores - scores[:, [names.index(self.reference)]]
 
     def _legend(self, ax: Any, n_splits: int) -> None:
-        """Say what point and bar are, in no schedule's colour."""
+        """Explain points and bars, in a neutral colour."""
         from matplotlib.lines import Line2D
 
-        splits = "1 result"
+        splits = "1 score"
         if n_splits > 1:
-            splits = f"{n_splits} paired results, joined by lines"
+            splits = f"{n_splits} paired scores, joined by lines"
         mean = "mean"
         if n_splits > 1:
             mean = f"mean and {self.confidence:.0%} interval"
-        look: dict[str, Any] = {"color": GREY, "linestyle": "none"}
+        style: dict[str, Any] = {"color": GREY, "linestyle": "none"}
         legend_above(
             ax,
             [
-                Line2D([], [], marker="o", markersize=5, label=splits, **look),
-                Line2D([], [], marker="D", markersize=6, label=mean, **look),
+                Line2D([], [], marker="o", markersize=5, label=splits, **style),
+                Line2D([], [], marker="D", markersize=6, label=mean, **style),
             ],
         )
 
 
 def _names(schedules: Any) -> list[str]:
-    """Return the names of schedules, each of them once."""
+    """Return the names of schedules, which must be unique."""
     if isinstance(schedules, str):
         schedules = [schedules]
     names = [str(name) for name in schedules]
     if not names or len(set(names)) < len(names):
         raise ValueError(
-            f"schedules={names} must hold at least one name and each of them once."
+            f"schedules={names} must hold at least one name, and no name twice."
         )
     return names

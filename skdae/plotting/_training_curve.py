@@ -1,4 +1,4 @@
-"""The loss of each epoch, and the phases that it went through."""
+"""Plot of the loss of each epoch, by phase."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,27 +11,27 @@ from skdae.plotting._axes import BLUE, SMALL, VERMILION, legend_beside, one_axes
 from skdae.plotting._inputs import check_log, column
 
 BAND = "#f1f1f1"  # behind every other phase
-LOG_FACTOR = 10.0  # times the smallest loss, that the largest one exceeds
+LOG_FACTOR = 10.0  # largest over smallest loss, above which the axis is logarithmic
 LETTER = 0.62  # mean width of a letter, in font sizes
 
 
 @dataclass(frozen=True)
-class _Stretch:
-    """Epochs that one line is drawn for."""
+class _Segment:
+    """Epochs of a phase, drawn as one line."""
 
     name: str
-    start: int  # epochs before it
+    start: int  # number of epochs before it
     stop: int
-    on_code: bool  # the loss is that of codes
+    is_on_code: bool  # whether the loss is that of codes
 
 
-def _stretches(n_epochs: int, phases: Sequence[Any]) -> list[_Stretch]:
-    """Return the phases as stretches of epochs; what comes after them is a stream."""
+def _segments(n_epochs: int, phases: Sequence[Any]) -> list[_Segment]:
+    """Return the phases as segments; epochs after them belong to `partial_fit`."""
     found, start = [], 0
     for phase in phases:
         name = f"{phase.kind}\ndepth {phase.depth}"
         stop = start + phase.epochs
-        found.append(_Stretch(name, start, stop, phase.corrupt == "code"))
+        found.append(_Segment(name, start, stop, phase.corrupt == "code"))
         start = stop
     if start > n_epochs:
         raise ValueError(
@@ -40,16 +40,15 @@ def _stretches(n_epochs: int, phases: Sequence[Any]) -> list[_Stretch]:
         )
     if start < n_epochs:
         name = "partial_fit" if phases else ""
-        found.append(_Stretch(name, start, n_epochs, False))
+        found.append(_Segment(name, start, n_epochs, False))
     return found
 
 
 class TrainingCurveDisplay:
     """Loss of each epoch with the phases of the schedule.
 
-    A phase that trains on corrupted codes (stacked) has the loss of codes, which does
-    not compare with that of rows; it is drawn dotted. A phase too short for its name
-    goes without.
+    The loss of a phase that trains on corrupted codes (stacked) is not comparable with
+    that of rows and is drawn dotted. Names that do not fit into a phase are omitted.
 
     Parameters
     ----------
@@ -58,13 +57,13 @@ class TrainingCurveDisplay:
     validation_loss_curve : array-like of shape (n_epochs,), default=None
         Loss of the held-out rows after each epoch.
     phases : sequence of Phase or of PhaseRecord, default=()
-        Phases that the epochs belong to, in their order. Epochs after the last one
-        are passes of `partial_fit`.
+        Phases of the epochs, in order. Epochs after the last phase are passes of
+        `partial_fit`.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Where it is drawn.
+        Axes of the plot.
     figure_ : matplotlib Figure
         The figure of `ax_`.
     lines_ : list of matplotlib Line2D
@@ -72,11 +71,11 @@ class TrainingCurveDisplay:
     validation_lines_ : list of matplotlib Line2D
         Validation loss, one line per phase.
     boundaries_ : ndarray of shape (n_boundaries,)
-        Where a new phase begins, between two epochs.
+        Boundaries between phases, midway between two epochs.
 
     See Also
     --------
-    ScheduleComparisonDisplay : What the phases were worth.
+    ScheduleComparisonDisplay : Compares schedules.
 
     Examples
     --------
@@ -102,10 +101,10 @@ class TrainingCurveDisplay:
             A fitted estimator with a `loss_curve_`. For a network of a detector use
             ``TrainingCurveDisplay(detector.members_[0].loss_curve)``.
         log_scale : bool or 'auto', default='auto'
-            Whether the loss has a logarithmic axis. 'auto' where the largest loss is
-            more than ten times the smallest.
+            Whether the loss axis is logarithmic. With 'auto' it is, if the largest loss
+            exceeds ten times the smallest.
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw in; None makes a new figure.
 
         Returns
         -------
@@ -115,7 +114,7 @@ class TrainingCurveDisplay:
         Raises
         ------
         TypeError
-            If the estimator keeps no loss curve.
+            If the estimator has no loss curve.
 
         Examples
         --------
@@ -148,10 +147,10 @@ class TrainingCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
+            Axes to draw in; None makes a new figure.
         log_scale : bool or 'auto', default='auto'
-            Whether the loss has a logarithmic axis. 'auto' where the largest loss is
-            more than ten times the smallest.
+            Whether the loss axis is logarithmic. With 'auto' it is, if the largest loss
+            exceeds ten times the smallest.
 
         Returns
         -------
@@ -161,78 +160,79 @@ class TrainingCurveDisplay:
         Raises
         ------
         ValueError
-            If the curves and the phases do not go together.
+            If the curves and the phases differ in length.
         """
         loss = column(self.loss_curve, "loss_curve")
         curves = [loss]
         if self.validation_loss_curve is not None:
             name = "validation_loss_curve"
             curves.append(column(self.validation_loss_curve, name, len(loss)))
-        stretches = _stretches(len(loss), self.phases)
+        segments = _segments(len(loss), self.phases)
         every = np.concatenate(curves)
         is_log = check_log(log_scale, every, float(np.nanmin(every)), LOG_FACTOR)
         ax = one_axes(ax, f"{type(self).__name__}.plot", (8, 4.2))
         if is_log:
             ax.set_yscale("log")
-        self.lines_ = self._draw(ax, loss, stretches, BLUE, "training rows")
+        self.lines_ = self._draw(ax, loss, segments, BLUE, "training rows")
         self.validation_lines_ = []
         if len(curves) == 2:
             self.validation_lines_ = self._draw(
-                ax, curves[1], stretches, VERMILION, "held-out rows"
+                ax, curves[1], segments, VERMILION, "held-out rows"
             )
-        self.boundaries_ = np.array([each.start + 0.5 for each in stretches[1:]])
+        self.boundaries_ = np.array([each.start + 0.5 for each in segments[1:]])
         ax.set(xlim=(0.5, len(loss) + 0.5), xlabel="epoch")
         ax.set_ylabel("loss (mean over the rows)")
         ax.xaxis.get_major_locator().set_params(integer=True)
-        self._mark_phases(ax, stretches)
-        if len(curves) == 2 or any(each.on_code for each in stretches):
+        self._mark_phases(ax, segments)
+        if len(curves) == 2 or any(each.is_on_code for each in segments):
             legend_beside(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
     @staticmethod
     def _draw(
-        ax: Any, curve: np.ndarray, stretches: list[_Stretch], color: str, label: str
+        ax: Any, curve: np.ndarray, segments: list[_Segment], color: str, label: str
     ) -> list[Any]:
-        """Return one line per phase; the first of either kind is in the legend."""
+        """Return one line per phase; the first of each kind is in the legend."""
         lines, named = [], set()
-        for each in stretches:
+        for each in segments:
             rows = slice(each.start, each.stop)
             epochs = np.arange(each.start, each.stop) + 1
             (line,) = ax.plot(
                 epochs,
                 curve[rows],
                 color=color,
-                linestyle=":" if each.on_code else "-",
+                linestyle=":" if each.is_on_code else "-",
                 linewidth=1.6,
-                # a single epoch is no line
+                # a line needs two epochs
                 marker="o" if len(epochs) == 1 else None,
                 markersize=3,
             )
-            if each.on_code not in named:
-                named.add(each.on_code)
-                line.set_label(f"{label}, codes" if each.on_code else label)
+            if each.is_on_code not in named:
+                named.add(each.is_on_code)
+                line.set_label(f"{label}, codes" if each.is_on_code else label)
             lines.append(line)
         return lines
 
     @staticmethod
-    def _mark_phases(ax: Any, stretches: list[_Stretch]) -> None:
+    def _mark_phases(ax: Any, segments: list[_Segment]) -> None:
         """Shade every other phase and write their names above the axes."""
-        for each in stretches[1::2]:
+        for each in segments[1::2]:
             ax.axvspan(each.start + 0.5, each.stop + 0.5, color=BAND, zorder=0, lw=0)
-        for each in stretches[1:]:
+        for each in segments[1:]:
             ax.axvline(each.start + 0.5, color="#9a9a9a", lw=0.8, zorder=1)
-        if not any(each.name for each in stretches):
+        if not any(each.name for each in segments):
             return
-        n_epochs = stretches[-1].stop
+        n_epochs = segments[-1].stop
         width = ax.get_window_extent().width / ax.figure.dpi * 72  # points
-        room = [(each.stop - each.start) / n_epochs * width for each in stretches]
-        letters = [max(map(len, each.name.split("\n"))) for each in stretches]
+        available = [(each.stop - each.start) / n_epochs * width for each in segments]
+        letters = [max(map(len, each.name.split("\n"))) for each in segments]
         fits = all(
-            n * LETTER * SMALL <= space for n, space in zip(letters, room, strict=True)
+            n * LETTER * SMALL <= space
+            for n, space in zip(letters, available, strict=True)
         )
-        shown = list(zip(stretches, room, strict=True))
-        if not fits:  # upright lines, and none for a phase too short for one
+        shown = list(zip(segments, available, strict=True))
+        if not fits:  # rotated text, omitted where a phase is too short
             shown = [(each, space) for each, space in shown if space >= 1.3 * SMALL]
         top = ax.secondary_xaxis("top")
         top.set_xticks(

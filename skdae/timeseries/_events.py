@@ -150,16 +150,10 @@ class _Rows:
         order = np.argsort(codes, kind="stable")
         first = group_starts(codes[order])
         times = row_times(time, n_rows)
-        numbers = times.numbers[order]
+        times.check_order(order, codes)
         if time is None:  # rows of the group are counted
-            numbers = np.arange(n_rows) - first.astype(float)
-        is_wrong = (first[1:] == first[:-1]) & ~(numbers[1:] >= numbers[:-1])
-        if is_wrong.any() or np.isnan(numbers).any():
-            raise ValueError(
-                "time must not decrease within a group and must not be missing; sort "
-                "the rows by time and drop those without."
-            )
-        return cls(order, first, times, numbers)
+            return cls(order, first, times, np.arange(n_rows) - first.astype(float))
+        return cls(order, first, times, times.numbers[order])
 
     @property
     def is_last(self) -> np.ndarray:

@@ -40,26 +40,57 @@ class RowTimes:
             )
         return float(value)
 
+    def check_order(
+        self, order: np.ndarray | None = None, codes: np.ndarray | None = None
+    ) -> None:
+        """Raise if a time is missing, or lies before that of the row above.
+
+        With `order` rows are compared in this order, and only within their group.
+        """
+        is_missing = np.isnan(self.numbers)
+        if is_missing.any():
+            raise ValueError(
+                f"time is missing in {int(is_missing.sum())} rows (first in row "
+                f"{int(is_missing.argmax())}); drop these rows."
+            )
+        numbers = self.numbers if order is None else self.numbers[order]
+        is_backward = numbers[1:] < numbers[:-1]
+        if order is not None and codes is not None:
+            is_backward &= codes[order][1:] == codes[order][:-1]
+        if is_backward.any():
+            position = int(is_backward.argmax())
+            row = position if order is None else int(order[position])
+            raise ValueError(
+                f"time must not decrease, and does after row {row}; sort the rows "
+                "(X.sort_index()), or pass time=range(len(X)) to count them."
+            )
+
 
 def row_times(time: Any, n_rows: int) -> RowTimes:
     """Return the time stamps of rows; rows are counted where `time` is None."""
     import pandas
 
-    if time is None:
-        time = np.arange(n_rows)
-    stamps = pandas.Index(time)
+    stamps = pandas.Index(np.arange(n_rows) if time is None else time)
     if stamps.shape != (n_rows,):
         raise ValueError(
             f"time has the shape {stamps.shape} and must hold one value for each of "
             f"the {n_rows} rows."
         )
-    if pandas.api.types.is_datetime64_any_dtype(stamps.dtype):
+    kind = pandas.api.types.infer_dtype(stamps)
+    if kind in ("date", "datetime", "datetime64"):
+        try:
+            stamps = pandas.DatetimeIndex(stamps)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"time holds dates of several time zones, or some without ({error}); "
+                "convert it with pandas.to_datetime(time, utc=True)."
+            ) from error
         since = stamps - stamps.min()  # small numbers, for exact seconds
         return RowTimes(stamps, np.asarray(since.total_seconds(), dtype=float), True)
-    if pandas.api.types.is_numeric_dtype(stamps.dtype):
+    if kind in ("integer", "floating", "mixed-integer-float") or n_rows == 0:
         numbers = stamps.to_numpy(dtype=float, na_value=np.nan)
         return RowTimes(stamps, numbers, False)
     raise ValueError(
-        f"time holds values of type {stamps.dtype} and must hold numbers or dates; "
-        "convert it with pandas.to_datetime."
+        f"time holds values of type {kind} and must hold numbers or dates; convert it "
+        "with pandas.to_datetime."
     )
