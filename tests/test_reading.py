@@ -1,17 +1,21 @@
 """Tables from files: what is read, and what is said of what cannot be."""
 
+import bz2
 import gzip
 import io
+import lzma
 import sys
+import zipfile
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skdae._column_types import ColumnKinds, split_columns
 from skdae._files import (
-    ColumnKinds,
     Format,
     TableError,
     check_target,
@@ -19,7 +23,6 @@ from skdae._files import (
     open_chunks,
     read_sheet,
     read_table,
-    split_columns,
 )
 
 PLAIN = "speed,unit,bar\n1,A,0.5\n2,B,1.5\n3,A,2.5\n"
@@ -38,6 +41,20 @@ def write(folder, content, name="plant.csv"):
     path = folder / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
+
+
+def zstd(content):
+    """Bytes as zstd packs them."""
+    return pyarrow.compress(content, codec="zstd", asbytes=True)
+
+
+def zipped(content, *names):
+    """A zip archive that holds the same bytes under some names."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names or ["plant.csv"]:
+            archive.writestr(zipfile.ZipInfo(name), content)
+    return file.getvalue()
 
 
 class Stdin:
@@ -74,6 +91,10 @@ class Stdin:
         ("\ufeff" + PLAIN).encode("utf-16-be"),
         PLAIN.replace(",", "\t").replace("\n", "\r\n").encode("utf-16"),
         pytest.param(gzip.compress(PLAIN.encode("utf-16"), mtime=0), id="gzip, UTF-16"),
+        pytest.param(bz2.compress(PLAIN.encode()), id="bzip2"),
+        pytest.param(lzma.compress(PLAIN.encode()), id="xz"),
+        pytest.param(zstd(PLAIN.encode()), id="zstd"),
+        pytest.param(zipped(PLAIN.encode()), id="zip"),
     ],
 )
 def test_ways_to_write_the_same_table(tmp_path, content):
@@ -82,7 +103,7 @@ def test_ways_to_write_the_same_table(tmp_path, content):
 
 def test_standard_input(monkeypatch):
     texts = [PLAIN.encode(), PLAIN.encode("utf-16")]
-    for content in (*texts, *map(gzip.compress, texts)):
+    for content in (*texts, *map(gzip.compress, texts), *map(zstd, texts)):
         monkeypatch.setattr(sys, "stdin", Stdin(content))
         pd.testing.assert_frame_equal(read_table("-"), EXPECTED)
 
@@ -215,7 +236,8 @@ def test_whole_numbers_are_whole(tmp_path):
 
 
 def test_a_column_that_turns_to_text_late(tmp_path, monkeypatch):
-    monkeypatch.setattr("skdae._files._table.BLOCK", 10)
+    monkeypatch.setattr("skdae._files._csv.BLOCKS", (50, 50))
+    monkeypatch.setattr("skdae._files._csv.SAMPLE", 50)
     rows = "".join(f"00{i},{i}\n" for i in range(25)) + "end,25\n"
     sheet = read_sheet(write(tmp_path, "code,n\n" + rows))
     assert sheet.frame["code"].tolist() == [f"00{i}" for i in range(25)] + ["end"]
@@ -293,11 +315,15 @@ BROKEN = {
     "a spreadsheet": (b"PK\x03\x04rest", ["spreadsheet", "save"]),
     "binary": (b"a,b\n\0\1\2", ["binary"]),
     "cut off": (gzip.compress(PLAIN.encode())[:-12], ["damaged or cut off"]),
+    "xz, cut off": (lzma.compress(PLAIN.encode())[:-12], ["damaged or cut off"]),
+    "zstd, cut off": (zstd(PLAIN.encode())[:-3], ["damaged or cut off"]),
+    "two in a zip": (zipped(b"a,b", "a.csv", "b.csv"), ["2 files", "unpack"]),
+    "a workbook": (zipped(b"", "[Content_Types].xml", "x"), ["spreadsheet", "save"]),
     "names twice": ("a,b,a\n1,2,3\n", ["'a'", "columns 1, 3", "rename"]),
     "units": ("t,p\ns,bar\n" + "1,2\n" * 5, ["line 2", "units", "s, bar", "delete"]),
     "a spreadsheet's mark": ("sep=;\na;b\n1;2\n3\n", ["line 4", "1 cell "]),
     "a huge cell": ("a,b\n" + "x" * 200_000 + ",1\n", ["line 2", "quote"]),
-    "an open quote": ('a,b\n"1,2\n3,4\n', ["line 3", "cell"]),
+    "an open quote": ('a,b\n"1,2\n3,4\n', ["line 2", "double quote", "close"]),
 }
 
 
@@ -422,7 +448,7 @@ def test_chunks_put_together_are_the_table(tmp_path, n_rows, kind):
     with open_chunks(path, n_rows, Format()) as opened:
         chunks = list(opened)
     assert opened.names == ("a", "b")
-    assert sum(len(chunk.cells) for chunk in chunks) == 30
+    assert sum(len(chunk) for chunk in chunks) == 30
     whole = read_table(path)
     np.testing.assert_array_equal(
         pd.concat([chunk.numbers("a") for chunk in chunks]), whole["a"]

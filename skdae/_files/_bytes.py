@@ -1,45 +1,43 @@
-"""The bytes of files: compression and encoding, and what is no text."""
+"""The bytes of files: compression and encoding, and what is not text."""
 
+import bz2
 import codecs
 import gzip
 import io
+import lzma
 import os
 import re
 import sys
+import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
+
+import pyarrow
 
 from skdae._files._errors import TableError
 
 SAMPLE = 262_144  # bytes by which a text is recognised
-MOST_FOREIGN = 200  # lines by which an encoding is told
-GZIP = b"\x1f\x8b"
+MAX_LINE = 1 << 24  # bytes; a file of one longer line is not a table
+MAX_FOREIGN = 200  # lines by which an encoding is found
+MAGIC = 8  # bytes that tell the kind of a file
 PARQUET = b"PAR1"
 STDIN = "-"
 # How a file starts, what it then is, and what to do.
 NOT_TEXT = {
-    b"PK\x03\x04": (
-        "a zip archive or a spreadsheet",
-        "unpack it, or save the spreadsheet as 'CSV UTF-8'",
-    ),
     b"\xd0\xcf\x11\xe0": ("a spreadsheet", "save it as 'CSV UTF-8'"),
-    b"BZh": ("compressed with bzip2", "unpack it, or compress it with gzip"),
-    b"\xfd7zXZ": ("compressed with xz", "unpack it, or compress it with gzip"),
-    b"\x28\xb5\x2f\xfd": (
-        "compressed with zstd",
-        "unpack it, or compress it with gzip",
-    ),
     b"\x80\x04": ("a model or another pickle of Python", "name a table"),
+    b"SKDAE": ("a model", "name a table"),
     b"7z\xbc\xaf": ("a 7-Zip archive", "unpack it, or compress it with gzip"),
-    GZIP: ("compressed twice", "unpack it"),
+    b"\x1f\x8b": ("compressed twice", "unpack it"),
 }
-MARKS_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 BEYOND_ASCII = re.compile(rb"[\x80-\xff]+")
+LONE_CR = re.compile(rb"\r(?!\n)")
 
 
 # --- files ---------------------------------------------------------------------------
@@ -50,49 +48,54 @@ def name_of(path: str | os.PathLike) -> str:
     return "standard input" if os.fspath(path) == STDIN else str(path)
 
 
-def open_bytes(path: str | os.PathLike) -> IO[bytes]:
-    """Open a file, or standard input, as bytes that `open_text` can read.
+def open_bytes(path: str | os.PathLike, stack: ExitStack) -> IO[bytes]:
+    """Open a file, or standard input, as bytes of text, to be closed by a stack.
 
-    What gzip has packed is unpacked, and text in UTF-16 with its mark becomes UTF-8.
+    Compressed files are unpacked, and text in UTF-16 with its mark becomes UTF-8.
     """
     label = name_of(path)
-    file = _unpacked(path, label)
-    try:
-        with reading(label):
-            is_utf16 = file.peek(2)[:2] in MARKS_UTF16
-    except BaseException:
-        file.close()
-        raise
-    return cast(IO[bytes], io.BufferedReader(_UTF16(file, label)) if is_utf16 else file)
+    is_stdin = os.fspath(path) == STDIN
+    opened = stack.enter_context(_open_stdin() if is_stdin else _open_file(Path(path)))
+    with damage_named(label):
+        magic = opened.peek(MAGIC)[:MAGIC]
+        for sign, unpack in COMPRESSIONS.items():
+            if magic.startswith(sign):
+                opened = stack.enter_context(unpack(opened, label))
+                break
+        is_utf16 = opened.peek(2)[:2] in UTF16_MARKS
+    if not is_utf16:
+        return opened
+    source = pyarrow.PythonFile(opened, mode="r")
+    recoded = pyarrow.transcoding_input_stream(source, "utf-16", "utf-8")
+    return stack.enter_context(io.BufferedReader(recoded))
 
 
-def _unpacked(path: str | os.PathLike, label: str) -> Any:
-    """Open a file, or standard input, and unpack what gzip has packed."""
-    if os.fspath(path) == STDIN:
-        packed: Any = io.BufferedReader(_StandardInput())
-        is_packed = packed.peek(2)[:2] == GZIP
-        return gzip.open(packed) if is_packed else packed
-    file = Path(path)
+def _open_file(file: Path) -> Any:
+    """Open a file, or say why that cannot be."""
     if file.is_dir():
-        raise TableError(f"{label} is a folder; name one file in it.")
+        raise TableError(f"{file} is a folder; name one file in it.")
     if not file.exists():
-        raise TableError(f"{label} does not exist{_siblings(file)}")
+        raise TableError(f"{file} does not exist{_siblings(file)}")
     try:
-        with file.open("rb") as raw:
-            is_packed = raw.read(2) == GZIP
-        unpack: Any = gzip.open if is_packed else open
-        return unpack(file, "rb")
+        return file.open("rb")
     except OSError as error:
         raise TableError(
-            f"{label} cannot be opened ({error.strerror}); check its permissions."
+            f"{file} cannot be opened ({error.strerror}); check its permissions."
         ) from None
+
+
+def _open_stdin() -> Any:
+    """Open standard input so that it stays open when the reader is closed."""
+    if sys.stdin is None:
+        raise TableError("standard input is closed; name a file, or pipe a table in.")
+    return io.BufferedReader(_StandardInput())
 
 
 class _StandardInput(io.RawIOBase):
     """Standard input, which stays open when this is closed."""
 
     def readable(self) -> bool:
-        """True: it is there to be read."""
+        """True: it can be read."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -103,43 +106,46 @@ class _StandardInput(io.RawIOBase):
         return len(found)
 
 
-class _UTF16(io.RawIOBase):
-    """Text in UTF-16 as bytes of UTF-8, whose lines can be told before decoding."""
+def _unzip(raw: Any, label: str) -> Any:
+    """Open the only file of a zip archive."""
+    if not raw.seekable():
+        raise TableError(f"{label} is a zip archive; unpack it before the pipe.")
+    try:
+        archive = zipfile.ZipFile(raw)
+    except zipfile.BadZipFile:
+        raise TableError(
+            f"{label} is a zip archive or a spreadsheet, and damaged; get it again, or "
+            "save the spreadsheet as 'CSV UTF-8'."
+        ) from None
+    names = [name for name in archive.namelist() if not name.endswith("/")]
+    if "[Content_Types].xml" in names or "mimetype" in names:
+        raise TableError(f"{label} is a spreadsheet; save it as 'CSV UTF-8'.")
+    if len(names) != 1:
+        raise TableError(
+            f"{label} is a zip archive of {len(names)} files and must hold one; unpack "
+            "it and name one of its files."
+        )
+    return io.BufferedReader(archive.open(names[0]))
 
-    def __init__(self, file: IO[bytes], label: str) -> None:
-        self._file, self._label = file, label
-        self._decoder = codecs.getincrementaldecoder("utf-16")()
-        self._rest = b""
 
-    def readable(self) -> bool:
-        """True: it is there to be read."""
-        return True
+def _unzstd(raw: Any, label: str) -> Any:
+    """Open a file that zstd has packed."""
+    source = pyarrow.PythonFile(raw, mode="r")
+    return io.BufferedReader(pyarrow.CompressedInputStream(source, "zstd"))
 
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer with what is there."""
-        is_over = False
-        while not self._rest and not is_over:
-            found = self._file.read(len(buffer))
-            is_over = not found
-            try:
-                self._rest = self._decoder.decode(found, is_over).encode()
-            except UnicodeDecodeError:
-                raise TableError(
-                    f"{self._label} is text in UTF-16 and damaged or cut off; get it "
-                    "again, or save it as 'CSV UTF-8'."
-                ) from None
-        n = min(len(buffer), len(self._rest))
-        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
-        return n
 
-    def close(self) -> None:
-        """Close the file too."""
-        self._file.close()
-        super().close()
+# how a compressed file begins, and what opens it
+COMPRESSIONS: dict[bytes, Callable[[Any, str], Any]] = {
+    b"\x1f\x8b": lambda raw, _: gzip.GzipFile(fileobj=raw),
+    b"BZh": lambda raw, _: bz2.BZ2File(raw),
+    b"\xfd7zXZ\0": lambda raw, _: lzma.LZMAFile(raw),  # noqa: SIM115
+    b"\x28\xb5\x2f\xfd": _unzstd,
+    b"PK\x03\x04": _unzip,
+}
 
 
 def is_parquet(path: str | os.PathLike) -> bool:
-    """Tell whether a file is Parquet, by its name or by how it begins."""
+    """Return whether a file is Parquet, by its name or by how it begins."""
     if os.fspath(path) == STDIN:
         return False
     file = Path(path)
@@ -164,25 +170,39 @@ def _siblings(file: Path) -> str:
     return "; check the name and the folder."
 
 
-# --- encodings -----------------------------------------------------------------------
-
-
-def read_head(file: IO[bytes], label: str) -> bytes:
-    """Read the beginning of a file, whole lines of it."""
-    with reading(label):
-        head = file.read(SAMPLE)
-        return head + file.readline() if len(head) == SAMPLE else head
+# --- blocks of lines -----------------------------------------------------------------
 
 
 @contextmanager
-def reading(label: str) -> Iterator[None]:
+def damage_named(label: str) -> Iterator[None]:
     """Say what is wrong with a file whose bytes cannot be read."""
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile):
+    except UnicodeDecodeError:
         raise TableError(
-            f"{label} is compressed with gzip and damaged or cut off; get it again."
+            f"{label} is text in UTF-16 and damaged or cut off; get it again, or save "
+            "it as 'CSV UTF-8'."
         ) from None
+    except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk, not of the compression
+        raise TableError(
+            f"{label} is compressed and damaged or cut off; get it again."
+        ) from None
+
+
+def whole_lines(file: IO[bytes], label: str, size: int) -> Iterator[bytes]:
+    """Yield a file in blocks of about `size` bytes that end with a line."""
+    with damage_named(label):
+        while block := file.read(size):
+            rest = file.readline(MAX_LINE)
+            if len(rest) == MAX_LINE:
+                raise TableError(
+                    f"{label} has a line of more than {MAX_LINE:,} characters and is "
+                    "not a table; write it as CSV."
+                )
+            block += rest
+            yield LONE_CR.sub(b"\n", block) if b"\r" in block else block
 
 
 def refuse_binary(head: bytes, label: str) -> None:
@@ -196,29 +216,31 @@ def refuse_binary(head: bytes, label: str) -> None:
         raise TableError(f"{label} is a binary file and not text; write it as CSV.")
 
 
-def find_encoding(lines: bytes | Iterable[bytes], label: str) -> str:
+# --- encodings -----------------------------------------------------------------------
+
+
+def find_encoding(blocks: Iterator[bytes], label: str) -> str:
     """Return the encoding of a text: UTF-8, or what it may be when it is not.
 
     Lines of UTF-8 among lines of something else are refused.
     """
     utf8 = other = None  # the first line that is, and that is not
     foreign: list[bytes] = []
-    has_mark = False
-    for number, line in enumerate(
-        io.BytesIO(lines) if isinstance(lines, bytes) else lines, start=1
-    ):
-        if number == 1:
-            has_mark = line.startswith(codecs.BOM_UTF8)
-        if line.isascii():
-            continue
-        try:
-            line.removeprefix(codecs.BOM_UTF8).decode("utf-8")
-            if not line.removeprefix(codecs.BOM_UTF8).isascii():
-                utf8 = utf8 or number
-        except UnicodeDecodeError:
-            other = other or number
-            if len(foreign) < MOST_FOREIGN:
-                foreign.append(line)
+    n_before, has_mark = 0, False
+    for block in blocks:
+        if n_before == 0:
+            has_mark = block.startswith(codecs.BOM_UTF8)
+            block = block.removeprefix(codecs.BOM_UTF8)
+        if not block.isascii():
+            for number, line in enumerate(block.split(b"\n"), start=n_before + 1):
+                if line.isascii():
+                    continue
+                if _decodes(line, "utf-8"):
+                    utf8 = utf8 or number
+                else:
+                    other = other or number
+                    foreign += [line] if len(foreign) < MAX_FOREIGN else []
+        n_before += block.count(b"\n")
     if other is None:
         return "utf-8-sig" if has_mark else "utf-8"
     if utf8 is not None or has_mark:
@@ -241,22 +263,23 @@ def _not_utf8(lines: list[bytes]) -> str | None:
     leads = sum(0x81 <= byte <= 0x9F for run in runs for byte in run)
     # kana and common kanji begin with bytes that are rare marks in cp1252; half-width
     # kana come in runs, and letters with an accent do not
-    together = sum(map(len, runs)) >= 3 * len(runs)
-    if (leads >= len(runs) or together) and _decodes(lines, "cp932"):
+    is_run = sum(map(len, runs)) >= 3 * len(runs)
+    text = b"\n".join(lines)
+    if (leads >= len(runs) or is_run) and _decodes(text, "cp932"):
         return "cp932"
-    return "cp1252" if _decodes(lines, "cp1252") else None
+    return "cp1252" if _decodes(text, "cp1252") else None
 
 
-def _decodes(lines: list[bytes], encoding: str) -> bool:
+def _decodes(text: bytes, encoding: str) -> bool:
     try:
-        b"".join(lines).decode(encoding)
+        text.decode(encoding)
     except UnicodeDecodeError:
         return False
     return True
 
 
-def decoded(lines: Iterable[bytes], encoding: str, label: str) -> Iterator[str]:
-    """Decode line by line, so that an error knows its line."""
+def check_known(encoding: str) -> None:
+    """Refuse an encoding that Python does not have."""
     try:
         codecs.lookup(encoding)
     except LookupError:
@@ -264,31 +287,26 @@ def decoded(lines: Iterable[bytes], encoding: str, label: str) -> Iterator[str]:
             f"--encoding {encoding} is not known; name one like utf-8, cp1252 or "
             "shift_jis."
         ) from None
-    first = encoding
-    later = "utf-8" if encoding == "utf-8-sig" else encoding
-    number = 0
-    try:
-        for number, line in enumerate(_unbroken(lines, label), start=1):
-            text = line.decode(first if number == 1 else later)
-            if "\0" in text:
-                raise TableError(
-                    f"{label}, line {number}: holds a zero byte, which no text has; "
-                    "write the file as CSV again."
-                )
-            if "\r" in text.rstrip("\r\n"):  # lines that end as on old Macs
-                yield from io.StringIO(text, newline=None)
-            else:
-                yield text
-    except UnicodeDecodeError as error:
-        found = error.object[error.start : error.start + 1].hex()
+
+
+def to_utf8(block: bytes, encoding: str, label: str, first_line: int) -> bytes:
+    """Return lines in UTF-8; an error names the line, of which the first is given."""
+    if b"\0" in block:
+        line = first_line + block[: block.index(b"\0")].count(b"\n")
         raise TableError(
-            f"{label}, line {number}: holds the byte 0x{found}, which is not "
-            f"{encoding}; save the file as 'CSV UTF-8', or name the encoding by "
-            "--encoding."
+            f"{label}, line {line}: holds a zero byte, which no text has; write the "
+            "file as CSV again."
+        )
+    is_utf8 = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+    if is_utf8 and block.isascii():
+        return block
+    try:
+        text = block.decode("utf-8" if is_utf8 else encoding)
+    except UnicodeDecodeError as error:
+        line = first_line + block[: error.start].count(b"\n")
+        found = block[error.start : error.start + 1].hex()
+        raise TableError(
+            f"{label}, line {line}: holds the byte 0x{found}, which is not {encoding}; "
+            "save the file as 'CSV UTF-8', or name the encoding by --encoding."
         ) from None
-
-
-def _unbroken(lines: Iterable[bytes], label: str) -> Iterator[bytes]:
-    """Hand lines on, and say what is wrong where they cannot be read."""
-    with reading(label):
-        yield from lines
+    return block if is_utf8 else text.encode()

@@ -16,9 +16,26 @@ def close_names(name: str, known: Iterable[str], most: int = 12) -> str:
     if near:
         return "did you mean " + " or ".join(repr(lower[each]) for each in near) + "?"
     more = ", ..." if len(names) > most else ""
-    return "there are: " + ", ".join(names[:most]) + more + "."
+    return "there are: " + ", ".join(map(shortened, names[:most])) + more + "."
 
 
-def shown(text: str, most: int = 40) -> str:
+def shortened(text: str, length: int = 40) -> str:
+    """Return a text cut to what fits into a message."""
+    return text if len(text) <= length else text[: length - 3] + "..."
+
+
+def shown(text: str, length: int = 40) -> str:
     """Return a cell in quotes, cut to what fits into a message."""
-    return repr(text if len(text) <= most else text[: most - 3] + "...")
+    return repr(shortened(text, length))
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Return names as a part of a sentence."""
+    every = [shown(str(name)) for name in names]
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it is not one."""
+    return f"1 {noun}" if n == 1 else f"{n} {noun}s"

@@ -1,38 +1,39 @@
-"""The first line of a text: the names of the columns, or what else it may be."""
+"""The first lines of a text: the names of the columns, or what else they may be."""
 
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from skdae._files._errors import TableError
-from skdae._files._numbers import FRACTION, MISSING, PLAIN
+from skdae._files._cells import FRACTION, MISSING, PLAIN
+from skdae._files._dialect import Rows
+from skdae._files._errors import TableError, shortened, shown
 
-LEAST_SCALE = 8  # numbers in the first line that may be names
-
-Rows = list[tuple[int, list[str]]]  # line and cells of each
+MAX_UNIT_ROWS = 50  # by which the columns of numbers are known
+MIN_SCALE = 8  # numbers in the first line that may be names
 
 
 def has_names(sample: Rows, header: bool | None, label: str) -> bool:
-    """Tell whether the first row names the columns; refuse one that holds data."""
+    """Return whether the first row names the columns; refuse one that holds data."""
     if header is not None:
         return header
     cells = [cell.strip() for cell in sample[0][1]]
     named = [cell for cell in cells if cell not in MISSING]
     numbers = [cell for cell in named if PLAIN.fullmatch(cell.replace(",", "."))]
     fractions = [cell for cell in numbers if FRACTION.fullmatch(cell)]
-    is_scale = len(numbers) >= LEAST_SCALE and _is_scale(numbers)
+    is_scale = len(numbers) >= MIN_SCALE and _is_scale(numbers)
     if not named or ((len(numbers) == len(named) or fractions) and not is_scale):
-        shown = ", ".join(cells[:4]) + (", ..." if len(cells) > 4 else "")
+        first = ", ".join(map(shortened, cells[:4]))
+        first += ", ..." if len(cells) > 4 else ""
         raise TableError(
             f"{label}, line {sample[0][0]}: seems to have no header: the first line "
-            f"must name the columns and holds numbers ({shown}); add a line of names, "
+            f"must name the columns and holds numbers ({first}); add a line of names, "
             "or say whether the first line is a header."
         )
     return True
 
 
 def _is_scale(numbers: list[str]) -> bool:
-    """Tell whether numbers rise or fall throughout, as names of wavelengths do."""
+    """Return whether numbers rise or fall throughout, as names of wavelengths do."""
     values = [float(number.replace(",", ".")) for number in numbers]
     steps = {a < b for a, b in pairwise(values)}
     return len(steps) == 1 and len(set(values)) == len(values)
@@ -44,11 +45,9 @@ def find_names(
     """Return the names of the columns, their places, and notes on nameless ones."""
     cells = [cell.strip() for cell in sample[0][1]]
     if not is_named:
-        return (
-            tuple(f"x{j}" for j in range(1, len(cells) + 1)),
-            tuple(range(len(cells))),
-            (),
-        )
+        names = tuple(f"x{j}" for j in range(1, len(cells) + 1))
+        said = f"{label}: its columns are called {names[0]}, ..., {names[-1]}."
+        return names, tuple(range(len(cells))), (said,)
     places, notes = list(range(len(cells))), []
     for j, name in enumerate(cells):
         if name:
@@ -67,22 +66,25 @@ def find_names(
     if doubled:
         which = [j + 1 for j, name in enumerate(cells) if name == doubled[0]]
         raise TableError(
-            f"{label}, line {sample[0][0]}: the name {doubled[0]!r} stands over the "
-            f"columns {', '.join(map(str, which))}, and names must differ; rename "
-            "them."
+            f"{label}, line {sample[0][0]}: the name {shown(doubled[0])} stands over "
+            f"the columns {', '.join(map(str, which[:8]))}, and names must differ; "
+            "rename them."
         )
     return tuple(cells[j] for j in places), tuple(places), tuple(notes)
 
 
 def check_units(sample: Rows, decimal: str, label: str) -> None:
     """Refuse a second line of units, which would make numbers into text."""
-    rows = [cells for _, cells in sample[1:]]
+    rows = [cells for _, cells in sample[1:MAX_UNIT_ROWS]]
     if len(rows) < 4 or len(rows[0]) < 2:
         return
 
     def is_number(cell: str) -> bool:
         plain = cell.strip().replace(decimal, ".")
         return PLAIN.fullmatch(plain) is not None
+
+    if all(is_number(cell) for cell in rows[0]):
+        return
 
     def columns_of_numbers() -> Iterator[int]:
         for j in range(len(rows[0])):

@@ -1,38 +1,28 @@
 """Tables from Parquet files."""
 
 import os
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pyarrow import ArrowInvalid, parquet
 
+from skdae._column_types import is_numeric
 from skdae._files._errors import TableError
 
 
-def parquet_batches(file: Any, n_rows: int) -> Iterator[pd.DataFrame]:
-    """Yield the rows of an open file so many at a time, in the types of the file."""
-    for batch in file.iter_batches(batch_size=n_rows):
-        yield batch.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
-
-
 def parquet_table(path: str | os.PathLike) -> pd.DataFrame:
-    """Return the whole table."""
+    """Return the whole table: text as objects, NaN where it is missing."""
     with open_parquet(path) as file:
-        return _plain(file.read().to_pandas(ignore_metadata=True), path)
+        frame = file.read().to_pandas(ignore_metadata=True)
+    columns = {name: _plain_column(values, path) for name, values in frame.items()}
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
 
 
 def open_parquet(path: str | os.PathLike) -> Any:
     """Open a Parquet file."""
-    try:
-        from pyarrow import ArrowInvalid, parquet
-    except ImportError as error:
-        raise TableError(
-            f"{path} is Parquet, which needs pyarrow; install it with pip install "
-            "'skdae[parquet]', or write the table as CSV."
-        ) from error
     if not Path(path).exists():
         raise TableError(f"{path} does not exist; check the name and the folder.")
     try:
@@ -54,16 +44,26 @@ def open_parquet(path: str | os.PathLike) -> Any:
     return file
 
 
-def _plain(frame: pd.DataFrame, path: str | os.PathLike) -> pd.DataFrame:
-    """Return the table with text as objects, NaN where it is missing."""
-    columns = {name: _plain_column(values, path) for name, values in frame.items()}
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
+def typed_numbers(column: Any) -> tuple[np.ndarray, tuple[int, str] | None]:
+    """Return an Arrow column as finite numbers, and the first cell that is none."""
+    cells = column.to_pandas(types_mapper=pd.ArrowDtype)
+    wrong = None
+    if is_numeric(cells):
+        values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        values = np.full(len(cells), np.nan)
+        for place, cell in enumerate(cells):
+            try:
+                values[place] = float(cell) if pd.notna(cell) else np.nan
+            except (TypeError, ValueError):
+                wrong = wrong or (place, str(cell).strip())
+    return np.where(np.isfinite(values), values, np.nan), wrong
 
 
 def _plain_column(values: pd.Series, path: str | os.PathLike) -> pd.Series:
     """Return numbers and dates as they are, anything else as text."""
     kinds = pd.api.types
-    if kinds.is_numeric_dtype(values) and not kinds.is_bool_dtype(values):
+    if is_numeric(values):
         if not kinds.is_float_dtype(values):
             return values
         numbers = values.astype(np.float64 if values.dtype == np.float16 else None)
@@ -74,8 +74,7 @@ def _plain_column(values: pd.Series, path: str | os.PathLike) -> pd.Series:
     known = cells[cells.notna()]
     if len(known) and known.map(lambda cell: isinstance(cell, Decimal)).all():
         return cells.astype(np.float64)
-    strange = known.map(lambda cell: isinstance(cell, (list, dict, np.ndarray)))
-    if strange.any():
+    if known.map(lambda cell: isinstance(cell, (list, dict, np.ndarray))).any():
         raise TableError(
             f"{path}: the column {values.name!r} holds lists or records, and cells "
             "must be numbers or text; spread it over several columns, or drop it."

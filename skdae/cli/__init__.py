@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
-NEEDED = ("typer", "rich")
+NEEDED = ("typer", "rich", "pyarrow")
 INTERRUPTED = 130
 
 

@@ -60,20 +60,30 @@ def filled(
     """
     guess = _frame(fill(part.X), [*model.names])[model.names]
     columns: dict[str, pd.Series] = {}
-    for name in part.chunk.cells:
-        cells = part.chunk.cells[name].reset_index(drop=True)
+    for name in part.chunk.names:
         exact = part.chunk.whole_numbers(name) if name in whole else None
         if exact is not None:
-            cells = exact.reset_index(drop=True)
+            columns[name] = exact
         elif name in guess:
-            gaps = part.X[name].isna().reset_index(drop=True) & guess[name].notna()
-            cells = part.X[name].reset_index(drop=True) if part.typed else cells
-            cells = cells.astype(object).mask(gaps, guess[name].astype(object))
-            is_number = pd.api.types.is_numeric_dtype(part.X[name])
-            if part.typed and is_number:
-                cells = cells.astype(np.float64)
-        columns[str(name)] = cells
+            columns[name] = _filled_column(part, name, guess[name])
+        else:
+            columns[name] = part.chunk.written(name)
     return pd.DataFrame(columns)
+
+
+def _filled_column(part: Part, name: str, guess: pd.Series) -> pd.Series:
+    """Return a column whose missing cells are filled, the others as they are."""
+    known = part.X[name]
+    gaps = known.isna() & guess.notna()
+    is_number = pd.api.types.is_numeric_dtype(known)
+    if part.typed:
+        cells = known.astype(object).mask(gaps, guess.astype(object))
+        return cells.astype(np.float64) if is_number else cells
+    cells = part.chunk.written(name)
+    texts = guess[gaps].astype(object)
+    if is_number:
+        texts = texts.map(lambda number: part.chunk.spelled(number))
+    return cells.astype(object).mask(gaps, texts)
 
 
 def filler(model: Model) -> Callable[[Any], Any]:
@@ -358,7 +368,7 @@ def _model_columns(model: Model, chunk: Chunk) -> pd.DataFrame:
         else chunk.texts(column.name)
         for column in model.columns
     }
-    return pd.DataFrame(columns).reset_index(drop=True)
+    return pd.DataFrame(columns)
 
 
 def _beside(
@@ -370,7 +380,7 @@ def _beside(
     """
     known = set(model.names)
     columns: dict[str, pd.Series] = {}
-    for name in chunk.cells:
+    for name in chunk.names:
         if name in found and (name in known or command == "impute"):
             columns[name] = found[name]
         elif name in found:
@@ -379,6 +389,6 @@ def _beside(
                 f"{command}; rename it, or leave --keep away."
             )
         elif name not in known:
-            columns[name] = chunk.cells[name].reset_index(drop=True)
+            columns[name] = chunk.written(name)
     columns |= {name: found[name] for name in found if name not in columns}
     return pd.DataFrame(columns)

@@ -11,15 +11,8 @@ import pandas as pd
 import typer
 from rich.console import Console
 
-from skdae._files import (
-    TableError,
-    check_target,
-    close_names,
-    is_numeric,
-    listed,
-    read_sheet,
-    split_columns,
-)
+from skdae._column_types import MAX_CATEGORIES, is_numeric, split_columns
+from skdae._files import TableError, check_target, close_names, listed, read_sheet
 from skdae._transformer._callbacks import heard_by
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Column, Model, reasons, save, versions_now
@@ -27,9 +20,7 @@ from skdae.cli._notes import notes, prints_on_stderr
 from skdae.cli._outputs import STDOUT, check_output
 from skdae.cli._progress import EpochBar
 
-LEAST_ROWS = 20
-MOST_CATEGORIES = 100  # a text column with more different values is left out
-MOST_CLASSES = 100
+MIN_ROWS = 20
 WORD = re.compile(r"[A-Za-z_][\w-]*")
 INNER = "transformer__"
 CATEGORICAL = "categorical_features"
@@ -118,7 +109,7 @@ def fit(
     check_output(output, force)
     given = parse_settings(settings or [])
     form = options.make_format(delimiter, decimal, encoding, header, missing)
-    sheet = read_sheet(data, form=form, least_rows=LEAST_ROWS)
+    sheet = read_sheet(data, form=form, least_rows=MIN_ROWS)
     notes(sheet.notes, quiet)
     table = sheet.frame
     y = None
@@ -188,7 +179,7 @@ def _left_out(
         if kind in LEFT_OUT and name not in use:
             reasons.setdefault(str(name), LEFT_OUT[kind])
         n_different = 0 if is_numeric(values) else values.nunique()
-        if kind == "text" and n_different > MOST_CATEGORIES and name not in use:
+        if kind == "text" and n_different > MAX_CATEGORIES and name not in use:
             reasons.setdefault(str(name), f"{n_different} different texts")
     return {str(name): reasons[name] for name in table.columns if name in reasons}
 
@@ -219,7 +210,7 @@ def _labels(values: pd.Series, kind: str) -> np.ndarray:
         return values.to_numpy(dtype=np.float64)
     if is_numeric(values):
         whole = (known.to_numpy(dtype=np.float64) % 1 == 0).all()
-        if not whole or known.nunique() > MOST_CLASSES:
+        if not whole or known.nunique() > MAX_CATEGORIES:
             raise TableError(
                 f"The target {values.name!r} has {known.nunique()} different numbers, "
                 "a quantity and not classes; use --kind regressor."

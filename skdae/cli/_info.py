@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from skdae._files import NAMES_OF_DELIMITERS, Dialect, read_sheet, split_columns
+from skdae._column_types import split_columns
+from skdae._files import NAMES_OF_DELIMITERS, Dialect, read_sheet
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Model, file_size, is_model, load, reasons
 from skdae.cli._notes import notes

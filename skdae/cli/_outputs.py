@@ -1,9 +1,7 @@
 """Where results go: CSV and Parquet, chunk by chunk, whole or not at all."""
 
 import codecs
-import csv
 import gzip
-import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pandas as pd
 
 from skdae._files import Dialect, TableError
@@ -96,15 +95,17 @@ def _csv_writer(file: IO[bytes] | Any, dialect: Dialect) -> Write:
 
     def write(frame: pd.DataFrame) -> None:
         nonlocal is_first
-        text = io.StringIO()
-        writer = csv.writer(text, delimiter=dialect.delimiter, lineterminator="\n")
-        if is_first:
-            writer.writerow(frame.columns)
-            is_first = False
-        columns = [written(frame[name], dialect.decimal) for name in frame]
-        writer.writerows(zip(*columns, strict=True))
+        short = [name for name in frame if frame[name].dtype == np.float32]
+        text = frame.astype(dict.fromkeys(short, np.float64)).to_csv(
+            sep=dialect.delimiter,
+            decimal=dialect.decimal,
+            header=is_first,
+            index=False,
+            lineterminator="\n",
+        )
+        is_first = False
         try:
-            file.write(encoder.encode(text.getvalue()))
+            file.write(encoder.encode(text))
         except UnicodeEncodeError as error:
             raise TableError(
                 f"{error.object[error.start]!r} cannot be written in "
@@ -113,23 +114,6 @@ def _csv_writer(file: IO[bytes] | Any, dialect: Dialect) -> Write:
             ) from None
 
     return write
-
-
-def written(column: pd.Series, decimal: str) -> list[str]:
-    """Return the cells of a column as CSV has them, numbers to the last digit."""
-    known = column.notna().tolist()
-    cells = column.tolist()
-    return [
-        _cell(cell, decimal) if is_known else ""
-        for cell, is_known in zip(cells, known, strict=True)
-    ]
-
-
-def _cell(cell: Any, decimal: str) -> str:
-    if isinstance(cell, float):
-        text = repr(float(cell))
-        return text if decimal == "." else text.replace(".", decimal)
-    return str(cell)
 
 
 # --- Parquet -------------------------------------------------------------------------

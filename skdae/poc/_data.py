@@ -11,16 +11,20 @@ from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import LabelEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from skdae._files import close_names, is_numeric, split_columns
+from skdae._column_types import (
+    MAX_CATEGORIES,
+    MAX_INTEGER_CLASSES,
+    is_numeric,
+    split_columns,
+)
+from skdae._files import close_names
 from skdae._outlier._ranks import neighbour_correlation
 
 #: Kinds of columns that are left out.
 LEFT_OUT = ("empty", "constant", "date_time", "id_like")
 TASKS = ("classification", "regression", "anomaly")
-MANY_CLASSES = 20  # whole numbers with more values are quantities
 LEAST_ROWS = 50
 LEAST_PER_CLASS = 10
-MOST_CATEGORIES = 200  # of a text column
 TELLING = 0.98  # score of one column alone at the target that is suspicious
 IN_ORDER = 0.5  # correlation of neighbouring rows above which they follow each other
 LEAK_ROWS = 2_000  # rows on which single columns are tried
@@ -219,7 +223,7 @@ def _usable(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the columns that are used, and which of them are numeric."""
     kinds = split_columns(table)
-    many = [c for c in kinds.text if table[c].nunique() > MOST_CATEGORIES]
+    many = [c for c in kinds.text if table[c].nunique() > MAX_CATEGORIES]
     left_out = {name: list(getattr(kinds, name)) for name in LEFT_OUT}
     left_out["many_categories"] = many
     infinite = [c for c in kinds.numeric if np.isinf(table[c].astype(float)).any()]
@@ -269,7 +273,7 @@ def _target(
     is_number = is_numeric(series)
     if task == "auto":
         whole = is_number and (values == np.round(values)).all()
-        few = values.nunique() <= MANY_CLASSES
+        few = values.nunique() <= MAX_INTEGER_CLASSES
         task = "classification" if not is_number or (whole and few) else "regression"
     if task == "regression":
         if not is_number:
