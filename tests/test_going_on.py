@@ -148,15 +148,6 @@ def test_rows_that_are_alike_are_not_held_out_and_trained_on(monkeypatch):
         assert not train & held_out
 
 
-@pytest.mark.parametrize("factor", [3, 0.7])
-def test_weights_count_in_the_validation_loss(factor):
-    """Rows of no consequence do not decide when to stop."""
-    weights = np.where(np.arange(len(X)) % 2, factor, 1e-9 if factor < 1 else 1)
-    plain = small(early_stopping=True, max_iter=2).fit(X)
-    weighted = small(early_stopping=True, max_iter=2).fit(X, sample_weight=weights)
-    assert plain.validation_loss_curve_[0] != weighted.validation_loss_curve_[0]
-
-
 def test_a_donor_that_is_missing_gives_nothing():
     """Swapped cells of a column with gaps never become the fill of a gap."""
     from skdae._core.corruption import corrupted_batch

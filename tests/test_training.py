@@ -1,6 +1,11 @@
 """The training loop: order of rows, batches, phases, stopping, streams of batches."""
 
+import os
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skdae._core.acceleration import Execution
 from skdae._core.monitor import Monitor
@@ -56,7 +61,7 @@ class RecordingNoise(Noise):
 
 
 class RecordingMonitor(Monitor):
-    """Remembers what it hears; stops an epoch loop or the phases where told to."""
+    """Records its notifications; stops the epochs or the phases where it is asked."""
 
     def __init__(self, stop_epoch=None, stop_phase=None):
         self.stop_epoch, self.stop_phase = stop_epoch, stop_phase
@@ -281,14 +286,32 @@ def test_an_emphasis_of_one_is_none(emphasis):
     assert same(run(gradual(2, 4), emphasis=emphasis).network, plain)
 
 
-def test_emphasis_weighs_corrupted_and_untouched_cells():
-    """No weight on untouched cells and no corruption leaves nothing to learn."""
-    still = run(gradual(1, 2), noise=MaskingNoise(0), emphasis=(1, 0))
-    assert still.loss_curve == [0, 0]
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("emphasis", [(1, 0), (0, 1), (1, 0.3), (2, 0.5)])
+def test_emphasis_weighs_corrupted_and_untouched_cells(emphasis, missing):
+    """With steps too small to matter, against the loss of the network returned."""
+    log = []
+    rows = make_rows(33, missing=missing)
+    result = run(
+        gradual(1, 1),
+        rows=rows,
+        noise=RecordingNoise(log),
+        emphasis=emphasis,
+        learning_rate_init=1e-9,
+    )
+    Z, corrupted, mask = (np.concatenate(part) for part in zip(*log, strict=True))
+    weight = np.where(mask, *emphasis) * ~np.isnan(Z)
+    network = result.network
+    rebuilt = network.decode(network.encode(np.nan_to_num(corrupted)))
+    wanted = (weight * (rebuilt - np.nan_to_num(Z)) ** 2).sum() / 2 / 33
+    assert result.loss_curve == pytest.approx([wanted], rel=1e-5)
+
+
+def test_emphasis_on_all_cells_is_a_loss_without_it():
     everything = run(gradual(1, 2), noise=MaskingNoise(1.0), emphasis=(1, 0))
     assert same(everything.network, run(gradual(1, 2), noise=MaskingNoise(1.0)).network)
-    half = run(gradual(1, 2), emphasis=(0, 1)).network
-    assert not same(half, run(gradual(1, 2)).network)
+    nothing = run(gradual(1, 2), noise=MaskingNoise(0), emphasis=(1, 0))
+    assert nothing.loss_curve == [0, 0]
 
 
 # --- corruption ---------------------------------------------------------------------
@@ -350,7 +373,7 @@ def test_code_phases_take_the_noise_for_codes():
 # --- monitors -----------------------------------------------------------------------
 
 
-def test_a_monitor_hears_everything_in_order():
+def test_a_monitor_is_notified_of_everything_in_order():
     monitor = RecordingMonitor()
     plan = gradual(2, 5)
     result = run(plan, monitor=monitor, validation_fraction=0.2, n_iter_no_change=99)
@@ -522,6 +545,44 @@ def test_the_validation_loss_is_that_of_the_held_out_rows_under_one_corruption()
     assert not (trained[:, None] == held_out[None]).all(axis=2).any()
 
 
+@pytest.mark.parametrize("emphasis", [None, (1.0, 0.3)])
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+@pytest.mark.parametrize("factor", [1.0, 0.37])
+def test_the_validation_loss_is_a_weighted_mean_over_rows(factor, missing, emphasis):
+    """Computed from the network returned; whole weights repeat a row instead."""
+    log = []
+    rows = make_rows(60, missing=missing)
+    weights = factor * np.random.default_rng(4).integers(0, 4, 60)
+    source = TableSource.split(rows, weights, 0.3, np.random.default_rng(5))
+    result = train(
+        source,
+        gradual(1, 3),
+        make_shape((4,)),
+        noise=RecordingNoise(log),
+        streams=spawn_streams(0),
+        settings=replace(SETTINGS, emphasis=emphasis, n_iter_no_change=99),
+    )
+    values, observed, *_ = source.held_out.block
+    _, corrupted, mask = log[0]
+    corrupted = np.nan_to_num(corrupted)
+    assert len(corrupted) == len(values)
+    cells = np.where(mask, *(emphasis or (1, 1)))
+    if observed is not None:
+        corrupted[~observed] = 0
+        cells = cells * observed
+    index = source.held_out_index
+    row_weights = weights[index]
+    if factor == 1:
+        index = np.repeat(index, row_weights.astype(int))
+        row_weights = np.ones(len(index))
+    np.testing.assert_array_equal(values, rows.values[index])
+    network = result.network
+    errors = network.decode(network.encode(corrupted)) - values
+    of_rows = (cells * errors**2).sum(axis=1) / 2
+    wanted = np.average(of_rows, weights=row_weights)
+    assert result.phases[0].validation_loss == pytest.approx(wanted, rel=1e-5)
+
+
 def test_phases_on_the_input_share_the_held_out_rows_and_their_corruption():
     log = []
     run(
@@ -581,17 +642,23 @@ def test_passes_over_the_same_batch_are_the_epochs_of_a_fit(name, solver):
 
 
 def test_a_stream_goes_on_in_the_last_phase():
+    """As if that phase had been planned to be longer."""
     plan = gradual(2, 2)
-    rows, state, networks = make_rows(20), None, []
+    rows, state, depths = make_rows(20), None, []
     for _ in range(5):
-        source = TableSource(rows, np.arange(rows.n_rows))
         network, _, state = train_on_batch(
-            source, plan, make_shape(), state, noise=MaskingNoise(0.25),
-            streams=spawn_streams(0), settings=SETTINGS,
-        )  # fmt: skip
-        networks.append(network)
-    assert [len(network.encoder) for network in networks] == [1, 2, 2, 2, 2]
-    assert not same(networks[-1], networks[-2])
+            TableSource(rows, np.arange(20)),
+            plan,
+            make_shape(),
+            state,
+            noise=MaskingNoise(0.25),
+            streams=spawn_streams(0),
+            settings=SETTINGS,
+        )
+        depths.append(len(network.encoder))
+    assert depths == [1, 2, 2, 2, 2]
+    longer = (plan[0], replace(plan[1], epochs=4))
+    assert same(network, run(longer, rows=rows).network)
     assert state.phase == 1
 
 
@@ -641,32 +708,167 @@ def test_threads_change_the_last_digits_only(solver, fraction):
         np.testing.assert_allclose(one.weight, other.weight, atol=1e-3)
 
 
-def test_threads_that_are_not_asked_for_do_not_share_a_batch():
-    """However wide the network and however many cores: one model per seed."""
+def wide_case(monitor=None, n_threads=None):
+    """A fit whose products are large enough for a BLAS of several threads."""
     values = make_rows(400).values.repeat(60, axis=1)
-    rows = ArrayRows(values, Layout.from_data(values))
-    shape = Shape((300, 256), "mirror", False, "tanh", Head(300))
-    one, two = (
-        train(
-            TableSource(rows, np.arange(400)),
-            gradual(1, 1),
-            shape,
-            noise=MaskingNoise(0.25),
-            streams=spawn_streams(0),
-            settings=replace(SETTINGS, n_threads=n_threads, batch_size=200),
-        ).network
-        for n_threads in (1, None)
+    return train(
+        TableSource(ArrayRows(values, Layout.from_data(values)), np.arange(400)),
+        gradual(1, 3),
+        Shape((300, 256), "mirror", False, "tanh", Head(300)),
+        noise=MaskingNoise(0.25),
+        streams=spawn_streams(0),
+        settings=replace(SETTINGS, n_threads=n_threads, batch_size=200),
+        monitor=monitor,
+    ).network
+
+
+@pytest.mark.parametrize("n_cores", [1, 2, 3])
+def test_threads_that_are_not_asked_for_do_not_share_a_batch(n_cores):
+    """However wide the network and whatever the limits: one model per seed."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_cores)
+    try:
+        with threadpool_limits(n_cores):
+            assert same(wide_case(), wide_case(n_threads=1))
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_fits_in_threads_are_limited_and_equal_to_serial_ones():
+    """Whichever thread has set a limit of the BLAS first, and while fits overlap."""
+    inside = []
+
+    class Ask(Monitor):
+        def epoch_end(self, epoch, network):
+            inside.append((torch.get_num_threads(), *blas_threads()))
+
+    with threadpool_limits(2):  # which makes this thread the first
+        before = torch.get_num_threads(), blas_threads()
+        assert set(blas_threads()) == {2}
+        wanted = wide_case(Ask())
+        with ThreadPoolExecutor(3) as pool:
+            found = list(pool.map(wide_case, [Ask() for _ in range(6)]))
+        assert (torch.get_num_threads(), blas_threads()) == before
+    assert {n for numbers in inside for n in numbers} == {1}
+    assert all(same(network, wanted) for network in found)
+
+
+FORK = """
+import os, signal, sys, threading, time
+import torch
+sys.path.insert(0, {folder!r})
+from test_training import blas_threads, gradual, run
+from skdae._core import threads
+
+before = torch.get_num_threads(), blas_threads()
+entered = threading.Event()
+
+def fit():
+    with threads.limited_threads(1):
+        entered.set()
+        time.sleep(1)
+
+def begin_a_fit():
+    with threads._limits.lock:
+        entered.set()
+        time.sleep(1)
+
+thread = threading.Thread(target={parent})
+thread.start()
+entered.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(60)  # which ends a fit that hangs
+    run(gradual(1, 2))
+    os._exit(0 if blas_threads() == before[1] else 1)
+status = os.waitpid(child, 0)[1]
+thread.join()
+print(status, (torch.get_num_threads(), blas_threads()) == before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("parent", ["fit", "begin_a_fit"])
+def test_a_forked_child_trains_while_a_thread_of_its_parent_does(parent):
+    """And leaves as many threads as there were before the parent's fit."""
+    script = FORK.format(folder=os.path.dirname(__file__), parent=parent)
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        env=os.environ | {"OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
     )
-    assert same(one, two)
+    assert ran.stdout.split() == ["0", "True"], ran.stderr
+
+
+@pytest.mark.parametrize("name", ["learning_rate_init", "alpha"])
+def test_step_sizes_beyond_float32_are_refused_by_name(name):
+    with pytest.raises(ValueError, match=rf"{name}=1e\+300 must be at most 3.4e\+38"):
+        run(gradual(1, 1), **{name: 1e300})
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("rate", [1e30, 1e38])
+def test_weights_that_are_not_finite_are_an_error(rate, solver):
+    """Also after a single step, whose loss is that of the weights before it."""
+    rows, options = make_rows(16), {"learning_rate_init": rate, "solver": solver}
+    with pytest.raises(ValueError, match="diverged.*Lower learning_rate_init"):
+        run(gradual(1, 3), rows=rows, **options)
+
+    def stream():
+        state = None
+        for _ in range(3):
+            _, _, state = train_on_batch(
+                TableSource(rows, np.arange(16)),
+                gradual(1, 3),
+                make_shape((4,)),
+                state,
+                noise=None,
+                streams=spawn_streams(0),
+                settings=replace(SETTINGS, **options),
+            )
+            assert np.isfinite(state.flat).all()
+
+    with pytest.raises(ValueError, match="diverged.*Lower learning_rate_init"):
+        stream()
+
+
+def read_only(network):
+    for layer in layers(network):
+        layer.weight.flags.writeable = layer.bias.flags.writeable = False
+    return network
+
+
+def test_read_only_weights_are_copied_without_a_warning():
+    """As joblib hands them over, memory-mapped; torch warns once per process."""
+    first = run(gradual(2, 4)).network
+    source = TableSource(make_rows(20), np.arange(20))
+    options = {"noise": None, "streams": spawn_streams(0), "settings": SETTINGS}
+    plan = gradual(2, 4)
+    _, _, state = train_on_batch(source, plan, make_shape(), None, **options)
+    for part in (state.flat, *(part for parts in state.solver for part in parts)):
+        part.flags.writeable = False
+    torch.set_warn_always(True)
+    try:
+        again = run(plan[-1:], initial=read_only(first)).network
+        train_on_batch(source, plan, make_shape(), state, **options)
+    finally:
+        torch.set_warn_always(False)
+    assert same(again, run(plan[-1:], initial=deepcopy(first)).network)
 
 
 def test_optimiser_memory_is_cleared_between_phases():
-    """Two phases of the same layers differ from one phase twice as long."""
-    halves = (Phase(1, 3, (1.0,)), Phase(1, 3, (1.0,)))
+    """A second phase of the same layers is a training of its own from there."""
+    half = (Phase(1, 3, (1.0,)),)
+    streams, source = spawn_streams(0), TableSource(make_rows(), np.arange(50))
+    options = {"noise": MaskingNoise(0.25), "streams": streams, "settings": SETTINGS}
+    shape = make_shape((4,))
+    first = train(source, half, shape, **options).network
+    second = train(source, half, shape, initial=first, **options).network
+    assert same(run(half + half).network, second)
+    plain = {"solver": "sgd", "momentum": 0.0}  # without memory nothing is cleared
     whole = (Phase(1, 6, (1.0,)),)
-    assert not same(run(halves).network, run(whole).network)
-    plain = {"solver": "sgd", "momentum": 0.0}  # without memory they agree
-    assert same(run(halves, **plain).network, run(whole, **plain).network)
+    assert same(run(half + half, **plain).network, run(whole, **plain).network)
 
 
 def test_initial_weights_are_taken_over():

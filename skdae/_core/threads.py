@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
-from threading import Lock
+from threading import RLock
 
 import torch
 from threadpoolctl import ThreadpoolController, threadpool_limits
@@ -26,42 +26,61 @@ class _Limits:
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self.lock = RLock()
         self._n_fits = 0
         self._torch_before = 1
         self._blas: threadpool_limits | None = None
 
     def enter(self, n_threads: int) -> None:
         """Limit the threads for one more fit."""
-        with self._lock:
+        with self.lock:
             if self._blas is None:
                 self._torch_before = torch.get_num_threads()
+                _take_control()
                 self._blas = _libraries().limit(limits=n_threads, user_api="blas")
             self._n_fits += 1
             torch.set_num_threads(n_threads)
 
     def leave(self) -> None:
         """Restore what this fit has changed."""
-        with self._lock:
+        with self.lock:
             torch.set_num_threads(self._torch_before)
             self._n_fits = max(0, self._n_fits - 1)  # 0: it began before a fork
             if self._n_fits == 0 and self._blas is not None:
+                _take_control()
                 self._blas.restore_original_limits()
                 self._blas = None
+                _take_control()
 
     def renew(self) -> None:
-        """Forget the threads that a fork has left behind.
+        """Forget the fits of the threads that a fork has left behind.
 
-        One of them may have held the lock. The limits that it set are still there; the
-        next fit of this process restores them.
+        The limits that they set are still there; the next fit here restores them.
         """
-        self._lock = Lock()
+        self.lock = RLock()
         self._n_fits = 0
+
+
+def _take_control() -> None:
+    """Let this thread set the limits of OpenBLAS, and the next one after it.
+
+    threadpoolctl (3.8) lets only the thread that set a limit first set another one, and
+    ignores the others without a word: fits in threads would train with other sums.
+    """
+    for library in _libraries().lib_controllers:
+        clear = getattr(library, "clear_controlling_thread", None)
+        if clear is not None:
+            clear(force=True)
 
 
 _limits = _Limits()
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_limits.renew)
+    # a child must not begin with the lock of a thread that it does not have
+    os.register_at_fork(
+        before=lambda: _limits.lock.acquire(),
+        after_in_parent=lambda: _limits.lock.release(),
+        after_in_child=_limits.renew,
+    )
 
 
 @contextmanager

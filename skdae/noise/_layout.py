@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -103,14 +102,14 @@ class Layout:
         """Number of features; each member of a one-hot group counts."""
         return len(self.numeric)
 
-    @cached_property
+    @property
     def n_columns(self) -> int:
         """Number of columns; a one-hot group counts once."""
         if self.column_of is None:
             return self.n_features
         return int(self.column_of.max()) + 1
 
-    @cached_property
+    @property
     def numeric_columns(self) -> NDArray[np.bool_]:
         """Whether each column is numeric, of shape (n_columns,)."""
         if self._is_one_to_one:
@@ -119,7 +118,7 @@ class Layout:
         numeric[self.column_of] = self.numeric
         return numeric
 
-    @cached_property
+    @property
     def _is_one_to_one(self) -> bool:
         """Whether feature j is column j, for all j."""
         return self.column_of is None or np.array_equal(
