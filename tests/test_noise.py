@@ -89,6 +89,11 @@ def assert_share(mask, share, n_draws=None):
     assert abs(mask.mean() - share) <= 6 * np.sqrt(share * (1 - share) / n) + 1e-12
 
 
+# Faults of several rows, groups of columns and rates per row have fewer independent
+# draws than cells.
+CELLS_PER_DRAW = {"stuck": 20, "drift": 100, "dropout": 10, "random_masking": 40}
+
+
 # ------------------------------------------------------------------ laws of every noise
 
 
@@ -124,10 +129,7 @@ def test_the_share_of_corrupted_cells(name, rate):
     share, _ = TABLE[name]
     X = np.random.default_rng(0).standard_normal((4000, 40))
     _, mask = make_noise(name, rate).corrupt(X, random_state=1)
-    # Faults that last, groups that fall together and rates per row leave fewer
-    # independent draws than cells.
-    together = {"stuck": 20, "drift": 100, "dropout": 10, "random_masking": 40}
-    assert_share(mask, share(rate), mask.size / together.get(name, 1))
+    assert_share(mask, share(rate), mask.size / CELLS_PER_DRAW.get(name, 1))
 
 
 @every_name
@@ -143,20 +145,32 @@ def test_rate_one_acts_on_every_cell(name):
         assert mask.all()
 
 
-@every_name
-def test_seeds_differ(name):
-    X = np.random.default_rng(0).standard_normal((50, 6))
-    first, other = (make_noise(name, 0.5).corrupt(X, random_state=s)[0] for s in (0, 1))
-    assert not np.array_equal(first, other)
+def assert_independent(name, X, first, second):
+    """Check that two corruptions hit and change cells independently of each other."""
+    (X_first, mask_first), (X_second, mask_second) = first, second
+    if mask_first.all():  # every cell has an error, whose size and sign are drawn
+        a, b = X_first - X, X_second - X
+    else:
+        a, b = mask_first.astype(float), mask_second.astype(float)
+    correlation = np.corrcoef(a.ravel(), b.ravel())[0, 1]
+    assert abs(correlation) <= 6 / np.sqrt(X.size / CELLS_PER_DRAW.get(name, 1))
 
 
 @every_name
-def test_consecutive_batches_are_corrupted_differently(name):
-    X = np.random.default_rng(0).standard_normal((50, 6))
+def test_seeds_are_independent(name):
+    X = np.random.default_rng(0).standard_normal((4000, 10))
+    noise = make_noise(name, 0.5)
+    draws = [noise.corrupt(X, random_state=seed) for seed in (0, 1)]
+    assert_independent(name, X, *draws)
+
+
+@every_name
+def test_consecutive_batches_are_independent(name):
+    X = np.random.default_rng(0).standard_normal((4000, 10))
     layout, generator = Layout.from_data(X), spawn_streams(0).corruption
     noise = make_noise(name, 0.5)
-    first, second = (noise.apply(X, generator, layout)[0] for _ in range(2))
-    assert not np.array_equal(first, second)
+    draws = [noise.apply(X, generator, layout) for _ in range(2)]
+    assert_independent(name, X, *draws)
 
 
 @every_name
