@@ -4,7 +4,9 @@ import copy
 import pickle
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -26,12 +28,19 @@ def small(**parameters):
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("tuning_fraction", [0.0, 0.3])
 def test_batches_go_on_after_fit_of_any_schedule(schedule, tuning_fraction):
+    """In its last phase: layers that are frozen there stay, bit for bit."""
     model = small(schedule=schedule, tuning_fraction=tuning_fraction).fit(X)
-    before = model.transform(X)
+    before, last = deepcopy(model.network_), model.phases_[-1]
+    streamed = deepcopy(model)
     for _ in range(3):
-        model.partial_fit(X)
-    assert model.transform(X).shape == before.shape
-    assert not np.array_equal(model.transform(X), before)
+        streamed.partial_fit(X)
+    for rate, old, new in zip(
+        last.rates, before.encoder, streamed.network_.encoder, strict=True
+    ):
+        assert np.array_equal(old.weight, new.weight) == (rate == 0)
+    if all(rate == 1 for rate in last.rates):  # what a warm start trains
+        longer = model.set_params(warm_start=True, max_iter=3).fit(X)
+        np.testing.assert_array_equal(streamed.transform(X), longer.transform(X))
 
 
 def test_a_stream_is_pickled_without_torch():
@@ -103,7 +112,7 @@ def test_rows_out_of_range_in_a_stream_are_refused():
 
 
 @pytest.mark.parametrize("way", ["fit", "partial_fit"])
-def test_a_loss_that_is_lost_is_an_error_with_the_remedy(way):
+def test_a_non_finite_loss_is_an_error_with_the_remedy(way):
     model = small(solver="sgd", learning_rate_init=1e6, max_iter=20)
     batches = [X] * (20 if way == "partial_fit" else 1)
 
@@ -115,13 +124,13 @@ def test_a_loss_that_is_lost_is_an_error_with_the_remedy(way):
         train()
 
 
-def test_a_network_that_is_lost_in_the_only_epoch_is_an_error():
-    lost = small(solver="sgd", learning_rate_init=1e38, max_iter=2)
+def test_non_finite_weights_after_the_only_epoch_are_an_error():
+    model = small(solver="sgd", learning_rate_init=1e38, max_iter=2)
     with pytest.raises(ValueError, match="diverged"):
-        lost.set_params(early_stopping=True).fit(X)
+        model.set_params(early_stopping=True).fit(X)
 
 
-def test_a_network_that_is_lost_has_no_score():
+def test_a_network_that_is_not_finite_has_no_score():
     model = small().fit(X)
     model.network_.encoder[0].weight[:] = np.nan
     assert np.isnan(model.score(X))
@@ -176,10 +185,10 @@ def test_a_donor_that_is_missing_gives_nothing():
     assert 0.2 < changed[observed].mean() < 0.6  # of 0.8, half of the donors have none
 
 
-def test_threads_are_restored_after_fits_in_threads():
+def test_global_state_is_restored_after_fits_in_threads():
     import torch
 
-    before = torch.get_num_threads()
+    before, filters = torch.get_num_threads(), list(warnings.filters)
     torch.set_num_threads(2)
     try:
         with ThreadPoolExecutor(4) as pool:
@@ -187,6 +196,7 @@ def test_threads_are_restored_after_fits_in_threads():
         with ThreadPoolExecutor(1) as pool:
             assert pool.submit(torch.get_num_threads).result() == 2
         assert torch.get_num_threads() == 2
+        assert warnings.filters == filters
     finally:
         torch.set_num_threads(before)
 
@@ -220,7 +230,7 @@ def test_cuda_trains_the_same_network(monkeypatch):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
-def test_cuda_tells_the_same_losses_with_held_out_rows(solver):
+def test_cuda_returns_the_same_losses_with_held_out_rows(solver):
     """A graph that trains and the validation loss share the memory of a batch."""
     import torch
 

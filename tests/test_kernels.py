@@ -397,9 +397,18 @@ def test_gradient_with_dropout_equals_autograd(activation, phase, solver):
         log_p = F.log_softmax(H[:, group], dim=1)
         loss = loss - (weight[:, group] * T[:, group] * log_p).sum()
     (loss / len(X)).backward()
+    start = parameters.flat.clone()
     found = step(Batch(X, T, weight))
     assert relative_error(found, loss.detach()) <= 1e-12
-    assert relative_error(parameters.grad, torch.where(learns, flat.grad, 0)) <= 1e-12
+    gradient = torch.where(learns, flat.grad, 0)
+    assert relative_error(parameters.grad, gradient) <= 1e-12
+    if solver == "sgd":  # plain descent, at each layer's own rate
+        rates = torch.zeros_like(start)
+        for key in keys:
+            rates[parameters.layers[key].span] = 0.05 * phase[2][key.depth - 1]
+        torch.testing.assert_close(
+            parameters.flat, start - rates * gradient, rtol=1e-12, atol=1e-14
+        )
 
 
 def test_an_output_layer_may_learn_at_a_rate_of_its_own():

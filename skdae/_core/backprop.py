@@ -188,10 +188,8 @@ class Backprop:
             memory.spare,
             grad_scale=1 / n_total,
         )
-        forward, backward = (
-            self._forward(memory, scales),
-            self._backward(memory, scales),
-        )
+        forward = self._forward(memory, scales)
+        backward = self._backward(memory, scales)
         return self._graph_class(memory, forward, loss, backward)
 
     def _forward(self, memory: Memory, scales: Sequence[float]) -> list[Call]:

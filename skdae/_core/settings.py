@@ -1,4 +1,4 @@
-"""How a network is trained, as the estimators' parameters say it."""
+"""Settings of the training, from the parameters of the estimators."""
 
 from dataclasses import dataclass
 

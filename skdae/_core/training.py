@@ -51,15 +51,14 @@ class Validation(NamedTuple):
 
 @dataclass(frozen=True)
 class PhaseRun:
-    """A phase under way: its step, the rows it rebuilds, and its course so far."""
+    """A phase under way: its step, the rows it rebuilds, and its epochs so far."""
 
     phase: Phase
     step: TrainingStep
     source: Source
     noise: Noise | None
     validation: Validation | None
-    loss_curve: list[float] = field(default_factory=list)
-    validation_loss_curve: list[float] = field(default_factory=list)
+    epochs: list[Epoch] = field(default_factory=list)
 
 
 @dataclass
@@ -135,7 +134,7 @@ class Trainer:
         source: Source,
         monitor: Monitor,
         before: PhaseRecord | None = None,
-    ) -> tuple[PhaseRecord, PhaseRun]:
+    ) -> tuple[PhaseRecord, list[Epoch]]:
         """Train one phase to its end or until it stops improving.
 
         Where it continues the network of the phase `before`, it does not end with
@@ -144,22 +143,7 @@ class Trainer:
         started = perf_counter()
         run = self.begin(phase, source)
         weights = self._selection(run, before)
-        snapshot = partial(self.parameters.network, phase.depth)
-        n_steps = 0
-        for epoch in range(phase.epochs):
-            monitor.epoch_begin()
-            loss, n_new = self.run_epoch(run)
-            n_steps += n_new
-            if not weights.can_restore:
-                self.check_finite(loss)
-            validation_loss = self.validation_loss(run)
-            run.loss_curve.append(loss)
-            if validation_loss is not None:
-                run.validation_loss_curve.append(validation_loss)
-            ended = Epoch(number, epoch, loss, validation_loss)
-            is_last = weights.update(ended)
-            if monitor.epoch_end(ended, snapshot) or is_last:
-                break
+        n_steps = self._run_epochs(run, number, weights, monitor)
         weights.restore()
         self.check_finite(weights.loss)
         record = PhaseRecord(
@@ -167,13 +151,36 @@ class Trainer:
             depth=phase.depth,
             rates=phase.rates,
             corrupt=phase.corrupt,
-            epochs=len(run.loss_curve),
+            epochs=len(run.epochs),
             weight_updates=n_steps * phase.n_updated,
             seconds=perf_counter() - started,
-            loss=run.loss_curve[-1],
+            loss=run.epochs[-1].loss,
             validation_loss=weights.loss,
         )
-        return record, run
+        return record, run.epochs
+
+    def _run_epochs(
+        self,
+        run: PhaseRun,
+        number: int,
+        weights: BestWeights | AveragedWeights,
+        monitor: Monitor,
+    ) -> int:
+        """Epochs until the plan, the stopping rule or the monitor ends them; steps."""
+        snapshot = partial(self.parameters.network, run.phase.depth)
+        n_steps = 0
+        for i in range(run.phase.epochs):
+            monitor.epoch_begin()
+            loss, n_new = self.run_epoch(run)
+            n_steps += n_new
+            if not weights.can_restore:
+                self.check_finite(loss)
+            epoch = Epoch(number, i, loss, self.validation_loss(run))
+            run.epochs.append(epoch)
+            is_last = weights.update(epoch)
+            if monitor.epoch_end(epoch, snapshot) or is_last:
+                break
+        return n_steps
 
     def _selection(
         self, run: PhaseRun, before: PhaseRecord | None
@@ -196,10 +203,11 @@ class Trainer:
             raise self._diverged("weights are not finite")
 
     def _diverged(self, why: str) -> ValueError:
+        remedy = "" if self.settings.solver == "adam" else "use solver='adam', "
         return ValueError(
             f"Training diverged: {why}. Lower "
-            f"learning_rate_init={self.settings.learning_rate_init:g}, use "
-            "solver='adam', or scale the data."
+            f"learning_rate_init={self.settings.learning_rate_init:g}, {remedy}or "
+            "scale the data."
         )
 
     def trained_network(self, depth: int) -> Network:
@@ -260,8 +268,7 @@ def train(
     """Run a schedule on the rows and return the trained network."""
     monitor = Monitor() if monitor is None else monitor
     records: list[PhaseRecord] = []
-    curve: list[float] = []
-    validation_curve: list[float] = []
+    epochs: list[Epoch] = []
     with execution(settings) as found:
         trainer = make_trainer(
             shape, plan, noise, streams, settings, found, initial=initial
@@ -270,15 +277,16 @@ def train(
         for number, phase in enumerate(plan):
             monitor.phase_begin(number, phase)
             before = records[-1] if records else None
-            record, run = trainer.run_phase(number, phase, source, monitor, before)
+            record, new = trainer.run_phase(number, phase, source, monitor, before)
             records.append(record)
-            curve += run.loss_curve
-            validation_curve += run.validation_loss_curve
+            epochs += new
             snapshot = partial(trainer.parameters.network, record.depth)
             if monitor.phase_end(record, snapshot):
                 break
         network = trainer.trained_network(records[-1].depth)
-    return Training(network, curve, validation_curve or None, tuple(records))
+    losses = [epoch.loss for epoch in epochs]
+    held_out = [e.validation_loss for e in epochs if e.validation_loss is not None]
+    return Training(network, losses, held_out or None, tuple(records))
 
 
 # --- batch by batch -----------------------------------------------------------------
