@@ -551,6 +551,16 @@ def test_composed_and_per_row_for_codes():
     assert noise.get_params()["noise__hole__rate"] == [0.1, 0.3]
 
 
+def test_composed_noise_passes_the_intensity_to_each_noise():
+    Z = np.random.default_rng(0).standard_normal((200, 5))
+    intensity = np.repeat([0.0, 1.0], 100)[:, None]
+    _, mask = composed().apply(
+        Z, spawn_streams(0).corruption, Layout.from_data(Z), intensity
+    )
+    assert not mask[:100].any()
+    assert mask[100:].any()
+
+
 def test_row_order_noise_corrupts_less_where_intensity_is_low():
     Z = np.random.default_rng(0).standard_normal((4000, 20))
     layout = Layout.from_data(Z)
