@@ -10,7 +10,7 @@ from skdae import (
     GradualDAERegressor,
     GradualDAETransformer,
 )
-from skdae.timeseries import SlidingWindow
+from skdae.timeseries import SlidingWindow, TimeContext
 
 SMALL = GradualDAETransformer((8, 4), max_iter=4)
 
@@ -33,6 +33,8 @@ SMALL = GradualDAETransformer((8, 4), max_iter=4)
         GradualDAEImputer(SMALL, add_indicator=True, sample_posterior=True),
         SlidingWindow(),
         SlidingWindow(1),  # every row by itself: all checks apply
+        TimeContext(),
+        TimeContext(causal=True, horizon=5),
     ]
 )
 def test_scikit_learn_checks(estimator, check):

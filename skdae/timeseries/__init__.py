@@ -1,5 +1,12 @@
 """Rows in time order: windows, splits, smoothed scores, scores row by row, events."""
 
+from skdae.timeseries._context import (
+    Context,
+    Gaps,
+    TimeContext,
+    draw_gaps,
+    time_context,
+)
 from skdae.timeseries._events import EventScores, event_scores, events
 from skdae.timeseries._neighbours import (
     interpolate,
@@ -15,13 +22,17 @@ from skdae.timeseries.folds import BlockSplit
 
 __all__ = [
     "BlockSplit",
+    "Context",
     "EWMA",
     "EventScores",
+    "Gaps",
     "KOfN",
     "SlidingWindow",
     "Smoothing",
     "StreamScorer",
+    "TimeContext",
     "TimeOrder",
+    "draw_gaps",
     "effective_sample_size",
     "event_scores",
     "events",
@@ -29,5 +40,6 @@ __all__ = [
     "last_known_value",
     "moving_average",
     "moving_median",
+    "time_context",
     "time_order",
 ]

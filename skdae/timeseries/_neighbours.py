@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from skdae.timeseries._groups import group_codes, group_starts
+from skdae.timeseries._time import row_times
 
 MAX_WINDOW_CELLS = 4_000_000  # of a block of windows that is sorted at once: 32 MB
 
@@ -49,7 +50,7 @@ class Neighbours:
 
     def values(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the values at these places of X, (n, n_features); NaN where none."""
-        return _taken(X, self.before), _taken(X, self.after)
+        return taken(X, self.before), taken(X, self.after)
 
     def distances(self, axis: TimeAxis) -> tuple[np.ndarray, np.ndarray]:
         """Return the time from and to these places, infinite where there is none."""
@@ -66,35 +67,13 @@ def time_axis(n_rows: int, groups: Any = None, time: Any = None) -> TimeAxis:
     Without time stamps they are taken to be in this order already.
     """
     codes = group_codes(groups, n_rows)
-    stamps = None if time is None else time_stamps(time, n_rows)
-    keys = (codes,) if stamps is None else (stamps, codes)
-    rows = np.lexsort(keys)  # stable: rows of the same time stay as they are
+    times = row_times(time, n_rows)
+    rows = np.lexsort((times.numbers, codes))  # stable where times are equal
+    times.check_order(rows, codes)
     first = group_starts(codes[rows])
     last = n_rows - 1 - group_starts(codes[rows][::-1])[::-1]
-    places = np.arange(n_rows, dtype=np.float64)
-    return TimeAxis(rows, first, last, places if stamps is None else stamps[rows])
-
-
-def time_stamps(time: Any, n_rows: int) -> np.ndarray:
-    """Return times as float64: numbers as they are, dates in seconds."""
-    import pandas
-
-    stamps = pandas.Series(np.asarray(time).ravel() if np.ndim(time) > 1 else time)
-    if len(stamps) != n_rows:
-        raise ValueError(
-            f"time has {len(stamps)} entries and must have one for each of the "
-            f"{n_rows} rows; pass the column of time stamps."
-        )
-    missing = int(stamps.isna().sum())
-    if missing:
-        raise ValueError(
-            f"time must be known for every row, and {missing} entries are missing; "
-            "fill or drop these rows."
-        )
-    if not pandas.api.types.is_numeric_dtype(stamps):
-        stamps = pandas.to_datetime(stamps)
-        return (stamps - stamps.min()).dt.total_seconds().to_numpy(np.float64)
-    return stamps.to_numpy(np.float64)
+    stamps = np.arange(n_rows) if time is None else times.numbers[rows]
+    return TimeAxis(rows, first, last, stamps.astype(np.float64))
 
 
 def find_neighbours(
@@ -135,9 +114,17 @@ def interpolated(X: np.ndarray, axis: TimeAxis, neighbours: Neighbours) -> np.nd
     share = np.where(np.isfinite(back), 0.0, 1.0)  # of the value after
     share[inside] = 0.5  # between two values of the same time
     np.divide(back, span, out=share, where=inside & (span > 0))
-    return np.where(
-        share == 0, low, np.where(share == 1, high, (1 - share) * low + share * high)
+    line = low + share * (high - low)
+    return np.where(share == 0, low, np.where(share == 1, high, line))
+
+
+def cells_in_order(X: Any, groups: Any, time: Any) -> tuple[np.ndarray, TimeAxis]:
+    """Return a checked table in the order of its axis, float64, and the axis."""
+    cells = check_array(
+        X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X"
     )
+    axis = time_axis(len(cells), groups, time)
+    return cells[axis.rows], axis
 
 
 # --- public functions ----------------------------------------------------------------
@@ -171,7 +158,7 @@ def interpolate(
     >>> interpolate([[nan], [1], [nan], [nan], [4], [nan]]).ravel().tolist()
     [1.0, 1.0, 2.0, 3.0, 4.0, 4.0]
     """
-    cells, axis = _in_order(X, groups, time)
+    cells, axis = cells_in_order(X, groups, time)
     known = ~np.isnan(cells)
     lines = interpolated(cells, axis, find_neighbours(known, axis))
     return axis.to_rows(np.where(known, cells, lines))
@@ -203,9 +190,9 @@ def last_known_value(
     >>> last_known_value([[nan], [1], [nan], [nan], [4], [nan]]).ravel().tolist()
     [nan, 1.0, 1.0, 1.0, 4.0, 4.0]
     """
-    cells, axis = _in_order(X, groups, time)
+    cells, axis = cells_in_order(X, groups, time)
     before = find_neighbours(~np.isnan(cells), axis, back=0).before
-    return axis.to_rows(_taken(cells, before))
+    return axis.to_rows(taken(cells, before))
 
 
 def moving_average(
@@ -241,7 +228,7 @@ def moving_average(
     [1.5, 1.5, 4.0, 5.0]
     """
     reach = _reach(width, causal)
-    cells, axis = _in_order(X, groups, None)
+    cells, axis = cells_in_order(X, groups, None)
     start, stop = _windows(axis, reach)
     known = ~np.isnan(cells)
     n_known = _sums(known.astype(np.float64), start, stop)
@@ -283,7 +270,7 @@ def moving_median(
     [1.5, 3.0, 5.0, 7.0]
     """
     back, ahead = _reach(width, causal)
-    cells, axis = _in_order(X, groups, None)
+    cells, axis = cells_in_order(X, groups, None)
     places = np.arange(len(axis))
     offsets = np.arange(-back, ahead + 1)
     smoothed = np.empty_like(cells)
@@ -302,16 +289,7 @@ def moving_median(
 # --- parts ---------------------------------------------------------------------------
 
 
-def _in_order(X: Any, groups: Any, time: Any) -> tuple[np.ndarray, TimeAxis]:
-    """Return a checked table in the order of its axis, float64, and the axis."""
-    cells = check_array(
-        X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X"
-    )
-    axis = time_axis(len(cells), groups, time)
-    return cells[axis.rows], axis
-
-
-def _taken(X: np.ndarray, places: np.ndarray) -> np.ndarray:
+def taken(X: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Return the value of each column at a place, NaN at -1."""
     values = np.take_along_axis(X, np.maximum(places, 0), axis=0)
     values[places < 0] = np.nan
