@@ -169,6 +169,13 @@ def timed(call: Callable[[], Result]) -> tuple[Result, float]:
     return result, process_time() - started
 
 
+def wall(call: Callable[[], object]) -> float:
+    """Return the wall seconds of a call."""
+    started = perf_counter()
+    call()
+    return perf_counter() - started
+
+
 # --- the command line ----------------------------------------------------------------
 
 
@@ -177,9 +184,15 @@ def parse(
     *,
     seeds: int,
     needs_data: bool = False,
-    add: Callable[[argparse.ArgumentParser], None] = lambda parser: None,
+    is_timing: bool = False,
+    candidates: Iterable[str] = (),
+    extra: dict[str, dict[str, Any]] | None = None,
 ) -> argparse.Namespace:
-    """Read the options that all benchmarks share, and those that one adds."""
+    """Read the options that all benchmarks share, and the `extra` ones of one.
+
+    With `candidates`, names of settings, `args.candidates` lists those that are to be
+    compared with the first one, the defaults; it is empty without the option.
+    """
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument(
         "--data", type=Path, help="folder of data sets (default: $SKDAE_DATA)"
@@ -193,12 +206,23 @@ def parse(
     )
     parser.add_argument("--store", type=Path, help="file of finished cells to resume")
     parser.add_argument("--output", type=Path, help="also write the tables here")
-    add(parser)
+    if candidates := list(candidates):
+        help = "compare settings on validation rows instead; names separated by ';'"
+        parser.add_argument("--candidates", nargs="?", const="", help=help)
+    for name, settings in (extra or {}).items():
+        parser.add_argument(name, **settings)
     args = parser.parse_args()
+    asked = getattr(args, "candidates", None)
+    args.candidates = []
+    if asked is not None:
+        names = chosen(asked or None, candidates, "--candidates", ";")
+        args.candidates = list(dict.fromkeys([candidates[0], *names]))
     if args.seeds is None:
         args.seeds = 1 if args.quick else seeds
     if args.seeds < 1:
         parser.error(f"--seeds {args.seeds} must be at least 1.")
+    if is_timing and args.jobs > 1:
+        parser.error(f"--jobs {args.jobs} must be 1 where time is measured.")
     if args.data is None and os.environ.get("SKDAE_DATA"):
         args.data = Path(os.environ["SKDAE_DATA"])
     if needs_data and args.data is None:
@@ -208,7 +232,8 @@ def parse(
 
 def protocol(name: str, what: str, args: argparse.Namespace) -> str:
     """The name under which cells are kept."""
-    return " ".join(part for part in (name, what, "quick" * args.quick) if part)
+    parts = name, what, "candidates" * bool(args.candidates), "quick" * args.quick
+    return " ".join(part for part in parts if part)
 
 
 def chosen(

@@ -115,9 +115,9 @@ class Results:
 # --- one number for each row ---------------------------------------------------------
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of the mean of independent values, here of sets."""
-    found = split_mean(np.asarray(values, dtype=float), 0.0)
+def interval(values: Sequence[float], test_ratio: float = 0.0) -> tuple[float, float]:
+    """The 95 % interval of a mean: of sets, or of splits that share rows."""
+    found = split_mean(np.asarray(values, dtype=float), test_ratio)
     half = found.half_width(CONFIDENCE)
     return found.mean - half, found.mean + half
 
@@ -167,17 +167,41 @@ def significant(
     ]
 
 
-def over_sets(by_row: dict[Row, float], how: Comparison) -> list[str]:
-    """The 95 % interval over the sets and the p-value of Wilcoxon's test."""
-    by_set = [
+def over_sets(by_row: dict[Row, float]) -> list[float]:
+    """The mean of each set."""
+    return [
         float(np.mean([value for row, value in by_row.items() if row[0] == name]))
         for name in unique(row[0] for row in by_row)
     ]
-    if len(by_set) < 2:
-        return ["", ""]
-    low, high = (how.back(end) for end in interval(by_set))
-    p_value = wilcoxon(by_set).pvalue if np.any(by_set) else 1.0
-    return [f"{low:.3f} to {high:.3f}", f"{p_value:.3f}"]
+
+
+def over_splits(
+    results: Results, row: Row, pair: tuple[str, str], measure: str, how: Comparison
+) -> tuple[list[float], float]:
+    """The comparison on each split of a row, and its test ratio."""
+    columns = results.paired(row, *pair, measure).T
+    ratio = next(iter(results.by_seed(row, pair[0], "test_ratio").values()))
+    return [how.of_pair(column[:, None]) for column in columns], ratio
+
+
+def interval_text(
+    results: Results,
+    by_row: dict[Row, float],
+    pair: tuple,
+    measure: str,
+    how: Comparison,
+) -> list[str]:
+    """The 95 % interval and Wilcoxon's p-value over the sets; of one, over splits."""
+    values, ratio = over_sets(by_row), 0.0
+    p_value = ""
+    if len(values) > 1:
+        p_value = f"{wilcoxon(values).pvalue if np.any(values) else 1.0:.3f}"
+    elif len(by_row) == 1:
+        values, ratio = over_splits(results, *by_row, pair, measure, how)
+    if len(values) < 2:
+        return ["", p_value]
+    low, high = (how.back(end) for end in interval(values, ratio))
+    return [f"{low:.3f} to {high:.3f}", p_value]
 
 
 def comparison_row(
@@ -203,7 +227,7 @@ def comparison_row(
         *texts,
         f"{how.back(np.mean(list(by_row.values()))):.3f}",
         f"{won} of {len(by_row)}",
-        *over_sets(by_row, how),
+        *interval_text(results, by_row, (method, base), measure, how),
         f"{signs.count(how.win)} / {signs.count(-how.win)}" if signs else "",
     ]
 
@@ -217,14 +241,14 @@ def comparison_table(
     conditions: Sequence[str] = (),
     label: Callable[[str], str] = str,
 ) -> str:
-    """Pairs of methods: means over rows, with the 95 % interval over sets."""
+    """Pairs of methods: means over rows, with intervals and tests."""
     rows = [
         comparison_row(results, *pair, measure, how, list(conditions)) for pair in pairs
     ]
     rows = [row for row in rows if row]
     if not rows:
         return ""
-    header = ["", *map(label, conditions), how.name, "won", "95 % interval over sets"]
+    header = ["", *map(label, conditions), how.name, "won", "95 % interval"]
     header += ["Wilcoxon over sets, p", "significantly better / worse"]
     return markdown(header, rows)
 
@@ -279,6 +303,24 @@ def seconds_table(results: Results) -> str:
     seconds = results.means("seconds").mean(axis=0)
     cells = ["seconds", *(f"{value:.1f}" for value in seconds)]
     return markdown(["", *results.methods], [cells])
+
+
+def error_report(
+    results: Results,
+    titles: dict[str, str],
+    ours: str,
+    average: tuple[str, Callable[[np.ndarray], float]] = ("geometric mean", geometric),
+) -> list[str]:
+    """Errors by measure, one method against all others by the first, and seconds."""
+    parts = []
+    for measure, title in titles.items():
+        if table := error_table(results, measure, average):
+            parts += [f"## {title}", table]
+    first, *_ = titles
+    if pairs := comparison_table(results, against(results, ours), first):
+        parts += ["## The first of these, over that of another", pairs]
+    title = "## Seconds, learning and filling, mean over the sets"
+    return [*parts, title, seconds_table(results)]
 
 
 # --- candidates for defaults ---------------------------------------------------------

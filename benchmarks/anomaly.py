@@ -236,30 +236,23 @@ def report(results: Results, n_seeds: int) -> list[str]:
     return parts + alarms(results)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The settings and the collection."""
-    parser.add_argument(
-        "--settings", help=f"of {','.join(SETTINGS)}, separated by ',' (default: all)"
-    )
-    parser.add_argument(
-        "--collection",
-        choices=COLLECTIONS,
-        default=COLLECTIONS[0],
-        help="folder of the sets; oddbench is for a blind test, once (one-class only)",
-    )
+EXTRA = {
+    "--settings": {"help": f"of {','.join(SETTINGS)}, separated by ',' (default: all)"},
+    "--collection": {
+        "choices": COLLECTIONS,
+        "default": COLLECTIONS[0],
+        "help": "folder of the sets; oddbench is for a blind test, once (one-class)",
+    },
+}
 
 
 def main() -> None:
     """Run and print."""
-    args = parse(__doc__, seeds=3, add=add_options)
+    args = parse(__doc__, seeds=3, extra=EXTRA)
     settings = SETTINGS[:1] if args.collection == "oddbench" else SETTINGS
-    benchmark = Benchmark(
-        protocol("anomaly", args.collection, args),
-        partial(prepare, args=args),
-        evaluate,
-    )
+    name = protocol("anomaly", args.collection, args)
     cells = measure(
-        benchmark,
+        Benchmark(name, partial(prepare, args=args), evaluate),
         args,
         sets=labelled_sets(args.data, args.collection),
         methods=METHODS,

@@ -35,15 +35,8 @@ from _reconstruction import (
     sample,
     wiener,
 )
-from _runner import Benchmark, Values, chosen, measure, parse, protocol, publish, timed
-from _tables import (
-    Results,
-    against,
-    candidate_tables,
-    comparison_table,
-    error_table,
-    seconds_table,
-)
+from _runner import Benchmark, Values, measure, parse, protocol, publish, timed
+from _tables import Results, candidate_tables, error_report
 
 from skdae.schedules import at_equal_updates
 
@@ -164,7 +157,7 @@ def prepare(
         table = table.numeric()
     train, test = split_of(table, seed, args.quick)
     problem = Problem(table, train, seed)
-    if args.candidates is None:
+    if not args.candidates:
         return problem, table.X[test]
     return problem.halves()
 
@@ -197,65 +190,33 @@ TITLES = {
 }
 
 
-def report(results: Results, ours: str) -> list[str]:
-    """Errors by set and method, then pairs and seconds."""
-    parts = []
-    for name, title in TITLES.items():
-        if table := error_table(results, name):
-            parts += [f"## {title}", table]
-    pairs = comparison_table(results, against(results, ours), "numeric")
-    if pairs:
-        parts += ["## Numeric columns: error over the error of another", pairs]
-    return [
-        *parts,
-        "## Seconds, learning and filling, mean over the sets",
-        seconds_table(results),
-    ]
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The task and the candidates."""
-    parser.add_argument(
-        "--task",
-        choices=list(TASKS),
-        default="filling",
-        help="rebuild hidden cells (default), noisy cells, or hidden cells through a "
-        "code a quarter as wide as the table",
-    )
-    parser.add_argument(
-        "--candidates",
-        nargs="?",
-        const=";".join(CANDIDATES),
-        help="compare settings of the DAE on validation rows instead; names separated "
-        "by ';' (default: all)",
-    )
+TASK = {
+    "choices": list(TASKS),
+    "default": "filling",
+    "help": "rebuild hidden cells (default), noisy cells, or hidden cells through a "
+    "code a quarter as wide as the table",
+}
 
 
 def main() -> None:
     """Run and print."""
-    args = parse(__doc__, seeds=3, add=add_options)
+    args = parse(__doc__, seeds=3, candidates=CANDIDATES, extra={"--task": TASK})
     methods = TASKS[args.task]
-    if args.candidates is not None:
-        names = chosen(args.candidates, CANDIDATES, "--candidates", ";")
-        names = list(dict.fromkeys(["defaults", *names]))
-        methods = {name: partial(dae, **CANDIDATES[name]) for name in names}
-    what = args.task if args.candidates is None else "candidates"
+    if args.candidates:
+        methods = {name: partial(dae, **CANDIDATES[name]) for name in args.candidates}
     benchmark = Benchmark(
-        protocol("denoising", what, args),
+        protocol("denoising", args.task, args),
         partial(prepare, args=args),
         partial(evaluate, methods=methods, task=args.task),
     )
     results = Results(
         measure(benchmark, args, sets=available(args.data), methods=methods)
     )
-    if args.candidates is not None:
-        parts = candidate_tables(
-            results, {"numeric": "numeric", "categorical": "categorical"}
-        )
+    if args.candidates:
+        publish(candidate_tables(results, TITLES), args)
     else:
         ours = "DAE gradual" if args.task == "narrow" else OURS
-        parts = report(results, ours)
-    publish(parts, args)
+        publish(error_report(results, TITLES, ours), args)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,25 @@ See README.md for the measures, the baselines, the splits and the rule of the de
 
 import argparse
 import warnings
-from collections.abc import Callable
-from copy import copy
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from _data import VALIDATION_SHARE
-from _labelled import Labelled, labelled_tables
+from _labelled import labelled_tables
 from _metrics import calibration_error
-from _runner import Benchmark, Values, chosen, measure, parse, protocol, publish, timed
+from _runner import Benchmark, Values, measure, parse, protocol, publish, timed
+from _supervised import (
+    METHODS,
+    NEURAL,
+    SCRATCH,
+    STUDENTS,
+    UNTRAINED,
+    Case,
+    Method,
+    ours,
+)
 from _tables import (
     Results,
     Row,
@@ -26,221 +34,13 @@ from _tables import (
     ranks,
     texts_of,
 )
-from sklearn.compose import TransformedTargetRegressor, make_column_transformer
-from sklearn.decomposition import PCA
-from sklearn.ensemble import (
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
-)
-from sklearn.frozen import FrozenEstimator
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
-from sklearn.multioutput import MultiOutputRegressor
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
-
-from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
-from skdae._supervised._fine_tuning import DEFAULT_TRANSFORMER
-from skdae.schedules import at_equal_updates, gradual
 
 ALL = "all"  # labels: those of every training row
 FEW = 1_000  # labels: more of them are tried with the first seed alone
 LARGE = 10_000  # training rows: larger tables have `--seeds-large` seeds
 QUICK_ROWS = 500  # to train and to test
-WIDTHS = DEFAULT_TRANSFORMER["hidden_layer_sizes"]
-REFERENCE = gradual(len(WIDTHS), GradualDAETransformer().max_iter)
-SCHEDULES = ("gradual", "stacked", "frozen", "joint")
-SCRATCH = "no pretraining"
-# what suits a random encoder best: all of it learns at the full rate from the start
-UNTRAINED: dict[str, Any] = {"encoder_rate": 1.0, "unfreezing": "joint"}
-
-
-@dataclass
-class Case:
-    """A table, a split of it, and the rows whose label is known."""
-
-    data: Labelled
-    train: np.ndarray  # rows that may be pretrained on
-    test: np.ndarray
-    known: np.ndarray  # rows of `train` with a label
-    seed: int
-
-    @property
-    def X(self) -> np.ndarray:
-        return self.data.table.X
-
-    @property
-    def y(self) -> np.ndarray:
-        return self.data.y
-
-    @property
-    def is_classification(self) -> bool:
-        return self.data.task == "classification"
-
-    @property
-    def categorical(self) -> list[int]:
-        return list(self.data.table.categorical)
-
-    def numbers(self) -> Any:
-        """Standardised numbers and one-hot categories, for the baselines."""
-        X, categorical = self.X, self.categorical
-        numeric = [j for j in range(X.shape[1]) if j not in categorical]
-        scaled = make_pipeline(
-            SimpleImputer(keep_empty_features=True), StandardScaler()
-        )
-        hot = make_pipeline(
-            SimpleImputer(strategy="most_frequent"),
-            OneHotEncoder(handle_unknown="ignore", sparse_output=False),
-        )
-        return make_column_transformer((scaled, numeric), (hot, categorical))
-
-
-# --- pretraining, once for all label counts -------------------------------------------
-
-
-class Pretrained:
-    """Transformers of one split, fitted when they are asked for first."""
-
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self.seconds: dict[str, float] = {}
-        self._fitted: dict[str, GradualDAETransformer] = {}
-
-    def __getitem__(self, name: str) -> GradualDAETransformer:
-        if name not in self._fitted:
-            self._fitted[name], self.seconds[name] = timed(lambda: self._fit(name))
-        return self._fitted[name]
-
-    def _fit(self, name: str) -> GradualDAETransformer:
-        case = self.case
-        transformer = GradualDAETransformer(
-            **DEFAULT_TRANSFORMER,
-            categorical_features=case.categorical or None,
-            random_state=case.seed,
-        )
-        if name == SCRATCH:  # the same scaling and network, its weights as drawn
-            transformer.set_params(max_iter=len(WIDTHS), learning_rate_init=1e-12)
-        else:
-            transformer.set_params(schedule=at_equal_updates(name, REFERENCE))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Columns .* hold no value", UserWarning)
-            return transformer.fit(case.X[case.train])
-
-
-# --- methods --------------------------------------------------------------------------
-
-Method = Callable[[Case, Pretrained], Any]  # a fitted estimator
-
-
-def ours(case: Case, transformer: GradualDAETransformer, **parameters: Any) -> Any:
-    """Our estimator on the known rows, or on all with most labels unknown."""
-    make = GradualDAEClassifier if case.is_classification else GradualDAERegressor
-    model = make(FrozenEstimator(transformer), random_state=case.seed, **parameters)
-    if not parameters.get("unlabeled_weight"):
-        return model.fit(case.X[case.known], case.y[case.known])
-    y = np.asarray(case.y, dtype=float).copy()
-    y[np.setdiff1d(np.arange(len(y)), case.known)] = np.nan
-    model.set_params(unlabeled=np.nan)
-    return model.fit(case.X[case.train], y[case.train])
-
-
-def on_codes(transformer: GradualDAETransformer) -> Pipeline:
-    """All hidden layers side by side, standardised: their scale means nothing."""
-    transformer = copy(transformer).set_params(output="layers")
-    return make_pipeline(FrozenEstimator(transformer), StandardScaler())
-
-
-def on_pca(case: Case) -> FrozenEstimator:
-    """As many axes as all hidden layers have units, or as there are.
-
-    Their scale is left as it is: to give the last axes the spread of the first would
-    only blow noise up.
-    """
-    n_features = case.numbers().fit_transform(case.X[case.train]).shape[1]
-    pca = PCA(min(sum(WIDTHS), n_features), random_state=case.seed)
-    fitted = make_pipeline(case.numbers(), pca).fit(case.X[case.train])
-    return FrozenEstimator(fitted)
-
-
-def baseline(case: Case, features: Any, classifier: Any, regressor: Any) -> Any:
-    """A baseline on features, fitted on the known rows."""
-    last = classifier if case.is_classification else regressor
-    return make_pipeline(features, last).fit(case.X[case.known], case.y[case.known])
-
-
-def linear(case: Case, features: Any) -> Any:
-    return baseline(case, features, LogisticRegression(max_iter=1000), Ridge())
-
-
-def neighbours(case: Case, features: Any) -> Any:
-    return baseline(case, features, KNeighborsClassifier(), KNeighborsRegressor())
-
-
-def mlp(case: Case) -> Any:
-    parameters = {"hidden_layer_sizes": WIDTHS, "random_state": case.seed}
-    regressor = TransformedTargetRegressor(
-        MLPRegressor(**parameters), transformer=StandardScaler()
-    )
-    return baseline(case, case.numbers(), MLPClassifier(**parameters), regressor)
-
-
-def boosting(case: Case) -> Any:
-    parameters = {
-        "categorical_features": case.categorical or None,
-        "random_state": case.seed,
-    }
-    regressor = HistGradientBoostingRegressor(**parameters)
-    if case.y.ndim == 2:
-        regressor = MultiOutputRegressor(regressor)
-    return baseline(
-        case,
-        "passthrough",
-        HistGradientBoostingClassifier(**parameters),
-        regressor,
-    )
-
-
-NEURAL: dict[str, Method] = {
-    f"DAE {name}": lambda case, made, name=name: ours(case, made[name])
-    for name in SCHEDULES
-} | {
-    SCRATCH: lambda case, made: ours(case, made[SCRATCH], **UNTRAINED),
-    "sklearn MLP": lambda case, made: mlp(case),
-}
-STUDENTS: dict[str, Method] = {
-    "DAE gradual + unlabelled": lambda case, made: ours(
-        case, made["gradual"], unlabeled_weight=1.0
-    ),
-    f"{SCRATCH} + unlabelled": lambda case, made: ours(
-        case, made[SCRATCH], unlabeled_weight=1.0, **UNTRAINED
-    ),
-}
-OTHERS: dict[str, Method] = {
-    "linear, raw": lambda case, made: linear(case, case.numbers()),
-    "linear, PCA": lambda case, made: linear(case, on_pca(case)),
-    "linear, our codes": lambda case, made: linear(case, on_codes(made["gradual"])),
-    "neighbours, raw": lambda case, made: neighbours(case, case.numbers()),
-    "neighbours, our codes": lambda case, made: neighbours(
-        case, on_codes(made["gradual"])
-    ),
-    "gradient boosting": lambda case, made: boosting(case),
-}
-METHODS = NEURAL | STUDENTS | OTHERS
 CONTROLS = ("DAE stacked", "DAE frozen", "DAE joint", f"{SCRATCH} + unlabelled")
-
-
-def runs_on(
-    method: str, n_labels: int, seed: int, n_seeds: int, is_large: bool
-) -> bool:
-    """Whether a method is run; what takes long and decides little is run less often."""
-    if n_labels > FEW:  # the schedules and unlabelled rows are about fewer labels
-        slow = method == "sklearn MLP" and n_labels == ALL and is_large
-        return seed == 0 and method not in (*CONTROLS, *STUDENTS) and not slow
-    return method not in CONTROLS or seed < (n_seeds + 1) // 2
-
 
 # --- measures -------------------------------------------------------------------------
 
@@ -276,66 +76,50 @@ def measures(case: Case, model: Any) -> Values:
 # --- running -------------------------------------------------------------------------
 
 
-@dataclass
-class Split:
-    """A split of a table, and the transformers that are pretrained on it."""
-
-    data: Labelled
-    train: np.ndarray
-    test: np.ndarray
-    seed: int
-    n_seeds: int
-    pretrained: Pretrained
-
-    def case(self, n_labels: str) -> Case:
-        """The case with so many labels."""
-        count = None if n_labels == ALL else int(n_labels)
-        known = self.data.labelled(self.train, count, self.seed)
-        return Case(self.data, self.train, self.test, known, self.seed)
-
-
-def prepare(name: str, seed: int, *, args: argparse.Namespace) -> Split:
+def prepare(name: str, seed: int, *, args: argparse.Namespace) -> Case:
     """The split; for candidates, a held-out part of the training rows is scored."""
     data = labelled_tables(args.data)[name]()
     train, test = data.split(seed)
-    if args.candidates is not None:
+    if args.candidates:
         train, test = data.table.hold_out(train, VALIDATION_SHARE, seed)
     if args.quick:
         train, test = train[:QUICK_ROWS], test[:QUICK_ROWS]
-    is_large = len(train) > LARGE and args.candidates is None
-    n_seeds = min(args.seeds, args.seeds_large) if is_large else args.seeds
-    case = Case(data, train, test, train, seed)
-    return Split(data, train, test, seed, n_seeds, Pretrained(case))
+    return Case(data, train, test, train, seed)
 
 
-def has_rows(split: Split, n_labels: str, method: str = "") -> bool:
+def has_rows(case: Case, n_labels: str, method: str = "") -> bool:
     """Whether there are more rows than labels."""
-    return n_labels == ALL or int(n_labels) < len(split.train)
+    return n_labels == ALL or int(n_labels) < len(case.train)
 
 
-def applies(split: Split, n_labels: str, method: str) -> bool:
+def applies(
+    case: Case, n_labels: str, method: str, *, args: argparse.Namespace
+) -> bool:
     """Whether a method is run; slow ones that decide little are run less often."""
-    if split.seed >= split.n_seeds or not has_rows(split, n_labels):
+    is_large = len(case.train) > LARGE
+    n_seeds = min(args.seeds, args.seeds_large) if is_large else args.seeds
+    if case.seed >= n_seeds or not has_rows(case, n_labels):
         return False
     if n_labels == ALL or int(n_labels) > FEW:  # schedules and unlabelled rows: few
-        is_large = len(split.train) > LARGE
         is_slow = method == "sklearn MLP" and n_labels == ALL and is_large
         is_control = method in (*CONTROLS, *STUDENTS)
-        return split.seed == 0 and not is_control and not is_slow
-    return method not in CONTROLS or split.seed < (split.n_seeds + 1) // 2
+        return case.seed == 0 and not is_control and not is_slow
+    return method not in CONTROLS or case.seed < (n_seeds + 1) // 2
 
 
 def evaluate(
-    split: Split, n_labels: str, method: str, *, methods: dict[str, Method]
+    case: Case, n_labels: str, method: str, *, methods: dict[str, Method]
 ) -> Values:
     """Errors and seconds; pretraining is shared by all methods and not counted."""
-    case = split.case(n_labels)
-    before = sum(split.pretrained.seconds.values())
+    n_known = None if n_labels == ALL else int(n_labels)
+    known = case.data.labelled(case.train, n_known, case.seed)
+    case = replace(case, known=known)
+    before = sum(case.seconds.values())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # baselines that have not converged
-        model, seconds = timed(lambda: methods[method](case, split.pretrained))
-    seconds -= sum(split.pretrained.seconds.values()) - before
-    ratio = len(split.test) / len(split.train)
+        model, seconds = timed(lambda: methods[method](case))
+    seconds -= sum(case.seconds.values()) - before
+    ratio = len(case.test) / len(case.train)
     return measures(case, model) | {"seconds": seconds, "test_ratio": ratio}
 
 
@@ -365,12 +149,11 @@ CANDIDATES: dict[str, dict[str, Any]] = {
 
 def candidate_methods(names: list[str]) -> dict[str, Method]:
     """Settings of our estimator, pretrained or not."""
-
-    def method(name: str, base: str, changes: dict[str, Any]) -> Method:
-        return lambda case, made: ours(case, made[base], **(changes | CANDIDATES[name]))
-
-    return {name: method(name, "gradual", {}) for name in names} | {
-        f"{SCRATCH}, {name}": method(name, SCRATCH, UNTRAINED) for name in names
+    bases = {"": ("gradual", {}), f"{SCRATCH}, ": (SCRATCH, UNTRAINED)}
+    return {
+        f"{prefix}{name}": partial(ours, schedule=base, **(changes | CANDIDATES[name]))
+        for prefix, (base, changes) in bases.items()
+        for name in names
     }
 
 
@@ -512,39 +295,29 @@ def report_candidates(results: Results) -> list[str]:
 # --- the command ---------------------------------------------------------------------
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Label counts, seeds of large tables, candidates."""
-    parser.add_argument(
-        "--seeds-large",
-        type=int,
-        default=1,
-        help="of tables with more than 10,000 training rows (default 1)",
-    )
-    parser.add_argument(
-        "--labels", default="100,300,1000,3000,all", help="label counts, or 'all'"
-    )
-    parser.add_argument(
-        "--candidates",
-        nargs="?",
-        const=";".join(CANDIDATES),
-        help="compare settings on validation rows instead; names separated by ';'",
-    )
+EXTRA: dict[str, dict[str, Any]] = {
+    "--seeds-large": {
+        "type": int,
+        "default": 1,
+        "help": "of tables with more than 10,000 training rows (default 1)",
+    },
+    "--labels": {
+        "default": "100,300,1000,3000,all",
+        "help": "label counts, or 'all'",
+    },
+}
 
 
 def main() -> None:
     """Run and print."""
-    args = parse(__doc__, seeds=5, add=add_options)
+    args = parse(__doc__, seeds=5, candidates=CANDIDATES, extra=EXTRA)
     counts = args.labels.split(",")
-    methods, runs = METHODS, applies
-    if args.candidates is not None:
-        names = chosen(args.candidates, CANDIDATES, "--candidates", ";")
-        methods = candidate_methods(list(dict.fromkeys(["defaults", *names])))
-        runs = has_rows
+    methods = candidate_methods(args.candidates) if args.candidates else METHODS
     benchmark = Benchmark(
-        protocol("downstream", "candidates" * (args.candidates is not None), args),
+        protocol("downstream", "", args),
         partial(prepare, args=args),
         partial(evaluate, methods=methods),
-        runs,
+        has_rows if args.candidates else partial(applies, args=args),
     )
     cells = measure(
         benchmark,
@@ -553,9 +326,8 @@ def main() -> None:
         methods=methods,
         conditions=counts[:1] if args.quick else counts,
     )
-    results = Results(cells)
-    is_candidates = args.candidates is not None
-    publish(report_candidates(results) if is_candidates else report(results), args)
+    write = report_candidates if args.candidates else report
+    publish(write(Results(cells)), args)
 
 
 if __name__ == "__main__":

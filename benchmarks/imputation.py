@@ -35,14 +35,7 @@ from _runner import (
     publish,
     timed,
 )
-from _tables import (
-    Results,
-    against,
-    candidate_tables,
-    comparison_table,
-    error_table,
-    seconds_table,
-)
+from _tables import Results, candidate_tables, error_report
 
 from skdae import GradualDAEImputer
 
@@ -129,7 +122,7 @@ def prepare(name: str, seed: int, *, args: argparse.Namespace) -> Split:
     """The split; for candidates, the rows to fill are a part of the training rows."""
     table = available(args.data)[name]()
     train, test = table.split(seed)
-    if args.candidates is not None:
+    if args.candidates:
         train, test = table.hold_out(train, 0.25, seed + 1000)
     n_train, n_test = QUICK_ROWS if args.quick else MAX_ROWS
     return Split(table, sample(train, n_train, seed), sample(test, n_test, seed), seed)
@@ -159,62 +152,34 @@ TITLES = {
 }
 
 
-def report(results: Results) -> list[str]:
-    """Errors by set and pattern, then pairs and seconds."""
-    parts = []
-    for name, title in TITLES.items():
-        if table := error_table(results, name, ("mean", np.mean)):
-            parts += [f"## {title}", table]
-    pairs = comparison_table(results, against(results, OURS), "numeric")
-    if pairs:
-        parts += ["## Numeric columns: error over the error of another", pairs]
-    return [
-        *parts,
-        "## Seconds, learning and filling, mean over the sets",
-        seconds_table(results),
-    ]
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The patterns and the candidates."""
-    parser.add_argument("--patterns", help="names, separated by ',' (default: all)")
-    parser.add_argument(
-        "--candidates",
-        nargs="?",
-        const=";".join(CANDIDATES),
-        help="compare settings of the imputer on validation rows instead; names "
-        "separated by ';' (default: all)",
-    )
-
-
 def main() -> None:
     """Run and print."""
-    args = parse(__doc__, seeds=3, add=add_options)
-    loaders = available(args.data)
+    patterns = {"help": "names, separated by ',' (default: all)"}
+    args = parse(
+        __doc__, seeds=3, candidates=CANDIDATES, extra={"--patterns": patterns}
+    )
     methods = METHODS
-    if args.candidates is not None:
-        names = chosen(args.candidates, CANDIDATES, "--candidates", ";")
-        names = list(dict.fromkeys(["defaults", *names]))
-        methods = {name: partial(imputer, **CANDIDATES[name]) for name in names}
+    if args.candidates:
+        methods = {n: partial(imputer, **CANDIDATES[n]) for n in args.candidates}
     benchmark = Benchmark(
-        protocol("imputation", "candidates" * (args.candidates is not None), args),
+        protocol("imputation", "", args),
         partial(prepare, args=args),
         partial(evaluate, methods=methods),
         lambda split, pattern, method: applies(pattern, split.table.X),
     )
+    known = available(args.data)
     cells = measure(
         benchmark,
         args,
-        sets=[name for name in (SETS if args.data else BUNDLED) if name in loaders],
+        sets=[name for name in (SETS if args.data else BUNDLED) if name in known],
         methods=methods,
         conditions=chosen(args.patterns, PATTERNS, "--patterns"),
     )
     results = Results(cells)
-    if args.candidates is None:
-        publish(report(results), args)
+    if args.candidates:
+        publish(candidate_tables(results, TITLES), args)
     else:
-        measures = {"numeric": "numeric", "categorical": "categorical"}
-        publish(candidate_tables(results, measures), args)
+        publish(error_report(results, TITLES, OURS, ("mean", np.mean)), args)
 
 
 if __name__ == "__main__":

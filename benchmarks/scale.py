@@ -16,10 +16,10 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
-from time import perf_counter
+from typing import Any
 
 import numpy as np
-from _runner import Benchmark, Values, measure, parse, protocol, publish
+from _runner import Benchmark, Values, measure, parse, protocol, publish, wall
 from _tables import Results, markdown
 
 from skdae import GradualDAETransformer
@@ -54,13 +54,6 @@ def transformer(hidden: tuple[int, ...] = HIDDEN, epochs: int = 1):
     )
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Wall seconds of a call."""
-    started = perf_counter()
-    call()
-    return perf_counter() - started
-
-
 def peak(*, restart: bool = False) -> float:
     """Largest resident memory of this process, MiB; since now with `restart`. Linux."""
     if restart:
@@ -86,7 +79,7 @@ def fit_in_memory(n_rows: str) -> None:
     transformer().fit(rows(5_000))  # libraries and their memory
     X = rows(int(n_rows))
     before = peak(restart=True)
-    took = seconds(lambda: transformer().fit(X))
+    took = wall(lambda: transformer().fit(X))
     print(X.nbytes / MEBI, before, peak(), took)
 
 
@@ -110,7 +103,7 @@ table_of = cache(rows)
 def fit_seconds(n_rows: int, n_features: int, hidden: tuple[int, ...]) -> Values:
     """Seconds of one epoch."""
     X = table_of(n_rows, n_features)
-    return {"seconds": seconds(lambda: transformer(hidden).fit(X))}
+    return {"seconds": wall(lambda: transformer(hidden).fit(X))}
 
 
 # --- Parquet ------------------------------------------------------------------------
@@ -137,7 +130,7 @@ def fit_a_stream(folder: str) -> None:
     batches = ParquetBatches(folder, random_state=0)
     transformer().fit(rows(5_000))
     before = peak(restart=True)
-    took = seconds(lambda: transformer(epochs=2).fit_stream(batches))
+    took = wall(lambda: transformer(epochs=2).fit_stream(batches))
     print(batches.n_rows, before, peak(), took)
 
 
@@ -242,21 +235,19 @@ def report(results: Results) -> list[str]:
     return parts
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The length of the stream, and the processes of this script."""
-    parser.add_argument("--rows", type=int, default=10_000_000, help="of Parquet files")
-    parser.add_argument("--inner", nargs="+", help=argparse.SUPPRESS)
+EXTRA: dict[str, dict[str, Any]] = {
+    "--rows": {"type": int, "default": 10_000_000, "help": "of Parquet files"},
+    "--inner": {"nargs": "+", "help": argparse.SUPPRESS},  # a process of this script
+}
 
 
 def main() -> None:
     """Run and print."""
-    args = parse(__doc__, seeds=5, add=add_options)
+    args = parse(__doc__, seeds=5, extra=EXTRA, is_timing=True)
     if args.inner:
         task, *arguments = args.inner
         {"memory": fit_in_memory, "stream": fit_a_stream}[task](*arguments)
         return
-    if args.jobs > 1:
-        sys.exit("error: --jobs must be 1 where time is measured.")
     sizes = SIZES | {"parquet": [args.rows // 10, args.rows]}
     sizes = {
         name: found[: N_QUICK if args.quick else None] for name, found in sizes.items()

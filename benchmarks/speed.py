@@ -14,19 +14,30 @@ settings of ours that serve wide networks; name them with `--methods`.
 
 from __future__ import annotations
 
-import argparse
 import logging
-import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from time import perf_counter
 
 import numpy as np
 import torch
-from _runner import Benchmark, Grid, Values, measure, parse, protocol, publish, run
+from _runner import (
+    Benchmark,
+    Cell,
+    Grid,
+    Values,
+    measure,
+    parse,
+    protocol,
+    publish,
+    run,
+    wall,
+)
 from _tables import Results, markdown
+from joblib import Parallel, delayed
+from sklearn.decomposition import PCA
+from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 from torch import nn
 
@@ -96,7 +107,7 @@ def floor(work: Work, X: np.ndarray) -> None:
 
 
 def transformer(work: Work, **options: object) -> GradualDAETransformer:
-    """The same network trained jointly, unless `options` say otherwise."""
+    """The same network trained jointly with one thread, unless `options` differ."""
     settings = {"schedule": "joint", "n_threads": 1} | options
     return GradualDAETransformer(
         work.hidden,
@@ -111,34 +122,9 @@ def transformer(work: Work, **options: object) -> GradualDAETransformer:
     )
 
 
-def ours(work: Work, X: np.ndarray) -> None:
-    """GradualDAETransformer, the same network trained jointly."""
-    transformer(work).fit(X)
-
-
-def ours_gradual(work: Work, X: np.ndarray) -> None:
-    """The full gradual fit at the same number of epochs."""
-    transformer(work, schedule="gradual").fit(X)
-
-
-def ours_shared(work: Work, X: np.ndarray) -> None:
-    """Two threads, each with half of a batch."""
-    transformer(work, n_threads=2).fit(X)
-
-
-def ours_bfloat16(work: Work, X: np.ndarray) -> None:
-    """Products in bfloat16."""
-    transformer(work, dtype="bfloat16").fit(X)
-
-
-def ours_cuda(work: Work, X: np.ndarray) -> None:
-    """The same on a GPU, the step captured as a graph; the weights come back."""
-    transformer(work, device="cuda").fit(X)
-
-
-def ours_cuda_bfloat16(work: Work, X: np.ndarray) -> None:
-    """The same in bfloat16."""
-    transformer(work, device="cuda", dtype="bfloat16").fit(X)
+def ours(work: Work, X: np.ndarray, **options: object) -> None:
+    """GradualDAETransformer."""
+    transformer(work, **options).fit(X)
 
 
 def _module(work: Work) -> nn.Sequential:
@@ -189,8 +175,6 @@ def expert_torch(work: Work, X: np.ndarray) -> None:
 
 def sklearn_mlp(work: Work, X: np.ndarray) -> None:
     """MLPRegressor from X to X (squared error: it has no cross-entropy for this)."""
-    from sklearn.neural_network import MLPRegressor
-
     MLPRegressor(
         hidden_layer_sizes=tuple(work.widths[1:-1]),
         activation=work.activation,
@@ -239,31 +223,22 @@ def pyod(work: Work, X: np.ndarray) -> None:
 METHODS: dict[str, Fit] = {
     "floor": floor,
     "skdae": ours,
-    "skdae gradual": ours_gradual,
-    "skdae, 2 threads": ours_shared,
-    "skdae, bfloat16": ours_bfloat16,
-    "skdae, CUDA": ours_cuda,
-    "skdae, CUDA, bfloat16": ours_cuda_bfloat16,
+    "skdae gradual": partial(ours, schedule="gradual"),  # as many epochs
+    "skdae, 2 threads": partial(ours, n_threads=2),  # each with half of a batch
+    "skdae, bfloat16": partial(ours, dtype="bfloat16"),
+    "skdae, CUDA": partial(ours, device="cuda"),  # the step captured as a graph
+    "skdae, CUDA, bfloat16": partial(ours, device="cuda", dtype="bfloat16"),
     "expert torch": expert_torch,
     "tutorial torch": tutorial_torch,
     "sklearn MLP": sklearn_mlp,
     "skorch": skorch,
     "PyOD": pyod,
 }
-
-
 DEFAULT_METHODS = [name for name in METHODS if not name.startswith("skdae, ")]
-DEFAULT_WORKS = ["S", "tiny"]
+DEFAULT_WORKS = "S,tiny"
 QUICK_ROWS = 1_000
 
 # --- training ------------------------------------------------------------------------
-
-
-def wall(call: Callable[[], object]) -> float:
-    """Wall seconds of a call."""
-    started = perf_counter()
-    call()
-    return perf_counter() - started
 
 
 @cache
@@ -282,33 +257,35 @@ def evaluate(name: str, condition: str, method: str, *, quick: bool) -> Values:
     return {"seconds": wall(lambda: METHODS[method](work, X))}
 
 
-# --- two processes -------------------------------------------------------------------
+def title(name: str) -> str:
+    """A work in words."""
+    work = WORKS[name]
+    return (
+        f"{name}: {work.n_rows:,} x {work.n_features}, "
+        f"{'-'.join(map(str, work.hidden))} {work.activation}, batch "
+        f"{work.batch_size}, {work.solver}, {work.epochs} epochs"
+    )
+
+
+# --- two processes, and trained networks ---------------------------------------------
 
 
 def evaluate_workers(name: str, condition: str, method: str) -> Values:
     """Seconds of four fits, by one process or by two."""
-    from joblib import Parallel, delayed
-
     work = replace(WORKS["S"], n_rows=5_000, epochs=30)
     X = work.rows()
     with Parallel(n_jobs=int(method[0])) as parallel:
         small = replace(work, epochs=1)
         parallel(delayed(ours)(small, X) for _ in range(2))  # warm-up
-        fits = [delayed(ours)(work, X) for _ in range(4)]
-        return {"seconds": wall(lambda: parallel(fits))}
+        return {"seconds": wall(lambda: parallel([delayed(ours)(work, X)] * 4))}
 
 
-WORKERS = Benchmark("", lambda name, seed: name, evaluate_workers)
-
-# --- inference -----------------------------------------------------------------------
+INFERENCE = {"Inference, 20,000 rows": (20_000, 5), "Inference, one row": (1, 500)}
 
 
 @cache
 def trained() -> dict[str, Callable[[np.ndarray], object]]:
     """Calls of trained models of work S."""
-    from sklearn.decomposition import PCA
-    from sklearn.neural_network import MLPRegressor
-
     work = replace(WORKS["S"], epochs=1)
     X = work.rows()
     dae = transformer(work).fit(X)
@@ -332,9 +309,6 @@ def trained() -> dict[str, Callable[[np.ndarray], object]]:
     }
 
 
-INFERENCE = {"Inference, 20,000 rows": (20_000, 5), "Inference, one row": (1, 500)}
-
-
 def evaluate_inference(X: np.ndarray, condition: str, method: str) -> Values:
     """Seconds of one call, mean over several."""
     n_rows, n_calls = INFERENCE[condition]
@@ -346,62 +320,44 @@ def evaluate_inference(X: np.ndarray, condition: str, method: str) -> Values:
 # --- tables --------------------------------------------------------------------------
 
 
-def ratios(
-    results: Results, row: tuple[str, str], method: str, base: str
-) -> np.ndarray:
-    """Seconds over those of another method, in each round."""
-    seconds, reference = results.paired(row, method, base, "seconds")
-    return seconds / reference
+def tables(cells: list[Cell], bases: dict[str, str], titles: dict[str, str]) -> list:
+    """Times over those of the bases in each round; the first one with its range."""
+    results = Results(cells)
+    first, *others = bases
+    header = ["", f"x {bases[first]} (median)", "min - max"]
+    header += [*(f"x {bases[other]}" for other in others), "seconds"]
 
+    def ratios(row: tuple[str, str], method: str, base: str) -> np.ndarray:
+        return np.divide(*results.paired(row, method, base, "seconds"))
 
-def tables(
-    results: Results, bases: dict[str, str], titles: dict[str, str]
-) -> list[str]:
-    """Times over those of the bases; the first one with its range."""
-    (first, name), *others = bases.items()
-    header = ["", f"x {name} (median)", "min - max"]
-    header += [*(f"x {other}" for _, other in others), "seconds"]
+    def line(row: tuple[str, str], method: str) -> list[str]:
+        found = ratios(row, method, first)
+        medians = [np.median(ratios(row, method, other)) for other in others]
+        return [
+            method,
+            f"{np.median(found):.2f}",
+            f"{found.min():.2f} - {found.max():.2f}",
+            *(f"{median:.2f}" for median in medians),
+            f"{np.median(results.values(row, method, 'seconds')):.3g}",
+        ]
+
     parts = []
     for row in results.rows:
-        table = []
-        for method in results.methods:
-            found = ratios(results, row, method, first)
-            medians = [np.median(ratios(results, row, method, o)) for o, _ in others]
-            table.append(
-                [
-                    method,
-                    f"{np.median(found):.2f}",
-                    f"{found.min():.2f} - {found.max():.2f}",
-                    *(f"{median:.2f}" for median in medians),
-                    f"{np.median(results.values(row, method, 'seconds')):.3g}",
-                ]
-            )
-        parts += [f"### {titles[row[1] or row[0]]}", markdown(header, table)]
+        table = markdown(header, [line(row, method) for method in results.methods])
+        parts += [f"### {titles[row[1] or row[0]]}", table]
     return parts
 
 
-def title(name: str) -> str:
-    """A work in words."""
-    work = WORKS[name]
-    return (
-        f"{name}: {work.n_rows:,} x {work.n_features}, "
-        f"{'-'.join(map(str, work.hidden))} {work.activation}, batch "
-        f"{work.batch_size}, {work.solver}, {work.epochs} epochs"
-    )
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What else is timed."""
-    parser.add_argument("--workers", action="store_true", help="two processes, too")
-    parser.add_argument("--inference", action="store_true", help="trained ones, too")
+EXTRA = {
+    "--workers": {"action": "store_true", "help": "two processes, too"},
+    "--inference": {"action": "store_true", "help": "trained networks, too"},
+}
 
 
 def main() -> None:
     """Run and print."""
-    args = parse(__doc__, seeds=5, add=add_options)
-    if args.jobs > 1:
-        sys.exit("error: --jobs must be 1 where time is measured.")
-    args.sets = args.sets or ",".join(DEFAULT_WORKS)
+    args = parse(__doc__, seeds=5, extra=EXTRA, is_timing=True)
+    args.sets = args.sets or DEFAULT_WORKS
     names = args.methods.split(";") if args.methods else DEFAULT_METHODS
     args.methods = ";".join(dict.fromkeys(["floor", "skdae", *names]))
     torch.set_num_threads(1)
@@ -410,23 +366,24 @@ def main() -> None:
     logging.disable(logging.WARNING)
     parts = [f"torch {torch.__version__}, numpy {np.__version__}, {args.seeds} rounds"]
     if args.workers:
-        grid = Grid(["four fits"], [""], ["1 worker", "2 workers"], args.seeds)
-        results = Results(run(WORKERS, grid))
-        parts += tables(results, {"1 worker": "one worker"}, {"four fits": "Four fits"})
+        benchmark = Benchmark("", lambda name, seed: name, evaluate_workers)
+        grid = Grid(["four"], [""], ["1 worker", "2 workers"], args.seeds)
+        titles = {"four": "Four fits"}
+        parts += tables(run(benchmark, grid), {"1 worker": "one worker"}, titles)
     if args.inference:
         X = WORKS["S"].rows()
         benchmark = Benchmark("", lambda name, seed: X, evaluate_inference)
         grid = Grid(["S"], list(INFERENCE), list(trained()), 4 * args.seeds)
         titles = {name: name for name in INFERENCE}
-        parts += tables(Results(run(benchmark, grid)), {"PCA.transform": "PCA"}, titles)
+        parts += tables(run(benchmark, grid), {"PCA.transform": "PCA"}, titles)
     benchmark = Benchmark(
         protocol("speed", "", args),
         lambda name, seed: name,
         partial(evaluate, quick=args.quick),
     )
-    results = Results(measure(benchmark, args, sets=WORKS, methods=METHODS))
+    cells = measure(benchmark, args, sets=WORKS, methods=METHODS)
     bases = {"floor": "floor", "skdae": "skdae"}
-    publish(parts + tables(results, bases, {n: title(n) for n in WORKS}), args)
+    publish(parts + tables(cells, bases, {n: title(n) for n in WORKS}), args)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ from _runner import (
     publish,
     timed,
 )
-from _tables import Results, against, comparison_table, error_table, seconds_table
+from _tables import Results, error_report
 from imputation import imputer
 
 QUICK_PART_ROWS = 1_000
@@ -120,48 +120,27 @@ def evaluate(part: Part, condition: str, method: str) -> Values:
     return {"rmse": rmse, "seconds": seconds, "test_ratio": 0.0}
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The task and its conditions."""
-    parser.add_argument("--task", choices=list(TASKS), default=next(iter(TASKS)))
-    parser.add_argument(
-        "--conditions", help="patterns or noises, separated by ',' (default: all)"
-    )
-
-
 def main() -> None:
     """Run and print."""
-    args = parse(__doc__, seeds=5, add=add_options)
+    names = {"help": "patterns or noises, separated by ',' (default: all)"}
+    task = {"choices": list(TASKS), "default": next(iter(TASKS))}
+    extra = {"--task": task, "--conditions": names}
+    args = parse(__doc__, seeds=5, extra=extra)
     conditions, methods, ours = TASKS[args.task]
-    benchmark = Benchmark(
-        protocol("time order", "", args),
-        partial(prepare, args=args),
-        evaluate,
-        is_run,
-    )
     cells = measure(
-        benchmark,
+        Benchmark(
+            protocol("time order", "", args),
+            partial(prepare, args=args),
+            evaluate,
+            is_run,
+        ),
         args,
         sets=ordered_sets(args.data),
         methods=methods,
         conditions=chosen(args.conditions, conditions, "--conditions"),
     )
-    results = Results(cells)
-    publish(
-        [
-            "## RMSE in standard deviations",
-            error_table(results, "rmse"),
-            "## Error over the error of another",
-            comparison_table(
-                results,
-                against(results, ours),
-                "rmse",
-                conditions=results.conditions,
-            ),
-            "## Seconds, mean over the sets",
-            seconds_table(results),
-        ],
-        args,
-    )
+    titles = {"rmse": "RMSE in standard deviations"}
+    publish(error_report(Results(cells), titles, ours), args)
 
 
 if __name__ == "__main__":

@@ -183,6 +183,17 @@ def test_interval_over_sets_is_that_of_the_t_distribution(values):
 
 
 @given(errors, st.floats(0.0, 2.0))
+def test_interval_of_one_set_is_that_of_its_splits(values, ratio):
+    logs = np.log(values[0, 0] / values[0, 1])
+    error = np.sqrt((1 / 4 + ratio) * logs.var(ddof=1))
+    half = student.ppf(0.975, 3) * error
+    low, high = np.exp(logs.mean() - half), np.exp(logs.mean() + half)
+    found = results(values[:1], ratio)
+    cells = table_cells(_tables.comparison_table(found, [("ours", "other")], "error"))
+    assert cells[3] == f"{low:.3f} to {high:.3f}"
+
+
+@given(errors, st.floats(0.0, 2.0))
 def test_significant_sets_are_those_whose_corrected_interval_excludes_0(values, ratio):
     differences = values[:, 0] - values[:, 1]
     error = np.sqrt((1 / 4 + ratio) * differences.var(axis=1, ddof=1))
@@ -193,6 +204,18 @@ def test_significant_sets_are_those_whose_corrected_interval_excludes_0(values, 
         _tables.comparison_table(results(values, ratio), [("ours", "other")], "error")
     )
     assert cells[-1] == f"{better} / {worse}"
+
+
+def test_candidates_start_with_the_defaults(monkeypatch):
+    settings = {"defaults": {}, "a=1": {}, "b=2": {}}
+    for option, expected in (
+        ([], []),
+        (["--candidates"], list(settings)),
+        (["--candidates", "b=2"], ["defaults", "b=2"]),
+    ):
+        monkeypatch.setattr(sys, "argv", ["benchmark", *option])
+        args = _runner.parse("Doc.", seeds=3, candidates=settings)
+        assert args.candidates == expected
 
 
 @given(errors)
@@ -373,5 +396,9 @@ def test_the_patterns_of_imputation_are_hidden_for_all_methods_alike():
 
 
 def test_protocols_name_what_changes_the_figures():
-    quick, full = Namespace(quick=True), Namespace(quick=False)
-    assert _runner.protocol("tep", "", quick) != _runner.protocol("tep", "", full)
+    found = {
+        _runner.protocol("tep", "", Namespace(quick=quick, candidates=candidates))
+        for quick in (True, False)
+        for candidates in ([], ["defaults"])
+    }
+    assert len(found) == 4
