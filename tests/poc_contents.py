@@ -4,44 +4,63 @@ import json
 
 import numpy as np
 
+from skdae.poc._denoising import CORRUPTIONS, ERROR, FAULTS, GAPS, RESTORERS
+from skdae.poc._downstream import DETECTORS, PREDICTORS
 from skdae.poc._plan import Plan
-from skdae.poc._report import OVERALL, SCHEMA, differences, made, rows_of
-from skdae.poc._statistics import TINY
-from skdae.poc._troubles import TROUBLES
-from skdae.poc._verdict import DETECTORS, PREDICTORS, judge
+from skdae.poc._report import SCHEMA, made, views
+from skdae.poc._results import (
+    COLUMNS,
+    DENOISING,
+    DOWNSTREAM,
+    N_REPLICATES,
+    OVERALL,
+    RESOURCES,
+    Record,
+)
+from skdae.poc._verdict import judge
 
-REBUILDERS = ("as_measured", "column_mean", "pca", "neighbors", "regressions")
 SHARE = 0.25  # of test rows to training rows
-#: How an error is measured, by the task.
+#: Measures of each task, the one that decides first.
 MEASURES = {
-    "classification": "share_wrong",
-    "regression": "rmse",
-    "anomaly": "one_minus_auroc",
+    "classification": ["share_wrong", "one_minus_auroc", "log_loss"],
+    "regression": ["rmse"],
+    "anomaly": ["one_minus_auroc", "one_minus_average_precision"],
 }
 
 
-def errors_around(means, n_splits, seed, spread=0.01):
-    """Return errors by method and split that lie around means."""
+def records_around(
+    means, experiment, condition, measure, *, n_splits, seed, spread, row_spread=0.001
+):
+    """Return records of methods whose errors lie around means."""
     draw = np.random.default_rng(seed)
-    return {
-        method: [float(e) for e in mean * np.exp(spread * draw.normal(size=n_splits))]
-        for method, mean in means.items()
-    }
+    found = []
+    for method, mean in means.items():
+        values = mean * np.exp(spread * draw.normal(size=n_splits))
+        # jackknife replicates of a mean with this relative standard error
+        moved = row_spread * draw.normal(size=(n_splits, N_REPLICATES)) / 3
+        for split, value in enumerate(values):
+            replicates = tuple((value * np.exp(moved[split])).tolist())
+            facts = (experiment, method, condition, split, measure)
+            found.append(Record(*facts, float(value), replicates))
+    return found
 
 
 def make_content(
     task="classification",
     *,
     ours=0.5,
+    imputer=0.5,
     simple=0.6,
     mean=1.0,
     stacked=0.55,
+    by_corruption=None,
     ours_downstream=0.2,
-    rivals_downstream=0.25,
+    baselines_downstream=0.25,
     untrained=0.3,
     constant=0.5,
-    one_trouble=None,
+    by_labels=None,
     spread=0.01,
+    row_spread=0.001,
     n_splits=5,
     schedules=None,
     columns=("temperature", "pressure", "unit"),
@@ -55,72 +74,60 @@ def make_content(
     groups=None,
     n_planned=None,
 ):
-    """Return a report with these mean errors; the last column holds text."""
+    """Return a report with these mean errors; the last column holds text.
+
+    `by_corruption` and `by_labels` replace means of methods under single conditions.
+    """
     schedules = schedules or {"gradual": "gradual", "stacked": "stacked"}
-    judged = next(iter(schedules))
-    nets = {s: ours if s == judged else stacked for s in schedules}
-    means = nets | dict.fromkeys(REBUILDERS, simple) | {"column_mean": mean}
-    denoising = {
-        "judged": judged,
-        "schedules": list(schedules),
-        "troubles": list(TROUBLES),
-        "errors": [],
-        "differences": [],
-    }
-    for k, trouble in enumerate((*TROUBLES, OVERALL)):
-        here = means
-        if one_trouble is not None and trouble != OVERALL:
-            # another simple method for each
-            here = means | {REBUILDERS[k % len(REBUILDERS)]: one_trouble}
-        values = errors_around(here, n_splits, k, spread)
-        denoising["errors"] += rows_of(values, SHARE, trouble=trouble)
-        denoising["differences"] += differences(
-            values, judged, SHARE, TINY, trouble=trouble
-        )
-    numeric = list(columns[:-1])
-    denoising["columns"] = [{"names": numeric}] + [
-        {
-            "method": method,
-            "trouble": trouble,
-            "errors": [float(e) * (j + 1) for j in range(len(numeric))],
-        }
-        for method, e in means.items()
-        for trouble in TROUBLES
-    ]
-    downstream = None
-    kinds = dict.fromkeys(schedules, "network") | dict.fromkeys(REBUILDERS, "rebuilder")
+    judged, numeric = next(iter(schedules)), list(columns[:-1])
+    options = {"n_splits": n_splits, "spread": spread, "row_spread": row_spread}
+    records = []
+    means = {s: ours if s == judged else stacked for s in schedules}
+    means |= dict.fromkeys(RESTORERS, simple) | {"column_mean": mean}
+    for k, condition in enumerate((*CORRUPTIONS, OVERALL)):
+        here = means | ({"imputer": imputer} if condition in GAPS else {})
+        here |= (by_corruption or {}).get(condition, {})
+        found = records_around(here, DENOISING, condition, ERROR, seed=k, **options)
+        records += found
+        if condition != OVERALL:
+            records += [
+                Record(COLUMNS, r.method, condition, r.split, c, r.value * (j + 1))
+                for r in found
+                for j, c in enumerate(numeric)
+            ]
+    kinds = dict.fromkeys(schedules, "network") | dict.fromkeys(RESTORERS, "restorer")
+    kinds["imputer"] = "restorer"
     if task is not None:
+        counts = ("all",) if task == "anomaly" else counts
         before = "detector_" if task == "anomaly" else ""
+        baselines = DETECTORS if task == "anomaly" else PREDICTORS
+        means = {before + s: ours_downstream for s in schedules}
+        means |= dict.fromkeys(baselines, baselines_downstream)
+        means["constant"] = constant
+        if task != "anomaly":
+            means |= {"linear_codes": 0.3, "untrained": untrained}
+        kind = "detector" if task == "anomaly" else "predictor"
+        kinds |= dict.fromkeys(baselines, kind)
+        kinds |= {"untrained": "untrained"} if task != "anomaly" else {}
         if task == "anomaly":
-            counts, rivals = ("all",), (*DETECTORS, "constant")
             kinds |= {before + s: "our_detector" for s in schedules}
-            kinds |= dict.fromkeys(rivals, "detector")
-            extra = {}
-        else:
-            rivals = (*PREDICTORS, "constant")
-            extra = {"linear_codes": 0.3, "untrained": untrained}
-            kinds |= dict.fromkeys(rivals, "predictor") | {"untrained": "untrained"}
-        downstream = {
-            "task": task,
-            "measure": MEASURES[task],
-            "judged": before + judged,
-            "schedules": [before + s for s in schedules],
-            "labels": list(counts),
-            "errors": [],
-            "differences": [],
-        }
-        means = {before + s: ours_downstream for s in schedules} | extra
-        means |= dict.fromkeys(rivals, rivals_downstream) | {"constant": constant}
         for k, count in enumerate(counts):
-            values = errors_around(means, n_splits, 100 + k, spread)
-            downstream["errors"] += rows_of(values, SHARE, labels=count)
-            downstream["differences"] += differences(
-                values, before + judged, SHARE, TINY, labels=count
-            )
+            here = means | (by_labels or {}).get(count, {})
+            for measure in MEASURES[task]:
+                records += records_around(
+                    here, DOWNSTREAM, count, measure, seed=100 + k, **options
+                )
+    costs = {"fit_seconds": 1.25, "cpu_seconds": 1.2, "rows_per_second": 54_321.0}
+    size = {"weight_updates": 1875.0, "parameters": 840.0, "size_bytes": 3360.0}
+    for method, kind in kinds.items():
+        every = costs | (size if kind == "network" else {})
+        every |= {"peak_bytes": 12_345_678.0} if method == judged else {}
+        records += [Record(RESOURCES, method, kind, 0, *item) for item in every.items()]
     plan = Plan(
         *(1000, 50, tuple(schedules), n_planned or n_splits, (100, 300, 0)),
         left_out=tuple(left_out),
     )
+    line = np.linspace(0, 1, 60).tolist()
     content = {
         "schema": SCHEMA,
         "finished": n_planned is None,
@@ -164,6 +171,7 @@ def make_content(
                 "known": 1000,
             },
             "in_time": in_time,
+            "in_order": in_time,
             "groups": groups,
             "findings": list(findings),
         },
@@ -172,21 +180,33 @@ def make_content(
         "splits": [
             {"train": 800, "test": 200, "repeated": repeated} for _ in range(n_splits)
         ],
-        "denoising": denoising,
-        "downstream": downstream,
-        "resources": [
-            {"kind": kind, "method": method, "fit_seconds": 1.25, "cpu_seconds": 1.2}
-            | {"rows_per_second": 54_321.0, "peak_bytes": None}
-            | (
-                {"weight_updates": 1875.0, "parameters": 840.0, "size_bytes": 3360.0}
-                if kind == "network"
-                else {}
-            )
-            for method, kind in kinds.items()
-        ],
+        "schedules": list(schedules),
+        "corruptions": list(CORRUPTIONS),
+        "task": None
+        if task is None
+        else {"kind": task, "measures": MEASURES[task], "labels": list(counts)},
         "warnings": ["it did not converge & stopped"],
+        "pictures": {
+            "traces": {
+                c: {
+                    "column": columns[0],
+                    "true": line,
+                    "corrupted": [None, *line[1:]],
+                    "restored": [
+                        {"method": m, "values": line} for m in (judged, *RESTORERS)
+                    ],
+                }
+                for c in FAULTS
+            },
+            "predictions": [
+                {"method": m, "actual": line, "predicted": line}
+                for m in (judged, *PREDICTORS)
+            ]
+            if task == "regression"
+            else [],
+        },
     }
-    content["resources"][0]["peak_bytes"] = 12_345_678.0
+    content |= views(records, content, SHARE)
     content["verdict"] = judge(content)
     # as it comes from a file
     return json.loads(json.dumps(content))
@@ -204,9 +224,9 @@ EVERY_FINDING = (
     finding("many_categories", ["text"]),
     finding("infinite", ["x"]),
     finding("duplicate_rows", rows=12, share=0.012),
-    finding("telling_column", ["leak"], scores=[0.997]),
+    finding("leaking_column", ["leak"], scores=[0.997]),
     finding("unlabelled_rows", rows=300),
-    finding("rows_in_order", correlation=0.9),
+    finding("rows_in_order"),
 )
 EVERY_CUT = (
     ("schedules", ["gradual", "stacked", "joint"], ["gradual", "stacked"]),
@@ -216,21 +236,26 @@ EVERY_CUT = (
     ("label_counts", [100, 300, 1000, 0], [100, 0]),
 )
 
-#: Reports that differ in all that the words and the page must cope with.
+#: Reports that differ in all that the texts and the page must cope with.
 CONTENTS = {
     "worth": make_content(),
     "unsure": make_content(ours=0.45, ours_downstream=0.18, spread=0.3),
-    "not_worth": make_content(ours=0.7, ours_downstream=0.3, stacked=0.6),
-    "nothing": make_content("regression", ours=1.02, simple=1.0, ours_downstream=0.3),
+    "not_worth": make_content(ours=0.7, imputer=0.7, ours_downstream=0.3, stacked=0.6),
+    "nothing": make_content(
+        "regression",
+        ours=1.02,
+        imputer=1.02,
+        simple=1.01,
+        stacked=1.03,
+        ours_downstream=0.3,
+    ),
     "anomaly": make_content("anomaly", in_time=True, repeated=3),
-    "all_round": make_content(ours_downstream=0.3, one_trouble=0.4),
     "chance": make_content(constant=0.15),
     "no_target": make_content(None, groups=12, left_out=EVERY_CUT),
-    "not_shown": make_content(None, ours=0.6, simple=0.6, stacked=0.6, spread=0.3),
-    "one_split": make_content(n_splits=1, ours=0.7),
-    "one_split_of_noise": make_content(
-        "regression", ours=1.02, simple=1.0, spread=0.001, n_splits=1
+    "not_shown": make_content(
+        None, ours=0.6, imputer=0.6, simple=0.6, stacked=0.6, spread=0.3
     ),
+    "one_split": make_content(n_splits=1, ours=0.7),
     "interrupted": make_content(n_splits=1, n_planned=5),
     "findings": make_content(findings=EVERY_FINDING, left_out=EVERY_CUT),
     "zero": make_content("anomaly", ours_downstream=1e-15, spread=20.0),

@@ -66,8 +66,8 @@ class Bar:
 
     def done(self, unit: Any, result: dict[str, Any]) -> None:
         """Show what a unit has found."""
-        if "rebuild" in result:
-            errors = [found["error"] for found in result["rebuild"].values()]
+        errors = [r.value for r in result["records"] if r.experiment == "denoising"]
+        if errors:
             self._errors.setdefault(unit.method, []).append(float(np.mean(errors)))
         so_far = ", ".join(
             f"{method} {np.mean(values):.3f}"

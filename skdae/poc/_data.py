@@ -1,4 +1,4 @@
-"""The table of a proof of concept: what is used of it, and what is odd about it."""
+"""The table of a proof of concept: the part that is used, and findings about it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,15 +18,14 @@ from skdae._column_types import (
     split_columns,
 )
 from skdae._files import close_names
-from skdae._outlier._ranks import neighbour_correlation
+from skdae.timeseries import time_order
 
-#: Kinds of columns that are left out.
+#: Kinds of columns that are not used.
 LEFT_OUT = ("empty", "constant", "date_time", "id_like")
 TASKS = ("classification", "regression", "anomaly")
-LEAST_ROWS = 50
-LEAST_PER_CLASS = 10
-TELLING = 0.98  # score of one column alone at the target that is suspicious
-IN_ORDER = 0.5  # correlation of neighbouring rows above which they follow each other
+MIN_ROWS = 50
+MIN_PER_CLASS = 10
+LEAK_SCORE = 0.98  # held-out score of one column alone that suggests a leak
 LEAK_ROWS = 2_000  # rows on which single columns are tried
 
 
@@ -49,7 +48,9 @@ class Data:
     y: np.ndarray | None  # classes as whole numbers, or float; anomalies are 1
     classes: tuple[str, ...] = ()
     groups: np.ndarray | None = None
-    in_time: bool = False
+    in_time: bool = False  # times were given, and the rows are sorted by them
+    in_order: bool = False  # neighbouring rows follow each other in time
+    places: np.ndarray | None = None  # of a row in its group, in the whole table
     target: str | None = None
     findings: tuple[Finding, ...] = ()
 
@@ -64,6 +65,18 @@ class Data:
         if self.y is None:
             return np.zeros(len(self.X), dtype=bool)
         return ~np.isnan(self.y)
+
+    @property
+    def runs(self) -> np.ndarray:
+        """Return for each row the run of consecutive rows it belongs to, (n_rows,)."""
+        n_rows = len(self.X)
+        groups = np.zeros(n_rows, dtype=int) if self.groups is None else self.groups
+        places = np.arange(n_rows) if self.places is None else self.places
+        order = np.lexsort((places, groups))
+        breaks = (np.diff(groups[order]) != 0) | (np.diff(places[order]) != 1)
+        runs = np.empty(n_rows, dtype=int)
+        runs[order] = np.concatenate([[0], np.cumsum(breaks)])
+        return runs
 
     @property
     def strata(self) -> np.ndarray:
@@ -89,6 +102,7 @@ class Data:
             X=self.X.iloc[rows].reset_index(drop=True),
             y=None if self.y is None else self.y[rows],
             groups=None if self.groups is None else self.groups[rows],
+            places=None if self.places is None else self.places[rows],
         )
 
 
@@ -111,10 +125,10 @@ def prepare(
     _, groups = _column(table, groups, "groups")
     taken = [v for v in (y_given, time_given, groups_given) if isinstance(v, str)]
     table = table.drop(columns=list(set(taken)))
-    if len(table) < LEAST_ROWS:
+    if len(table) < MIN_ROWS:
         raise ValueError(
             f"X has {len(table)} rows and a proof of concept needs at least "
-            f"{LEAST_ROWS}: with fewer no difference can be told from chance; add rows."
+            f"{MIN_ROWS}: with fewer no difference can be told from chance; add rows."
         )
     findings: list[Finding] = []
     if time is not None:
@@ -145,11 +159,22 @@ def prepare(
         y,
         classes,
         groups,
-        time is not None,
-        target_name,
+        in_time=time is not None,
+        places=_places(groups, len(columns)),
+        target=target_name,
     )
+    numbers = columns[numeric].to_numpy(dtype=float)
+    is_ordered = data.in_time or time_order(numbers, groups).is_ordered
+    data = replace(data, in_order=is_ordered)
     findings += leaks(data)
     return replace(data, findings=tuple(findings))
+
+
+def _places(groups: np.ndarray | None, n_rows: int) -> np.ndarray:
+    """Return the place of each row in its group."""
+    if groups is None:
+        return np.arange(n_rows)
+    return pd.Series(groups).groupby(groups).cumcount().to_numpy()
 
 
 # --- columns --------------------------------------------------------------------------
@@ -268,7 +293,7 @@ def _target(
     if values.nunique() == 1:
         raise ValueError(
             f"{called} has one value only ({values.tolist()[0]!r}) and must have at "
-            "least two; choose another column, or leave the target away."
+            "least two; choose another column, or omit the target."
         )
     is_number = is_numeric(series)
     if task == "auto":
@@ -290,10 +315,10 @@ def _target(
         is_anomaly, normal_first = _anomalies(codes, classes, called)
         return task, is_anomaly, classes if normal_first else classes[::-1]
     counts = np.bincount(codes[known].astype(int))
-    if counts.min() < LEAST_PER_CLASS:
+    if counts.min() < MIN_PER_CLASS:
         raise ValueError(
             f"{called} has {_counted_rows(counts.min())} of "
-            f"{classes[counts.argmin()]!r} and needs at least {LEAST_PER_CLASS} of "
+            f"{classes[counts.argmin()]!r} and needs at least {MIN_PER_CLASS} of "
             "each class, so that every split has some; merge rare classes, or set "
             "task='regression' for quantities."
         )
@@ -322,24 +347,22 @@ def _anomalies(
         if counts[1] > counts[0]:
             codes, normal_first = 1 - codes, False
     n_anomalies = int(np.nansum(codes))
-    if n_anomalies < LEAST_PER_CLASS:
+    if n_anomalies < MIN_PER_CLASS:
         raise ValueError(
             f"{called} has {n_anomalies} anomalies and needs at least "
-            f"{LEAST_PER_CLASS} to be scored by; label more, or leave the target away."
+            f"{MIN_PER_CLASS} to be scored by; label more, or omit the target."
         )
     return codes, normal_first
 
 
-# --- what would make the results too good ---------------------------------------------
+# --- what would make the results optimistic -------------------------------------------
 
 
 def leaks(data: Data) -> list[Finding]:
     """Return what makes results better than they will be in use."""
     findings = []
-    if data.groups is None and not data.in_time:
-        follow = neighbour_correlation(data.X[list(data.numeric)].to_numpy(float))
-        if follow > IN_ORDER:
-            findings.append(Finding("rows_in_order", numbers={"correlation": follow}))
+    if data.in_order and data.groups is None and not data.in_time:
+        findings.append(Finding("rows_in_order"))
     repeated = int(data.X.duplicated().sum())
     if repeated:
         share = repeated / len(data.X)
@@ -348,11 +371,11 @@ def leaks(data: Data) -> list[Finding]:
         )
     if data.y is None:
         return findings
-    telling = _telling_columns(data)
-    if telling:
+    leaking = _leaking_columns(data)
+    if leaking:
         findings.append(
             Finding(
-                "telling_column", tuple(telling), {"scores": list(telling.values())}
+                "leaking_column", tuple(leaking), {"scores": list(leaking.values())}
             )
         )
     missing = int((~data.known).sum())
@@ -361,7 +384,7 @@ def leaks(data: Data) -> list[Finding]:
     return findings
 
 
-def _telling_columns(data: Data) -> dict[str, float]:
+def _leaking_columns(data: Data) -> dict[str, float]:
     """Return columns from which a small tree alone tells the target, with its score."""
     rows = np.flatnonzero(data.known)
     rows = np.random.default_rng(0).permutation(rows)[:LEAK_ROWS]
@@ -384,6 +407,6 @@ def _telling_columns(data: Data) -> dict[str, float]:
             column = pd.Series(pd.factorize(column)[0], dtype=float)
         values = column.fillna(column.median()).to_numpy().reshape(-1, 1)
         score = float(cross_val_score(tree, values, y, scoring=scoring, cv=3).mean())
-        if score >= TELLING:
+        if score >= LEAK_SCORE:
             found[name] = score
     return found

@@ -1,53 +1,313 @@
-"""Experiment 2: the downstream task, from pretrained weights, codes and raw columns."""
+"""Experiment 2: the task on the target, by our estimators and by the usual methods."""
 
 import warnings
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.covariance import LedoitWolf
+from sklearn.decomposition import PCA
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    IsolationForest,
+)
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from skdae._outlier._detector import GradualDAEOutlierDetector, default_transformer
 from skdae._supervised import GradualDAEClassifier, GradualDAERegressor
 from skdae._transformer import GradualDAETransformer
-from skdae.poc._costs import rows_per_second, timed
 from skdae.poc._data import Data
-from skdae.poc._predictors import (
-    DETECTORS,
-    PREDICTORS,
-    anomaly_errors,
-    error_name,
-    linear_model,
-    prediction_error,
+from skdae.poc._denoising import (
+    NetworkRestorer,
+    features,
+    inliers,
+    restore_results,
 )
-from skdae.poc._setting import Result, Setting, Unit
+from skdae.poc._plan import Setting, Unit
+from skdae.poc._resources import cost_records, network_size, rows_per_second, timed
+from skdae.poc._results import DOWNSTREAM, Record, jackknife, row_folds
 
+UNTRAINED, CODES, OUR_DETECTOR = "untrained", "linear_codes", "detector_"
+ALL = "all"  # condition: every label there is
 PER_CLASS = 2  # labelled rows of each class, whatever the number of labels
+RARE = 0.1  # share of the rarer of two classes below which accuracy says little
+PCA_SHARE = 0.99  # of the variance that the axes keep
+N_NEIGHBORS = 5
+STRENGTHS = np.logspace(-2, 4, 7)  # of the ridge penalty, chosen within training rows
+PICTURED = 300  # test rows of the plot of predictions
 # what suits a random encoder best: all of it learns at the full rate from the start
 FROM_SCRATCH: dict[str, Any] = {"encoder_rate": 1.0, "unfreezing": "joint"}
+MIN_PROBABILITY = 1e-6  # in the logarithmic loss
 
 
-def labelled_rows(setting: Setting, split: int, train: Data) -> list[tuple[int, Data]]:
+# --- measures, the lower the better ---------------------------------------------------
+
+
+def primary_measure(data: Data) -> str:
+    """Return the measure by which methods are compared."""
+    if data.task == "regression":
+        return "rmse"
+    if data.task == "anomaly":
+        return "one_minus_auroc"
+    counts = data.class_counts
+    rare = len(counts) == 2 and counts.min() < RARE * counts.sum()
+    return "one_minus_average_precision" if rare else "share_wrong"
+
+
+def rmse(y: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the root mean squared error."""
+    return float(np.sqrt(np.mean((predicted - y) ** 2)))
+
+
+def share_wrong(y: np.ndarray, p: np.ndarray, classes: np.ndarray) -> float:
+    """Return the share of rows whose likeliest class is not theirs."""
+    return float(np.mean(classes[p.argmax(axis=1)] != y))
+
+
+def log_loss(y: np.ndarray, p: np.ndarray, classes: np.ndarray) -> float:
+    """Return the mean negative logarithm of the probability of the class."""
+    own = (p * (y[:, None] == classes)).sum(axis=1)  # 0 for a class never seen
+    return float(-np.log(np.clip(own, MIN_PROBABILITY, 1)).mean())
+
+
+def one_minus_auroc(y: np.ndarray, p: np.ndarray, classes: np.ndarray) -> float:
+    """Return 1 - AUC of each class against the others, the mean over classes."""
+    missed = [
+        1 - roc_auc_score(y == c, p[:, k])
+        for k, c in enumerate(classes)
+        if 0 < (y == c).sum() < len(y)
+    ]
+    return float(np.mean(missed)) if missed else 0.5
+
+
+def one_minus_average_precision(
+    y: np.ndarray, p: np.ndarray, classes: np.ndarray
+) -> float:
+    """Return 1 - average precision of the last class."""
+    if not (y == classes[-1]).any():
+        return 1.0
+    return 1 - float(average_precision_score(y == classes[-1], p[:, -1]))
+
+
+#: Measures of class probabilities.
+MEASURES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
+    "share_wrong": share_wrong,
+    "log_loss": log_loss,
+    "one_minus_auroc": one_minus_auroc,
+    "one_minus_average_precision": one_minus_average_precision,
+}
+
+
+def task_measures(data: Data) -> list[str]:
+    """Return the measures of a task, the one that decides first."""
+    first = primary_measure(data)
+    if data.task == "regression":
+        return [first]
+    if data.task == "anomaly":
+        return [first, "one_minus_average_precision"]
+    others = ["share_wrong", "one_minus_auroc", "log_loss"]
+    return [first, *(name for name in others if name != first)]
+
+
+def prediction_records(
+    data: Data, method: str, condition: str, split: int, model: Any, test: Data
+) -> list[Record]:
+    """Return the errors of a fitted estimator on test rows."""
+    folds = row_folds(test)
+    y = np.asarray(test.y)
+    if data.task == "regression":
+        predicted = model.predict(test.X)
+        found = {"rmse": jackknife(lambda keep: rmse(y[keep], predicted[keep]), folds)}
+    else:
+        # the rarest class last: average precision is that of the last one
+        classes = np.asarray(model.classes_)
+        order = np.argsort(-data.class_counts[classes.astype(int)], kind="stable")
+        p, classes = model.predict_proba(test.X)[:, order], classes[order]
+        found = {
+            name: jackknife(partial(_score, name, y, p, classes), folds)
+            for name in task_measures(data)
+        }
+    return [
+        Record(DOWNSTREAM, method, condition, split, name, *values)
+        for name, values in found.items()
+    ]
+
+
+def _score(
+    name: str, y: np.ndarray, p: np.ndarray, classes: np.ndarray, keep: np.ndarray
+) -> float:
+    return MEASURES[name](y[keep], p[keep], classes)
+
+
+def anomaly_records(unit: Unit, scores: np.ndarray, test: Data) -> list[Record]:
+    """Return the errors of anomaly scores of rows, the higher the more anomalous."""
+    y, folds, classes = np.asarray(test.y), row_folds(test), np.array([0.0, 1.0])
+    p = np.column_stack([-scores, scores])
+    return [
+        Record(
+            DOWNSTREAM,
+            unit.method,
+            ALL,
+            unit.split,
+            name,
+            *jackknife(partial(_score, name, y, p, classes), folds),
+        )
+        for name in ("one_minus_auroc", "one_minus_average_precision")
+    ]
+
+
+# --- the usual methods ----------------------------------------------------------------
+
+
+def linear_model(data: Data) -> Any:
+    """A linear model; the penalty of the ridge is chosen within the training rows."""
+    if data.task == "regression":
+        return RidgeCV(STRENGTHS)
+    return LogisticRegression(max_iter=1000)
+
+
+def on_raw(data: Data) -> Any:
+    """A linear model on the standardised table."""
+    return make_pipeline(features(data, fill=True), linear_model(data))
+
+
+def on_pca(data: Data) -> Any:
+    """A linear model on principal axes that were learned from all training rows."""
+    axes = make_pipeline(features(data, fill=True), PCA(PCA_SHARE, svd_solver="full"))
+    return make_pipeline(FrozenEstimator(axes.fit(data.X)), linear_model(data))
+
+
+def boosting(data: Data) -> Any:
+    """Gradient boosting on the table, text as categories."""
+    categorical = list(data.categorical)
+    parameters: dict[str, Any] = {"random_state": 0}
+    kind = (
+        HistGradientBoostingRegressor
+        if data.task == "regression"
+        else HistGradientBoostingClassifier
+    )
+    if not categorical:
+        return kind(**parameters)
+    coded = OrdinalEncoder(
+        handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=250
+    )
+    columns = make_column_transformer(
+        (coded, categorical), remainder="passthrough", verbose_feature_names_out=False
+    )
+    places = list(range(len(categorical)))
+    return make_pipeline(columns, kind(categorical_features=places, **parameters))
+
+
+def constant(data: Data) -> Any:
+    """The shares of the classes, or the mean, for every row."""
+    return DummyRegressor() if data.task == "regression" else DummyClassifier()
+
+
+#: Estimators to be fitted on labelled rows, made from all training rows.
+PREDICTORS: dict[str, Callable[[Data], Any]] = {
+    "constant": constant,
+    "linear_raw": on_raw,
+    "linear_pca": on_pca,
+    "boosting": boosting,
+}
+
+
+class Score(Protocol):
+    """Anomaly scores of rows, the higher the more anomalous."""
+
+    def __call__(self, X: pd.DataFrame) -> np.ndarray: ...
+
+
+def _prepared(normal: Data) -> tuple[Any, np.ndarray]:
+    prepare = features(normal, fill=True).fit(normal.X)
+    return prepare, prepare.transform(normal.X)
+
+
+def forest(normal: Data, seed: int) -> Score:
+    """An isolation forest on the table."""
+    prepare, Z = _prepared(normal)
+    model = IsolationForest(n_estimators=200, random_state=seed).fit(Z)
+    return lambda X: -model.score_samples(prepare.transform(X))
+
+
+def mahalanobis(normal: Data, seed: int) -> Score:
+    """The distance from the mean under a shrunk covariance."""
+    prepare, Z = _prepared(normal)
+    model = LedoitWolf().fit(Z)
+    return lambda X: model.mahalanobis(prepare.transform(X))
+
+
+def neighbours(normal: Data, seed: int) -> Score:
+    """The mean distance to the nearest normal rows."""
+    prepare, Z = _prepared(normal)
+    search = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(Z))).fit(Z)
+    return lambda X: search.kneighbors(prepare.transform(X))[0].mean(axis=1)
+
+
+def pca_residual(normal: Data, seed: int) -> Score:
+    """The squared distance from the plane that holds most of the variance."""
+    prepare, Z = _prepared(normal)
+    plane = PCA(0.9, svd_solver="full").fit(Z)
+
+    def residual(X: pd.DataFrame) -> np.ndarray:
+        rows = prepare.transform(X)
+        missed = rows - plane.inverse_transform(plane.transform(rows))
+        return (missed**2).sum(axis=1)
+
+    return residual
+
+
+def same(normal: Data, seed: int) -> Score:
+    """The same for every row: chance."""
+    return lambda X: np.zeros(len(X))
+
+
+#: Anomaly scores, learned from the normal training rows with a seed.
+DETECTORS: dict[str, Callable[[Data, int], Score]] = {
+    "constant": same,
+    "isolation_forest": forest,
+    "mahalanobis": mahalanobis,
+    "nearest_rows": neighbours,
+    "pca_residual": pca_residual,
+}
+
+
+# --- labelled rows and our estimators -------------------------------------------------
+
+
+def labelled_rows(setting: Setting, split: int, train: Data) -> list[tuple[str, Data]]:
     """Return rows with a label for each count; the smaller sets are in the larger.
 
-    The count 0 stands for all of them. The first ones have `PER_CLASS` rows of each
-    class, the others come at random.
+    The first ones have `PER_CLASS` rows of each class, the others come at random.
     """
     rows = np.flatnonzero(train.known)
     draw = np.random.default_rng([setting.seed, split, 3])
     rows = draw.permutation(rows)
     if train.task == "classification":
-        place = pd.Series(train.y[rows]).groupby(train.y[rows]).cumcount()  # type: ignore[index]
+        y = train.target_of(rows)
+        place = pd.Series(y).groupby(y).cumcount()
         rows = rows[np.argsort(place.to_numpy() >= PER_CLASS, kind="stable")]
     most = setting.label_counts[-1]  # as many as there are, where the split has fewer
     counts = [n for n in setting.label_counts if n < len(rows) or n == most]
-    return [(n, train.take(np.sort(rows[: n or None]))) for n in counts]
+    return [(condition(n), train.take(np.sort(rows[: n or None]))) for n in counts]
 
 
-def known_rows(test: Data) -> Data:
+def condition(n_labels: int) -> str:
+    """Return what a number of labels is called in the result table; 0 is all."""
+    return str(n_labels) if n_labels else ALL
+
+
+def labelled(test: Data) -> Data:
     """Return the test rows with a target."""
     return test.take(np.flatnonzero(test.known))
 
@@ -55,7 +315,7 @@ def known_rows(test: Data) -> Data:
 def fine_tuned(
     setting: Setting, dae: Any, known: Data, seed: int, **params: Any
 ) -> Any:
-    """Return our estimator on the rows with a label."""
+    """Return our estimator, fitted on labelled rows."""
     kind: Any = (
         GradualDAERegressor
         if setting.data.task == "regression"
@@ -75,36 +335,13 @@ def on_codes(setting: Setting, dae: GradualDAETransformer, known: Data) -> Any:
     return model.fit(known.X, known.y)
 
 
-def _fitted(model: Any, known: Data) -> Any:
-    return model.fit(known.X, known.y)
-
-
-def run_predictor(setting: Setting, unit: Unit) -> Result:
-    """A rival of experiment 2, for each number of labels."""
-    train, test = setting.rows(unit.split)
-    test, error = known_rows(test), error_name(setting.data)
-    found: dict[str, float] = {}
-    costs: dict[str, float] = {}
-    for n, known in labelled_rows(setting, unit.split, train):
-        model, costs = timed(
-            partial(_fitted, PREDICTORS[unit.method](train, known), known)
-        )
-        found[str(n)] = prediction_error(setting.data, error, model, test)
-    costs["rows_per_second"] = rows_per_second(model.predict, test.X)
-    return {"predict": {unit.method: found}, "costs": costs}
-
-
-def run_detector(setting: Setting, unit: Unit) -> Result:
-    """A rival of experiment 2 where anomalies are sought."""
-    train, test = setting.rows(unit.split)
-    test = known_rows(test)
-    learn = partial(DETECTORS[unit.method], train, setting.seed_of(unit))
-    strangeness, costs = timed(learn)
-    costs["rows_per_second"] = rows_per_second(strangeness, test.X)
-    return {
-        "detect": {unit.method: anomaly_errors(strangeness(test.X), test)},
-        "costs": costs,
-    }
+def picture(setting: Setting, model: Any, test: Data) -> dict[str, list[float]]:
+    """Return predictions beside the truth, for a plot."""
+    if setting.data.task != "regression":
+        return {}
+    rows = test.take(np.arange(len(test.X))[:: -(-len(test.X) // PICTURED)])
+    pairs = {"actual": rows.y, "predicted": model.predict(rows.X)}
+    return {name: [float(f"{v:.5g}") for v in values] for name, values in pairs.items()}
 
 
 def detector_epochs(n_rows: int) -> int:
@@ -113,67 +350,113 @@ def detector_epochs(n_rows: int) -> int:
     return default_transformer(n_rows).max_iter * (n_folds - 1)
 
 
-def run_our_detector(setting: Setting, unit: Unit) -> Result:
-    """Our detector, whose networks are trained by a schedule."""
-    train, test = setting.rows(unit.split)
-    test = known_rows(test)
-    name = unit.method.removeprefix("detector_")
-    seed = setting.seed_of(unit)
-    epochs = default_transformer(len(train.X)).max_iter
-    network = setting.network(setting.schedules[name], train, seed, epochs)
-    # ranks are judged and no threshold: a rate that few rows can promise, in any order
-    model = GradualDAEOutlierDetector(network, false_alarm_rate=0.5, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Neighbouring rows", UserWarning)
-        model, costs = timed(partial(model.fit, train.X))
-    costs["rows_per_second"] = rows_per_second(model.score_samples, test.X)
-    return {
-        "detect": {
-            unit.method: anomaly_errors(-model.score_samples(test.X), test),
-        },
-        "costs": costs,
-    }
+# --- units ----------------------------------------------------------------------------
+
+Fit = Callable[[Data], Any]  # of labelled rows
 
 
-def network_predictions(
-    setting: Setting,
-    unit: Unit,
-    dae: GradualDAETransformer,
-    train: Data,
-    test: Data,
-    *,
-    with_codes: bool,
-) -> dict[str, dict[str, float]]:
-    """Return errors by method and number of labels."""
-    error, seed = error_name(setting.data), setting.seed_of(unit)
-    found: dict[str, dict[str, float]] = {unit.method: {}}
-    if with_codes:
-        found["linear_codes"] = {}
-    for n, known in labelled_rows(setting, unit.split, train):
-        model = fine_tuned(setting, dae, known, seed)
-        found[unit.method][str(n)] = prediction_error(setting.data, error, model, test)
-        if with_codes:
-            model = on_codes(setting, dae, known)
-            found["linear_codes"][str(n)] = prediction_error(
-                setting.data, error, model, test
+def _predicted(
+    setting: Setting, unit: Unit, train: Data, test: Data, methods: dict[str, Fit]
+) -> dict[str, Any]:
+    """Return errors and costs of fits for each number of labels."""
+    records: list[Record] = []
+    pictures: dict[str, Any] = {}
+    costs: dict[str, float] = {}
+    for labels, known in labelled_rows(setting, unit.split, train):
+        for method, fit in methods.items():
+            model, seconds = timed(partial(fit, known))
+            records += prediction_records(
+                setting.data, method, labels, unit.split, model, test
             )
+            if method == unit.method:
+                costs = seconds
+                last = model
+    if unit.split == 0:
+        pictures = picture(setting, last, test)
+    costs["rows_per_second"] = rows_per_second(lambda rows: last.predict(rows.X), test)
+    return {"records": records, "costs": costs, "predictions": pictures}
+
+
+def run_network(setting: Setting, unit: Unit) -> dict[str, Any]:
+    """Run a schedule: restored rows, and the task from the pretrained weights."""
+    train, test = setting.rows(unit.split)
+    seed, name = setting.seed_of(unit), unit.method
+    schedule = setting.schedules[name]
+    dae, costs = timed(
+        lambda: setting.network(schedule, train, seed, setting.max_iter).fit(train.X)
+    )
+    costs |= network_size(dae)
+    rows, model = inliers(setting, test), NetworkRestorer(dae)
+    costs["rows_per_second"] = rows_per_second(model.restore, rows)
+    found = restore_results(model, setting, unit, train, rows)
+    found["records"] += cost_records(unit, costs)
+    if setting.data.task in ("classification", "regression"):
+        methods: dict[str, Fit] = {
+            name: lambda known: fine_tuned(setting, dae, known, seed)
+        }
+        if name == next(iter(setting.schedules)):
+            methods[CODES] = lambda known: on_codes(setting, dae, known)
+        task = _predicted(setting, unit, train, labelled(test), methods)
+        found["records"] += task["records"]
+        found["predictions"] = task["predictions"]
     return found
 
 
-def run_untrained(setting: Setting, unit: Unit) -> Result:
-    """The same network as it was drawn, with that scaling, trained on labels alone."""
+def run_untrained(setting: Setting, unit: Unit) -> dict[str, Any]:
+    """Run the same network without pretraining, on labels alone."""
     train, test = setting.rows(unit.split)
     seed = setting.seed_of(unit)
     depth = len(np.atleast_1d(setting.transformer.hidden_layer_sizes))
     dae = setting.network("gradual", train, seed, depth)
-    dae.set_params(learning_rate_init=1e-12).fit(train.X)
-    test, error = known_rows(test), error_name(setting.data)
-    found: dict[str, float] = {}
-    costs: dict[str, float] = {}
-    for n, known in labelled_rows(setting, unit.split, train):
-        model, costs = timed(
-            partial(fine_tuned, setting, dae, known, seed, **FROM_SCRATCH)
-        )
-        found[str(n)] = prediction_error(setting.data, error, model, test)
-    costs["rows_per_second"] = rows_per_second(model.predict, test.X)
-    return {"predict": {unit.method: found}, "costs": costs}
+    dae.set_params(learning_rate_init=1e-12).fit(train.X)  # the scaling is learned
+    methods: dict[str, Fit] = {
+        unit.method: lambda known: fine_tuned(setting, dae, known, seed, **FROM_SCRATCH)
+    }
+    return _with_costs(unit, _predicted(setting, unit, train, labelled(test), methods))
+
+
+def run_predictor(setting: Setting, unit: Unit) -> dict[str, Any]:
+    """Run a usual method, for each number of labels."""
+    train, test = setting.rows(unit.split)
+
+    def fit(known: Data) -> Any:
+        return PREDICTORS[unit.method](train).fit(known.X, known.y)
+
+    found = _predicted(setting, unit, train, labelled(test), {unit.method: fit})
+    return _with_costs(unit, found)
+
+
+def _with_costs(unit: Unit, found: dict[str, Any]) -> dict[str, Any]:
+    records = found["records"] + cost_records(unit, found["costs"])
+    return {"records": records, "predictions": found["predictions"]}
+
+
+def run_detector(setting: Setting, unit: Unit) -> dict[str, Any]:
+    """Run a usual detector of anomalies."""
+    train, test = setting.rows(unit.split)
+    learn = partial(DETECTORS[unit.method], train, setting.seed_of(unit))
+    score, costs = timed(learn)
+    return _detected(unit, score, labelled(test), costs)
+
+
+def run_our_detector(setting: Setting, unit: Unit) -> dict[str, Any]:
+    """Run our detector, whose networks are trained by a schedule."""
+    train, test = setting.rows(unit.split)
+    seed = setting.seed_of(unit)
+    schedule = setting.schedules[unit.method.removeprefix(OUR_DETECTOR)]
+    epochs = default_transformer(len(train.X)).max_iter
+    network = setting.network(schedule, train, seed, epochs)
+    # ranks decide and no threshold: a rate that few rows can promise, in any order
+    model = GradualDAEOutlierDetector(network, false_alarm_rate=0.5, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Neighbouring rows", UserWarning)
+        model, costs = timed(partial(model.fit, train.X))
+    return _detected(unit, lambda X: -model.score_samples(X), labelled(test), costs)
+
+
+def _detected(
+    unit: Unit, score: Score, test: Data, costs: dict[str, float]
+) -> dict[str, Any]:
+    costs["rows_per_second"] = rows_per_second(lambda rows: score(rows.X), test)
+    records = anomaly_records(unit, score(test.X), test)
+    return {"records": records + cost_records(unit, costs)}

@@ -1,9 +1,10 @@
-"""What was found, as plain data: means, intervals and paired differences."""
+"""The report: what was found, as plain data, with its verdict."""
 
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timezone
 from functools import partial
@@ -13,23 +14,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from skdae._version import __version__
-from skdae.poc._cache import Cache
-from skdae.poc._plan import Plan
-from skdae.poc._predictors import error_name
-from skdae.poc._setting import Result, Setting, Unit
+from skdae.poc._data import Data
+from skdae.poc._denoising import CORRUPTIONS, IMPUTER
+from skdae.poc._downstream import (
+    CODES,
+    OUR_DETECTOR,
+    UNTRAINED,
+    condition,
+    task_measures,
+)
+from skdae.poc._page import catalogue, page, summary
+from skdae.poc._plan import Plan, Setting, Unit
+from skdae.poc._results import (
+    COLUMNS,
+    Record,
+    column_errors,
+    comparisons,
+    mean_costs,
+    mean_errors,
+    result_table,
+    to_columns,
+)
 from skdae.poc._splits import repeated_rows
-from skdae.poc._statistics import TINY, compare, interval
-from skdae.poc._troubles import TROUBLES
-from skdae.poc._units import units_of
-from skdae.poc._verdict import judge
-from skdae.poc._words_en import TEXTS
+from skdae.poc._verdict import BASELINE, CANDIDATE, JUDGED, SCHEDULE, judge
 
-SCHEMA = 1
+SCHEMA = 2
 PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
-OVERALL = "overall"  # the geometric mean of the errors under all troubles
-BySplit = dict[str, list[float | None]]  # method: one error per split
 
 
 class PoCReport:
@@ -40,24 +53,27 @@ class PoCReport:
     content : dict
         Everything that was found, as plain data: what :meth:`save` writes as JSON and
         what each number of the page comes from.
-    cache : Cache or None, default=None
-        Where the results lay during the run; :meth:`save` removes it.
+    cache : path or None, default=None
+        Folder with the results of finished units; :meth:`save` removes it.
 
     Attributes
     ----------
     content : dict
         The content given.
+    cache : path or None
+        The folder given, or None once it is removed.
     """
 
-    def __init__(self, content: dict[str, Any], cache: Cache | None = None) -> None:
+    def __init__(
+        self, content: dict[str, Any], cache: str | os.PathLike | None = None
+    ) -> None:
         self.content = content
-        self._cache = cache
+        self.cache = cache
 
     def __repr__(self) -> str:
-        """Return the short answer, and how much it rests on."""
         rows, splits = self.content["data"]["rows"], self.content["plan"]["n_splits"]
         name, answer = self.content["asked"]["name"], self.verdict[0]["answer"]
-        headline = TEXTS[f"headline.{answer}"]
+        headline = catalogue("en")[f"headline.{answer}"]
         return f"<PoCReport of {name!r}: {headline} ({rows} rows, {splits} splits)>"
 
     def __str__(self) -> str:
@@ -78,6 +94,16 @@ class PoCReport:
         """Answers to the questions of the proof of concept, with their numbers."""
         return self.content["verdict"]
 
+    @property
+    def results(self) -> pd.DataFrame:
+        """All that was measured, in long form.
+
+        Columns: experiment, method, condition (corruption, number of labels, or kind
+        of unit), split, measure, value, and replicates, the value with each tenth of
+        the test rows left out.
+        """
+        return pd.DataFrame(self.content["results"])
+
     @classmethod
     def load(cls, path: str | os.PathLike) -> "PoCReport":
         """Return the report of a JSON file that `save` has written.
@@ -95,13 +121,14 @@ class PoCReport:
         Raises
         ------
         ValueError
-            If the file was written by another version, or is no report.
+            If the file was written by another version, or is not a report.
         """
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         if content.get("schema") != SCHEMA:
             raise ValueError(
                 f"path={str(path)!r} has the schema {content.get('schema')!r} and must "
-                f"have {SCHEMA}: it was written by another version or is no report; "
+                f"have {SCHEMA}: it was written by another version or is not a "
+                "report; "
                 "run the proof of concept again."
             )
         return cls(content)
@@ -121,11 +148,11 @@ class PoCReport:
 
         Raises
         ------
+        ImportError
+            If a package of the extra ``poc`` is missing.
         ValueError
             If the language is unknown.
         """
-        from skdae.poc._words import summary
-
         return summary(self.content, lang)
 
     def to_html(self, lang: str = "en") -> str:
@@ -148,8 +175,6 @@ class PoCReport:
         ValueError
             If the language is unknown.
         """
-        from skdae.poc._page import page
-
         return page(self.content, lang)
 
     def save(self, path: str | os.PathLike, lang: str = "en") -> Path:
@@ -180,25 +205,39 @@ class PoCReport:
         html = self.to_html(lang)
         page.parent.mkdir(parents=True, exist_ok=True)
         data = page.with_suffix(".json")
-        text = json.dumps(self.content, indent=1, ensure_ascii=False, allow_nan=False)
-        data.write_text(text, encoding="utf-8")
+        data.write_text(to_json(self.content), encoding="utf-8")
         page.write_text(html, encoding="utf-8")
-        if self.finished and self._cache is not None:
-            self._cache.remove()
-            self._cache = None
+        if self.finished and self.cache is not None:
+            shutil.rmtree(self.cache)
+            self.cache = None
         return page
+
+
+def to_json(content: dict[str, Any]) -> str:
+    """Return the report as JSON, a line for each fact or row of a table."""
+    dump = partial(json.dumps, ensure_ascii=False, allow_nan=False)
+
+    def lines(value: Any) -> str:
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            return "[\n  " + ",\n  ".join(map(dump, value)) + "\n ]"
+        return dump(value)
+
+    facts = (f" {dump(key)}: {lines(value)}" for key, value in content.items())
+    return "{\n" + ",\n".join(facts) + "\n}\n"
 
 
 def assemble(
     setting: Setting,
     plan: Plan,
-    found: Mapping[Unit, Result],
+    found: Mapping[Unit, dict[str, Any]],
     asked: dict[str, Any],
+    whole_splits: int,
     finished: bool,
 ) -> dict[str, Any]:
     """Return all that was found, with the verdict."""
     splits = setting.splits[: plan.n_splits]
-    test_ratio = float(np.mean([len(s.test) / len(s.train) for s in splits]))
+    used = {unit: result for unit, result in found.items() if unit.split < len(splits)}
+    records = [Record(*r) for result in used.values() for r in result["records"]]
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "finished": finished,
@@ -206,29 +245,80 @@ def assemble(
         "asked": asked,
         "data": describe(setting),
         "plan": plan.to_dict(),
-        "whole_splits": whole_splits(setting, plan, found),
+        "whole_splits": whole_splits,
         "splits": [
             {
                 "train": len(s.train),
-                "test": min(len(s.test), setting.most_test_rows),
+                "test": min(len(s.test), setting.max_test_rows),
                 "repeated": repeated_rows(setting.data, s),
             }
             for s in splits
         ],
-        "denoising": denoising(setting, plan, found, test_ratio),
-        "downstream": downstream(setting, plan, found, test_ratio),
-        "resources": resources(setting, found),
-        "warnings": sorted({w for r in found.values() for w in r["warnings"]}),
+        "schedules": list(setting.schedules),
+        "corruptions": list(CORRUPTIONS),
+        "task": describe_task(setting),
+        "warnings": sorted({w for result in used.values() for w in result["warnings"]}),
     }
+    test_ratio = float(np.mean([len(s.test) / len(s.train) for s in splits]))
+    content |= views(records, content, test_ratio) | {"pictures": pictures(used)}
     return content | {"verdict": judge(content)}
 
 
-def whole_splits(setting: Setting, plan: Plan, found: Mapping[Unit, Result]) -> int:
-    """Return the number of splits on which all methods have been run."""
-    return sum(
-        all(u in found for u in units_of(setting, split) if u.kind != "memory")
-        for split in range(plan.n_splits)
-    )
+def views(
+    records: list[Record], content: dict[str, Any], test_ratio: float
+) -> dict[str, Any]:
+    """Return the result table as plain data, and its statistics."""
+    table = result_table(records)
+    costs = mean_costs(table)
+    uses = {row["method"]: row["kind"] for row in costs}
+    used = table.loc[table["experiment"] != "resources", "method"]
+    methods = [
+        {
+            "name": name,
+            "kind": uses.get(name, "predictor"),
+            "role": role_of(name, content),
+        }
+        for name in used.drop_duplicates()
+    ]
+    first = next(iter(content["schedules"]))
+    numeric = [c["name"] for c in content["data"]["columns"] if c["kind"] == "numeric"]
+    ours = [m["name"] for m in methods if m["role"] in (JUDGED, CANDIDATE)]
+    return {
+        "judged": first,
+        "methods": methods,
+        "test_ratio": test_ratio,
+        "results": to_columns(table[table["experiment"] != COLUMNS]),
+        "errors": mean_errors(table, test_ratio),
+        "comparisons": comparisons(table, ours, test_ratio),
+        "columns": column_errors(table, numeric),
+        "resources": costs,
+    }
+
+
+def role_of(method: str, content: dict[str, Any]) -> str:
+    """Return what a method is in the verdict."""
+    first, *others = content["schedules"]
+    if method in (first, OUR_DETECTOR + first):
+        return JUDGED
+    if method in (IMPUTER, UNTRAINED, CODES):
+        return CANDIDATE
+    ours = {*others, *(OUR_DETECTOR + name for name in others)}
+    return SCHEDULE if method in ours else BASELINE
+
+
+def pictures(found: Mapping[Unit, dict[str, Any]]) -> dict[str, Any]:
+    """Return traces by corruption, and predictions, of each method."""
+    traces: dict[str, Any] = {}
+    predictions: list[dict[str, Any]] = []
+    for unit, result in found.items():
+        for name, trace in result.get("traces", {}).items():
+            shared = {key: trace[key] for key in ("column", "true", "corrupted")}
+            entry = traces.setdefault(name, shared | {"restored": []})
+            one = {"method": unit.method, "values": trace["restored"]}
+            entry["restored"].append(one)
+        if result.get("predictions"):
+            predictions.append({"method": unit.method} | result["predictions"])
+    return {"traces": traces, "predictions": predictions}
 
 
 def made() -> dict[str, Any]:
@@ -244,206 +334,55 @@ def made() -> dict[str, Any]:
 
 
 def describe(setting: Setting) -> dict[str, Any]:
-    """Return what the table is."""
+    """Return the facts about the table."""
     data = setting.data
-    X = data.X
-    first = setting.splits[0]
-    train = X.iloc[first.train]
-    columns = [
-        {
-            "name": name,
-            "kind": "numeric" if name in data.numeric else "text",
-            "missing": float(X[name].isna().mean()),
-            "mean": _number(train[name].mean()) if name in data.numeric else None,
-            "deviation": (
-                _number(train[name].std(ddof=0)) if name in data.numeric else None
-            ),
-        }
-        for name in X.columns
-    ]
-    target: dict[str, Any] | None = None
-    if data.y is not None:
-        counts = None
-        if data.task != "regression":
-            counts = np.bincount(data.y[data.known].astype(int)).tolist()
-        target = {
-            "name": data.target,
-            "task": data.task,
-            "classes": list(data.classes),
-            "counts": counts,
-            "known": int(data.known.sum()),
-        }
+    train = data.X.iloc[setting.splits[0].train]
     return {
-        "rows": len(X),
-        "columns": columns,
-        "missing": float(X.isna().to_numpy().mean()),
-        "target": target,
+        "rows": len(data.X),
+        "columns": [_column(data, train, name) for name in data.X.columns],
+        "missing": float(data.X.isna().to_numpy().mean()),
+        "target": _target(data),
         "in_time": data.in_time,
+        "in_order": data.in_order,
         "groups": None if data.groups is None else len(np.unique(data.groups)),
         "findings": [asdict(f) | {"columns": list(f.columns)} for f in data.findings],
     }
 
 
+def _column(data: Data, train: pd.DataFrame, name: str) -> dict[str, Any]:
+    is_numeric = name in data.numeric
+    return {
+        "name": name,
+        "kind": "numeric" if is_numeric else "text",
+        "missing": float(data.X[name].isna().mean()),
+        "mean": _number(train[name].mean()) if is_numeric else None,
+        "deviation": _number(train[name].std(ddof=0)) if is_numeric else None,
+    }
+
+
+def _target(data: Data) -> dict[str, Any] | None:
+    if data.y is None:
+        return None
+    counts = None if data.task == "regression" else data.class_counts.tolist()
+    return {
+        "name": data.target,
+        "task": data.task,
+        "classes": list(data.classes),
+        "counts": counts,
+        "known": int(data.known.sum()),
+    }
+
+
+def describe_task(setting: Setting) -> dict[str, Any] | None:
+    """Return what experiment 2 measures, None without a target."""
+    if setting.data.task is None:
+        return None
+    return {
+        "kind": setting.data.task,
+        "measures": task_measures(setting.data),
+        "labels": [condition(n) for n in setting.label_counts or (0,)],
+    }
+
+
 def _number(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-# --- experiments ----------------------------------------------------------------------
-
-
-def by_split(
-    plan: Plan,
-    found: Mapping[Unit, Result],
-    pick: Callable[[Unit, Result], Mapping[str, float]],
-) -> BySplit:
-    """Return one value of each method per split, None where it was not run."""
-    values: BySplit = {}
-    for unit, result in found.items():
-        if unit.kind == "memory" or unit.split >= plan.n_splits:
-            continue
-        for method, value in pick(unit, result).items():
-            values.setdefault(method, [None] * plan.n_splits)[unit.split] = value
-    return values
-
-
-def rows_of(
-    values: BySplit, test_ratio: float, most: float = np.inf, **facts: Any
-) -> list[dict[str, Any]]:
-    """Return the mean of each method with its interval."""
-    return [
-        {"method": method}
-        | facts
-        | asdict(interval([v for v in errors if v is not None], test_ratio, most))
-        | {"by_split": errors}
-        for method, errors in values.items()
-    ]
-
-
-def differences(
-    values: BySplit, ours: str, test_ratio: float, floor: float, **facts: Any
-) -> list[dict[str, Any]]:
-    """Return how our method compares with every other method."""
-    found = []
-    for rival in values:
-        if ours not in values or ours == rival:
-            continue
-        pairs = [
-            (a, b)
-            for a, b in zip(values[ours], values[rival], strict=True)
-            if a is not None and b is not None
-        ]
-        if pairs:
-            a, b = zip(*pairs, strict=True)
-            result = compare(a, b, test_ratio, floor)
-            row = {"method": ours, "rival": rival} | facts | asdict(result)
-            row |= {"better": result.is_better, "worse": result.is_worse}
-            found.append(row)
-    return found
-
-
-def denoising(
-    setting: Setting, plan: Plan, found: Mapping[Unit, Result], test_ratio: float
-) -> dict[str, Any]:
-    """Return experiment 1."""
-    judged = next(iter(setting.schedules))
-    errors, compared = [], []
-    for trouble in (*TROUBLES, OVERALL):
-        values = by_split(plan, found, partial(rebuild_error, trouble))
-        errors += rows_of(values, test_ratio, trouble=trouble)
-        compared += differences(values, judged, test_ratio, TINY, trouble=trouble)
-    return {
-        "judged": judged,
-        "schedules": list(setting.schedules),
-        "troubles": list(TROUBLES),
-        "errors": errors,
-        "differences": compared,
-        "columns": column_errors(setting, found),
-    }
-
-
-def rebuild_error(trouble: str, unit: Unit, result: Result) -> Mapping[str, float]:
-    """Return the error of a unit under a trouble, or over all but the clean rows."""
-    if "rebuild" not in result:
-        return {}
-    errors = {name: row["error"] for name, row in result["rebuild"].items()}
-    if trouble != OVERALL:
-        return {unit.method: errors[trouble]}
-    logs = [np.log(max(e, TINY)) for name, e in errors.items() if name != "clean"]
-    return {unit.method: float(np.exp(np.mean(logs)))}
-
-
-def column_errors(setting: Setting, found: Mapping[Unit, Result]) -> list[dict]:
-    """Return the error of each column in the user's units, a mean over splits."""
-    numeric = setting.data.numeric
-    sums: dict[tuple[str, str], list[list[float | None]]] = {}
-    for unit, result in found.items():
-        for trouble, values in result.get("rebuild", {}).items():
-            sums.setdefault((unit.method, trouble), []).append(values["columns"])
-    rows = []
-    for (method, trouble), splits in sums.items():
-        array = np.array(splits, dtype=float)  # (n_splits, n_numeric), None is NaN
-        counts = (~np.isnan(array)).sum(axis=0)
-        means = np.nansum(array, axis=0) / np.maximum(counts, 1)
-        errors = [float(m) if n else None for m, n in zip(means, counts, strict=True)]
-        rows.append({"method": method, "trouble": trouble, "errors": errors})
-    return [{"names": list(numeric)}, *rows] if rows else []
-
-
-def downstream(
-    setting: Setting, plan: Plan, found: Mapping[Unit, Result], test_ratio: float
-) -> dict[str, Any] | None:
-    """Return experiment 2, None without a target."""
-    data = setting.data
-    if data.task is None:
-        return None
-    name = error_name(data)
-    # of a unit's results: errors by method, and by the key that is looked up
-    if data.task == "anomaly":
-        ours = [f"detector_{schedule}" for schedule in setting.schedules]
-        keys = {"all": ("detect", name)}
-    else:
-        ours = list(setting.schedules)
-        counts = map(str, setting.label_counts)
-        keys = {"all" if n == "0" else n: ("predict", n) for n in counts}
-    # a share of rows is known to about one row, and ends at all of them
-    floor, most = (
-        (TINY, np.inf) if name == "rmse" else (1 / setting.most_test_rows, 1.0)
-    )
-    errors, compared = [], []
-    for labels, (part, key) in keys.items():
-        values = by_split(plan, found, partial(task_error, part, key))
-        errors += rows_of(values, test_ratio, most, labels=labels)
-        compared += differences(values, ours[0], test_ratio, floor, labels=labels)
-    return {
-        "task": data.task,
-        "measure": name,
-        "judged": ours[0],
-        "schedules": ours,
-        "labels": list(keys),
-        "errors": errors,
-        "differences": compared,
-    }
-
-
-def task_error(part: str, key: str, unit: Unit, result: Result) -> Mapping[str, float]:
-    """Return what stands under a key in a part of a unit's results, by method."""
-    methods = result.get(part, {}).items()
-    return {method: errors[key] for method, errors in methods if key in errors}
-
-
-def resources(setting: Setting, found: Mapping[Unit, Result]) -> list[dict[str, Any]]:
-    """Return experiment 3: what each method takes, means over splits."""
-    costs: dict[tuple[str, str], list[Mapping[str, float]]] = {}
-    peaks: dict[tuple[str, str], float | None] = {}
-    for unit, result in found.items():
-        if unit.kind == "memory":
-            kind, method = unit.method.split(":")
-            peaks[kind, method] = result["peak_bytes"]
-        else:
-            costs.setdefault((unit.kind, unit.method), []).append(result["costs"])
-    rows = []
-    for (kind, method), values in costs.items():
-        row: dict[str, Any] = {"kind": kind, "method": method}
-        row |= {name: float(np.mean([v[name] for v in values])) for name in values[0]}
-        rows.append(row | {"peak_bytes": peaks.get((kind, method))})
-    return rows

@@ -1,52 +1,69 @@
 """Run the three experiments of a proof of concept."""
 
 import hashlib
+import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import shutil
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from numbers import Integral, Real
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import Memory, Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from threadpoolctl import threadpool_limits
 
 from skdae._transformer import GradualDAETransformer
 from skdae._version import __version__
-from skdae.noise import (
-    ComposedNoise,
-    GaussianNoise,
-    MaskingNoise,
-    PerRowNoise,
-)
-from skdae.poc._cache import Cache
+from skdae.noise import ComposedNoise
 from skdae.poc._data import TASKS, Data, prepare
+from skdae.poc._denoising import IMPUTER, TRAINING_NOISE, restorers, run_restorer
+from skdae.poc._downstream import (
+    DETECTORS,
+    OUR_DETECTOR,
+    PREDICTORS,
+    UNTRAINED,
+    detector_epochs,
+    fine_tuned,
+    run_detector,
+    run_network,
+    run_our_detector,
+    run_predictor,
+    run_untrained,
+)
 from skdae.poc._plan import (
-    MOST_ROWS,
-    MOST_SPLITS,
-    MOST_TEST_ROWS,
+    MAX_ROWS,
+    MAX_SPLITS,
+    MAX_TEST_ROWS,
     Plan,
+    Setting,
+    Unit,
     full_plan,
-    in_running_order,
     plan_for,
-    sample_rows,
     splits_in,
 )
-from skdae.poc._report import PoCReport, assemble, whole_splits
-from skdae.poc._setting import Result, Setting, Unit
-from skdae.poc._splits import make_splits
-from skdae.poc._units import run_unit, units_of
+from skdae.poc._report import PoCReport, assemble
+from skdae.poc._resources import run_memory, timed
+from skdae.poc._splits import in_running_order, make_splits, sample_rows
 from skdae.schedules import SCHEDULES
 
 DEFAULT_SCHEDULES = ("gradual", "stacked", "hybrid", "frozen", "joint")
+#: Whose memory is measured, beside the first schedule: the heaviest of the others.
+MEASURED = ("neighbors", "boosting", "isolation_forest", IMPUTER)
+HEAD = "run.json"  # facts about the run as a whole, in the cache
+
+Result = dict[str, Any]
 
 
 class Progress(Protocol):
-    """Who hears how far a run is."""
+    """Observer of a run."""
 
     def planned(self, plan: Plan, n_units: int, n_done: int) -> None:
         """The plan is made, or changed; so many of its units are done already."""
@@ -55,8 +72,8 @@ class Progress(Protocol):
         """A unit is done."""
 
 
-class Silence:
-    """Nobody hears."""
+class NullProgress:
+    """Observes nothing."""
 
     def planned(self, plan: Plan, n_units: int, n_done: int) -> None: ...
 
@@ -92,8 +109,8 @@ def run(
     groups=None,
     label_budget=None,
     minutes=10.0,
-    n_splits=MOST_SPLITS,
-    max_rows=MOST_ROWS,
+    n_splits=MAX_SPLITS,
+    max_rows=MAX_ROWS,
     memory=True,
     cache=None,
     resume=False,
@@ -102,13 +119,15 @@ def run(
     progress=None,
     name="table",
 ):
-    """Find out on a team's own table whether gradual denoising autoencoders pay.
+    """Find out on your own table whether gradual denoising autoencoders pay.
 
-    Three experiments on the same splits for all methods: how well rows with the
-    troubles of a plant are rebuilt; the downstream task, where there is a target, for
-    several numbers of labels; and what it costs. Networks of all schedules make
-    the same number of weight updates. Differences are paired, with intervals
-    corrected for the rows that splits share [1]_; no test row takes part in a choice.
+    Three experiments on the same splits for all methods: how well corrupted rows are
+    restored; the downstream task, where there is a target, for several numbers of
+    labels; and what it costs. Networks of all schedules make the same number of weight
+    updates. Differences are paired, with intervals that count splits, the training
+    rows they share [1]_ and test rows. The verdict is corrected for the number of
+    tests [2]_, holds for the labels there are, and recommends for each job whichever
+    method wins. No test row takes part in a choice.
 
     Parameters
     ----------
@@ -121,16 +140,18 @@ def run(
     task : {'auto', 'classification', 'regression', 'anomaly'}, default='auto'
         What the target is. 'auto': classes where it is text or has at most 20
         different whole numbers, numbers elsewhere. 'anomaly': two values, of which 1
-        (or the rarer one) marks anomalies; only other rows are learned from.
+        (or the rarer one) marks anomalies; only other rows are trained on.
     schedules : sequence of str or dict of str to str
-        Schedules to compare; the first is the one that is judged. A dict gives them
-        names of its own. Default: 'gradual', 'stacked', 'hybrid', 'frozen', 'joint'.
+        Schedules to compare; the verdict is about the first. A dict gives them names of
+        its own. Default: 'gradual', 'stacked', 'hybrid', 'frozen', 'joint'.
     transformer : GradualDAETransformer or None, default=None
         The network; its schedule, categories and seed are replaced. None: its defaults,
-        with Gaussian errors and lost cells as noise, more in some rows than in others.
+        with Gaussian errors and missing cells as noise, more in some rows than in
+        others.
     time : str, array-like of shape (n_samples,) or None, default=None
-        Times of the rows, or the name of their column. Rows are then learned from the
-        past and tested on what comes after.
+        Times of the rows, or the name of their column. Methods are then trained on the
+        past and tested on what comes after. None: where neighbouring rows resemble each
+        other, whole blocks of them are held out.
     groups : str, array-like of shape (n_samples,) or None, default=None
         Units (machines, batches, files) of which whole ones are held out.
     label_budget : int or None, default=None
@@ -141,23 +162,24 @@ def run(
     n_splits : int, default=10
         The most splits: repeated 5-fold cross-validation, or blocks of time.
     max_rows : int, default=20_000
-        The most rows; of more a random part is used.
+        The most rows; of more a random part is used, in blocks where rows are in time
+        order.
     memory : bool, default=True
         Whether to measure peak memory, each in a process of its own: some seconds.
     cache : path or None, default=None
-        Folder for the results of each method and split as they come, so that a killed
-        run goes on. It is removed by :meth:`PoCReport.save`.
+        Folder in which `joblib.Memory` keeps the results of finished units, so that a
+        killed run goes on. It is removed by :meth:`PoCReport.save`.
     resume : bool, default=False
         Whether to go on with the run in `cache`.
     n_jobs : int or None, default=None
         Processes; see joblib.
     random_state : int, default=0
-        Seed of splits, troubles and networks.
+        Seed of splits, corruptions and networks.
     progress : object or None, default=None
         Its methods ``planned(plan, n_units, n_done)`` and ``done(unit, result)`` are
         called as the run goes on.
     name : str, default='table'
-        What the table is called in the report.
+        Name of the table in the report.
 
     Returns
     -------
@@ -175,21 +197,20 @@ def run(
     References
     ----------
     .. [1] C. Nadeau and Y. Bengio, "Inference for the generalization error", 2003.
+    .. [2] S. Holm, "A simple sequentially rejective multiple test procedure", 1979.
 
     Examples
     --------
     >>> from skdae import poc
     >>> from skdae.datasets import make_sensor_data
     >>> plant = make_sensor_data(200, n_sensors=6, as_frame=True, random_state=0)
-    >>> report = poc.run(
-    ...     plant.data, schedules=("gradual", "stacked"), minutes=0.05, memory=False
-    ... )
+    >>> options = {"minutes": 0.01, "memory": False}
+    >>> report = poc.run(plant.data, schedules=["gradual"], **options)
     >>> report.finished
     True
     """
     started = perf_counter()
     schedules = check_schedules(schedules)
-    progress = Silence() if progress is None else progress
     data = prepare(X, y, task=task, time=time, groups=groups)
     network = default_network() if transformer is None else transformer
     asked = {
@@ -208,54 +229,52 @@ def run(
         "groups": groups if isinstance(groups, str) else groups is not None,
         "target": data.target,
     }
-    kept = Cache.open(cache, fingerprint(data, asked), resume)
-    plan = full_plan(
-        data, tuple(schedules), network.max_iter, n_splits, max_rows, label_budget
-    )
-    if "plan" in kept.head:
-        plan = Plan.from_dict(kept.head["plan"])
-    elif minutes is not None:
-        setting = make_setting(data, plan, network, asked)
-        with threadpool_limits(1):  # as in a unit
-            plan = plan_for(plan, setting, 60 * minutes, asked["n_jobs"])
+    store = Store.open(cache, fingerprint(data, asked), resume)
+    plan = store.plan
+    if plan is None:
+        plan = full_plan(
+            data, tuple(schedules), network.max_iter, n_splits, max_rows, label_budget
+        )
+        if minutes is not None:
+            whole = make_setting(data, plan, network, asked)
+            with threadpool_limits(1):  # as in a unit
+                pilot = partial(measure_pilot, whole)
+                plan = plan_for(plan, pilot, 60 * minutes, asked["n_jobs"])
+        store.note(plan=plan.to_dict())
     setting = make_setting(data, plan, network, asked)
-    kept.note(plan=plan.to_dict())
-    started -= seconds_of(kept.found, asked["n_jobs"])  # by an earlier run
+    execution = Execution(
+        setting, store, n_jobs, NullProgress() if progress is None else progress
+    )
     finished = True
     try:
-        _run_all(setting, plan, kept, minutes, n_jobs, progress)
+        plan = execution.run(plan, minutes)
     except KeyboardInterrupt:
-        if not whole_splits(setting, plan, kept.found):
+        plan = store.plan or plan  # as it was cut down on the way
+        if not execution.whole_splits(plan):
+            if not execution.found:
+                store.remove()
             raise
         finished = False
-    plan = Plan.from_dict(kept.head["plan"])  # as it was cut down on the way
-    content = assemble(setting, plan, kept.found, asked, finished)
-    content["made"]["minutes"] = (perf_counter() - started) / 60
-    return PoCReport(content, kept)
+    whole_splits = execution.whole_splits(plan)
+    content = assemble(setting, plan, execution.found, asked, whole_splits, finished)
+    seconds = perf_counter() - started + execution.earlier_seconds
+    content["made"]["minutes"] = seconds / 60
+    return PoCReport(content, cache)
 
 
 def default_network() -> GradualDAETransformer:
     """Return the network that `transformer=None` stands for."""
-    # cells that are wrong and cells that are lost, to different degrees in different
-    # rows; not the very troubles of the experiment, which the simple methods do not
-    # know either
-    troubles = {
-        "errors": PerRowNoise(GaussianNoise(0.75)),
-        "gaps": PerRowNoise(MaskingNoise(0.5)),
-    }
-    return GradualDAETransformer(noise=ComposedNoise(list(troubles.items())))
+    noise = ComposedNoise([(name, make()) for name, make in TRAINING_NOISE.items()])
+    return GradualDAETransformer(noise=noise)
 
 
 def check_schedules(schedules: Any) -> dict[str, str]:
     """Return the schedules by name."""
-    named = (
-        dict(schedules)
-        if isinstance(schedules, Mapping)
-        else {
-            str(s): s
-            for s in ([schedules] if isinstance(schedules, str) else schedules)
-        }
-    )
+    if isinstance(schedules, Mapping):
+        named = dict(schedules)
+    else:
+        names = [schedules] if isinstance(schedules, str) else schedules
+        named = {str(s): s for s in names}
     unknown = [s for s in named.values() if s not in SCHEDULES]
     if unknown or not named:
         raise ValueError(
@@ -263,6 +282,91 @@ def check_schedules(schedules: Any) -> dict[str, str]:
             f"{', '.join(DEFAULT_SCHEDULES)}; correct the names."
         )
     return named
+
+
+def make_setting(
+    data: Data, plan: Plan, network: GradualDAETransformer, asked: dict[str, Any]
+) -> Setting:
+    """Return what all units share."""
+    seed, schedules = asked["random_state"], asked["schedules"]
+    used = sample_rows(data, plan.n_rows, seed)
+    # as many as there may be, so that fewer of them are the first of the same
+    splits = make_splits(used, max(plan.n_splits, 2), seed)
+    return Setting(
+        used,
+        tuple(in_running_order(splits, used.in_time)),
+        network,
+        {name: schedules[name] for name in plan.schedules},
+        plan.max_iter,
+        plan.label_counts,
+        MAX_TEST_ROWS,
+        seed,
+        asked["memory"],
+    )
+
+
+def measure_pilot(setting: Setting, n_rows: int) -> tuple[float, float]:
+    """Return the seconds of an epoch of a network, and of a downstream task."""
+    data = sample_rows(setting.data, n_rows, setting.seed)
+    train = data.take(np.arange(max(2, int(0.8 * len(data.X)))))
+    depth = len(np.atleast_1d(setting.transformer.hidden_layer_sizes))
+    network = setting.network("gradual", train, 0, depth)
+    network, costs = timed(lambda: network.fit(train.X))
+    epoch = costs["fit_seconds"] / depth
+    if data.task is None:
+        return epoch, 0.0
+    if data.task == "anomaly":
+        return epoch, epoch * detector_epochs(len(train.X))
+    labelled = train.take(np.flatnonzero(train.known))  # the most there will be
+    _, costs = timed(lambda: fine_tuned(setting, network, labelled, 0))
+    return epoch, costs["fit_seconds"]
+
+
+# --- units ----------------------------------------------------------------------------
+
+#: What runs a unit, by its kind.
+KINDS: dict[str, Callable[[Setting, Unit], Result]] = {
+    "network": run_network,
+    "restorer": run_restorer,
+    "predictor": run_predictor,
+    "untrained": run_untrained,
+    "detector": run_detector,
+    "our_detector": run_our_detector,
+    "memory": lambda setting, unit: {"records": run_memory(setting, unit)},
+}
+
+
+def units_of(setting: Setting, split: int) -> list[Unit]:
+    """Return all units of a split, the longest first."""
+    task = setting.data.task
+    found = [("network", name) for name in setting.schedules]
+    if task == "anomaly":
+        found += [("our_detector", OUR_DETECTOR + name) for name in setting.schedules]
+        found += [("detector", name) for name in DETECTORS]
+    elif task is not None:
+        found.append(("untrained", UNTRAINED))
+        found += [("predictor", name) for name in PREDICTORS]
+    found += [("restorer", name) for name in (IMPUTER, *restorers(setting.data))]
+    if setting.memory and split == 0:  # it does not depend on the split
+        first = next(iter(setting.schedules))
+        measured = (first, OUR_DETECTOR + first, *MEASURED)
+        found += [("memory", f"{k}:{name}") for k, name in found if name in measured]
+    return [Unit(kind, method, split) for kind, method in found]
+
+
+def run_unit(run_id: str, unit: Unit, setting: Setting) -> Result:
+    """Return what a unit finds with one thread, and what it was warned of.
+
+    `run_id` stands for the setting where finished units are looked up.
+    """
+    # one thread each: those of gradient boosting wait for each other on busy cores
+    with warnings.catch_warnings(record=True) as caught, threadpool_limits(1):
+        warnings.simplefilter("always")
+        started = perf_counter()
+        result = KINDS[unit.kind](setting, unit)
+    messages = {str(warning.message) for warning in caught}
+    seconds = perf_counter() - started
+    return result | {"seconds": seconds, "warnings": sorted(messages)}
 
 
 def fingerprint(data: Data, asked: dict[str, Any]) -> str:
@@ -276,75 +380,131 @@ def fingerprint(data: Data, asked: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def make_setting(
-    data: Data,
-    plan: Plan,
-    network: GradualDAETransformer,
-    asked: dict[str, Any],
-) -> Setting:
-    """Return what all units share."""
-    seed, schedules = asked["random_state"], asked["schedules"]
-    used = sample_rows(data, plan.n_rows, seed)
-    # as many as there may be, so that fewer of them are the first of the same
-    splits = in_running_order(
-        make_splits(used, max(plan.n_splits, 2), seed), used.in_time
-    )
-    return Setting(
-        used,
-        tuple(splits),
-        network,
-        {name: schedules[name] for name in plan.schedules},
-        plan.max_iter,
-        plan.label_counts,
-        MOST_TEST_ROWS,
-        seed,
-        asked["memory"],
-    )
+@dataclass
+class Store:
+    """The cache of a run: the results of units, and the plan."""
 
+    folder: Path | None
+    head: dict[str, Any]
 
-def seconds_of(found: Mapping[Unit, Result], n_jobs: int) -> float:
-    """Return about how long units have taken."""
-    return sum(result["seconds"] for result in found.values()) / n_jobs
-
-
-def _run_all(
-    setting: Setting,
-    plan: Plan,
-    kept: Cache,
-    minutes: float | None,
-    n_jobs: int | None,
-    progress: Progress,
-) -> None:
-    """Run the first split, then as many more as there is time for."""
-    _run_units(setting, plan, range(1), kept, n_jobs, progress)
-    if minutes is not None and not kept.head.get("counted"):
-        again = {u: r for u, r in kept.found.items() if u.kind != "memory"}
-        every = seconds_of(kept.found, effective_n_jobs(n_jobs))
-        seconds = seconds_of(again, effective_n_jobs(n_jobs))
-        left = 60 * minutes - (every - seconds)
-        n_splits = splits_in(left, seconds, plan.n_splits)
-        if n_splits < plan.n_splits:
-            plan = replace(plan, n_splits=n_splits).without(
-                "splits", plan.n_splits, n_splits
+    @classmethod
+    def open(
+        cls, cache: str | os.PathLike | None, run_id: str, resume: bool
+    ) -> "Store":
+        """Return the store of a new run, or of an earlier one that is resumed."""
+        if cache is None:
+            return cls(None, {"run_id": run_id})
+        folder, head = Path(cache), Path(cache) / HEAD
+        if not head.exists():
+            store = cls(folder, {"run_id": run_id})
+            store.note()
+            return store
+        if not resume:
+            raise ValueError(
+                f"cache={str(folder)!r} holds the results of an unfinished run; "
+                "set resume=True to go on with it, or remove the folder to start anew."
             )
-        kept.note(plan=plan.to_dict(), counted=True)
-    _run_units(setting, plan, range(1, plan.n_splits), kept, n_jobs, progress)
+        store = cls(folder, json.loads(head.read_text(encoding="utf-8")))
+        if store.head["run_id"] != run_id:
+            raise ValueError(
+                f"cache={str(folder)!r} holds a run of other data or other "
+                "settings; resume with those it was started with, or remove the "
+                "folder to start anew."
+            )
+        return store
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan of the run, None before it is made."""
+        stored = self.head.get("plan")
+        return None if stored is None else Plan.from_dict(stored)
+
+    def note(self, **facts: Any) -> None:
+        """Keep facts about the run as a whole."""
+        self.head |= facts
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            part = (self.folder / HEAD).with_suffix(".part")
+            part.write_text(json.dumps(self.head), encoding="utf-8")
+            os.replace(part, self.folder / HEAD)  # whole or not at all
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _run_units(
-    setting: Setting,
-    plan: Plan,
-    splits: Sequence[int],
-    kept: Cache,
-    n_jobs: int | None,
-    progress: Progress,
-) -> None:
-    every = [u for s in range(plan.n_splits) for u in units_of(setting, s)]
-    progress.planned(plan, len(every), sum(u in kept.found for u in every))
-    todo = [u for u in every if u.split in splits and u not in kept.found]
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(
-        delayed(run_unit)(setting, unit) for unit in todo
-    )
-    for unit, result in zip(todo, results, strict=True):
-        kept.put(unit, result)
-        progress.done(unit, result)
+class Execution:
+    """The units of a run, those that are done and those to do.
+
+    Parameters
+    ----------
+    setting : Setting
+        What all units share.
+    store : Store
+        Cache of the run.
+    n_jobs : int or None
+        Processes; see joblib.
+    progress : Progress
+        Observer.
+    """
+
+    def __init__(
+        self, setting: Setting, store: Store, n_jobs: int | None, progress: Progress
+    ) -> None:
+        self.setting, self.store = setting, store
+        self.n_jobs, self.progress = n_jobs, progress
+        self.found: dict[Unit, Result] = {}
+        self.earlier_seconds = 0.0  # of units that an earlier run has finished
+        memory = Memory(store.folder, verbose=0)
+        self.cached = memory.cache(run_unit, ignore=["setting"])
+
+    def run(self, plan: Plan, minutes: float | None) -> Plan:
+        """Run the first split, then as many more as there is time for."""
+        self._run_splits(plan, range(1))
+        if minutes is not None and not self.store.head.get("counted"):
+            memory = sum(
+                r["seconds"] for u, r in self.found.items() if u[0] == "memory"
+            )
+            every = sum(r["seconds"] for r in self.found.values())
+            n_jobs = effective_n_jobs(self.n_jobs)
+            left = (60 * minutes * n_jobs - memory) / n_jobs
+            plan = plan.shrunk(
+                n_splits=splits_in(left, (every - memory) / n_jobs, plan.n_splits)
+            )
+            self.store.note(plan=plan.to_dict(), counted=True)
+        self._run_splits(plan, range(1, plan.n_splits))
+        return plan
+
+    def whole_splits(self, plan: Plan) -> int:
+        """Return the number of splits on which all methods have been run."""
+        return sum(
+            all(u in self.found for u in self._units(s) if u.kind != "memory")
+            for s in range(plan.n_splits)
+        )
+
+    def _units(self, split: int) -> list[Unit]:
+        return units_of(self.setting, split)
+
+    def _run_splits(self, plan: Plan, splits: Sequence[int]) -> None:
+        run_id = self.store.head["run_id"]
+        every = [u for s in range(plan.n_splits) for u in self._units(s)]
+        todo = [u for u in every if u.split in splits and u not in self.found]
+        done = {
+            unit
+            for unit in every
+            if self.cached.check_call_in_cache(run_id, unit, self.setting)
+        }
+        n_done = len(done | set(self.found))
+        self.progress.planned(plan, len(every), n_done)
+        results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+            delayed(self.cached)(run_id, unit, self.setting) for unit in todo
+        )
+        for unit, result in zip(todo, results, strict=True):
+            self.found[unit] = result
+            if unit in done:
+                self.earlier_seconds += result["seconds"] / effective_n_jobs(
+                    self.n_jobs
+                )
+            else:
+                self.progress.done(unit, result)

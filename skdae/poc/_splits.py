@@ -1,5 +1,6 @@
-"""Which rows are learned from and which are held out: the same for all methods."""
+"""Training and test rows, the same for all methods, and samples of large tables."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,12 +9,18 @@ from sklearn.model_selection import (
     GroupKFold,
     RepeatedKFold,
     RepeatedStratifiedKFold,
+    StratifiedGroupKFold,
     TimeSeriesSplit,
+    train_test_split,
 )
 
 from skdae.poc._data import Data
 
 N_FOLDS = 5
+# Rows in time order are sampled and held out in blocks of this many, so that methods
+# that use the rows around find them.
+BLOCK_ROWS = 50
+MIN_BLOCKS = 20  # of a table: shorter blocks where it is small
 
 
 class Split(NamedTuple):
@@ -26,39 +33,96 @@ class Split(NamedTuple):
 def make_splits(data: Data, n_splits: int, seed: int) -> list[Split]:
     """Return splits that respect time and groups.
 
-    In time order, what is held out comes after what is learned from; of groups, whole
-    ones are held out; of time and groups, whole groups, since each has its own time.
+    Whole groups are held out, also where times are given, since each group has its own
+    time. Of rows sorted by time, those held out come after those trained on. Of rows
+    that only look like a time series, whole blocks are held out.
     """
     if data.groups is not None:
-        return _grouped(data.groups, n_splits, seed)
+        return _grouped(data, data.groups, n_splits, seed)
     if data.in_time:
         # the later half of the rows is held out block by block
         size = len(data.X) // (2 * n_splits)
         splitter = TimeSeriesSplit(n_splits, test_size=size)
         return [Split(*rows) for rows in splitter.split(data.X)]
+    if data.in_order:
+        return _grouped(data, blocks(len(data.X)), n_splits, seed)
     n_folds = min(N_FOLDS, n_splits)
     n_repeats = -(-n_splits // n_folds)
     if data.task in ("classification", "anomaly"):
-        strata = data.strata
         stratified = RepeatedStratifiedKFold(
             n_splits=n_folds, n_repeats=n_repeats, random_state=seed
         )
-        found = stratified.split(data.X, strata)
+        found = stratified.split(data.X, data.strata)
     else:
         plain = RepeatedKFold(n_splits=n_folds, n_repeats=n_repeats, random_state=seed)
         found = plain.split(data.X)
     return [Split(*rows) for rows in found][:n_splits]
 
 
-def _grouped(groups: np.ndarray, n_splits: int, seed: int) -> list[Split]:
+def blocks(n_rows: int) -> np.ndarray:
+    """Return the block of consecutive rows that each row belongs to."""
+    return np.arange(n_rows) // max(1, min(BLOCK_ROWS, n_rows // MIN_BLOCKS))
+
+
+def _grouped(data: Data, groups: np.ndarray, n_splits: int, seed: int) -> list[Split]:
     n_folds = min(N_FOLDS, n_splits, len(np.unique(groups)))
+    # blocks keep the shares of classes; groups of the user are held out as they are
+    is_stratified = data.groups is None and data.task in ("classification", "anomaly")
     splits: list[Split] = []
     while len(splits) < n_splits:
-        shuffled = GroupKFold(
-            n_folds, shuffle=True, random_state=seed + len(splits)
-        ).split(groups, groups=groups)
-        splits += [Split(*rows) for rows in shuffled]
+        kind = StratifiedGroupKFold if is_stratified else GroupKFold
+        splitter = kind(n_folds, shuffle=True, random_state=seed + len(splits))
+        strata = data.strata if is_stratified else None
+        splits += [Split(*rows) for rows in splitter.split(data.X, strata, groups)]
     return splits[:n_splits]
+
+
+def in_running_order(splits: Sequence[Split], in_time: bool) -> list[Split]:
+    """Return the splits such that the first few represent all of them.
+
+    In time order the last split comes first, and the others spread over the rest.
+    """
+    if not in_time:
+        return list(splits)
+    n = len(splits)
+    places = sorted(range(n), key=lambda i: _van_der_corput(n - 1 - i))
+    return [splits[i] for i in places]
+
+
+def _van_der_corput(number: int) -> float:
+    """Return the sequence that spreads 0, 1, 2, ... over [0, 1)."""
+    value, share = 0.0, 0.5
+    while number:
+        value += share * (number % 2)
+        number, share = number // 2, share / 2
+    return value
+
+
+def sample_rows(data: Data, n_rows: int, seed: int) -> Data:
+    """Return some of the rows in their order; blocks of them where order matters."""
+    if n_rows >= len(data.X):
+        return data
+    if data.in_order:
+        return data.take(sample_blocks(np.arange(len(data.X)), n_rows, seed))
+    is_stratified = data.task in ("classification", "anomaly")
+    rows, _ = train_test_split(
+        np.arange(len(data.X)),
+        train_size=n_rows,
+        stratify=data.strata if is_stratified else None,
+        random_state=seed,
+    )
+    return data.take(np.sort(rows))
+
+
+def sample_blocks(
+    rows: np.ndarray, n_rows: int, seed: int | Sequence[int]
+) -> np.ndarray:
+    """Return about `n_rows` of the rows, in blocks of neighbours drawn at random."""
+    block = blocks(len(rows))
+    size = int((block == 0).sum())
+    n_blocks = max(1, n_rows // size)
+    drawn = np.random.default_rng(seed).permutation(block.max() + 1)[:n_blocks]
+    return rows[np.isin(block, drawn)][:n_rows]
 
 
 def repeated_rows(data: Data, split: Split) -> int:

@@ -1,94 +1,201 @@
 """What the numbers say: answers by fixed rules, so that 'no' is possible.
 
-Better means surely better: the interval of the paired ratio lies below 1. A gain that
-counts is one of at least `MARGIN`. 'Worth it' means better than *every* simple method,
-which no choice among them on test rows can flatter: over all troubles, and under at
-least one of them. 'Not worth it' has to be shown too: the interval against one simple
-method rules out a gain that counts. Between them nothing is decided, and a single
-split, which has no interval, decides nothing.
+A job is a kind of corruption, or the task on the target with the labels that the user
+has. For each job our candidates (the pretrained network, the imputer, the network
+without pretraining ...) stand against every baseline. 'Worth it' means that a candidate
+is significantly better than *each* baseline, by at least `MARGIN`. The p-value of that
+claim is the largest one over the baselines, which no choice among them can flatter, and
+Holm's method corrects it for the number of jobs and candidates. 'Not worth it' has to
+be shown too: against one baseline the interval of each candidate rules out a gain of
+that size. Between them nothing is decided, and a single split decides nothing.
+
+The method recommended for a job is the candidate that is shown to be worth it, or else
+the baseline with the lowest error. Fewer labels than there are give a forecast, which
+is no part of the verdict.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
-from skdae.poc import _predictors, _rebuilders
+from skdae.poc._denoising import ERROR, FAULTS, GAPS
+from skdae.poc._results import DENOISING, DOWNSTREAM, OVERALL, holm
 
-MARGIN = 0.02
-HARDLY = 0.9  # of the error of chance: more, and not surely less, is nothing learned
-WIDE = 0.5  # where the interval goes below this share of it, even that is not known
-CHANCE = "constant"  # what the usual methods are beside, and not one of them
-LINEAR = ("pca", "regressions")
-SIMPLE = tuple(_rebuilders.REBUILDERS)
-PREDICTORS = tuple(name for name in _predictors.PREDICTORS if name != CHANCE)
-DETECTORS = tuple(name for name in _predictors.DETECTORS if name != CHANCE)
-#: Answers of an experiment that forbid a 'not worth it', the first to be told first,
-#: with the short answer and what to do next.
-NOT_CLOSED = {
-    "worth": ("worth", "deploy"),
-    "unsure": ("unsure", "more_splits"),
-    "all_round": ("unsure", "name_trouble"),
-    "not_shown": ("unsure", "more_splits"),
-}
+MARGIN = 0.02  # of the error: smaller gains do not matter
+ALPHA = 0.05
+CHANCE = "constant"
+COLUMN_MEAN = "column_mean"
+LINEAR = ("pca", "regressions", "linear_denoiser", "linear_raw", "linear_pca")
+JUDGED, CANDIDATE, SCHEDULE, BASELINE = "judged", "candidate", "schedule", "baseline"
 
 Answer = dict[str, Any]
+Row = dict[str, Any]
 
 
 def judge(content: dict[str, Any]) -> list[Answer]:
     """Return one answer per question, the overall one first."""
-    questions = (structure, schedule, denoising, downstream, cost)
-    answers = [answer for ask in questions if (answer := ask(content)) is not None]
-    return [overall(answers), *answers]
+    jobs = [_job(content, DENOISING, name, ERROR) for name in FAULTS]
+    task, forecast = content["task"], []
+    if task is not None:
+        every = [
+            _job(content, DOWNSTREAM, labels, task["measures"][0])
+            for labels in task["labels"]
+        ]
+        forecast = [job for job in every[:-1] if job is not None]
+        jobs += every[-1:]
+    found = [job for job in jobs if job is not None]
+    _correct(found)
+    _correct(forecast)
+    for job in (*found, *forecast):
+        _decide(job)
+    questions = [structure(content), schedule(content)]
+    answers = [answer for answer in questions if answer is not None]
+    restored = [job for job in found if job["experiment"] == DENOISING]
+    if restored:
+        answers.append({"question": DENOISING, **_summed_up(restored)})
+    for job in found:
+        if job["experiment"] == DOWNSTREAM:
+            one = {"question": DOWNSTREAM, **_summed_up([job])}
+            answers.append(one | {"forecast": forecast})
+    if (costs := cost(content)) is not None:
+        answers.append(costs)
+    return [overall(found, answers), *answers]
 
 
-def _differences(part: dict[str, Any], **facts: Any) -> dict[str, dict[str, Any]]:
-    """Return the differences of the judged method by rival."""
+def roles(content: dict[str, Any], *wanted: str) -> set[str]:
+    """Return the methods with one of some roles."""
+    return {m["name"] for m in content["methods"] if m["role"] in wanted}
+
+
+def _means(content: dict[str, Any], experiment: str, condition: str) -> dict[str, Row]:
+    """Return the mean errors in a cell, by the measure that decides."""
+    measure = ERROR
+    if experiment == DOWNSTREAM:
+        measure = content["task"]["measures"][0]
+    cell = (experiment, condition, measure)
     return {
-        row["rival"]: row
-        for row in part["differences"]
-        if row["method"] == part["judged"]
-        and all(row[name] == value for name, value in facts.items())
+        row["method"]: row
+        for row in content["errors"]
+        if (row["experiment"], row["condition"], row["measure"]) == cell
     }
 
 
-def _strongest(found: dict[str, dict], names: tuple[str, ...]) -> str | None:
-    """Return the rival that the judged method gains the least over."""
-    known = [name for name in names if name in found]
-    return max(known, key=lambda name: found[name]["ratio"]) if known else None
+def _compared(
+    content: dict[str, Any], experiment: str, condition: str, measure: str
+) -> dict[str, dict[str, Row]]:
+    """Return the comparisons in a cell: candidate, baseline, row."""
+    found: dict[str, dict[str, Row]] = {}
+    for row in content["comparisons"]:
+        cell = (row["experiment"], row["condition"], row["measure"])
+        if cell == (experiment, condition, measure):
+            found.setdefault(row["method"], {})[row["baseline"]] = row
+    return found
 
 
-def _numbers(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: row[key] for key in ("rival", "ratio", "low", "high", "n_splits")}
+# --- jobs -----------------------------------------------------------------------------
 
 
-def _surely_gains(row: dict[str, Any]) -> bool:
-    return row["better"] and row["ratio"] <= 1 - MARGIN
+def _job(
+    content: dict[str, Any], experiment: str, condition: str, measure: str
+) -> Answer | None:
+    """Return how each candidate compares with the baseline it gains the least over."""
+    every = _compared(content, experiment, condition, measure)
+    means = _means(content, experiment, condition)
+    baselines = roles(content, BASELINE) & set(means)
+    allowed = roles(content, JUDGED, CANDIDATE)
+    candidates = []
+    for name, rows in every.items():
+        against = [row for other, row in rows.items() if other in baselines]
+        if name in allowed and against:
+            candidates.append(_claim(name, against))
+    if not candidates:
+        return None
+    return {
+        "experiment": experiment,
+        "condition": condition,
+        "measure": measure,
+        "best_baseline": min(baselines, key=lambda name: means[name]["mean"]),
+        "candidates": candidates,
+    }
 
 
-def _rules_out(row: dict[str, Any], share: float = 1 - MARGIN) -> bool:
-    """Whether the error is surely more than this share of the rival's."""
-    return row["low"] is not None and row["low"] > share
+def _claim(name: str, against: list[Row]) -> Row:
+    """Return what a candidate has to show against all of the baselines."""
+    strongest = max(against, key=lambda row: row["ratio"])
+    keys = ("baseline", "ratio", "low", "high", "p_value", "n_splits")
+    p_values = [
+        1.0 if row["p_value"] is None or row["ratio"] >= 1 else row["p_value"]
+        for row in against
+    ]
+    return {
+        "method": name,
+        **{key: strongest[key] for key in keys},
+        "p_claim": max(p_values),
+        "is_ruled_out": any(_rules_out(row) for row in against),
+    }
 
 
-def _as_good(found: dict[str, dict], names: tuple[str, ...]) -> str | None:
-    """Return the strongest rival over which a gain that counts is ruled out."""
-    return _strongest(
-        {name: row for name, row in found.items() if _rules_out(row)}, names
-    )
+def _rules_out(row: Row) -> bool:
+    """Whether a gain of at least the margin is ruled out."""
+    return row["low"] is not None and row["low"] > 1 - MARGIN
+
+
+def _correct(jobs: Iterable[Answer]) -> None:
+    """Correct the claims of all candidates in all jobs for their number."""
+    claims = [claim for job in jobs for claim in job["candidates"]]
+    adjusted = holm([claim["p_claim"] for claim in claims])
+    for claim, p_value in zip(claims, adjusted, strict=True):
+        claim["p_holm"] = p_value
+
+
+def _decide(job: Answer) -> None:
+    """Add the answer of a job, and the method that is recommended for it."""
+    candidates = job["candidates"]
+    shown = [
+        claim
+        for claim in candidates
+        if claim["p_holm"] < ALPHA and claim["ratio"] <= 1 - MARGIN
+    ]
+    best = min(shown or candidates, key=lambda claim: claim["ratio"])
+    if shown:
+        answer = "worth"
+    elif all(claim["is_ruled_out"] for claim in candidates):
+        is_chance = job["best_baseline"] in (CHANCE, COLUMN_MEAN)
+        answer = "nothing_to_learn" if is_chance else "not_worth"
+    else:
+        answer = "unsure" if best["ratio"] <= 1 - MARGIN else "not_shown"
+    job |= {
+        "answer": answer,
+        "candidate": best["method"],
+        "recommended": best["method"] if shown else job["best_baseline"],
+        "place": candidates.index(best),
+    }
+
+
+def _summed_up(jobs: list[Answer]) -> Answer:
+    """Return the answer over some jobs."""
+    found = [job["answer"] for job in jobs]
+    order = ("worth", "unsure", "not_shown", "not_worth", "nothing_to_learn")
+    return {"answer": next(a for a in order if a in found), "jobs": jobs}
+
+
+# --- other questions ------------------------------------------------------------------
 
 
 def structure(content: dict[str, Any]) -> Answer | None:
-    """Answer whether the columns say anything about each other."""
-    part = content["denoising"]
-    gaps = _differences(part, trouble="dropout")
-    if "column_mean" not in gaps:
+    """Answer whether missing values can be told from the other columns."""
+    gaps = _compared(content, DENOISING, GAPS[0], ERROR)
+    means = _means(content, DENOISING, GAPS[0])
+    rows = [found[COLUMN_MEAN] for found in gaps.values() if COLUMN_MEAN in found]
+    if not rows:
         return None
-    row = gaps["column_mean"]
-    # the best of the simple ones may see what the network does not
-    means = {
-        r["method"]: r["mean"] for r in part["errors"] if r["trouble"] == "dropout"
-    }
-    best = min(means[m] for m in (*SIMPLE, part["judged"]) if m in means)
-    if best <= (1 - MARGIN) * means["column_mean"]:
-        answer = "related"
+    row = min(rows, key=lambda row: row["ratio"])
+    # the best of the baselines may see what the network does not
+    if (
+        min(m["mean"] for m in means.values())
+        <= (1 - MARGIN) * means[COLUMN_MEAN]["mean"]
+    ):
+        is_shown = row["better"]
+        answer = "related" if is_shown else "perhaps"
     else:
         answer = "nothing_in_common" if _rules_out(row) else "unsure"
     return {"question": "structure", "answer": answer, **_numbers(row)}
@@ -96,154 +203,59 @@ def structure(content: dict[str, Any]) -> Answer | None:
 
 def schedule(content: dict[str, Any]) -> Answer | None:
     """Answer whether gradual training is better than stacked training here."""
-    part = content["denoising"]
-    if len(part["schedules"]) < 2:
+    judged = content["judged"]
+    others = _compared(content, DENOISING, OVERALL, ERROR).get(judged, {})
+    names = [name for name in content["schedules"] if name in others]
+    if not names:
         return None
-    others = _differences(part, trouble="overall")
-    names = [name for name in part["schedules"] if name in others]
-    rival = "stacked" if "stacked" in names else next(iter(names), None)
-    if rival is None:
-        return None
-    row = others[rival]
+    first = "stacked" if "stacked" in names else names[0]
+    row = others[first]
     if row["low"] is None:
         answer = "unsure"
     elif row["better"]:
         answer = "better"
-    elif row["worse"]:
-        answer = "worse"
     else:
-        answer = "no_difference"
-    return {
-        "question": "schedule",
-        "answer": answer,
-        **_numbers(row),
-        "others": [_numbers(others[n]) for n in names if n != rival],
-    }
+        answer = "worse" if row["worse"] else "no_difference"
+    return {"question": "schedule", "answer": answer, **_numbers(row)}
 
 
-def denoising(content: dict[str, Any]) -> Answer | None:
-    """Answer whether it pays against the simple ways to rebuild rows."""
-    part = content["denoising"]
-    found = _differences(part, trouble="overall")
-    strongest = _strongest(found, SIMPLE)
-    if strongest is None:
-        return None
-    enough = _as_good(found, SIMPLE)
-    row = found[enough or strongest]
-    kind = structure(content)
-    # troubles for which no simple method is as good
-    wins = [
-        trouble
-        for trouble in part["troubles"]
-        if trouble != "clean" and _wins(_differences(part, trouble=trouble))
-    ]
-    if kind is not None and kind["answer"] == "nothing_in_common":
-        answer = "not_worth"
-    elif all(_surely_gains(found[name]) for name in SIMPLE if name in found):
-        answer = "worth" if wins else "all_round"
-    elif enough is not None:
-        answer = "linear_enough" if enough in LINEAR else "simple_enough"
-    else:
-        answer = "unsure" if row["ratio"] <= 1 - MARGIN else "not_shown"
-    return {"question": "denoising", "answer": answer, **_numbers(row), "wins": wins}
-
-
-def _wins(found: dict[str, dict[str, Any]]) -> bool:
-    """Whether the judged method is surely better than all simple ones."""
-    rivals = [found[name] for name in SIMPLE if name in found]
-    return bool(rivals) and all(row["better"] for row in rivals)
-
-
-def downstream(content: dict[str, Any]) -> Answer | None:
-    """Answer whether it pays for the downstream task, and with how many labels."""
-    part = content["downstream"]
-    if part is None:
-        return None
-    found = (_with_labels(part, labels) for labels in part["labels"])
-    by_count = [entry for entry in found if entry is not None]
-    if not by_count:
-        return None
-    answers = [entry["answer"] for entry in by_count]
-    # what is shown at one number of labels goes before what is not at another
-    order = ("worth", "unsure", "not_worth", "not_shown", "nothing_to_learn")
-    answer = next(a for a in order if a in answers)
-    shown = by_count[answers.index(answer)]
-    return {
-        "question": "downstream",
-        "answer": answer,
-        "labels": shown["labels"],
-        **_numbers(shown),
-        "by_labels": by_count,
-        "pretraining_pays": [
-            e["labels"] for e in by_count if e.get("pretraining", {}).get("pays")
-        ],
-    }
-
-
-def _with_labels(part: dict[str, Any], labels: str) -> Answer | None:
-    """Return the answer with this many labels, None where nothing was compared."""
-    rivals = DETECTORS if part["task"] == "anomaly" else PREDICTORS
-    found = _differences(part, labels=labels)
-    strongest, enough = _strongest(found, rivals), _as_good(found, rivals)
-    if strongest is None:
-        return None
-    row, chance = found[enough or strongest], found[CHANCE]
-    if chance["ratio"] > HARDLY and not chance["better"]:
-        answer = "nothing_to_learn" if _rules_out(chance, WIDE) else "not_shown"
-    elif all(_surely_gains(found[name]) for name in rivals if name in found):
-        answer = "worth"
-    elif enough is not None:
-        answer = "not_worth"
-    else:
-        answer = "unsure" if row["ratio"] <= 1 - MARGIN else "not_shown"
-    entry = {"labels": labels, "answer": answer, **_numbers(row)}
-    if "untrained" in found:
-        untrained = found["untrained"]
-        pays = _surely_gains(untrained)
-        entry["pretraining"] = _numbers(untrained) | {"pays": pays}
-    return entry
+def _numbers(row: Row) -> Row:
+    keys = ("method", "baseline", "ratio", "low", "high", "p_value", "n_splits")
+    return {key: row[key] for key in keys}
 
 
 def cost(content: dict[str, Any]) -> Answer | None:
-    """Answer what it takes, beside the strongest simple way to rebuild rows."""
-    part = content["denoising"]
-    found = _differences(part, trouble="overall")
-    strongest = _strongest(found, SIMPLE)
-    rows = {(r["kind"], r["method"]): r for r in content["resources"]}
-    ours = rows.get(("network", part["judged"]))
-    if strongest is None or ours is None:
+    """Answer what the network takes, beside the best baseline over all corruptions."""
+    means = _means(content, DENOISING, OVERALL)
+    baselines = roles(content, BASELINE) & set(means)
+    costs = {row["method"]: row for row in content["resources"]}
+    judged = content["judged"]
+    if not baselines or judged not in costs:
         return None
-    theirs = rows[("rebuilder", strongest)]
-    means = {
-        r["method"]: r["mean"] for r in part["errors"] if r["trouble"] == "overall"
-    }
-    gain = means[strongest] - means[part["judged"]]
-    extra = ours["fit_seconds"] - theirs["fit_seconds"]
+    best = min(baselines, key=lambda name: means[name]["mean"])
     return {
         "question": "cost",
         "answer": "seconds",
-        "rival": strongest,
-        "seconds": ours["fit_seconds"],
-        "rival_seconds": theirs["fit_seconds"],
-        "gain": gain,
-        "gain_per_second": gain / extra if extra > 0 else None,
-        "rows_per_second": ours["rows_per_second"],
-        "peak_bytes": ours["peak_bytes"],
+        "method": judged,
+        "baseline": best,
+        "seconds": costs[judged]["fit_seconds"],
+        "baseline_seconds": costs[best]["fit_seconds"],
+        "rows_per_second": costs[judged]["rows_per_second"],
+        "peak_bytes": costs[judged].get("peak_bytes"),
     }
 
 
-def overall(answers: list[Answer]) -> Answer:
+def overall(jobs: list[Answer], answers: list[Answer]) -> Answer:
     """Return the short answer, and what to do next."""
-    found = {answer["question"]: answer["answer"] for answer in answers}
-    for code, (answer, step) in NOT_CLOSED.items():
-        where = [q for q in ("denoising", "downstream") if found.get(q) == code]
-        if where:
-            return _overall(answer, where, step)
-    if found.get("structure") == "nothing_in_common":
-        return _overall("not_worth", [], "other_data")
-    linear = found.get("denoising") == "linear_enough"
-    return _overall("not_worth", [], "use_linear" if linear else "use_simple")
-
-
-def _overall(answer: str, where: list[str], step: str) -> Answer:
-    return {"question": "overall", "answer": answer, "where": where, "next": step}
+    found = {job["answer"] for job in jobs}
+    if "worth" in found:
+        return {"question": "overall", "answer": "worth", "next": "deploy"}
+    if found & {"unsure", "not_shown"}:
+        return {"question": "overall", "answer": "unsure", "next": "more_splits"}
+    codes = {answer["question"]: answer["answer"] for answer in answers}
+    if codes.get("structure") == "nothing_in_common":
+        step = "other_data"
+    else:
+        bests = {job["best_baseline"] for job in jobs}
+        step = "use_linear" if bests <= set(LINEAR) else "use_simple"
+    return {"question": "overall", "answer": "not_worth", "next": step}
