@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import shlex
 import sys
 import zipfile
 
@@ -289,6 +290,212 @@ def test_what_is_written_is_read(tmp_path_factory, values, way):
     read = read_table(path, form=form)
     np.testing.assert_array_equal(read["number"], table["number"])
     assert read["text"].tolist() == table["text"].tolist()
+
+
+# --- markers of missing values, decimal marks, states --------------------------------
+
+
+@pytest.mark.parametrize("cell", ["-999", "-999.0", "-9.99E+02", " -999.00 ", "-999."])
+def test_a_marker_that_is_a_number_is_met_however_it_is_written(tmp_path, cell):
+    form = Format(missing=frozenset({"-999"}))
+    path = write(tmp_path, f"a,b\n1,x\n{cell},y\n-998.5,z\n")
+    sheet = read_sheet(path, form=form)
+    assert sheet.frame["a"].isna().tolist() == [False, True, False]
+    assert sheet.notes == ()
+    path = write(tmp_path, f"a;b\n1,5;x\n{cell.replace('.', ',')};y\n-998,5;z\n")
+    assert read_table(path, form=form)["a"].isna().tolist() == [False, True, False]
+    with open_chunks(path, 2, form) as chunks:
+        values = pd.concat([chunk.numbers("a") for chunk in chunks])
+        assert values.isna().tolist() == [False, True, False]
+        assert chunks.unused_markers() == ()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int16", "str"])
+def test_markers_in_parquet(tmp_path, dtype):
+    marker = "-999" if dtype in ("int16", "str") else "-999.9"
+    table = pd.DataFrame({"a": [1.0, float(marker), 3.0]}).astype(dtype)
+    if dtype == "str":
+        table["a"] = ["1", "-999", "3"]
+    table.to_parquet(tmp_path / "t.parquet")
+    form = Format(missing=frozenset({marker}))
+    sheet = read_sheet(tmp_path / "t.parquet", form=form)
+    assert sheet.frame["a"].isna().tolist() == [False, True, False]
+    assert sheet.notes == ()
+    with open_chunks(tmp_path / "t.parquet", 2, form) as chunks:
+        values = pd.concat([chunk.texts("a") for chunk in chunks])
+        if dtype != "str":
+            with open_chunks(tmp_path / "t.parquet", 2, form) as again:
+                values = pd.concat([chunk.numbers("a") for chunk in again])
+    assert values.isna().tolist() == [False, True, False]
+
+
+def test_a_measurement_near_a_whole_marker_stays(tmp_path):
+    form = Format(missing=frozenset({"99999999"}))
+    table = read_table(write(tmp_path, "a,b\n99999999,1\n100000000,2\n"), form=form)
+    assert table["a"].isna().tolist() == [True, False]
+
+
+def test_a_marker_that_does_not_occur_is_noted(tmp_path):
+    form = Format(missing=frozenset({"-99", "off"}))
+    path = write(tmp_path, "a,b\n1,off\n-999,on\n")
+    (said,) = read_sheet(path, form=form).notes
+    assert "'-99' does not occur" in said
+    pd.DataFrame({"a": [1.5]}).to_parquet(tmp_path / "t.parquet")
+    (said,) = read_sheet(tmp_path / "t.parquet", form=form).notes
+    assert "'-99', 'off' does not occur" in said
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_each_column_has_its_own_decimal_mark(tmp_path, sign):
+    rows = "".join(f"{i},25;{sign}0.{i}73;{i},5\n" for i in range(1, 10))
+    sheet = read_sheet(write(tmp_path, "a;b;c\n" + rows))
+    assert sheet.frame["a"].tolist() == [i + 0.25 for i in range(1, 10)]
+    assert sheet.frame["b"].tolist() == [float(f"{sign}0.{i}73") for i in range(1, 10)]
+    assert "'b' have decimal points and the others commas" in sheet.notes[0]
+
+
+def test_a_single_cell_with_another_decimal_mark_is_never_another_number(tmp_path):
+    rows = "".join(f"{i},25;0,{i}73\n" for i in range(1, 10))
+    sheet = read_sheet(write(tmp_path, "a;b\n" + rows + "1,5;0.873\n"))
+    assert sheet.frame["b"].iloc[-1] == "0.873"
+    assert "line 11" in sheet.notes[0]
+    assert "another decimal mark" in sheet.notes[0]
+    sheet = read_sheet(write(tmp_path, "a;b\n1,5;20,12\n2,5;12.500\n"))
+    assert "12.500 in the column 'b' is read as 12500" in sheet.notes[0]
+
+
+STATES = ["Bad Input", "Scan Off", "I/O Timeout", "No Data", "Shutdown", "Set to Bad"]
+STATES += ["Calc Overflow", "Doubtful", "N.D.", "1.#QNAN", "-1.#IND", "\u6b20\u6e2c"]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_states_of_plant_historians_are_missing_numbers(tmp_path, state):
+    table = read_table(write(tmp_path, f"a,b\n1.5,1\n{state},2\n3.5,3\n"))
+    assert table["a"].isna().tolist() == [False, True, False]
+
+
+def test_all_unknown_words_of_a_column_are_named_at_once(tmp_path):
+    words = ["purging", "it's on", "stand by"]
+    rows = "".join(f"{i}.5,1\n" for i in range(9)) + "".join(f"{w},1\n" for w in words)
+    path = write(tmp_path, "a,b\n" + rows)
+    (said,) = read_sheet(path).notes
+    options = shlex.split(said.partition("say so by ")[2].rstrip("."))
+    assert options == [each for word in words for each in ("--missing", word)]
+    form = Format(missing=frozenset(options[1::2]))
+    assert read_table(path, form=form)["a"].isna().sum() == 3
+    with (
+        open_chunks(path, 100, Format()) as chunks,
+        pytest.raises(TableError, match="'purging' is none") as caught,
+    ):
+        next(chunks.chunks).numbers("a")
+    for word in words:
+        assert shlex.quote(word) in str(caught.value)
+
+
+# --- lines above and below the names -------------------------------------------------
+
+
+@pytest.mark.parametrize("top", ["# station 7", "# a, b, c", "# a, b", "#x\n# a, b, c"])
+def test_comments_above_the_names_are_left_out(tmp_path, top):
+    sheet = read_sheet(write(tmp_path, f"{top}\nT,P,S\n1,2,3\n4,5,6\n"))
+    assert list(sheet.frame.columns) == ["T", "P", "S"]
+    assert sheet.frame["P"].tolist() == [2, 5]
+    assert "begin" in sheet.notes[0]
+    (said,) = read_sheet(write(tmp_path, "#T,P\n1,2\n")).notes or ("",)
+    assert said == ""  # the names themselves
+
+
+UNITS = {
+    "a unit 1": ["UTC,degC,1,1"],
+    "one unit 1": ["-,degC,kPa,1"],
+    "units and descriptions": [",degC,kPa,%", ",inlet,outlet,valve"],
+    "descriptions first": ["when,inlet,outlet,valve", "TS,degC,kPa,%"],
+    "a unit of the date only": ["UTC,1,1,1"],
+}
+
+
+@pytest.mark.parametrize("case", UNITS)
+@pytest.mark.parametrize("missing", [frozenset(), frozenset({"degC", "kPa"})])
+def test_lines_of_units_are_refused_with_their_lines(tmp_path, case, missing):
+    rows = [f"2024-06-07 10:0{i}:00,{i}.5,{100 + i},0.{i}" for i in range(9)]
+    path = write(tmp_path, "\n".join(["time,T,P,S", *UNITS[case], *rows]))
+    lines = "line 2:" if len(UNITS[case]) == 1 else "lines 2 to 3:"
+    with pytest.raises(TableError, match=f"{lines} .* units .*; delete th"):
+        read_table(path, form=Format(missing=missing))
+    with pytest.raises(TableError, match="units"):
+        open_chunks(path, 5, Format())
+    first = "2024-06-07 09:59:00,1,1,1"  # data
+    path = write(tmp_path, "\n".join(["time,T,P,S", first, *rows]))
+    assert len(read_table(path)) == 10
+
+
+# --- quotes --------------------------------------------------------------------------
+
+
+def swallowed(first, last, changes):
+    """Rows with a quote in the first or the last cell of some of them."""
+    rows = []
+    for i in range(60):
+        cell = changes.get(i, "")
+        rows.append(f"{first * (cell + ',')}{i}.25,{i},{i}.5{last * (',' + cell)}")
+    return rows
+
+
+SWALLOWED = {
+    "never closed": swallowed(0, 1, {20: '"a'}),
+    "never closed in front": swallowed(1, 0, {20: '"a'}),
+    "two far apart": swallowed(1, 0, {20: '"a', 50: '"b'}),
+    "two on adjacent lines": swallowed(1, 0, {20: '"a', 21: '"b'}),
+    "closed far below": swallowed(0, 1, {20: '"a', 50: 'b"'}),
+    "closed on the next line": swallowed(0, 1, {20: '"a', 21: 'b"'}),
+    "before a number": [
+        row.replace("20.5", '"20.5') for row in swallowed(0, 1, {50: '"'})
+    ],
+}
+
+
+@pytest.mark.parametrize("case", SWALLOWED)
+@pytest.mark.parametrize("size", [200, 1 << 18])
+def test_a_quote_that_swallows_rows_is_an_error_with_its_line(
+    tmp_path, case, size, monkeypatch
+):
+    monkeypatch.setattr("skdae._files._csv.BLOCKS", (size, size))
+    monkeypatch.setattr("skdae._files._csv.SAMPLE", size)
+    path = write(tmp_path, "\n".join(["a,b,c,d", *SWALLOWED[case]]) + "\n")
+    with pytest.raises(TableError, match="line 22: a double quote") as caught:
+        read_table(path)
+    assert len(str(caught.value)) < 400
+
+
+def test_lines_within_quoted_cells_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr("skdae._files._csv.BLOCKS", (64, 64))
+    monkeypatch.setattr("skdae._files._csv.SAMPLE", 64)
+    note = "valve stuck,\nreplaced, see\n\nthe log of May"
+    rows = "".join(f'{i},"{note}",{i / 2}\n' for i in range(40))
+    table = read_table(write(tmp_path, "a,note,b\n" + rows + "1,x,broken\n"))
+    assert set(table["note"]) == {note, "x"}
+    assert table["a"].tolist() == [*range(40), 1]
+    with (
+        open_chunks(tmp_path / "plant.csv", 100, Format()) as chunks,
+        pytest.raises(TableError, match="line 162: the column 'b'"),
+    ):
+        next(chunks.chunks).numbers("b")
+
+
+def test_a_message_shows_little_of_a_file(tmp_path):
+    long = "x" * 5000
+    for content in (
+        f"a,b\n{long},1\n" + "1.5,2\n" * 9,
+        f"{long}\n1\n",
+        f"a,b,a{long},a{long}\n1,2,3,4\n",
+        f"{long},b\n1\n",
+    ):
+        path = write(tmp_path, content)
+        try:
+            said = " ".join(read_sheet(path).notes)
+        except TableError as error:
+            said = str(error)
+        assert 0 < len(said) < 600
 
 
 # --- what is refused -----------------------------------------------------------------

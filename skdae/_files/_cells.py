@@ -21,18 +21,60 @@ MISSING = frozenset(
         *("", "na", "n/a", "n.a.", "nan", "null", "none", "nil", "<na>", "-nan"),
         *("-", "--", "---", "?", ".", "#n/a", "#na", "#n/a n/a", "#value!"),
         *("#div/0!", "#ref!", "#num!", "#null!", "#name?"),
+        *("1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "1.#snan", "nan(ind)"),
     )
     for form in (marker, marker.upper(), marker.capitalize(), marker.title())
 ) | {"NaN", "-NaN"}
 
-# What data loggers write in place of a number; in a column of text it is a text.
+# States that data loggers and plant historians write in place of a number; in a column
+# of text each is a text. In lower case.
 NOT_MEASURED = frozenset(
     (
-        *("bad", "bad input", "no data", "i/o timeout", "calc failed", "comm fail"),
-        *("configure", "pt created", "scan off", "scan timeout", "shutdown"),
-        *("not connected", "out of serv", "over range", "under range", "error", "err"),
-        *("missing", "*", "**", "***", "/", "//", "///", "x", "\u00d7"),
-        *("\u6b20\u6e2c", "\u6b20\u640d"),  # "not measured", "lost" in Japanese
+        # digital states of the PI System, and of other historians
+        *("bad", "bad input", "bad output", "bad data", "bad quality", "bad total"),
+        *("set to bad", "sample bad", "no data", "nodata", "no sample", "no result"),
+        *("no lab data", "no output", "no alarm", "i/o timeout", "timeout"),
+        *("comm fail", "comm error", "calc failed", "calc off", "calc crash"),
+        *("calc overflow", "calc error", "equip fail", "dcs failed", "failed", "fail"),
+        *("configure", "pt created", "point created", "scan off", "scan on"),
+        *("scan timeout", "shutdown", "intf shut", "interface shutdown", "unit down"),
+        *("arc off-line", "arc offline", "archive offline", "snapfix", "filtered"),
+        *("not connect", "not connected", "out of serv", "out of service", "offline"),
+        *(
+            "over range",
+            "under range",
+            "over range stat",
+            "inp outrange",
+            "out of range",
+        ),
+        *("overrange", "underrange", "overflow", "underflow", "+over", "-over"),
+        *("doubtful", "questionable", "uncertain", "invalid", "invalid data"),
+        *("invalid float", "substituted", "access denied", "unauthorized", "data loss"),
+        *("trace", "dig state", "act below", "open tc", "tc open", "open circuit"),
+        *("short circuit", "sensor fail", "sensor failure", "sensor fault", "stale"),
+        *("disconnected", "not available", "unavailable", "unknown", "undefined"),
+        *("n.d.", "n.m.", "nd", "n/d", "not measured", "error", "err", "fault"),
+        *(
+            "missing",
+            "*",
+            "**",
+            "***",
+            "/",
+            "//",
+            "///",
+            "x",
+            "\u00d7",
+            "----",
+            "-----",
+        ),
+        # in Japanese: not measured, lost, out of order, no data, under maintenance
+        *("\u6b20\u6e2c", "\u6b20\u640d", "\u7570\u5e38", "\u901a\u4fe1\u7570\u5e38"),
+        *(
+            "\u30c7\u30fc\u30bf\u306a\u3057",
+            "\u70b9\u691c\u4e2d",
+            "\u4fdd\u5b88\u4e2d",
+            "\u6e2c\u5b9a\u4e0d\u80fd",
+        ),
     )
 )
 
@@ -54,6 +96,7 @@ GROUPED = {
     )
     for mark, other in ((".", ","), (",", "."))
 }
+DOUBTFUL = re.compile(rf"[+{MINUS}-]?\d{{1,3}}[.,]\d{{3}}")  # 1,234 or 1.234
 GROUP_MARKS = {
     mark: str.maketrans("", "", other + "'\u2019 \u00a0\u202f")
     for mark, other in ((".", ","), (",", "."))
@@ -77,27 +120,36 @@ class Markers:
     """Markers of missing values that the user names."""
 
     texts: frozenset[str] = frozenset()
-    numbers: tuple[float, ...] = ()
+    numbers: tuple[tuple[str, float], ...] = ()  # those that are numbers
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "Markers":
-        """Return markers by what they mean: those that are numbers, and the rest."""
+        """Return markers with the numbers that they spell."""
         texts = frozenset(text.strip() for text in texts)
-        numbers = [parse_number(text, mark) for text in texts for mark in ".,"]
-        return cls(texts, tuple({n for n in numbers if n is not None}))
+        spelled = ((text, parse_number(text, mark)) for text in texts for mark in ".,")
+        return cls(texts, tuple({(t, n) for t, n in spelled if n is not None}))
 
     def marks(self, values: np.ndarray) -> np.ndarray:
-        """Tell which numbers are markers, as they are or rounded to single precision.
-
-        A whole marker is met exactly; a fraction may have gone through float32.
-        """
+        """Return which numbers are markers, (n,)."""
         is_marker = np.zeros(len(values), dtype=bool)
-        for number in self.numbers:
-            is_marker |= values == number
-            if number % 1 or values.dtype == np.float32:
-                with np.errstate(over="ignore"):
-                    is_marker |= values.astype(np.float32) == np.float32(number)
+        for _, number in self.numbers:
+            is_marker |= _equals(values, number)
         return is_marker
+
+    def used_among(self, values: np.ndarray) -> set[str]:
+        """Return the markers that occur among numbers."""
+        return {text for text, n in self.numbers if _equals(values, n).any()}
+
+
+def _equals(values: np.ndarray, marker: float) -> np.ndarray:
+    """Return which numbers are a marker, as it is or rounded to single precision.
+
+    A whole marker is met exactly; a fraction may have gone through float32.
+    """
+    if values.dtype == np.float32 or marker % 1:
+        with np.errstate(over="ignore"):
+            return values.astype(np.float32) == np.float32(marker)
+    return values == marker
 
 
 @dataclass(frozen=True)
@@ -136,25 +188,50 @@ class Cells:
         """
         if self._plain is not None:
             return self._plain
-        texts, mark = self._texts, re.escape(self.decimal)
-        plain = rf"^[+-]?([0-9]+{mark}?[0-9]*|{mark}[0-9]+)([eE][+-]?[0-9]+)?$"
-        is_plain = _matches(texts, plain)
-        numbers = _null_where(texts, compute.invert(is_plain))
+        texts = self._texts
+        numbers = _null_where(texts, compute.invert(self._is_plain))
         numbers = compute.replace_substring(numbers, self.decimal, ".")
         values = np.array(numbers.cast(pyarrow.float64()).to_numpy())
-        rest = _null_where(texts, is_plain)
-        rest = _null_where(rest, compute.invert(_matches(rest, MAYBE)))
-        different = compute.unique(rest.drop_null())
-        if len(different):
-            spelled = [
-                parse_number(each, self.decimal) for each in different.to_pylist()
-            ]
-            place = compute.fill_null(compute.index_in(rest, value_set=different), -1)
+        if self._unplain:
+            different = pyarrow.array(self._unplain, texts.type)
+            spelled = [parse_number(each, self.decimal) for each in self._unplain]
+            place = compute.fill_null(compute.index_in(texts, value_set=different), -1)
             found = np.array([*spelled, None], dtype=np.float64)[place.to_numpy()]
             values = np.where(np.isnan(found), values, found)
         infinite = pyarrow.array(sorted(INFINITE), self.array.type)
         is_infinite = compute.is_in(compute.utf8_lower(texts), value_set=infinite)
         return np.where(_mask(is_infinite), np.inf, values)
+
+    @cached_property
+    def _is_plain(self) -> Any:
+        """Which cells are a number without groups of digits."""
+        mark = re.escape(self.decimal)
+        plain = rf"^[+-]?([0-9]+{mark}?[0-9]*|{mark}[0-9]+)([eE][+-]?[0-9]+)?$"
+        return _matches(self._texts, plain)
+
+    @cached_property
+    def _unplain(self) -> list[str]:
+        """The different cells that may be numbers and are not written plainly."""
+        if self._plain is not None:
+            return []
+        is_maybe = compute.and_not(_matches(self._texts, MAYBE), self._is_plain)
+        return compute.unique(self._texts.filter(is_maybe)).to_pylist()
+
+    @property
+    def doubtful_group(self) -> str | None:
+        """The first cell whose only mark may part a group or be one of decimals.
+
+        In a column with decimals and with no group that is certain.
+        """
+        groups = [
+            each for each in self._unplain if GROUPED[self.decimal].fullmatch(each)
+        ]
+        doubtful = [each for each in groups if DOUBTFUL.fullmatch(each)]
+        if not doubtful or len(doubtful) < len(groups):
+            return None
+        plain = self._texts.filter(self._is_plain)
+        has_decimals = compute.any(compute.match_substring(plain, self.decimal))
+        return doubtful[0] if has_decimals.as_py() else None
 
     @cached_property
     def _is_marked(self) -> np.ndarray:
@@ -192,6 +269,19 @@ class Cells:
     def is_text(self) -> np.ndarray:
         """Which cells are neither missing nor a number nor such a word, (n,)."""
         return self._is_not_number & ~self.is_word
+
+    @property
+    def used_markers(self) -> set[str]:
+        """The markers of the user that stand in the column."""
+        if not self.markers.texts:
+            return set()
+        trimmed = compute.utf8_trim_whitespace(self.array)
+        used = {
+            text
+            for text in self.markers.texts
+            if compute.any(compute.equal(trimmed, text)).as_py()
+        }
+        return used | self.markers.used_among(self._spelled)
 
     def different(self, chosen: np.ndarray) -> list[str]:
         """Return the different texts of some cells, in their order."""

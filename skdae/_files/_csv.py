@@ -32,13 +32,13 @@ from skdae._files._dialect import (
     find_decimal,
     find_delimiter,
 )
-from skdae._files._errors import TableError, counted
-from skdae._files._header import check_units, find_names, has_names
+from skdae._files._errors import TableError, counted, listed
+from skdae._files._header import check_units, count_comments, find_names, has_names
 
 SAMPLE_LINES = 100  # by which delimiter and header are recognised
 MAX_VOTES = 30  # different cells of a column by which the mark of decimals is found
 BLOCKS = (1 << 16, 1 << 24)  # bytes that are parsed at a time, at least and at most
-LINE = "line"  # the column with the line of each row in the file
+LINE = "\0line"  # the column with the line of each row in the file
 SPREADSHEET_MARK = re.compile(r"sep=(.)\r?\n?")
 
 
@@ -78,6 +78,13 @@ class _Lexer:
             n_before += n_lines - rest.count(b"\n")
         if rest:
             raise self._unclosed(n_before + 1)
+
+    def empty(self) -> Any:
+        """Return a table without rows."""
+        cells = {
+            str(j): pyarrow.array([], pyarrow.string()) for j in range(self.n_cells)
+        }
+        return _numbered(pyarrow.table(cells), np.zeros(0))
 
     def _parse(self, block: bytes) -> Any:
         """Return a block as a table, None where it takes a closer look."""
@@ -213,7 +220,10 @@ def open_text(
     lines = lines[n_before:]
     while not lines[0].strip("\r\n"):
         lines, n_before = lines[1:], n_before + 1
-    delimiter = form.delimiter or (named and named[1]) or find_delimiter(lines)
+    delimiter = form.delimiter or (named[1] if named else None)
+    n_comments = count_comments(lines, delimiter)
+    lines, n_before = lines[n_comments:], n_before + n_comments
+    delimiter = delimiter or find_delimiter(lines)
     found = list(rows_of(lines, delimiter, label, n_before))
     sample = [(line, cells) for line, cells, _ in found]
     check_delimiter(sample, lines, delimiter, form.delimiter is not None, label)
@@ -232,16 +242,28 @@ def open_text(
     )
     lexer = _Lexer(label, delimiter, len(sample[0][1]), sample[0][0])
     tables = lexer.tables(blocks, n_skipped)
-    first = next(tables, None)
+    first = next(tables, lexer.empty())
 
     has_commas = (b'"' if delimiter == "," else b",") in body
-    votes = _votes(first if has_commas else None, places)
+    votes = _votes(first, places) if has_commas else [Votes() for _ in places]
     decimal, said = find_decimal(votes, delimiter)
     decimal = form.decimal or decimal
+    decimals = tuple(form.decimal or vote.mark or decimal for vote in votes)
     if is_named and form.header is None:
-        check_units(sample, decimal, label)
+        check_units(sample, label)
+    if n_comments:
+        notes += (f"{label}: {_comments_skipped(n_comments, n_before)}",)
     if said and form.decimal is None:
         notes += (f"{label}: {said}",)
+    other = [
+        name for name, mark in zip(names, decimals, strict=True) if mark != decimal
+    ]
+    if other:
+        this, that = ("points", "commas") if decimal == "," else ("commas", "points")
+        notes += (
+            f"{label}: the columns {listed(other)} have decimal {this} and the others "
+            f"{that}; each is read as it is written.",
+        )
     if encoding in ("cp1252", "cp932") and form.named_encoding is None:
         notes += (f"{label}: read as text in {encoding}, as it is not UTF-8.",)
     chosen = [str(j) for j in places] + [LINE]
@@ -249,12 +271,22 @@ def open_text(
         label=label,
         names=names,
         dialect=Dialect(delimiter, decimal, encoding),
-        decimals=tuple(decimal for _ in votes),
+        decimals=decimals,
         notes=notes,
         tables=(
-            table.select(chosen)
-            for table in chain([] if first is None else [first], tables)
+            table.select(chosen).rename_columns([*names, LINE])
+            for table in chain([first], tables)
         ),
+    )
+
+
+def _comments_skipped(n: int, last: int) -> str:
+    """Return the words on lines of comments."""
+    if n == 1:
+        return f"line {last} begins with # and is left out, as the names follow it."
+    return (
+        f"the lines {last - n + 1} to {last} begin with # and are left out, as the "
+        "names follow them."
     )
 
 
@@ -269,7 +301,7 @@ def _recoded(
 
 def _votes(table: Any, places: tuple[int, ...]) -> list[Votes]:
     """Return what the first cells of each column say of the mark of decimals."""
-    columns = [] if table is None else [table.column(j) for j in places]
+    columns = [table.column(j) for j in places]
     if not any(
         compute.any(compute.match_substring(cells, ",")).as_py() for cells in columns
     ):

@@ -1,14 +1,17 @@
 """The first lines of a text: the names of the columns, or what else they may be."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterable
+from itertools import pairwise, takewhile
 
-from skdae._files._cells import FRACTION, MISSING, PLAIN
-from skdae._files._dialect import Rows
+from skdae._column_types import DATE_TIME
+from skdae._files._cells import FRACTION, MISSING, NOT_MEASURED, PLAIN
+from skdae._files._dialect import DELIMITERS, Rows
 from skdae._files._errors import TableError, shortened, shown
 
-MAX_UNIT_ROWS = 50  # by which the columns of numbers are known
+MAX_UNIT_ROWS = 20  # by which the columns of numbers are known
+MAX_UNITS = 3  # lines of units and descriptions
 MIN_SCALE = 8  # numbers in the first line that may be names
 
 
@@ -73,31 +76,63 @@ def find_names(
     return tuple(cells[j] for j in places), tuple(places), tuple(notes)
 
 
-def check_units(sample: Rows, decimal: str, label: str) -> None:
-    """Refuse a second line of units, which would make numbers into text."""
+def count_comments(lines: list[str], delimiter: str | None) -> int:
+    """Return how many lines of comments stand above the names.
+
+    Where the first line after them holds data, the last of them is the names.
+    """
+    n = sum(1 for _ in takewhile(lambda line: line.lstrip().startswith("#"), lines))
+    if n == 0 or n == len(lines):
+        return 0
+    cells = re.split(f"[{re.escape(delimiter or DELIMITERS)}]", lines[n])
+    has_numbers = any(_is_number(cell.strip().strip('"')) for cell in cells)
+    return n - 1 if has_numbers else n
+
+
+def check_units(sample: Rows, label: str) -> None:
+    """Refuse lines of units or descriptions below the names.
+
+    They would make numbers into text, and the unit 1 into a measurement.
+    """
     rows = [cells for _, cells in sample[1:MAX_UNIT_ROWS]]
-    if len(rows) < 4 or len(rows[0]) < 2:
+    if len(rows) < 4 or len(rows[0]) < 2 or all(map(_is_number, rows[0])):
         return
+    below = rows[min(MAX_UNITS, len(rows) - 3) :]
+    fits = {
+        j: rule
+        for j, cells in enumerate(zip(*below, strict=False))
+        for rule in (_is_number, DATE_TIME.fullmatch)
+        if all(map(rule, known := _measured(cells))) and known
+    }
 
-    def is_number(cell: str) -> bool:
-        plain = cell.strip().replace(decimal, ".")
-        return PLAIN.fullmatch(plain) is not None
+    def words(row: list[str]) -> list[str]:
+        """Return what cannot be data in a row, nothing where it has a measurement."""
+        cells = {j: row[j].strip() for j in fits if j < len(row)}
+        numbers = [cells[j] for j in cells if _is_number(cells[j])]
+        if any(number != "1" for number in numbers):
+            return []
+        return [c for j, c in cells.items() if _measured([c]) and not fits[j](c)]
 
-    if all(is_number(cell) for cell in rows[0]):
+    found = list(takewhile(bool, map(words, rows[:MAX_UNITS])))
+    if not found:
         return
+    first, last = sample[1][0], sample[len(found)][0]
+    shown = ", ".join(shortened(word, 20) for word in found[0][:4])
+    where = (
+        f"line {first}: seems" if first == last else f"lines {first} to {last}: seem"
+    )
+    that = "that line" if first == last else "these lines"
+    raise TableError(
+        f"{label}, {where} to hold units ({shown}) between the names and the numbers; "
+        f"delete {that}."
+    )
 
-    def columns_of_numbers() -> Iterator[int]:
-        for j in range(len(rows[0])):
-            below = [row[j] for row in rows[1:] if j < len(row)]
-            known = [cell for cell in below if cell.strip() not in MISSING]
-            if known and all(map(is_number, known)):
-                yield j
 
-    places = list(columns_of_numbers())
-    units = [j for j in places if not is_number(rows[0][j])]
-    words = [rows[0][j].strip() for j in units if rows[0][j].strip() not in MISSING]
-    if words and len(units) == len(places):
-        raise TableError(
-            f"{label}, line {sample[1][0]}: seems to hold units ({', '.join(words[:4])}"
-            ") between the names and the numbers; delete that line."
-        )
+def _is_number(cell: str) -> bool:
+    return PLAIN.fullmatch(cell.strip().replace(",", ".")) is not None
+
+
+def _measured(cells: Iterable[str]) -> list[str]:
+    """Return the cells that hold a value."""
+    stripped = (cell.strip() for cell in cells)
+    return [c for c in stripped if c not in MISSING and c.lower() not in NOT_MEASURED]

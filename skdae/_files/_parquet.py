@@ -7,18 +7,30 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
 from pyarrow import ArrowInvalid, parquet
 
 from skdae._column_types import is_numeric
+from skdae._files._cells import Markers
 from skdae._files._errors import TableError
 
 
-def parquet_table(path: str | os.PathLike) -> pd.DataFrame:
-    """Return the whole table: text as objects, NaN where it is missing."""
+def parquet_table(
+    path: str | os.PathLike, max_rows: int | None = None
+) -> tuple[pd.DataFrame, bool]:
+    """Return the whole table, or its first rows, and whether more rows follow.
+
+    Text is objects, NaN where it is missing.
+    """
     with open_parquet(path) as file:
-        frame = file.read().to_pandas(ignore_metadata=True)
+        is_sample = max_rows is not None and file.metadata.num_rows > max_rows
+        if is_sample:
+            table = pyarrow.Table.from_batches([next(file.iter_batches(max_rows))])
+        else:
+            table = file.read()
+    frame = table.to_pandas(ignore_metadata=True)
     columns = {name: _plain_column(values, path) for name, values in frame.items()}
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(frame)))
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(frame))), is_sample
 
 
 def open_parquet(path: str | os.PathLike) -> Any:
@@ -44,20 +56,46 @@ def open_parquet(path: str | os.PathLike) -> Any:
     return file
 
 
-def typed_numbers(column: Any) -> tuple[np.ndarray, tuple[int, str] | None]:
-    """Return an Arrow column as finite numbers, and the first cell that is none."""
+def typed_numbers(column: Any) -> tuple[np.ndarray, tuple[int, list[str]] | None]:
+    """Return an Arrow column as finite numbers, float32 where it holds such.
+
+    Returns also the first cell that is not a number, and what it is.
+    """
     cells = column.to_pandas(types_mapper=pd.ArrowDtype)
     wrong = None
     if is_numeric(cells):
-        values = cells.to_numpy(dtype=np.float64, na_value=np.nan)
+        is_short = pyarrow.types.is_float32(column.type)
+        dtype = np.float32 if is_short else np.float64
+        values = cells.to_numpy(dtype=dtype, na_value=np.nan)
     else:
         values = np.full(len(cells), np.nan)
         for place, cell in enumerate(cells):
             try:
                 values[place] = float(cell) if pd.notna(cell) else np.nan
             except (TypeError, ValueError):
-                wrong = wrong or (place, str(cell).strip())
-    return np.where(np.isfinite(values), values, np.nan), wrong
+                wrong = wrong or (place, [str(cell).strip()])
+    return np.where(np.isfinite(values), values, np.nan).astype(values.dtype), wrong
+
+
+def without_markers(values: pd.Series, markers: Markers, met: set[str]) -> pd.Series:
+    """Return a column in which markers are missing; those that occur join `met`."""
+    if not markers.texts:
+        return values
+    if is_numeric(values):
+        dtype = np.float32 if values.dtype == np.float32 else np.float64
+        numbers = values.to_numpy(dtype=dtype, na_value=np.nan)
+        met.update(markers.used_among(numbers))
+        is_marker = markers.marks(numbers)
+        return (
+            pd.Series(np.where(is_marker, np.nan, numbers))
+            if is_marker.any()
+            else values
+        )
+    if values.dtype != object:
+        return values
+    is_marker = values.isin(markers.texts)
+    met.update(values[is_marker])
+    return values.mask(is_marker, np.nan)
 
 
 def _plain_column(values: pd.Series, path: str | os.PathLike) -> pd.Series:

@@ -6,7 +6,7 @@ import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,17 +24,39 @@ from skdae._files._bytes import (
     refuse_binary,
     whole_lines,
 )
-from skdae._files._cells import MAX_WHOLE, Cells
+from skdae._files._cells import MAX_WHOLE, Cells, Markers, parse_number
 from skdae._files._csv import LINE, Text, open_text
 from skdae._files._dialect import Dialect, Format
 from skdae._files._errors import TableError, counted, listed, shortened, shown
-from skdae._files._parquet import open_parquet, parquet_table, typed_numbers
+from skdae._files._parquet import (
+    open_parquet,
+    parquet_table,
+    typed_numbers,
+    without_markers,
+)
 
 DEFAULT_FORMAT = Format()
 BLOCK_ROWS = 100_000  # of a whole table that are parsed at a time
+MAX_WORDS = 12  # of a column that a message names
+SAMPLE_BYTES = 1 << 25  # of a file of which only a sample is wanted
 
 
 # --- in chunks -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MarkerUse:
+    """The user's markers of missing values, and which of them have been met."""
+
+    markers: Markers
+    met: set[str] = field(default_factory=set)
+
+    def unused(self, label: str) -> tuple[str, ...]:
+        """Return the note on markers that have not been met."""
+        unused = sorted(self.markers.texts - self.met)
+        if not unused:
+            return ()
+        return (f"{label}: --missing {listed(unused)} does not occur in what is read.",)
 
 
 @dataclass(frozen=True)
@@ -45,7 +67,7 @@ class Chunk:
     table: Any  # Arrow: text from CSV, typed from Parquet
     dialect: Dialect | None  # None for Parquet
     decimals: dict[str, str]  # the mark of each column of text; empty for Parquet
-    form: Format
+    use: MarkerUse
 
     @property
     def names(self) -> list[str]:
@@ -72,15 +94,15 @@ class Chunk:
         if name not in self.decimals:
             values, wrong = typed_numbers(self.table.column(name))
             if wrong is not None:
-                raise self._not_number(name, *wrong)
-            return pd.Series(values, name=name)
+                raise self._not_numbers(name, *wrong)
+            numbers = without_markers(pd.Series(values), self.use.markers, self.use.met)
+            return numbers.astype(np.float64).rename(name)
         cells = self._cells(name)
         if cells.is_text.any():
-            first = int(cells.is_text.argmax())
-            raise self._not_number(name, first, cells.different(cells.is_text)[0])
-        if cells.is_word.any():
-            word = cells.different(cells.is_word)[0]
-            warnings.warn(_words_are_missing(self.label, name, word), stacklevel=2)
+            words = cells.different(cells.is_text)
+            raise self._not_numbers(name, int(cells.is_text.argmax()), words)
+        for said in _said_of_numbers(cells, name, self.label):
+            warnings.warn(said, stacklevel=2)
         values = cells.values
         return pd.Series(np.where(np.isfinite(values), values, np.nan), name=name)
 
@@ -93,8 +115,11 @@ class Chunk:
             values = self._cells(name).whole_numbers()
             return None if values is None else pd.Series(values, name=name)
         column = self.table.column(name)
-        is_whole = pyarrow.types.is_integer(column.type) and not column.null_count
-        return self.written(name) if is_whole else None
+        if not pyarrow.types.is_integer(column.type) or column.null_count:
+            return None
+        values = self.written(name)
+        unmarked = without_markers(values, self.use.markers, self.use.met)
+        return None if unmarked.isna().any() else values
 
     def texts(self, name: str) -> pd.Series:
         """Return a column as text, NaN where it is missing."""
@@ -102,19 +127,23 @@ class Chunk:
             return pd.Series(self._cells(name).texts(), name=name, dtype=object)
         cells = self.written(name)
         plain = [str(cell) if pd.notna(cell) else np.nan for cell in cells]
-        return pd.Series(plain, name=name, dtype=object)
+        texts = pd.Series(plain, name=name, dtype=object)
+        return without_markers(texts, self.use.markers, self.use.met)
 
     def _cells(self, name: str) -> Cells:
-        return Cells(self.table.column(name), self.decimals[name], self.form.markers)
+        decimal = self.decimals[name]
+        cells = Cells(self.table.column(name), decimal, self.use.markers)
+        self.use.met.update(cells.used_markers)
+        return cells
 
-    def _not_number(self, name: str, row: int, cell: str) -> TableError:
+    def _not_numbers(self, name: str, row: int, words: list[str]) -> TableError:
         where, remedy = "", "correct it, or leave it empty"
         if name in self.decimals:
             where = f", line {self.table.column(LINE)[row]}"
-            remedy += f", or name it by --missing {shlex.quote(shortened(cell))}"
+            remedy += f", or name it by {_missing_options(words)}"
         return TableError(
-            f"{self.label}{where}: the column {name!r} must hold numbers, and "
-            f"{shown(cell)} is none; {remedy}."
+            f"{self.label}{where}: the column {shown(name)} must hold numbers, and "
+            f"{shown(words[0])} is none; {remedy}."
         )
 
 
@@ -127,6 +156,7 @@ class Chunks:
     dialect: Dialect | None  # None for Parquet
     notes: tuple[str, ...]
     chunks: Iterator[Chunk]  # can be read once
+    use: MarkerUse
     stack: ExitStack  # closes the file
 
     def __enter__(self) -> "Chunks":
@@ -138,6 +168,10 @@ class Chunks:
     def __iter__(self) -> Iterator[Chunk]:
         return self.chunks
 
+    def unused_markers(self) -> tuple[str, ...]:
+        """Return the note on markers that were not met in the columns read so far."""
+        return self.use.unused(self.label)
+
 
 def open_chunks(path: str | os.PathLike, n_rows: int, form: Format) -> Chunks:
     """Open a table that need not fit into memory; ``'-'`` is standard input.
@@ -146,23 +180,30 @@ def open_chunks(path: str | os.PathLike, n_rows: int, form: Format) -> Chunks:
     beginning.
     """
     with ExitStack() as stack:
-        chunks = _open(path, n_rows, form, stack)
+        opened = _open_parquet if is_parquet(path) else _open_csv
+        chunks = opened(path, n_rows, form, stack)
         return replace(chunks, stack=stack.pop_all())
 
 
-def _open(
+def _open_parquet(
     path: str | os.PathLike, n_rows: int, form: Format, stack: ExitStack
 ) -> Chunks:
-    """Open a table, to be closed by a stack."""
-    label = name_of(path)
-    if is_parquet(path):
-        opened = stack.enter_context(open_parquet(path))
-        names = tuple(opened.schema_arrow.names)
-        parts = (
-            Chunk(label, pyarrow.Table.from_batches([batch]), None, {}, form)
-            for batch in opened.iter_batches(batch_size=n_rows)
-        )
-        return Chunks(label, names, None, (), parts, stack)
+    """Open Parquet, to be closed by a stack."""
+    label, use = name_of(path), MarkerUse(form.markers)
+    file = stack.enter_context(open_parquet(path))
+    parts = (
+        Chunk(label, pyarrow.Table.from_batches([batch]), None, {}, use)
+        for batch in file.iter_batches(batch_size=n_rows)
+    )
+    names = tuple(file.schema_arrow.names)
+    return Chunks(label, names, None, (), parts, use, stack)
+
+
+def _open_csv(
+    path: str | os.PathLike, n_rows: int, form: Format, stack: ExitStack
+) -> Chunks:
+    """Open CSV, to be closed by a stack."""
+    label, use = name_of(path), MarkerUse(form.markers)
     encoding = form.named_encoding
     if encoding is None and os.fspath(path) != STDIN:
         with ExitStack() as first:
@@ -170,10 +211,10 @@ def _open(
     text = open_text(open_bytes(path, stack), label, form, encoding, n_rows)
     decimals = dict(zip(text.names, text.decimals, strict=True))
     parts = (
-        Chunk(label, table, text.dialect, decimals, form)
+        Chunk(label, table, text.dialect, decimals, use)
         for table in _rows_at_a_time(text, n_rows)
     )
-    return Chunks(label, text.names, text.dialect, text.notes, parts, stack)
+    return Chunks(label, text.names, text.dialect, text.notes, parts, use, stack)
 
 
 def _encoding_of(file: Any, label: str) -> str:
@@ -192,9 +233,8 @@ def _encoding_of(file: Any, label: str) -> str:
 def _rows_at_a_time(text: Text, n_rows: int) -> Iterator[Any]:
     """Yield the rows of a text so many at a time, under the names of the columns."""
     held: list[Any] = []
-    names = [*text.names, LINE]
     for table in text.tables:
-        held.append(table.rename_columns(names))
+        held.append(table)
         n_held = sum(map(len, held))
         if n_held >= n_rows:
             whole = pyarrow.concat_tables(held)
@@ -262,15 +302,18 @@ def read_table(
 
 
 def read_sheet(
-    path: str | os.PathLike, *, form: Format = DEFAULT_FORMAT, least_rows: int = 1
+    path: str | os.PathLike,
+    *,
+    form: Format = DEFAULT_FORMAT,
+    least_rows: int = 1,
+    max_rows: int | None = None,
 ) -> Sheet:
-    """Read a table like `read_table`, with its dialect and with notes."""
-    if is_parquet(path):
-        frame = parquet_table(path)
-        empty = [name for name in frame if frame[name].isna().all()]
-        sheet = Sheet(frame, _said_of_empty(empty, str(path)), None)
-    else:
-        sheet = _read_text(path, form)
+    """Read a table like `read_table`, with its dialect and with notes.
+
+    With `max_rows`, of a longer table the first rows only.
+    """
+    read = _read_parquet if is_parquet(path) else _read_text
+    sheet = read(path, form, max_rows)
     label, n_rows = name_of(path), len(sheet.frame)
     if n_rows < least_rows:
         below = " below its header" if sheet.dialect is not None else ""
@@ -278,46 +321,65 @@ def read_sheet(
             f"{label}: has {counted(n_rows, 'row')}{below}, and at least {least_rows} "
             "are needed; give a longer table."
         )
+    empty = [str(name) for name, values in sheet.frame.items() if _is_empty(values)]
+    if empty:
+        note = f"{label}: no value stands in the columns {listed(empty)}."
+        sheet = replace(sheet, notes=(*sheet.notes, note))
     return sheet
 
 
-def _read_text(path: str | os.PathLike, form: Format) -> Sheet:
-    """Read CSV whole, column by column."""
-    label = name_of(path)
+def _is_empty(values: pd.Series) -> bool:
+    """Return whether a column has no value; most have one in the first rows."""
+    return bool(values[:100].isna().all() and values.isna().all())
+
+
+def _said_of_sample(label: str, n_rows: int) -> str:
+    return f"{label}: the first {n_rows:,} rows are looked at, and the file goes on."
+
+
+def _read_parquet(path: str | os.PathLike, form: Format, max_rows: int | None) -> Sheet:
+    """Read Parquet whole; numbers and texts that the user calls missing are so."""
+    use = MarkerUse(form.markers)
+    frame, is_sample = parquet_table(path, max_rows)
+    if use.markers.texts:
+        columns = {n: without_markers(frame[n], use.markers, use.met) for n in frame}
+        frame = pd.DataFrame(columns, index=frame.index)
+    notes = use.unused(name_of(path))
+    if is_sample:
+        notes = (_said_of_sample(name_of(path), len(frame)), *notes)
+    return Sheet(frame, notes, None)
+
+
+def _read_text(path: str | os.PathLike, form: Format, max_rows: int | None) -> Sheet:
+    """Read CSV, column by column."""
+    label, use = name_of(path), MarkerUse(form.markers)
     with ExitStack() as stack, damage_named(label):
-        content = open_bytes(path, stack).read()
+        file = open_bytes(path, stack)
+        content = file.read() if max_rows is None else file.read(SAMPLE_BYTES)
+        is_sample = max_rows is not None and bool(file.read(1))
+    if is_sample and b"\n" in content:
+        content = content[: content.rindex(b"\n") + 1]
     encoding = form.named_encoding
     if encoding is None and not content.isascii():
         encoding = _encoding_of(io.BytesIO(content), label)
     text = open_text(io.BytesIO(content), label, form, encoding, BLOCK_ROWS)
-    tables = list(text.tables)
+    table = pyarrow.concat_tables(text.tables)
+    if max_rows is not None and table.num_rows > max_rows:
+        table, is_sample = table.slice(0, max_rows), True
     notes = list(text.notes)
+    if is_sample:
+        notes.append(_said_of_sample(label, table.num_rows))
     columns: dict[str, Any] = {}
-    empty = []
-    for j, (name, decimal) in enumerate(zip(text.names, text.decimals, strict=True)):
-        columns[name] = np.zeros(0)
-        if tables:
-            column = pyarrow.chunked_array(
-                [chunk for table in tables for chunk in table.column(j).chunks]
-            )
-            cells = Cells(column, decimal, form.markers)
-            columns[name], said = _typed(cells, name, label, tables)
-            notes += said
-            empty += [name] if pd.isna(columns[name]).all() else []
-    notes += _said_of_empty(empty, label)
+    for name, decimal in zip(text.names, text.decimals, strict=True):
+        cells = Cells(table.column(name), decimal, use.markers)
+        columns[name], said = _typed(cells, name, label, table.column(LINE))
+        notes += said
+        use.met.update(cells.used_markers)
+    notes += use.unused(label)
     return Sheet(pd.DataFrame(columns, copy=False), tuple(notes), text.dialect)
 
 
-def _said_of_empty(names: list[str], label: str) -> tuple[str, ...]:
-    """Return the note on columns without a value."""
-    if not names:
-        return ()
-    return (f"{label}: no value stands in the columns {listed(names)}.",)
-
-
-def _typed(
-    cells: Cells, name: str, label: str, tables: list[Any]
-) -> tuple[Any, list[str]]:
+def _typed(cells: Cells, name: str, label: str, lines: Any) -> tuple[Any, list[str]]:
     """Return a column as numbers where all cells are, else as text, and notes.
 
     A column in which nothing is known is one of numbers. Infinite numbers are missing
@@ -325,31 +387,26 @@ def _typed(
     numbers.
     """
     values = cells.values
-    is_number = ~np.isnan(values)
-    n_known, n_numbers = int(cells.is_known.sum()), int(is_number.sum())
+    n_known, n_numbers = int(cells.is_known.sum()), int((~np.isnan(values)).sum())
     if cells.is_text.any() or (n_known and not n_numbers):
         texts = pd.Series(cells.texts(), dtype=object)
         if not cells.is_text.any() or 2 * n_numbers <= n_known:
             return texts, []
-        place = int(cells.is_text.argmax())
-        line = pyarrow.concat_tables([t.select([LINE]) for t in tables])[LINE]
-        cell = texts[place]
+        words = cells.different(cells.is_text)
+        line = lines[int(cells.is_text.argmax())]
         return texts, [
-            f"{label}, line {line[place]}: the column {name!r} is taken as text, as "
-            f"{shown(cell)} is no number; if that means missing, say so by "
-            f"--missing {shlex.quote(shortened(cell))}."
+            f"{label}, line {line}: the column {shown(name)} is taken as text, as "
+            f"{_are_no_numbers(words, cells.decimal)}."
         ]
     notes = []
     infinite = np.isinf(values)
     if infinite.any():
         values = np.where(infinite, np.nan, values)
         notes.append(
-            f"{label}: {infinite.sum()} infinite values in the column {name!r} count "
-            "as missing."
+            f"{label}: {infinite.sum()} infinite values in the column {shown(name)} "
+            "count as missing."
         )
-    if cells.is_word.any():
-        notes.append(_words_are_missing(label, name, cells.different(cells.is_word)[0]))
-    return _whole(values, cells), notes
+    return _whole(values, cells), notes + _said_of_numbers(cells, name, label)
 
 
 def _whole(values: np.ndarray, cells: Cells) -> np.ndarray:
@@ -362,9 +419,38 @@ def _whole(values: np.ndarray, cells: Cells) -> np.ndarray:
     return values if whole is None else whole
 
 
-def _words_are_missing(label: str, name: str, word: str) -> str:
-    """Return the note that words stand in place of numbers."""
+def _said_of_numbers(cells: Cells, name: str, label: str) -> list[str]:
+    """Return notes on cells of a column of numbers that may be meant otherwise."""
+    notes = []
+    if cells.is_word.any():
+        word = shown(cells.different(cells.is_word)[0])
+        notes.append(
+            f"{label}: cells of the column {shown(name)} such as {word} are no numbers "
+            "and count as missing."
+        )
+    if cells.doubtful_group is not None:
+        number = parse_number(cells.doubtful_group, cells.decimal)
+        notes.append(
+            f"{label}: {cells.doubtful_group} in the column {shown(name)} is read as "
+            f"{number:g}; correct it if it is not."
+        )
+    return notes
+
+
+def _are_no_numbers(words: list[str], decimal: str) -> str:
+    """Return the words on cells that are not numbers, with the remedy."""
+    other = "," if decimal == "." else "."
+    if parse_number(words[0], other) is not None:
+        return f"{shown(words[0])} has another decimal mark than the rest; correct it"
+    are = "is no number" if len(words) == 1 else "are no numbers"
     return (
-        f"{label}: cells of the column {name!r} such as {word!r} are no numbers and "
-        "count as missing."
+        f"{listed(words, MAX_WORDS)} {are}; if that means missing, say so by "
+        f"{_missing_options(words)}"
+    )
+
+
+def _missing_options(words: list[str]) -> str:
+    """Return words as options of the command line, to be copied."""
+    return " ".join(
+        f"--missing {shlex.quote(shortened(word))}" for word in words[:MAX_WORDS]
     )

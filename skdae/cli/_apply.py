@@ -332,6 +332,7 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
                 say(f"{command}: {n_rows:,} rows")
             if n_rows == 0:
                 raise TableError(f"{table.label}: has no rows; give a table with some.")
+        notes(table.unused_markers(), job.quiet)
     if to_file:
         notes((f"{n_rows} rows written to {job.output}.",), job.quiet)
 
