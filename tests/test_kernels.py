@@ -1,5 +1,6 @@
 """The training step against torch's autograd and optimisers, in float64."""
 
+import contextlib
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from skdae._core import optimizers as _optimizers
 from skdae._core import torch_compat
 from skdae._core.acceleration import CudaStepGraph, Execution
-from skdae._core.backprop import Backprop, PhaseNetwork
+from skdae._core.backprop import Backprop, PhaseNetwork, StepGraph
 from skdae._core.network import ACTIVATIONS, ROLES, Head, LayerKey, Shape
 from skdae._core.optimizers import SOLVERS
 from skdae._core.parameters import Parameters
@@ -290,7 +291,9 @@ def test_bfloat16_is_close_to_float32():
     assert relative_error(half.flat, single.flat) < 0.01
     # and products see every update: of the weights as they are now
     fresh = make_step(half, PHASES[2], dtype="bfloat16")
-    assert step.backprop.loss(batch) == fresh.backprop.loss(batch) != loss
+    now = fresh.backprop.loss(batch)
+    assert step(batch) == now != loss
+    assert step.backprop.loss(batch) < now
 
 
 def test_what_a_longer_batch_left_in_the_buffers_does_not_matter():
@@ -333,32 +336,58 @@ def test_extreme_outputs_stay_finite():
     assert torch.isfinite(parameters.grad).all()
 
 
+def make_pair():
+    """Plain backpropagation, and that of CUDA graphs, from the same weights."""
+    shape = make_shape(HEADS["mixed"])
+    network = PhaseNetwork.of(shape, Phase(3, 1, (1.0, 1.0, 1.0)))
+    pair = []
+    for graph_class in (StepGraph, CudaStepGraph):
+        parameters = make_parameters(shape)
+        layers = [parameters.layers[key] for key in network.keys]
+        options = {"exact": torch.float64, "graph_class": graph_class}
+        pair.append((Backprop(layers, network, **options), parameters))
+    return pair
+
+
 def test_a_step_that_cannot_be_captured_runs_its_calls_and_warns_once():
     """As on a device whose CUDA graphs fail; here there is no such device at all."""
     if torch.cuda.is_available():
         pytest.skip("CUDA graphs work here")
-    shape = make_shape(HEADS["mixed"])
-    batch = make_batch(shape.head, "none", 6)
-    plain, captured = make_parameters(shape), make_parameters(shape)
-    ours, theirs = (
-        Backprop(
-            list(map(parameters.layers.__getitem__, network.keys)),
-            network,
-            exact=torch.float64,
-            **options,
-        )
-        for network in [PhaseNetwork.of(shape, Phase(3, 1, (1.0, 1.0, 1.0)))]
-        for parameters, options in (
-            (plain, {}),
-            (captured, {"graph_class": CudaStepGraph}),
-        )
-    )
-    wanted = ours.gradient(batch)
-    assert theirs.gradient(batch) == wanted
+    (plain, ours), (captured, theirs) = make_pair()
+    batch = make_batch(HEADS["mixed"], "none", 6)
+    wanted = plain.gradient(batch)
+    assert captured.gradient(batch) == wanted
     with pytest.warns(UserWarning, match="captured as a CUDA graph"):
-        assert theirs.gradient(batch) == wanted
-    assert theirs.gradient(batch) == wanted  # warnings are errors: none here
-    assert torch.equal(captured.grad, plain.grad)
+        assert captured.gradient(batch) == wanted
+    assert captured.gradient(batch) == wanted  # warnings are errors: none here
+    assert torch.equal(ours.grad, theirs.grad)
+
+
+def test_a_captured_step_is_replayed_with_the_loss_of_each_batch(monkeypatch):
+    """With a stand-in for CUDA: a replay makes the calls and writes on one loss."""
+    n_replays = 0
+
+    class Graph:
+        def replay(self):
+            nonlocal n_replays
+            n_replays += 1
+            (graph,) = captured._graphs.values()
+            graph._loss.copy_(StepGraph.run(graph))
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", contextlib.nullcontext)
+    (plain, ours), (captured, theirs) = make_pair()
+    rows = make_batch(HEADS["mixed"], "emphasis", N_ROWS)
+    batches = [rows.part(slice(a, a + 2)) for a in range(0, N_ROWS, 2)]
+    losses = []
+    for batch in batches:
+        losses.append(captured.gradient(batch))
+        captured.loss(rows.part(slice(5, 7)))  # which leaves no trace
+        plain.gradient(batch)
+        assert torch.equal(ours.grad, theirs.grad)
+    assert n_replays == len(batches) - 1
+    assert losses == [plain.loss(batch) for batch in batches]
+    assert len(set(map(float, losses))) == len(batches)
 
 
 # --- dropout ------------------------------------------------------------------------

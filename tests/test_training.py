@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skdae._core.acceleration import Execution
-from skdae._core.monitor import Monitor
+from skdae._core.corruption import held_out_batch
+from skdae._core.early_stopping import BestWeights
+from skdae._core.monitor import Epoch, Monitor
 from skdae._core.network import Head, Shape
 from skdae._core.parameters import Parameters
-from skdae._core.sources import ArrayRows, TableSource, epoch_order
+from skdae._core.sources import ArrayRows, Block, HeldOut, TableSource, epoch_order
 from skdae._core.training import (
     Settings,
     make_trainer,
@@ -437,6 +439,40 @@ def stopped_at(curve, patience, tol, planned):
         if waited == patience:
             return n
     return planned
+
+
+@pytest.mark.parametrize("tol", [0.0, 0.5])
+def test_a_loss_lower_by_exactly_tol_is_no_improvement(tol):
+    rule = BestWeights(torch.zeros(1), patience=2, tol=tol)
+    losses = [4.0, 4.0 - tol, 4.0 - tol, 0.0]
+    stops = [rule.update(Epoch(0, i, 0.0, loss)) for i, loss in enumerate(losses)]
+    assert stops == [False, False, True, False]
+    assert rule.loss == 0
+
+
+def test_a_phase_on_rows_is_not_measured_by_a_loss_on_codes():
+    """Nor does it go back to the weights of a phase with another loss."""
+    plan = (Phase(2, 30, (0.0, 1.0), "code"), Phase(2, 3, (1.0, 1.0)))
+    monitor = RecordingMonitor()
+    result = run(plan, validation_fraction=0.2, monitor=monitor, n_iter_no_change=99)
+    own = [e.validation_loss for e in monitor.epochs if e.phase == 1]
+    assert result.phases[0].validation_loss < min(own)  # or nothing could go wrong
+    assert result.phases[1].validation_loss == min(own)
+    best = monitor.networks[len(monitor.networks) - 3 + int(np.argmin(own))]
+    assert same(result.network, best)
+
+
+def test_held_out_rows_with_a_target_are_not_corrupted():
+    """A target is predicted from rows as they are."""
+    rows = make_rows(20)
+    block = Block(rows.values, None, rows.values[:, :2])
+    held_out = HeldOut(block, np.ones(20))
+    batch = held_out_batch(held_out, rows.layout, MaskingNoise(1.0), 0, None)
+    np.testing.assert_array_equal(batch.corrupted, rows.values)
+    np.testing.assert_array_equal(batch.target, rows.values[:, :2])
+    rebuilt = held_out._replace(block=Block(rows.values, None))
+    masked = held_out_batch(rebuilt, rows.layout, MaskingNoise(1.0), 0, None)
+    assert not masked.corrupted.any()
 
 
 # a loss that goes up and down, and one that goes down in ever smaller steps
