@@ -38,7 +38,8 @@ from _reconstruction import (
 from _runner import Benchmark, Values, measure, parse, protocol, publish, timed
 from _tables import Results, candidate_tables, error_report
 
-from skdae.schedules import at_equal_updates
+from skdae.noise import EmphasizedNoise, MaskingNoise
+from skdae.schedules import Gradual, at_equal_updates
 
 MAX_TEST_ROWS = 2_000  # drawn once per seed; the baselines, not the DAE, set the pace
 QUICK_TRAIN_ROWS, QUICK_TEST_ROWS = 2_000, 500
@@ -122,16 +123,18 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "noise='random_masking', 0.5": {"noise": "random_masking", "noise_rate": 0.5},
     "noise_rate=0.1": {"noise_rate": 0.1},
     "noise_rate=0.4": {"noise_rate": 0.4},
-    "emphasis=(1, 0.25)": {"emphasis": (1, 0.25)},
-    "emphasis=(1, 0)": {"emphasis": (1, 0)},
+    "emphasis=(1, 0.25)": {
+        "noise": EmphasizedNoise(MaskingNoise(0.25), untouched=0.25)
+    },
+    "emphasis=(1, 0)": {"noise": EmphasizedNoise(MaskingNoise(0.25), untouched=0)},
     "alpha=1e-3": {"alpha": 1e-3},
     "alpha=1e-2": {"alpha": 1e-2},
     "hidden_layer_sizes=(64, 32)": {"hidden_layer_sizes": (64, 32)},
     "hidden_layer_sizes=(256, 128)": {"hidden_layer_sizes": (256, 128)},
     "scaling='quantile'": {"scaling": "quantile"},
-    "tied_weights=True": {"tied_weights": True},
-    "epoch_allocation=(1, 3)": {"epoch_allocation": (1, 3)},
-    "tuning_fraction=0.3": {"tuning_fraction": 0.3},
+    "decoder=tied": {"decoder": "tied"},
+    "epoch_allocation=(1, 3)": {"schedule": Gradual(epoch_allocation=(1, 3))},
+    "tuning_fraction=0.3": {"schedule": Gradual(tuning_fraction=0.3)},
     "2e-3, (256, 128)": {
         "learning_rate_init": 2e-3,
         "hidden_layer_sizes": (256, 128),

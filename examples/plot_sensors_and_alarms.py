@@ -27,6 +27,8 @@ from skdae.plotting import (
     ScheduleComparisonDisplay,
     TrainingCurveDisplay,
 )
+from skdae.schedules import Gradual
+from skdae.timeseries import BlockSplit
 
 plant = make_sensor_data(4320, n_sensors=15, as_frame=True, random_state=5)
 table = plant.data.set_index(
@@ -47,9 +49,9 @@ dae = GradualDAETransformer(
     noise="random_masking",
     noise_rate=0.7,
     max_iter=60,
-    tuning_fraction=0.2,
+    schedule=Gradual(tuning_fraction=0.2),
     early_stopping=True,
-    validation_blocks=20,
+    validation_fraction=BlockSplit(10, n_blocks=20),
     random_state=0,
 ).fit(past)
 TrainingCurveDisplay.from_estimator(dae)

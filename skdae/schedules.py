@@ -5,14 +5,22 @@ printed, tested and costed before the first weight moves.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
 
 __all__ = [
     "SCHEDULES",
+    "Frozen",
+    "Gradual",
+    "Hybrid",
+    "Joint",
     "Phase",
+    "Schedule",
+    "Stacked",
+    "as_schedule",
     "at_equal_updates",
     "describe",
     "fine_tuning",
@@ -20,7 +28,6 @@ __all__ = [
     "gradual",
     "hybrid",
     "joint",
-    "make_schedule",
     "stacked",
     "total_cost",
     "total_epochs",
@@ -120,7 +127,7 @@ class Phase:
         if self.corrupt == "code" and any(self.rates[:-1]):
             raise ValueError(
                 f"rates={self.rates!r} of a Phase with corrupt='code' must be 0 below "
-                "the top layer: the code that is rebuilt stands still."
+                "the top layer: the code that is rebuilt is frozen."
             )
 
     def rate_of(self, role: str, depth: int) -> float:
@@ -136,7 +143,7 @@ class Phase:
         Returns
         -------
         float
-            0 for a layer that stands still.
+            0 for a frozen layer.
         """
         if role == "output" and self.output_rate is not None:
             return self.output_rate
@@ -282,7 +289,7 @@ def _hybrid_stage(
     if depth == 1:  # nothing lies below: both styles are the same
         return (_gradual_stage(depth, epochs, lower_layer_rate),)
     # s stacked and g gradual epochs make s and g * depth updates (fewer when the
-    # lower layers stand still): solve s / (s + g * n_updated) = stacked_fraction.
+    # lower layers are frozen): solve s / (s + g * n_updated) = stacked_fraction.
     n_updated = _gradual_stage(depth, 1, lower_layer_rate).n_updated
     weighted = stacked_fraction * n_updated
     still = round(epochs * weighted / (1 - stacked_fraction + weighted))
@@ -609,82 +616,213 @@ def fine_tuning(
     )
 
 
-# name: (function, the options it understands)
-SCHEDULES: dict[str, tuple[Callable[..., tuple[Phase, ...]], tuple[str, ...]]] = {
-    "gradual": (gradual, ("epoch_allocation", "lower_layer_rate")),
-    "hybrid": (hybrid, ("epoch_allocation", "lower_layer_rate", "stacked_fraction")),
-    "frozen": (frozen, ("epoch_allocation",)),
-    "stacked": (stacked, ("epoch_allocation",)),
-    "joint": (joint, ()),
-}
+# --- schedules as objects -------------------------------------------------------------
 
 
-def _lookup(name: str) -> tuple[Callable[..., tuple[Phase, ...]], tuple[str, ...]]:
-    if name not in SCHEDULES:
-        raise ValueError(
-            f"schedule={name!r} must be one of {sorted(SCHEDULES)} or a tuple of Phase."
-        )
-    return SCHEDULES[name]
+class Schedule:
+    """Base class of the schedules: what is trained when, for any number of layers.
+
+    A schedule can be cloned, compared and searched over as scikit-learn's estimators
+    are (``schedule__lower_layer_rate``).
+    """
+
+    _build: ClassVar[Callable[..., tuple[Phase, ...]]]  # the plan from the parameters
+
+    def plan(self, n_layers: int, max_iter: int) -> tuple[Phase, ...]:
+        """Return the phases for a network.
+
+        Parameters
+        ----------
+        n_layers : int
+            Number of hidden layers.
+        max_iter : int
+            Epochs in total, over all phases.
+
+        Returns
+        -------
+        tuple of Phase
+            The plan, in the order it is run.
+        """
+        return self._build(n_layers, max_iter, **self.get_params())
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Ignored, there for scikit-learn: no parameter has parameters of its own.
+
+        Returns
+        -------
+        dict
+            Values by name.
+        """
+        return {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
+
+    def set_params(self, **params: Any) -> "Schedule":
+        """Set parameters.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name.
+
+        Returns
+        -------
+        Schedule
+            This object.
+        """
+        known = self.get_params()
+        for name, value in params.items():
+            if name not in known:
+                raise ValueError(
+                    f"{type(self).__name__} has no parameter {name!r}; it has "
+                    f"{sorted(known)}."
+                )
+            setattr(self, name, value)
+        return self
 
 
-def make_schedule(
-    name: str,
-    n_layers: int,
-    max_iter: int,
-    *,
-    epoch_allocation: str | Sequence[float] = "equal",
-    stacked_fraction: float = 0.5,
-    lower_layer_rate: float = 1.0,
-    tuning_fraction: float = 0.0,
-) -> tuple[Phase, ...]:
-    """Build a schedule by name; each takes the options that concern it.
+@dataclass
+class Gradual(Schedule):
+    """Layers are added one by one while the layers below keep learning.
 
     Parameters
     ----------
-    name : {'gradual', 'hybrid', 'frozen', 'stacked', 'joint'}
-        The schedule.
-    n_layers : int
-        Number of hidden layers.
-    max_iter : int
-        Epochs in total, over all phases.
-    epoch_allocation : 'equal' or sequence of float, default='equal'
-        Share of the epochs for each added layer; no part of 'joint'.
-    stacked_fraction : float in [0, 1], default=0.5
-        For 'hybrid'.
     lower_layer_rate : float in [0, 1], default=1.0
-        For 'gradual' and 'hybrid'.
+        Learning-rate factor of the layers below the newest. 1 is gradual training, 0
+        the frozen control.
+    epoch_allocation : 'equal' or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up.
     tuning_fraction : float in [0, 1), default=0.0
-        Share of `max_iter` for a last phase that trains all layers.
-
-    Returns
-    -------
-    tuple of Phase
-        The plan, in the order it is run.
+        Share of the epochs for a last phase that trains all layers ("full tuning").
 
     Examples
     --------
-    >>> from skdae.schedules import make_schedule, total_epochs
-    >>> {total_epochs(make_schedule(s, 3, 60)) for s in ("gradual", "stacked")}
-    {60}
+    >>> from skdae.schedules import Gradual
+    >>> [phase.rates for phase in Gradual(lower_layer_rate=0.5).plan(2, 60)]
+    [(1.0,), (0.5, 1.0)]
     """
-    build, understood = _lookup(name)
-    options = {
-        "epoch_allocation": epoch_allocation,
-        "stacked_fraction": stacked_fraction,
-        "lower_layer_rate": lower_layer_rate,
-    }
-    chosen = {option: options[option] for option in understood}
-    phases = build(n_layers, max_iter, tuning_fraction=tuning_fraction, **chosen)
-    _shares(epoch_allocation, n_layers)  # checked, also where it has no part
-    return phases
+
+    lower_layer_rate: float = 1.0
+    epoch_allocation: str | Sequence[float] = "equal"
+    tuning_fraction: float = 0.0
+
+    _build = staticmethod(gradual)
+
+
+@dataclass
+class Hybrid(Schedule):
+    """Each new layer is trained stacked-style first, then gradually.
+
+    Parameters
+    ----------
+    stacked_fraction : float in [0, 1], default=0.5
+        Share of the weight updates of a new layer that are stacked-style. 0 equals
+        :class:`Gradual`, 1 equals :class:`Stacked`, bit for bit.
+    lower_layer_rate : float in [0, 1], default=1.0
+        Learning-rate factor of the layers below the newest in the gradual part.
+    epoch_allocation : 'equal' or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up.
+    tuning_fraction : float in [0, 1), default=0.0
+        Share of the epochs for a last phase that trains all layers.
+    """
+
+    stacked_fraction: float = 0.5
+    lower_layer_rate: float = 1.0
+    epoch_allocation: str | Sequence[float] = "equal"
+    tuning_fraction: float = 0.0
+
+    _build = staticmethod(hybrid)
+
+
+@dataclass
+class Frozen(Schedule):
+    """Only the newest layer learns, on corrupted input: the control of the papers.
+
+    Parameters
+    ----------
+    epoch_allocation : 'equal' or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up.
+    tuning_fraction : float in [0, 1), default=0.0
+        Share of the epochs for a last phase that trains all layers.
+    """
+
+    epoch_allocation: str | Sequence[float] = "equal"
+    tuning_fraction: float = 0.0
+
+    _build = staticmethod(frozen)
+
+
+@dataclass
+class Stacked(Schedule):
+    """Only the newest layer learns, on the corrupted codes of the layers below.
+
+    Parameters
+    ----------
+    epoch_allocation : 'equal' or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up.
+    tuning_fraction : float in [0, 1), default=0.0
+        Share of the epochs for a last phase that trains all layers.
+    """
+
+    epoch_allocation: str | Sequence[float] = "equal"
+    tuning_fraction: float = 0.0
+
+    _build = staticmethod(stacked)
+
+
+@dataclass
+class Joint(Schedule):
+    """All layers learn from the start.
+
+    Parameters
+    ----------
+    tuning_fraction : float in [0, 1), default=0.0
+        Share of the epochs for a last phase on all layers, with a fresh optimiser.
+    """
+
+    tuning_fraction: float = 0.0
+
+    _build = staticmethod(joint)
+
+
+#: The schedule that a name stands for, with its defaults.
+SCHEDULES: dict[str, type[Schedule]] = {
+    "gradual": Gradual,
+    "hybrid": Hybrid,
+    "frozen": Frozen,
+    "stacked": Stacked,
+    "joint": Joint,
+}
+
+
+def as_schedule(schedule: str | Schedule) -> Schedule:
+    """Return the schedule that a name stands for, or the object itself.
+
+    Parameters
+    ----------
+    schedule : str or Schedule
+        A name of :data:`SCHEDULES`, or an object.
+
+    Returns
+    -------
+    Schedule
+        The object.
+    """
+    if isinstance(schedule, Schedule):
+        return schedule
+    if not isinstance(schedule, str) or schedule not in SCHEDULES:
+        raise ValueError(
+            f"schedule={schedule!r} must be one of {sorted(SCHEDULES)}, an object such "
+            "as Gradual(lower_layer_rate=0.5), or a tuple of Phase."
+        )
+    return SCHEDULES[schedule]()
 
 
 def at_equal_updates(
-    name: str,
-    reference: Sequence[Phase],
-    *,
-    stacked_fraction: float = 0.5,
-    lower_layer_rate: float = 1.0,
+    schedule: str | Schedule, reference: Sequence[Phase]
 ) -> tuple[Phase, ...]:
     """Build a schedule that makes as many weight updates as another one.
 
@@ -696,14 +834,11 @@ def at_equal_updates(
 
     Parameters
     ----------
-    name : {'gradual', 'hybrid', 'frozen', 'stacked', 'joint'}
-        The schedule to build.
+    schedule : str or Schedule
+        The schedule to build: a name of :data:`SCHEDULES` or an object, whose
+        `epoch_allocation` and `tuning_fraction` are those of `reference` instead.
     reference : sequence of Phase
         The schedule whose weight updates are to be matched.
-    stacked_fraction : float in [0, 1], default=0.5
-        For 'hybrid'.
-    lower_layer_rate : float in [0, 1], default=1.0
-        For 'gradual' and 'hybrid'.
 
     Returns
     -------
@@ -718,16 +853,24 @@ def at_equal_updates(
     >>> [phase.epochs for phase in other], total_cost(other) == total_cost(plan)
     ([30, 60], True)
     """
-    _lookup(name)
+    schedule = as_schedule(schedule)
     if not reference:
         raise ValueError("reference must hold at least one Phase; it is empty.")
     tuning = tuple(phase for phase in reference if phase.kind == "tuning")
     growing = [phase for phase in reference if phase.kind != "tuning"]
     n_layers = max(phase.depth for phase in reference)
-    if name == "joint":
+    if isinstance(schedule, Joint):
         epochs = max(1, round(total_cost(growing) / n_layers))
         return _joint_phase(n_layers, epochs, "joint") + tuning
-    options = _Options(stacked_fraction, lower_layer_rate)
+    shape = schedule.get_params()
+    options = _Options(
+        **{
+            each.name: shape[each.name]
+            for each in fields(_Options)
+            if each.name in shape
+        }
+    )
+    name = next(name for name, kind in SCHEDULES.items() if type(schedule) is kind)
     costs = [
         sum(phase.cost for phase in growing if phase.depth == depth)
         for depth in range(1, n_layers + 1)

@@ -261,26 +261,6 @@ def test_an_unknown_category_counts_as_missing():
     )
 
 
-@pytest.mark.parametrize("cell", [None, np.nan, "violet"])
-def test_missing_and_unknown_categories_can_be_refused(cell):
-    """missing_values='error' holds for categories too."""
-    fitted = small(categorical_features=["c"], missing_values="error")
-    table = frame(COLOURS, object)
-    fitted.fit(table)
-    rows = table[:2].assign(c=["red", cell])
-    with pytest.raises(ValueError, match=r"missing_values='error'.*allow"):
-        fitted.transform(rows)
-
-
-def test_missing_categories_are_refused_in_fit():
-    """Not only in later rows."""
-    strict = small(categorical_features=["c"], missing_values="error")
-    for missing in (None, np.nan):
-        table = frame(np.where(HOLES, missing, COLOURS.astype(object)), object)
-        with pytest.raises(ValueError, match="missing_values='error'"):
-            strict.fit(table)
-
-
 def test_infinity_beside_categories_is_refused():
     """The numbers of a mixed table are checked as those of any."""
     with pytest.raises(ValueError, match="infinity"):

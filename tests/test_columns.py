@@ -17,7 +17,7 @@ ALL = pytest.mark.parametrize("scaling", SCALINGS)
 
 def fitted(X, scaling="standard", *, weights=None, index=None):
     """Columns learned from all rows of a numeric table."""
-    schema = Schema(np.zeros(X.shape[1], dtype=bool), None, allow_nan=True)
+    schema = Schema(np.zeros(X.shape[1], dtype=bool), None)
     index = np.arange(len(X)) if index is None else index
     return TableEncoder.fit(schema, X, index, weights, scaling=scaling)
 

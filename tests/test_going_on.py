@@ -29,7 +29,7 @@ def small(**parameters):
 @pytest.mark.parametrize("tuning_fraction", [0.0, 0.3])
 def test_batches_go_on_after_fit_of_any_schedule(schedule, tuning_fraction):
     """In its last phase: layers that are frozen there stay, bit for bit."""
-    model = small(schedule=schedule, tuning_fraction=tuning_fraction).fit(X)
+    model = small(schedule=SCHEDULES[schedule](tuning_fraction=tuning_fraction)).fit(X)
     before, last = deepcopy(model.network_), model.phases_[-1]
     streamed = deepcopy(model)
     for _ in range(3):
@@ -86,9 +86,9 @@ def test_plain_descent_keeps_nothing_that_a_stream_must_go_on_with():
         model.set_params(solver="adam").partial_fit(X)
 
 
-@pytest.mark.parametrize("parameter", ["activation", "tied_weights", "scaling"])
+@pytest.mark.parametrize("parameter", ["activation", "decoder", "scaling"])
 def test_what_must_stay_is_refused_by_name(parameter):
-    changed = {"activation": "tanh", "tied_weights": True, "scaling": "minmax"}
+    changed = {"activation": "tanh", "decoder": "tied", "scaling": "minmax"}
     model = small(warm_start=True).fit(X)
     model.set_params(**{parameter: changed[parameter]})
     with pytest.raises(ValueError, match=f"{parameter}=.* must stay"):

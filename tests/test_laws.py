@@ -20,15 +20,17 @@ from skdae._core.network import ACTIVATIONS
 from skdae.noise import NOISES, MaskingNoise, Noise
 from skdae.schedules import (
     SCHEDULES,
+    Gradual,
+    Hybrid,
+    as_schedule,
     at_equal_updates,
     gradual,
-    make_schedule,
     total_cost,
 )
 
 WIRINGS = [
     {"decoder": "mirror"},
-    {"decoder": "mirror", "tied_weights": True},
+    {"decoder": "tied"},
     {"decoder": "direct"},
 ]
 SOLVERS = [{"solver": "adam"}, {"solver": "sgd", "momentum": 0.5}]
@@ -100,18 +102,20 @@ def test_networks_that_differ_are_not_equal():
 @pytest.mark.parametrize("wiring", WIRINGS)
 def test_with_one_hidden_layer_all_schedules_agree(wiring, tuning_fraction):
     X = make_table()
-    options = wiring | {"tuning_fraction": tuning_fraction}
-    first, *others = [make((4,), schedule=name, **options).fit(X) for name in SCHEDULES]
+    first, *others = [
+        make((4,), schedule=kind(tuning_fraction=tuning_fraction), **wiring).fit(X)
+        for kind in SCHEDULES.values()
+    ]
     assert all(same(first, other) for other in others)
     assert all(first.loss_curve_ == other.loss_curve_ for other in others)
 
 
-@pytest.mark.parametrize("options", SOLVERS + [{"alpha": 0.1}, {"tied_weights": True}])
+@pytest.mark.parametrize("options", SOLVERS + [{"alpha": 0.1}, {"decoder": "tied"}])
 @pytest.mark.parametrize("name", ["stacked", "frozen"])
 def test_lower_layers_are_frozen_while_the_next_is_trained(name, options):
     """Against the same plan without its last phase, and so for each layer."""
     X, widths = make_table(), (6, 5, 4)
-    plan = make_schedule(name, 3, 12)
+    plan = as_schedule(name).plan(3, 12)
     for depth in (2, 3):
         below = make(widths[: depth - 1], schedule=plan[: depth - 1], **options).fit(X)
         whole = make(widths[:depth], schedule=plan[:depth], **options).fit(X)
@@ -126,7 +130,7 @@ def test_lower_layers_are_frozen_while_the_next_is_trained(name, options):
 
 
 def test_lower_layers_are_frozen_under_a_direct_decoder():
-    X, plan = make_table(), make_schedule("frozen", 2, 12)
+    X, plan = make_table(), as_schedule("frozen").plan(2, 12)
     below = make((5,), schedule=plan[:1], decoder="direct").fit(X)
     whole = make((5, 4), schedule=plan, decoder="direct").fit(X)
     np.testing.assert_array_equal(whole.coefs_[0], below.coefs_[0])
@@ -134,7 +138,7 @@ def test_lower_layers_are_frozen_under_a_direct_decoder():
 
 @pytest.mark.parametrize("options", WIRINGS + SOLVERS)
 def test_gradual_keeps_lower_layers_adapting(options):
-    X, plan = make_table(), make_schedule("gradual", 2, 12)
+    X, plan = make_table(), as_schedule("gradual").plan(2, 12)
     below = make((5,), schedule=plan[:1], **options).fit(X)
     whole = make((5, 4), schedule=plan, **options).fit(X)
     assert not (whole.coefs_[0] == below.coefs_[0]).any()
@@ -148,9 +152,9 @@ def test_gradual_keeps_lower_layers_adapting(options):
 def test_the_ends_of_hybrid(options):
     X = make_table()
     for fraction, name in ((0, "gradual"), (1, "stacked")):
-        mixed = make(schedule="hybrid", stacked_fraction=fraction, **options).fit(X)
+        mixed = make(schedule=Hybrid(stacked_fraction=fraction), **options).fit(X)
         assert same(mixed, make(schedule=name, **options).fit(X))
-    between = make(schedule="hybrid", stacked_fraction=0.5, **options).fit(X)
+    between = make(schedule=Hybrid(stacked_fraction=0.5), **options).fit(X)
     for name in ("gradual", "stacked"):
         assert not same(between, make(schedule=name, **options).fit(X))
 
@@ -158,11 +162,11 @@ def test_the_ends_of_hybrid(options):
 @pytest.mark.parametrize("options", WIRINGS + SOLVERS)
 def test_the_ends_of_lower_layer_rate(options):
     X = make_table()
-    frozen = make(lower_layer_rate=0, **options).fit(X)
+    frozen = make(schedule=Gradual(lower_layer_rate=0), **options).fit(X)
     assert same(frozen, make(schedule="frozen", **options).fit(X))
-    full = make(lower_layer_rate=1, **options).fit(X)
+    full = make(schedule=Gradual(lower_layer_rate=1), **options).fit(X)
     assert same(full, make(**options).fit(X))
-    between = make(lower_layer_rate=0.5, **options).fit(X)
+    between = make(schedule=Gradual(lower_layer_rate=0.5), **options).fit(X)
     assert not same(between, frozen)
     assert not same(between, full)
 
@@ -170,13 +174,12 @@ def test_the_ends_of_lower_layer_rate(options):
 @pytest.mark.parametrize("tuning_fraction", [0.0, 0.3])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_every_schedule_spends_exactly_its_budget(name, tuning_fraction):
-    dae = make(
-        (5, 4, 3), schedule=name, max_iter=17, tuning_fraction=tuning_fraction
-    ).fit(make_table())
+    schedule = SCHEDULES[name](tuning_fraction=tuning_fraction)
+    dae = make((5, 4, 3), schedule=schedule, max_iter=17).fit(make_table())
     assert dae.n_iter_ == 17 == sum(record.epochs for record in dae.phases_)
     assert len(dae.loss_curve_) == 17
     steps = -(-70 // 16)
-    plan = make_schedule(name, 3, 17, tuning_fraction=tuning_fraction)
+    plan = schedule.plan(3, 17)
     assert [record.weight_updates for record in dae.phases_] == [
         phase.cost * steps for phase in plan
     ]
@@ -272,7 +275,7 @@ def test_inference_is_without_noise():
     "options",
     [
         {"hidden_layer_sizes": (2,)},
-        {"hidden_layer_sizes": (2,), "tied_weights": True},
+        {"hidden_layer_sizes": (2,), "decoder": "tied"},
         {"hidden_layer_sizes": (4, 2)},
         {"hidden_layer_sizes": (4, 2), "decoder": "direct"},
     ],

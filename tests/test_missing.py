@@ -127,28 +127,6 @@ def test_columns_with_a_single_value_are_learned():
     assert np.isfinite(rebuilt).all()
 
 
-def test_missing_values_can_be_refused():
-    """missing_values='error' names itself and the way out, in fit and afterwards."""
-    strict = small(missing_values="error").fit(FULL)
-    assert np.isfinite(strict.transform(FULL)).all()
-    np.testing.assert_array_equal(
-        strict.transform(FULL), small().fit(FULL).transform(FULL)
-    )
-    for call in (
-        small(missing_values="error").fit,
-        strict.transform,
-        strict.reconstruct,
-        strict.score,
-        strict.score_samples,
-        strict.partial_fit,
-    ):
-        with pytest.raises(ValueError, match="NaN|missing values") as info:
-            call(X)
-        # scikit-learn's words alone would say that NaN is never accepted
-        assert "missing_values='error'" in str(info.value)
-        assert "missing_values='allow'" in str(info.value)
-
-
 def test_missing_values_of_any_container():
     """NaN, None, pandas.NA and polars null are the same."""
     expected = small().fit(X).transform(X)

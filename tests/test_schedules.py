@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 
 from skdae import GradualDAETransformer
 from skdae.schedules import (
     SCHEDULES,
+    Hybrid,
     Phase,
+    as_schedule,
     at_equal_updates,
     describe,
     fine_tuning,
@@ -18,7 +21,6 @@ from skdae.schedules import (
     gradual,
     hybrid,
     joint,
-    make_schedule,
     stacked,
     total_cost,
     total_epochs,
@@ -28,6 +30,12 @@ BY_LAYER = [name for name in SCHEDULES if name != "joint"]
 
 names = st.sampled_from(sorted(SCHEDULES))
 shares = st.floats(0, 1)
+
+
+def schedule_of(name, options):
+    """The named schedule with those of the options that it has."""
+    own = SCHEDULES[name]().get_params()
+    return SCHEDULES[name](**{k: v for k, v in options.items() if k in own})
 
 
 @st.composite
@@ -47,7 +55,7 @@ def plans(draw, name=names):
     }
     max_iter = draw(st.integers(2 * n_layers + 2, 300))
     chosen = draw(name) if isinstance(name, st.SearchStrategy) else name
-    plan = make_schedule(chosen, n_layers, max_iter, **options)
+    plan = schedule_of(chosen, options).plan(n_layers, max_iter)
     return plan, n_layers, max_iter, options
 
 
@@ -138,10 +146,10 @@ def test_the_table_for_people_shows_every_phase_and_the_totals(drawn):
 def test_too_few_epochs_are_an_error_and_enough_are_not(name, n_layers, max_iter):
     needed = 1 if name == "joint" else n_layers
     if max_iter >= needed:
-        assert total_epochs(make_schedule(name, n_layers, max_iter)) == max_iter
+        assert total_epochs(as_schedule(name).plan(n_layers, max_iter)) == max_iter
         return
     with pytest.raises(ValueError, match=rf"max_iter={max_iter} .*\({needed}\).*raise"):
-        make_schedule(name, n_layers, max_iter)
+        as_schedule(name).plan(n_layers, max_iter)
 
 
 # --- the schedules among each other -------------------------------------------------
@@ -150,7 +158,7 @@ def test_too_few_epochs_are_an_error_and_enough_are_not(name, n_layers, max_iter
 @pytest.mark.parametrize("tuning_fraction", [0.0, 0.3])
 def test_one_hidden_layer_makes_all_schedules_the_same(tuning_fraction):
     every = [
-        make_schedule(name, 1, 20, tuning_fraction=tuning_fraction)
+        SCHEDULES[name](tuning_fraction=tuning_fraction).plan(1, 20)
         for name in SCHEDULES
     ]
     assert all(plan == every[0] for plan in every)
@@ -221,24 +229,27 @@ def test_joint_is_one_phase_on_all_layers(n_layers, max_iter):
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_options_of_other_schedules_change_nothing(name):
-    """Each option changes the schedules that it is documented for, and no other."""
-    concerned = {
-        "stacked_fraction": {"hybrid"},
-        "lower_layer_rate": {"hybrid", "gradual"},
-        "epoch_allocation": set(BY_LAYER),
-        "tuning_fraction": set(SCHEDULES),
-    }
+def test_every_parameter_of_a_schedule_changes_its_plan(name):
     other = {
         "stacked_fraction": 0.9,
         "lower_layer_rate": 0.3,
         "epoch_allocation": [1, 5, 1],
         "tuning_fraction": 0.2,
     }
-    plain = make_schedule(name, 3, 60)
-    for option, value in other.items():
-        changed = make_schedule(name, 3, 60, **{option: value}) != plain
-        assert changed == (name in concerned[option]), option
+    plain = SCHEDULES[name]()
+    for parameter in plain.get_params():
+        changed = clone(plain).set_params(**{parameter: other[parameter]})
+        assert changed != plain
+        assert changed.plan(3, 60) != plain.plan(3, 60), parameter
+
+
+def test_schedules_are_cloned_compared_and_set():
+    schedule = Hybrid(stacked_fraction=0.3)
+    assert clone(schedule) == schedule
+    assert clone(schedule) is not schedule
+    assert repr(schedule).startswith("Hybrid(stacked_fraction=0.3")
+    with pytest.raises(ValueError, match="no parameter 'rate'"):
+        schedule.set_params(rate=1)
 
 
 # --- equal weight updates -----------------------------------------------------------
@@ -251,10 +262,8 @@ def test_equal_updates_exactly_where_whole_epochs_allow(
     reference, name, tuning_fraction
 ):
     # 36 epochs a stage divide by 1, 2 and 3 layers, and so does their sum
-    plan = make_schedule(
-        reference, 3, 108 if not tuning_fraction else 144,
-        tuning_fraction=tuning_fraction,
-    )  # fmt: skip
+    n_epochs = 108 if not tuning_fraction else 144
+    plan = SCHEDULES[reference](tuning_fraction=tuning_fraction).plan(3, n_epochs)
     other = at_equal_updates(name, plan)
     assert total_cost(other) == total_cost(plan)
     if name != "joint":
@@ -269,7 +278,7 @@ def test_equal_updates_exactly_where_whole_epochs_allow(
 @given(plans(name=st.sampled_from(["gradual", "stacked", "frozen"])), names, shares)
 def test_equal_updates_to_the_nearest_epoch(drawn, name, fraction):
     plan, n_layers, _, _ = drawn
-    other = at_equal_updates(name, plan, stacked_fraction=fraction)
+    other = at_equal_updates(schedule_of(name, {"stacked_fraction": fraction}), plan)
     assert other[-1].depth == n_layers
     growing = [phase for phase in plan if phase.kind != "tuning"]
     matched = [phase for phase in other if phase.kind != "tuning"]
@@ -301,7 +310,7 @@ def test_tuning_is_kept_at_equal_updates(drawn):
 @given(st.integers(1, 4), st.integers(8, 100))
 def test_a_schedule_at_its_own_updates_is_itself(n_layers, max_iter):
     for name in ("gradual", "stacked", "frozen", "joint"):
-        plan = make_schedule(name, n_layers, max_iter)
+        plan = as_schedule(name).plan(n_layers, max_iter)
         assert at_equal_updates(name, plan) == plan
 
 
@@ -351,14 +360,14 @@ def test_a_phase_that_cannot_be_is_an_error(arguments, message):
         ({"epoch_allocation": "even"}, r"epoch_allocation='even' .* 'equal'"),
         ({"epoch_allocation": [1, 2]}, r"epoch_allocation=\[1, 2\] .* 3 shares"),
         ({"epoch_allocation": [1, 0, 1]}, r"\[1, 0, 1\] .* above 0"),
-        ({"name": "greedy"}, r"schedule='greedy' .*'gradual'"),
         ({"max_iter": 3, "tuning_fraction": 0.3}, r"\(3\) plus 1 for tuning"),
     ],
 )
 def test_options_out_of_range_are_errors(options, message):
-    arguments = {"name": "hybrid", "n_layers": 3, "max_iter": 30} | options
+    size = {"n_layers": 3, "max_iter": 30}
+    size |= {name: options.pop(name) for name in list(options) if name in size}
     with pytest.raises(ValueError, match=message):
-        make_schedule(**arguments)
+        Hybrid(**options).plan(**size)
 
 
 def test_an_unknown_name_is_an_error_at_equal_updates_too():
@@ -391,11 +400,6 @@ def test_updates_of_a_joint_reference_are_shared_out(name, n_layers):
     if name == "gradual":
         epochs = [phase.epochs for phase in phases]
         assert max(epochs) - min(epochs) <= 1
-
-
-def test_shares_are_checked_where_they_have_no_part():
-    with pytest.raises(ValueError, match="epoch_allocation"):
-        make_schedule("joint", 2, 10, epoch_allocation=(1, 2, 3))
 
 
 # --- fine-tuning ----------------------------------------------------------------------

@@ -12,15 +12,19 @@ from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, GroupKFold, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdae import GradualDAETransformer
-from skdae._core.sources import TableSource
-from skdae._table.rows import training_rows
-from skdae._table.sources import TableRows
-from skdae.timeseries import EWMA, KOfN, SlidingWindow, Smoothing, StreamScorer
+from skdae.timeseries import (
+    EWMA,
+    BlockSplit,
+    KOfN,
+    SlidingWindow,
+    Smoothing,
+    StreamScorer,
+)
 
 SMOOTHINGS = [EWMA(0.3), EWMA(1.0), KOfN(2, n=4), KOfN(1, n=1)]
 every_smoothing = pytest.mark.parametrize("smoothing", SMOOTHINGS, ids=repr)
@@ -508,42 +512,57 @@ def test_errors_of_streams():
 # --- what is held out ----------------------------------------------------------------
 
 
-def test_whole_blocks_of_time_are_held_out():
-    """Each of them on one side, whatever the order of the values."""
-    X = RNG.normal(size=(103, 2))
-    rows = training_rows(X, None).in_blocks(10, len(X))
-    sides = TableSource.split(
-        TableRows(None, X, rows.index), None, 0.3, np.random.default_rng(0), rows.groups
+def codes(rows, validation_fraction, **parameters):
+    dae = GradualDAETransformer(
+        (3,),
+        max_iter=3,
+        early_stopping=True,
+        validation_fraction=validation_fraction,
+        random_state=0,
+        **parameters,
     )
-    held_out = np.isin(np.arange(103), rows.index[sides.held_out_index])
-    block = np.arange(103) * 10 // 103
-    shares = [held_out[block == k].mean() for k in range(10)]
-    assert sorted(shares) == [0] * 7 + [1] * 3
+    return dae.fit(rows).transform(rows)
+
+
+def test_the_first_split_of_a_splitter_is_held_out():
+    """Rows of its gap have no part in the network, nor rows held out in the weights."""
+    X = RNG.normal(size=(60, 3))
+    dae = GradualDAETransformer(
+        (3,),
+        max_iter=1,
+        scaling=None,
+        early_stopping=True,
+        validation_fraction=BlockSplit(4, gap=5),
+        random_state=0,
+    )
+    plain = clone(dae).fit(X)
+    gap, held_out = X.copy(), X.copy()
+    gap[15:20] = RNG.normal(size=(5, 3))
+    held_out[:15] = RNG.normal(size=(15, 3))
+    for changed in (gap, held_out):
+        other = clone(dae).fit(changed)
+        np.testing.assert_array_equal(other.coefs_[0], plain.coefs_[0])
+        same_loss = other.validation_loss_curve_ == plain.validation_loss_curve_
+        assert same_loss == (changed is gap)
 
 
 def test_the_order_within_blocks_does_not_matter():
     """Nor does any order for rows that are held out at random."""
     X = RNG.normal(size=(60, 3))
-    shuffled = RNG.permutation(X)
-    within = np.concatenate([RNG.permutation(block) for block in np.split(X, 10)])
-
-    def codes(rows, validation_blocks):
-        dae = GradualDAETransformer(
-            (3,),
-            max_iter=2,
-            early_stopping=True,
-            validation_blocks=validation_blocks,
-            random_state=0,
-        )
-        return dae.fit(rows).transform(X)
-
-    np.testing.assert_array_equal(codes(X, None), codes(shuffled, None))
-    np.testing.assert_array_equal(codes(X, 10), codes(within, 10))
+    orders = {
+        0.2: RNG.permutation(60),
+        BlockSplit(5): np.concatenate(
+            [RNG.permutation(part) for part in np.split(np.arange(60), 5)]
+        ),
+    }
+    for held_out, order in orders.items():
+        shuffled = codes(X[order], held_out)
+        np.testing.assert_array_equal(codes(X, held_out)[order], shuffled)
 
 
-def test_blocks_that_leave_no_row_are_refused():
-    dae = GradualDAETransformer(
-        (2,), early_stopping=True, validation_fraction=0.9, validation_blocks=2
-    )
-    with pytest.raises(ValueError, match="of 2 different blocks of rows leaves none"):
-        dae.fit(ROWS)
+def test_a_split_without_rows_is_refused():
+    with pytest.raises(ValueError, match="groups"):
+        codes(ROWS, GroupKFold(2))
+    everything = PredefinedSplit(np.zeros(len(ROWS)))
+    with pytest.raises(ValueError, match="leaves 0 rows .* choose another splitter"):
+        codes(ROWS, everything)

@@ -30,7 +30,7 @@ from skdae._core.training import (
 )
 from skdae._random import spawn_streams
 from skdae.noise import Layout, MaskingNoise, Noise
-from skdae.schedules import Phase, gradual, make_schedule, stacked
+from skdae.schedules import SCHEDULES, Phase, as_schedule, gradual, stacked
 
 SETTINGS = Settings(
     solver="adam",
@@ -418,7 +418,7 @@ def test_true_after_an_epoch_ends_its_phase(at):
 
 @pytest.mark.parametrize("name", ["gradual", "stacked", "frozen"])
 def test_true_after_a_phase_ends_the_training(name):
-    plan = make_schedule(name, 2, 8)
+    plan = as_schedule(name).plan(2, 8)
     result = run(plan, monitor=RecordingMonitor(stop_phase=0))
     assert len(result.phases) == 1
     assert len(result.network.encoder) == 1
@@ -504,7 +504,7 @@ def test_a_phase_stops_after_exactly_the_epochs_without_improvement(
 def test_the_best_weights_are_restored(name):
     monitor = RecordingMonitor()
     result = run(
-        make_schedule(name, 2, 60),
+        as_schedule(name).plan(2, 60),
         validation_fraction=0.2,
         learning_rate_init=0.3,
         n_iter_no_change=4,
@@ -549,7 +549,7 @@ def test_a_phase_on_the_same_network_does_not_end_worse_than_it_began():
 def test_the_next_phase_starts_from_the_best_weights():
     monitor = RecordingMonitor()
     result = run(
-        make_schedule("stacked", 2, 60),
+        as_schedule("stacked").plan(2, 60),
         validation_fraction=0.2,
         learning_rate_init=0.3,
         n_iter_no_change=4,
@@ -657,7 +657,7 @@ def test_training_that_diverges_stops_and_keeps_the_best_weights():
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_passes_over_the_same_batch_are_the_epochs_of_a_fit(name, solver):
     """A stream of one batch again and again equals a fit to it, bit for bit."""
-    plan = make_schedule(name, 2, 8, tuning_fraction=0.25)
+    plan = SCHEDULES[name](tuning_fraction=0.25).plan(2, 8)
     rows, shape = make_rows(40), make_shape()
     chosen = replace(SETTINGS, solver=solver)
     state, losses = None, []

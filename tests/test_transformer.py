@@ -12,7 +12,7 @@ import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 
 import numpy as np
 import pytest
@@ -28,8 +28,8 @@ from skdae._core.network import Layer
 from skdae._table.encoder import TableEncoder
 from skdae._table.sources import TableRows
 from skdae._transformer._outputs import HIDDEN_PARTS
-from skdae.noise import GaussianNoise, MaskingNoise
-from skdae.schedules import SCHEDULES, Phase, make_schedule
+from skdae.noise import EmphasizedNoise, GaussianNoise, MaskingNoise, PerRowNoise
+from skdae.schedules import SCHEDULES, Gradual, Hybrid, Joint, Phase, Stacked
 
 WIDTHS = (6, 3)
 OUTPUT_WIDTHS = {
@@ -77,8 +77,6 @@ BAD_VALUES = [
     ("schedule", "greedy", "gradual"),
     ("schedule", (), "Phase"),
     ("schedule", ("gradual",), "Phase"),
-    ("stacked_fraction", 1.5, "[0.0, 1.0]"),
-    ("lower_layer_rate", -0.1, "[0.0, 1.0]"),
     ("noise", "rain", "masking"),
     ("noise_rate", -0.1, "[0.0"),
     ("noise_rate", float("nan"), "[0.0"),
@@ -86,13 +84,8 @@ BAD_VALUES = [
     ("noise_rate", [0.1, 0.2], "5 columns"),
     ("noise_rate", ["a"] * 5, "number"),
     ("decoder", "deep", "mirror"),
-    ("tied_weights", "yes", "bool"),
     ("activation", "sigmoid", "logistic"),
     ("loss", "mse", "squared_error"),
-    ("emphasis", (1,), "two weights"),
-    ("emphasis", (0, 0), "not both 0"),
-    ("emphasis", (-1, 1), "at least 0"),
-    ("emphasis", ("a", 1), "two weights"),
     ("scaling", "robust", "quantile"),
     ("categorical_features", "sex", "from_dtype"),
     ("categorical_features", [9], "[0, 4]"),
@@ -101,7 +94,6 @@ BAD_VALUES = [
     ("categorical_features", [0.5], "indices"),
     ("categorical_features", [[0]], "mask"),
     ("categorical_features", ["a"], "no column names"),
-    ("missing_values", "drop", "allow"),
     ("output", "latent", "code_and_error"),
     ("solver", "lbfgs", "adam"),
     ("learning_rate_init", 0, "(0.0"),
@@ -111,14 +103,9 @@ BAD_VALUES = [
     ("batch_size", 2.5, "int"),
     ("max_iter", 0, "[1"),
     ("max_iter", 1, "number of hidden layers (2)"),
-    ("epoch_allocation", "most", "equal"),
-    ("epoch_allocation", (1,), "2 shares"),
-    ("epoch_allocation", (1, -1), "above 0"),
-    ("epoch_allocation", ("a", "b"), "2 shares"),
-    ("tuning_fraction", 1, "1.0)"),
     ("early_stopping", 3, "bool"),
     ("validation_fraction", 1.0, "1.0)"),
-    ("validation_blocks", 1, "[2, inf)"),
+    ("validation_fraction", "blocks", "split"),
     ("n_iter_no_change", 0, "[1"),
     ("tol", -1e-4, "[0.0"),
     ("warm_start", "no", "bool"),
@@ -143,6 +130,24 @@ def test_bad_value_names_parameter_value_and_rule(name, value, rule):
         assert shown in message
 
 
+BAD_SCHEDULES = [
+    (Hybrid(stacked_fraction=1.5), "stacked_fraction=1.5", "[0, 1]"),
+    (Gradual(lower_layer_rate=-0.1), "lower_layer_rate=-0.1", "[0, 1]"),
+    (Gradual(epoch_allocation="most"), "epoch_allocation='most'", "equal"),
+    (Gradual(epoch_allocation=(1,)), "epoch_allocation=(1,)", "2 shares"),
+    (Gradual(epoch_allocation=(1, -1)), "epoch_allocation=(1, -1)", "above 0"),
+    (Stacked(epoch_allocation=("a", "b")), "epoch_allocation=('a', 'b')", "2 shares"),
+    (Joint(tuning_fraction=1), "tuning_fraction=1", "[0, 1)"),
+]
+
+
+@pytest.mark.parametrize(("schedule", "shown", "rule"), BAD_SCHEDULES)
+def test_bad_parameters_of_a_schedule_are_named(schedule, shown, rule):
+    with pytest.raises(ValueError, match=re.escape(shown)) as info:
+        small(schedule=schedule).fit(X)
+    assert rule in str(info.value)
+
+
 def test_every_parameter_is_in_the_table_of_bad_values():
     """A new parameter does not slip past the table above."""
     assert {name for name, _, _ in BAD_VALUES} == set(
@@ -156,12 +161,20 @@ CONFLICTS = {
         ["decoder='direct'", "schedule='stacked'", "tuning_fraction > 0"],
     ),
     "direct and wholly stacked hybrid": (
-        {"decoder": "direct", "schedule": "hybrid", "stacked_fraction": 1.0},
-        ["decoder='direct'", "schedule='hybrid'", "tuning_fraction > 0"],
+        {"decoder": "direct", "schedule": Hybrid(stacked_fraction=1.0)},
+        ["decoder='direct'", "schedule=Hybrid(", "tuning_fraction > 0"],
     ),
-    "direct and tied": (
-        {"decoder": "direct", "tied_weights": True},
-        ["tied_weights=True", "decoder='mirror'"],
+    "an emphasis that leaves nothing": (
+        {"noise": EmphasizedNoise(MaskingNoise(), corrupted=0, untouched=0)},
+        ["corrupted=0", "untouched=0", "above 0"],
+    ),
+    "an emphasis below 0": (
+        {"noise": EmphasizedNoise(MaskingNoise(), untouched=-1)},
+        ["untouched=-1", "EmphasizedNoise", "at least 0"],
+    ),
+    "an emphasis inside another noise": (
+        {"noise": PerRowNoise(EmphasizedNoise(MaskingNoise()))},
+        ["EmphasizedNoise", "wrap the whole noise"],
     ),
     "cross-entropy and standard scaling": (
         {"loss": "cross_entropy"},
@@ -180,7 +193,7 @@ CONFLICTS = {
         ["rate=2", "MaskingNoise", "[0, 1]"],
     ),
     "too few epochs for tuning": (
-        {"max_iter": 2, "tuning_fraction": 0.5},
+        {"max_iter": 2, "schedule": Gradual(tuning_fraction=0.5)},
         ["max_iter=2", "(2)", "1 for tuning", "raise max_iter"],
     ),
     "schedule of other depth": (
@@ -212,7 +225,7 @@ def test_conflicting_parameters_name_the_remedy(case):
 def test_what_resolves_a_conflict_is_accepted():
     """The remedies that the messages above name do work."""
     for parameters in (
-        {"decoder": "direct", "schedule": "stacked", "tuning_fraction": 0.5},
+        {"decoder": "direct", "schedule": Stacked(tuning_fraction=0.5)},
         {"loss": "cross_entropy", "scaling": "minmax"},
         {"noise": MaskingNoise(0.2)},
         {"hidden_layer_sizes": 3, "max_iter": 1},
@@ -247,10 +260,9 @@ def test_a_schedule_object_is_run_as_it_stands():
 def test_every_schedule_trains_with_every_decoder(schedule, decoder, activation):
     """The loss goes down, the attributes have the shapes they document."""
     fitted = small(
-        schedule=schedule,
+        schedule=SCHEDULES[schedule](tuning_fraction=0.4),
         decoder=decoder,
         activation=activation,
-        tuning_fraction=0.4,
         max_iter=30,
         learning_rate_init=0.01,
         noise_rate=0.1,
@@ -268,7 +280,7 @@ def test_every_schedule_trains_with_every_decoder(schedule, decoder, activation)
 
 def test_tied_weights_are_tied():
     """The mirrored decoder is the encoder, transposed."""
-    fitted = small(tied_weights=True).fit(X)
+    fitted = small(decoder="tied").fit(X)
     one, two, three, four = fitted.coefs_
     np.testing.assert_array_equal(three, two.T)
     np.testing.assert_array_equal(four, one.T)
@@ -520,7 +532,7 @@ def test_score_is_one_less_what_is_left_of_the_variance():
         {"noise_rate": 0.9},
         {"noise": "swap"},
         {"noise": GaussianNoise(2.0)},
-        {"emphasis": (1, 0)},
+        {"noise": EmphasizedNoise(MaskingNoise(0.25), untouched=0)},
         {"loss": "squared_error"},
     ],
 )
@@ -599,9 +611,9 @@ def test_warm_start_after_an_unfinished_stream(decoder):
 def test_partial_fit_grows_through_the_phases(schedule, decoder):
     """Each call is one epoch of the plan, and the model can be used after each."""
     widths = (6, 4, 3)
-    parameters = {"schedule": schedule, "decoder": decoder, "tuning_fraction": 0.25}
-    estimator = small(widths, max_iter=8, **parameters)
-    plan = make_schedule(schedule, 3, 8, tuning_fraction=0.25)
+    tuned = SCHEDULES[schedule](tuning_fraction=0.25)
+    estimator = small(widths, max_iter=8, schedule=tuned, decoder=decoder)
+    plan = tuned.plan(3, 8)
     if decoder == "direct" and any(phase.corrupt == "code" for phase in plan):
         with pytest.raises(ValueError, match="decoder='mirror'"):
             estimator.partial_fit(X)
@@ -1018,13 +1030,13 @@ def public_callables():
                         yield f"{module_name}.{name}.{method_name}", method
 
 
-def documented_parameters(docstring):
+def documented_parameters(docstring, section="Parameters"):
     """Type line of each parameter of a numpydoc docstring."""
     lines = inspect.cleandoc(docstring).replace("\\\n", " ").splitlines()
     found, inside = {}, False
     for line, following in zip(lines, [*lines[1:], ""], strict=True):
         if following and set(following) == {"-"}:
-            inside = line == "Parameters"
+            inside = line == section
         elif inside and (match := re.match(r"\*{0,2}(\w+(?:, \w+)*) : (.*)", line)):
             found |= dict.fromkeys(match[1].split(", "), match[2])
     return found
@@ -1048,7 +1060,10 @@ def test_documented_defaults_are_those_of_the_signature(label):
     assert doc, "no docstring"
     parameters = dict(inspect.signature(PUBLIC[label]).parameters)
     parameters.pop("self", None)
-    documented = documented_parameters(doc)
+    # what is returned and never made by users is documented by its attributes
+    is_result = is_dataclass(PUBLIC[label]) and "\nAttributes\n" in doc
+    section = "Attributes" if is_result else "Parameters"
+    documented = documented_parameters(doc, section)
     assert list(documented) == list(parameters)
     for name, parameter in parameters.items():
         assert default_of(documented[name]) == parameter.default, name

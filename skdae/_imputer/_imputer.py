@@ -44,8 +44,8 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
         The network, cloned for each refinement. Its `noise` says which cells are
         hidden in training ('dropout' for groups of sensors that fall silent
         together) and must leave some of a row, its `scaling` and
-        `categorical_features` how the table is read; `loss`, `emphasis`,
-        `missing_values`, `output`, `early_stopping` and `warm_start` are set here.
+        `categorical_features` how the table is read; `loss`, `output`,
+        `early_stopping` and `warm_start` are set here.
         Where rows have gaps in `fit`, as many rows, but at most half of them, are
         hidden where another row has its gaps instead.
         None: widths of 128 and 64, 100 epochs in batches of 64 rows at a rate of

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from skdae._imputer._masks import Gaps
 from skdae._transformer import GradualDAETransformer
 from skdae._transformer._parameters import DEFAULT_NOISE_RATE
-from skdae.noise import MaskingNoise, Noise
+from skdae.noise import EmphasizedNoise, MaskingNoise, Noise
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,11 @@ def refine(
 def _network(transformer: GradualDAETransformer, seed: int) -> GradualDAETransformer:
     """Return a network for the table of a refinement."""
     network = clone(transformer).set_params(
-        noise=_HiddenErrors(),
+        noise=EmphasizedNoise(_HiddenErrors(), untouched=0),
         noise_rate=DEFAULT_NOISE_RATE,
-        emphasis=(1, 0),
         loss="squared_error",
         scaling=None,
         categorical_features=None,
-        missing_values="allow",
         output="code",
         early_stopping=False,
         warm_start=False,

@@ -249,7 +249,6 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
             self,
             X,
             categorical_features=transformer.categorical_features,
-            allow_nan=transformer.missing_values == "allow",
         )
         streams = spawn_streams(self.random_state)
         is_rate = self.contamination == "auto"  # or a share of these rows themselves

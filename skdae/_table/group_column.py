@@ -30,7 +30,7 @@ def read_beside(
     """Read a table of numbers, NaN allowed, in which one column may be anything."""
     refuse_non_tables(X)
     if chosen is None:
-        cells = read_numeric(estimator, X, reset=reset, allow_nan=True, min_rows=1)
+        cells = read_numeric(estimator, X, reset=reset, min_rows=1)
         return Beside(cells, None, None)
     X = check_container(estimator, X, reset=reset, min_rows=1)
     names = getattr(estimator, "feature_names_in_", None)
@@ -42,4 +42,4 @@ def read_beside(
     part = safe_indexing(X, np.flatnonzero(~mask), axis=1)
     place = int(np.flatnonzero(mask)[0])
     column = safe_indexing(X, place, axis=1)
-    return Beside(as_numbers(estimator, part, part, True, 1), column, place)
+    return Beside(as_numbers(estimator, part, part, 1), column, place)

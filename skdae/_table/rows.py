@@ -1,7 +1,7 @@
 """Which rows of a table are learned from: weights, copies and order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -92,12 +92,6 @@ class TrainingRows:
         if self.weights is None or np.any(self.weights != np.floor(self.weights)):
             return self.index, self.weights
         return np.repeat(self.index, self.weights.astype(np.intp)), None
-
-    def in_blocks(self, n_blocks: int | None, n_rows: int) -> "TrainingRows":
-        """The same rows, neighbours in the table of `n_rows` in one group."""
-        if n_blocks is None:
-            return self
-        return replace(self, groups=self.index * n_blocks // n_rows)
 
 
 def training_rows(

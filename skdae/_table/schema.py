@@ -17,7 +17,6 @@ from skdae._table.categories import (
     fit_categories,
 )
 from skdae._table.frames import (
-    column_name,
     data_frame,
     fill_column,
     index_of,
@@ -44,7 +43,6 @@ class Schema:
 
     is_categorical: np.ndarray  # (n_columns,) bool
     ordinal_encoder: Any  # OrdinalEncoder of the categorical columns, None without
-    allow_nan: bool
 
     @property
     def n_columns(self) -> int:
@@ -66,7 +64,6 @@ class Schema:
         *,
         categorical_features: Any,
         sample_weight: Any = None,
-        allow_nan: bool = True,
     ) -> tuple["Schema", np.ndarray]:
         """Return the schema of a training table, and the table as a matrix.
 
@@ -85,10 +82,10 @@ class Schema:
                 if weights is not None and (weights > 0).any():
                     counted = safe_indexing(X, np.flatnonzero(weights > 0))
                 encoder = fit_categories(counted, np.flatnonzero(mask))
-                schema = cls(mask, encoder, allow_nan)
+                schema = cls(mask, encoder)
                 return schema, schema._mixed(estimator, X)
-        raw = read_numeric(estimator, X, reset=True, allow_nan=allow_nan, min_rows=2)
-        return cls(np.zeros(raw.shape[1], dtype=bool), None, allow_nan), raw
+        raw = read_numeric(estimator, X, reset=True, min_rows=2)
+        return cls(np.zeros(raw.shape[1], dtype=bool), None), raw
 
     def read(self, estimator: Any, X: Any) -> np.ndarray:
         """Return a later table as a matrix, (n, n_columns) float32 or float64."""
@@ -96,9 +93,7 @@ class Schema:
         if self.ordinal_encoder is not None:
             X = check_container(estimator, X, reset=False, min_rows=1)
             return self._mixed(estimator, X)
-        return read_numeric(
-            estimator, X, reset=False, allow_nan=self.allow_nan, min_rows=1
-        )
+        return read_numeric(estimator, X, reset=False, min_rows=1)
 
     def _mixed(self, estimator: Any, X: Any) -> np.ndarray:
         """Return a float64 matrix of numeric columns and ordinal codes."""
@@ -107,16 +102,9 @@ class Schema:
         categorical = np.flatnonzero(self.is_categorical)
         if len(numeric):
             part = safe_indexing(X, numeric, axis=1)
-            raw[:, numeric] = as_numbers(estimator, part, part, self.allow_nan, 1)
+            raw[:, numeric] = as_numbers(estimator, part, part, 1)
         codes = self.ordinal_encoder.transform(category_cells(X, categorical))
         raw[:, categorical] = codes
-        if not self.allow_nan and np.isnan(raw).any():
-            empty = np.flatnonzero(np.isnan(raw).any(axis=0))
-            raise ValueError(
-                f"Columns {[column_name(X, column) for column in empty]} of X hold "
-                "missing values or unknown categories, and missing_values='error' "
-                "refuses them; fill them or set missing_values='allow'."
-            )
         return raw
 
     # --- back to the user's table ----------------------------------------------------

@@ -47,36 +47,32 @@ def _is_valid(estimator: Any, X: Any, min_rows: int) -> bool:
         return bool(np.isfinite(X.sum()))  # False where a value is missing, too
 
 
-def read_numeric(
-    estimator: Any, X: Any, *, reset: bool, allow_nan: bool, min_rows: int
-) -> np.ndarray:
+def read_numeric(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> np.ndarray:
     """Return a validated float table; float32 is not copied."""
     if not reset and _is_valid(estimator, X, min_rows):
         return X
     cells = plain_cells(X)
     if cells is not X:  # the names first, then the numbers
         validate_data(estimator, X, reset=reset, skip_check_array=True)
-        return as_numbers(estimator, cells, X, allow_nan, min_rows)
-    with explained(estimator, X, allow_nan):
+        return as_numbers(estimator, cells, X, min_rows)
+    with explained(estimator, X):
         return validate_data(
             estimator,
             X,
             reset=reset,
             dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan" if allow_nan else True,
+            ensure_all_finite="allow-nan",
             ensure_min_samples=min_rows,
         )
 
 
-def as_numbers(
-    estimator: Any, cells: Any, X: Any, allow_nan: bool, min_rows: int
-) -> np.ndarray:
+def as_numbers(estimator: Any, cells: Any, X: Any, min_rows: int) -> np.ndarray:
     """Return cells as floats; errors speak of the columns of X."""
-    with explained(estimator, X, allow_nan):
+    with explained(estimator, X):
         return check_array(
             cells,
             dtype=[np.float64, np.float32],
-            ensure_all_finite="allow-nan" if allow_nan else True,
+            ensure_all_finite="allow-nan",
             ensure_min_samples=min_rows,
             estimator=estimator,
             input_name="X",
@@ -98,24 +94,19 @@ def check_container(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> An
 
 
 @contextmanager
-def explained(estimator: Any, X: Any, allow_nan: bool) -> Iterator[None]:
+def explained(estimator: Any, X: Any) -> Iterator[None]:
     """Say of which columns of X an error of scikit-learn speaks, and the remedy."""
     try:
         yield
     except (TypeError, ValueError) as error:
-        remedy = _remedy(str(error), estimator, X, allow_nan)
+        remedy = _remedy(str(error), estimator, X)
         if remedy is None:
             raise
         raise ValueError(f"{error}\n{remedy}") from error
 
 
-def _remedy(message: str, estimator: Any, X: Any, allow_nan: bool) -> str | None:
+def _remedy(message: str, estimator: Any, X: Any) -> str | None:
     """Return what helps against an error about the cells of X, None if unknown."""
-    if "contains NaN" in message and not allow_nan:
-        return (
-            "missing_values='error' refuses missing values; fill them or set "
-            "missing_values='allow'."
-        )
     if "NAType" in message:
         return "X holds pandas.NA among objects; turn it into NaN with astype(float)."
     if "contains infinity" in message:

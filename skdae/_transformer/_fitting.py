@@ -13,7 +13,7 @@ import numpy as np
 from skdae._core.monitor import Monitor
 from skdae._core.network import Network, Shape
 from skdae._core.sources import TableSource
-from skdae._random import spawn_streams
+from skdae._random import Streams, spawn_streams
 from skdae._table.encoder import TableEncoder
 from skdae._table.rows import TrainingRows, training_rows
 from skdae._table.sources import TableRows
@@ -65,7 +65,6 @@ def open_fit(
     rows = training_rows(raw, sample_weight)
     check_rows(rows, at_least=at_least)
     if holds_out:
-        rows = rows.in_blocks(transformer.validation_blocks, len(raw))
         check_held_out(transformer, rows)
     encoder = learn_encoder(raw, *rows.repeated)
     shape = network_shape(transformer, parameters, encoder)
@@ -98,13 +97,7 @@ def train_rows(
     from skdae._core.training import train
 
     streams = spawn_streams(transformer.random_state)
-    source = TableSource.split(
-        opening.encoded,
-        opening.rows.weights,
-        transformer.validation_fraction if transformer.early_stopping else None,
-        streams.split,
-        opening.rows.groups,
-    )
+    source = _training_source(transformer, opening, streams)
     training = train(
         source,
         plan,
@@ -116,3 +109,27 @@ def train_rows(
         monitor=monitor,
     )
     return FittedNetwork(opening.encoder, opening.shape, training)
+
+
+def _training_source(
+    transformer: Any, opening: Opening, streams: Streams
+) -> TableSource:
+    """Return the rows to train on, and those held out for early stopping."""
+    rows, fraction = opening.rows, transformer.validation_fraction
+    if not transformer.early_stopping:
+        fraction = None
+    if not hasattr(fraction, "get_n_splits"):
+        return TableSource.split(
+            opening.encoded, rows.weights, fraction, streams.split, rows.groups
+        )
+    train, held_out = next(iter(fraction.split(opening.raw)))
+    is_trained, is_held_out = (
+        np.flatnonzero(np.isin(rows.index, part)) for part in (train, held_out)
+    )
+    if not len(is_trained) or not len(is_held_out):
+        raise ValueError(
+            f"validation_fraction={fraction!r} leaves {len(is_trained)} rows with a "
+            f"value to train on and {len(is_held_out)} held out; choose another "
+            "splitter, or a fraction."
+        )
+    return TableSource(opening.encoded, is_trained, rows.weights, is_held_out)

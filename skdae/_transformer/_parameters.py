@@ -16,7 +16,7 @@ from skdae._table.frames import is_dataframe
 from skdae._table.rows import TrainingRows
 from skdae._transformer._outputs import OUTPUTS, Output
 from skdae.noise import Noise, make_noise
-from skdae.schedules import SCHEDULES, Phase, make_schedule
+from skdae.schedules import SCHEDULES, Phase, Schedule, as_schedule
 
 DEFAULT_NOISE_RATE = 0.25
 
@@ -34,18 +34,13 @@ def resolve_parameters(estimator: Any) -> ResolvedParameters:
     """Return widths, plan and noise, checked as far as no data is needed."""
     widths = check_widths(estimator.hidden_layer_sizes)
     plan = _plan(estimator, len(widths))
-    if estimator.decoder == "direct":
-        if estimator.tied_weights:
-            raise ValueError(
-                "tied_weights=True needs decoder='mirror': a direct decoder has "
-                "no layer of the encoder's shape. Set one of them."
-            )
-        if plan[-1].corrupt == "code":
-            raise ValueError(
-                f"decoder='direct' with schedule={estimator.schedule!r} ends with a "
-                "phase whose loss is on the code, so the layer from the code to X "
-                "is never trained. Set tuning_fraction > 0 or decoder='mirror'."
-            )
+    if estimator.decoder == "direct" and plan[-1].corrupt == "code":
+        raise ValueError(
+            f"decoder='direct' with schedule={estimator.schedule!r} ends with a "
+            "phase whose loss is on the code, so the layer from the code to X "
+            "is never trained. Give the schedule a tuning_fraction > 0, as in "
+            "Stacked(tuning_fraction=0.1), or set decoder='mirror'."
+        )
     if isinstance(estimator.noise, Noise) and not np.array_equal(
         estimator.noise_rate, DEFAULT_NOISE_RATE
     ):
@@ -54,7 +49,6 @@ def resolve_parameters(estimator: Any) -> ResolvedParameters:
             f"noise is {estimator.noise!r}; set the object's own parameter, in a "
             "search as noise__rate."
         )
-    check_emphasis(estimator.emphasis)
     return ResolvedParameters(
         widths, plan, make_noise(estimator.noise, estimator.noise_rate)
     )
@@ -62,21 +56,13 @@ def resolve_parameters(estimator: Any) -> ResolvedParameters:
 
 def _plan(estimator: Any, n_layers: int) -> tuple[Phase, ...]:
     """The phases to run."""
-    if isinstance(estimator.schedule, str):
-        return make_schedule(
-            estimator.schedule,
-            n_layers,
-            estimator.max_iter,
-            epoch_allocation=estimator.epoch_allocation,
-            stacked_fraction=estimator.stacked_fraction,
-            lower_layer_rate=estimator.lower_layer_rate,
-            tuning_fraction=estimator.tuning_fraction,
-        )
+    if isinstance(estimator.schedule, str | Schedule):
+        return as_schedule(estimator.schedule).plan(n_layers, estimator.max_iter)
     plan = tuple(estimator.schedule)
     if not plan or not all(isinstance(phase, Phase) for phase in plan):
         raise ValueError(
-            f"schedule={estimator.schedule!r} must be one of {sorted(SCHEDULES)} or a "
-            "tuple of skdae.schedules.Phase."
+            f"schedule={estimator.schedule!r} must be one of {sorted(SCHEDULES)}, a "
+            "schedule or a tuple of Phase, both of skdae.schedules."
         )
     depths = [phase.depth for phase in plan]
     if depths[-1] != n_layers or max(depths) > n_layers:
@@ -84,10 +70,11 @@ def _plan(estimator: Any, n_layers: int) -> tuple[Phase, ...]:
             f"schedule has phases of depth {depths} and must end with "
             f"{n_layers}, the number of hidden_layer_sizes; build it for them."
         )
-    if estimator.decoder == "mirror" and any(p.output_rate is not None for p in plan):
+    if estimator.decoder != "direct" and any(p.output_rate is not None for p in plan):
         raise ValueError(
-            "schedule has a phase with an output_rate, and decoder='mirror' has no "
-            "output layer on the top code; leave it out or set decoder='direct'."
+            "schedule has a phase with an output_rate, and "
+            f"decoder={estimator.decoder!r} has no output layer on the top "
+            "code; leave it out or set decoder='direct'."
         )
     trained: set[int] = set()
     for number, phase in enumerate(plan, 1):
@@ -121,23 +108,6 @@ def check_widths(hidden_layer_sizes: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in sizes)
 
 
-def check_emphasis(emphasis: Any) -> tuple[float, float] | None:
-    """Return the weights of corrupted and of untouched cells."""
-    if emphasis is None:
-        return None
-    try:
-        pair = np.asarray(emphasis, dtype=float)
-    except (TypeError, ValueError):
-        pair = np.zeros(0)
-    finite = np.isfinite(pair).all() and (pair >= 0).all()
-    if pair.shape != (2,) or not finite or not pair.any():
-        raise ValueError(
-            f"emphasis={emphasis!r} must be two weights of at least 0, not both 0: of "
-            "corrupted and of untouched cells, for example (1, 0.5)."
-        )
-    return float(pair[0]), float(pair[1])
-
-
 def check_output(estimator: Any) -> Output:
     """The kind of output, which may have been set after the fit."""
     if estimator.output not in OUTPUTS:
@@ -167,16 +137,15 @@ def check_rows(rows: TrainingRows, *, at_least: int) -> None:
 
 def check_held_out(estimator: Any, rows: TrainingRows) -> None:
     """Enough different rows to hold some out and train on others."""
-    if not estimator.early_stopping:
+    fraction = estimator.validation_fraction
+    if not estimator.early_stopping or hasattr(fraction, "get_n_splits"):
         return
     n_different = len(np.unique(rows.groups))
-    held_out = max(1, round(estimator.validation_fraction * n_different))
+    held_out = max(1, round(fraction * n_different))
     if held_out >= n_different:
-        in_blocks = getattr(estimator, "validation_blocks", None) is not None
         raise ValueError(
-            f"validation_fraction={estimator.validation_fraction} of {n_different} "
-            f"different {'blocks of rows' if in_blocks else 'rows'} leaves none to "
-            "train on; lower it or set early_stopping=False."
+            f"validation_fraction={fraction} of {n_different} different rows leaves "
+            "none to train on; lower it or set early_stopping=False."
         )
 
 
@@ -263,12 +232,16 @@ def warn_of_empty_columns(estimator: Any, encoder: TableEncoder) -> None:
     )
 
 
+def _decoder_name(shape: Shape) -> str:
+    """Return the value of the parameter `decoder` that a shape comes from."""
+    return "tied" if shape.tied else shape.decoder
+
+
 def check_continues(estimator: Any, before: Shape, shape: Shape) -> None:
     """The network of the last fit is of the shape that is asked for."""
     asked = {
         "hidden_layer_sizes": (before.widths[1:], shape.widths[1:]),
-        "decoder": (before.decoder, shape.decoder),
-        "tied_weights": (before.tied, shape.tied),
+        "decoder": (_decoder_name(before), _decoder_name(shape)),
         "activation": (before.activation, shape.activation),
         "loss": (before.head.loss, shape.head.loss),
         "scaling": (estimator.table_encoder_.scaling, estimator.scaling),
@@ -314,7 +287,11 @@ def network_shape(
     head = encoder.head(_loss_of(estimator, encoder))
     widths = (head.n_features, *parameters.widths)
     return Shape(
-        widths, estimator.decoder, estimator.tied_weights, estimator.activation, head
+        widths,
+        "direct" if estimator.decoder == "direct" else "mirror",
+        estimator.decoder == "tied",
+        estimator.activation,
+        head,
     )
 
 
@@ -328,7 +305,7 @@ def training_settings(estimator: Any, n_rows: int) -> Any:
         momentum=estimator.momentum,
         alpha=estimator.alpha,
         batch_size=batch_rows(estimator.batch_size, n_rows),
-        emphasis=check_emphasis(estimator.emphasis),
+        emphasis=make_noise(estimator.noise, estimator.noise_rate).emphasis,
         n_iter_no_change=estimator.n_iter_no_change,
         tol=estimator.tol,
         device=estimator.device,

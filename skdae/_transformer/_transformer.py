@@ -51,7 +51,7 @@ from skdae._transformer._parameters import (
     warn_of_empty_columns,
 )
 from skdae.noise import NOISES, Noise
-from skdae.schedules import SCHEDULES, Phase, joint
+from skdae.schedules import SCHEDULES, Phase, Schedule, joint
 
 
 def input_tags_of(transformer: Any) -> InputTags:
@@ -79,35 +79,29 @@ class GradualDAETransformer(
     hidden_layer_sizes : int or sequence of int, default=(128, 64)
         Widths of the encoder's layers from the input up. A layer may be wider than
         the table.
-    schedule : {'gradual', 'hybrid', 'frozen', 'stacked', 'joint'} or tuple of Phase, \
-default='gradual'
+    schedule : {'gradual', 'hybrid', 'frozen', 'stacked', 'joint'}, Schedule or tuple \
+of Phase, default='gradual'
         What is trained when. 'gradual': all layers learn, on corrupted input.
         'stacked': only the new layer learns, on corrupted codes. 'hybrid': first the
         one, then the other. 'frozen': only the new layer learns, on corrupted input
-        (the control). 'joint': all layers from the start. A tuple of
-        :class:`skdae.schedules.Phase` is run as it stands, and `max_iter` and the
-        parameters that shape a schedule are not used.
-    stacked_fraction : float in [0, 1], default=0.5
-        'hybrid' only: share of the weight updates of a new layer that are
-        stacked-style. 0 equals 'gradual', 1 equals 'stacked', bit for bit.
-    lower_layer_rate : float in [0, 1], default=1.0
-        'gradual' and 'hybrid' only: learning-rate factor of the layers below the
-        newest. 1 is gradual training, 0 the 'frozen' control.
+        (the control). 'joint': all layers from the start. An object of
+        :mod:`skdae.schedules` has parameters, such as
+        ``Hybrid(stacked_fraction=0.3)``, searched as ``schedule__stacked_fraction``. A
+        tuple of :class:`skdae.schedules.Phase` is run as it stands, without `max_iter`.
     noise : str or Noise, default='masking'
         The corruption: a name of :data:`skdae.noise.NOISES` or an object of
-        :mod:`skdae.noise`, whose parameters are searched as ``noise__rate``. Choose
+        :mod:`skdae.noise`, whose parameters are searched as ``noise__rate``; a name
+        becomes an object when one of them is set. Choose
         it for the job: plain masking learns to fill gaps and overshoots a little on
         complete rows, 'random_masking' suits both, and 'gaussian' is for rows whose
         every cell is noisy.
     noise_rate : float or array-like of shape (n_features,), default=0.25
         Share of the cells that a noise given by name corrupts, for all columns or for
         each; for the Gaussian ones the scale in standard deviations.
-    decoder : {'mirror', 'direct'}, default='mirror'
-        Mirrored decoder, or the papers' single layer from the top code to the input.
-        A 'direct' decoder must be trained by the last phase, so 'stacked' needs
-        `tuning_fraction` > 0 with it.
-    tied_weights : bool, default=False
-        Whether the mirrored decoder uses the encoder's weights, transposed.
+    decoder : {'mirror', 'tied', 'direct'}, default='mirror'
+        Mirrored decoder, one with the encoder's weights transposed, or the papers'
+        single layer from the top code to the input. A 'direct' decoder must be trained
+        by the last phase: ``Stacked`` needs a `tuning_fraction` with it.
     activation : {'relu', 'logistic', 'tanh', 'identity'}, default='relu'
         Activation of the hidden layers.
     loss : {'auto', 'squared_error', 'cross_entropy'}, default='auto'
@@ -117,8 +111,6 @@ default='gradual'
         (by `scaling='minmax'` or as given) and the squared error otherwise.
         Categorical columns always add the cross-entropy of a softmax. The objective
         is the mean over rows plus ``alpha / 2 * sum(W ** 2)``.
-    emphasis : pair of float or None, default=None
-        Weight of corrupted and of untouched cells in the loss [2]_. None is (1, 1).
     scaling : {'standard', 'minmax', 'quantile'} or None, default='standard'
         Scaling of the numeric columns, undone by `inverse_transform` and
         `reconstruct`. 'standard': mean 0 and standard deviation 1, where outliers (at
@@ -131,10 +123,6 @@ default='gradual'
 default=None
         Categorical columns: a mask, indices, names, or those of a categorical dtype.
         They are encoded as one-hot groups. An unknown category counts as missing.
-    missing_values : {'allow', 'error'}, default='allow'
-        With 'allow' a missing cell (NaN) enters as a corrupted one and its loss is
-        not counted. A column that is missing throughout stays missing, a row without
-        a single value is not trained on. 'error' refuses missing values.
     output : {'code', 'layers', 'code_and_error', 'reconstruction', 'error'}, \
 default='code'
         What `transform` returns: the top code; the codes of all layers side by side;
@@ -154,19 +142,14 @@ default='code'
         and 256. A last, shorter batch is trained on too.
     max_iter : int, default=200
         Epochs in total, over all phases.
-    epoch_allocation : 'equal' or sequence of float, default='equal'
-        Share of the epochs for each added layer, from the bottom up.
-    tuning_fraction : float in [0, 1), default=0.0
-        Share of `max_iter` for a last phase that trains all layers ("full tuning").
     early_stopping : bool, default=False
         Whether to hold rows out and end a phase when their loss, under one fixed
         corruption, no longer improves; the best weights are restored.
-    validation_fraction : float in (0, 1), default=0.1
-        Share of the rows held out for early stopping.
-    validation_blocks : int or None, default=None
-        Number of blocks of consecutive rows, of which whole ones are held out: for
-        rows in time order, whose neighbours are nearly repetitions. The result then
-        hangs on the order of the rows. None holds rows out at random.
+    validation_fraction : float in (0, 1) or splitter, default=0.1
+        Share of the rows held out for early stopping, at random, or a splitter of
+        scikit-learn whose first split is used. For rows in time order, whose
+        neighbours are nearly copies, :class:`skdae.timeseries.BlockSplit` holds out
+        blocks.
     n_iter_no_change : int, default=10
         Epochs without an improvement of `tol` after which a phase is ended.
     tol : float, default=1e-4
@@ -215,9 +198,13 @@ default='code'
 
     Notes
     -----
-    On scikit-learn 1.9 and newer, callbacks hear of the fit, its phases and their
-    epochs. One that asks to stop at the end of an epoch ends the phase, at the end of
-    a phase the fit; the network then has the layers that were trained.
+    A missing cell (NaN, None, pandas.NA) enters as a corrupted one, and its loss is not
+    counted. A column that is missing throughout stays missing, and a row without a
+    single value is not trained on.
+
+    On scikit-learn 1.9 and newer, callbacks are notified of the fit, its phases and
+    their epochs. One that asks to stop at the end of an epoch ends the phase, at the
+    end of a phase the fit; the network then has the layers that were trained.
 
     References
     ----------
@@ -251,19 +238,14 @@ default='code'
             "array-like",
             Interval(Integral, 1, None, closed="left"),
         ],
-        "schedule": [StrOptions(set(SCHEDULES)), tuple, list],
-        "stacked_fraction": [Interval(Real, 0, 1, closed="both")],
-        "lower_layer_rate": [Interval(Real, 0, 1, closed="both")],
+        "schedule": [StrOptions(set(SCHEDULES)), Schedule, tuple, list],
         "noise": [StrOptions(set(NOISES)), Noise],
         "noise_rate": [Interval(Real, 0, None, closed="left"), "array-like"],
-        "decoder": [StrOptions({"mirror", "direct"})],
-        "tied_weights": ["boolean"],
+        "decoder": [StrOptions({"mirror", "tied", "direct"})],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "loss": [StrOptions({"auto", "squared_error", "cross_entropy"})],
-        "emphasis": ["array-like", None],
         "scaling": [StrOptions({name for name in SCALINGS if name}), None],
         "categorical_features": ["array-like", StrOptions({"from_dtype"}), None],
-        "missing_values": [StrOptions({"allow", "error"})],
         "output": [StrOptions(set(OUTPUTS))],
         "solver": [StrOptions({"adam", "sgd"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
@@ -274,11 +256,11 @@ default='code'
             Interval(Integral, 1, None, closed="left"),
         ],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "epoch_allocation": [StrOptions({"equal"}), "array-like"],
-        "tuning_fraction": [Interval(Real, 0, 1, closed="left")],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "validation_blocks": [Interval(Integral, 2, None, closed="left"), None],
+        "validation_fraction": [
+            Interval(Real, 0, 1, closed="neither"),
+            HasMethods(["split", "get_n_splits"]),
+        ],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
@@ -294,18 +276,13 @@ default='code'
         hidden_layer_sizes=(128, 64),
         *,
         schedule="gradual",
-        stacked_fraction=0.5,
-        lower_layer_rate=1.0,
         noise="masking",
         noise_rate=DEFAULT_NOISE_RATE,
         decoder="mirror",
-        tied_weights=False,
         activation="relu",
         loss="auto",
-        emphasis=None,
         scaling="standard",
         categorical_features=None,
-        missing_values="allow",
         output="code",
         solver="adam",
         learning_rate_init=1e-3,
@@ -313,11 +290,8 @@ default='code'
         alpha=0.0,
         batch_size="auto",
         max_iter=200,
-        epoch_allocation="equal",
-        tuning_fraction=0.0,
         early_stopping=False,
         validation_fraction=0.1,
-        validation_blocks=None,
         n_iter_no_change=10,
         tol=1e-4,
         warm_start=False,
@@ -329,18 +303,13 @@ default='code'
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.schedule = schedule
-        self.stacked_fraction = stacked_fraction
-        self.lower_layer_rate = lower_layer_rate
         self.noise = noise
         self.noise_rate = noise_rate
         self.decoder = decoder
-        self.tied_weights = tied_weights
         self.activation = activation
         self.loss = loss
-        self.emphasis = emphasis
         self.scaling = scaling
         self.categorical_features = categorical_features
-        self.missing_values = missing_values
         self.output = output
         self.solver = solver
         self.learning_rate_init = learning_rate_init
@@ -348,11 +317,8 @@ default='code'
         self.alpha = alpha
         self.batch_size = batch_size
         self.max_iter = max_iter
-        self.epoch_allocation = epoch_allocation
-        self.tuning_fraction = tuning_fraction
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.validation_blocks = validation_blocks
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.warm_start = warm_start
@@ -364,7 +330,7 @@ default='code'
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = self.missing_values == "allow"
+        tags.input_tags.allow_nan = True
         tags.input_tags.categorical = self.categorical_features is not None
         tags.input_tags.string = self.categorical_features is not None
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
@@ -758,7 +724,6 @@ default='code'
             X,
             categorical_features=self.categorical_features,
             sample_weight=sample_weight,
-            allow_nan=self.missing_values == "allow",
         )
         return raw, partial(TableEncoder.fit, schema, scaling=self.scaling)
 

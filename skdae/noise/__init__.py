@@ -15,7 +15,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from skdae.noise._base import Noise
-from skdae.noise._composed import ComposedNoise, PerRowNoise
+from skdae.noise._composed import ComposedNoise, EmphasizedNoise, PerRowNoise
 from skdae.noise._layout import Layout
 from skdae.noise._models import (
     DriftNoise,
@@ -33,6 +33,7 @@ __all__ = [
     "ComposedNoise",
     "DriftNoise",
     "DropoutNoise",
+    "EmphasizedNoise",
     "GaussianNoise",
     "Layout",
     "MaskingNoise",

@@ -33,6 +33,9 @@ class Noise(BaseEstimator):
     True
     """
 
+    #: Weights of corrupted and of untouched cells in the loss; None weighs all alike.
+    emphasis: ClassVar[tuple[float, float] | None] = None
+
     _rules: ClassVar[dict[str, Callable[[Any, int | None], str | None]]] = {}
 
     def check(self, n_columns: int | None = None) -> None:

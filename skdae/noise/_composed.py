@@ -1,18 +1,20 @@
-"""Noises that wrap other noises: one rate per row, or several noises in sequence."""
+"""Noises that wrap others: a rate per row, weights in the loss, several in sequence."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from sklearn.utils.metaestimators import _BaseComposition
 
+from skdae._sklearn_compat import BaseComposition
 from skdae.noise._base import Noise, scaled_rate
-from skdae.noise._rules import _minimum_rule
+from skdae.noise._rules import _minimum_rule, _weight_rule
 
 
 def _noise_rule(value: Any, n_columns: int | None = None) -> str | None:
     """Return what is wrong with an object that should be a noise."""
+    if isinstance(value, EmphasizedNoise):
+        return "must not be an EmphasizedNoise; wrap the whole noise in that one."
     if isinstance(value, Noise):
         return None
     return "must be a noise object, such as MaskingNoise(0.25)."
@@ -61,7 +63,70 @@ class PerRowNoise(Noise):
         return PerRowNoise(self.noise.for_codes(), minimum=self.minimum)
 
 
-class ComposedNoise(Noise, _BaseComposition):
+class EmphasizedNoise(Noise):
+    """Another noise, whose corrupted cells weigh otherwise in the loss than the rest.
+
+    Rebuilding what was not corrupted is the easier task. With more weight on the
+    corrupted cells the network learns more of how columns depend on each other.
+
+    Parameters
+    ----------
+    noise : Noise
+        What corrupts the rows.
+    corrupted : float, default=1.0
+        Weight of a corrupted cell in the loss.
+    untouched : float, default=0.5
+        Weight of the others; 0 leaves them out.
+
+    References
+    ----------
+    P. Vincent, H. Larochelle, I. Lajoie, Y. Bengio and P.-A. Manzagol, "Stacked
+    denoising autoencoders", JMLR 11, 2010.
+
+    Examples
+    --------
+    >>> from skdae.noise import EmphasizedNoise, SwapNoise
+    >>> EmphasizedNoise(SwapNoise(0.2), untouched=0.25).emphasis
+    (1.0, 0.25)
+    """
+
+    _rules = {
+        "noise": _noise_rule,
+        "corrupted": _weight_rule,
+        "untouched": _weight_rule,
+    }
+
+    def __init__(
+        self, noise: Noise, *, corrupted: float = 1.0, untouched: float = 0.5
+    ) -> None:
+        self.noise = noise
+        self.corrupted = corrupted
+        self.untouched = untouched
+
+    @property
+    def emphasis(self) -> tuple[float, float]:  # type: ignore[override]
+        """Weights of corrupted and of untouched cells in the loss."""
+        return float(self.corrupted), float(self.untouched)
+
+    def check(self, n_columns: int | None = None) -> None:
+        super().check(n_columns)
+        if self.emphasis == (0, 0):
+            raise ValueError(
+                "corrupted=0 and untouched=0 of EmphasizedNoise leave no cell in the "
+                "loss; give one of them a weight above 0."
+            )
+        self.noise.check(n_columns)
+
+    def apply(self, Z, generator, layout, intensity=None):
+        return self.noise.apply(Z, generator, layout, intensity)
+
+    def for_codes(self) -> Noise:
+        return EmphasizedNoise(
+            self.noise.for_codes(), corrupted=self.corrupted, untouched=self.untouched
+        )
+
+
+class ComposedNoise(Noise, BaseComposition):
     """Apply several noises, one after the other.
 
     Real data contain several kinds of errors. Each noise acts on the output of the
@@ -142,7 +207,7 @@ def _noises_rule(value: Any) -> str | None:
             isinstance(entry, (list, tuple))
             and len(entry) == 2
             and isinstance(entry[0], str)
-            and isinstance(entry[1], Noise)
+            and _noise_rule(entry[1]) is None
         ):
             return f"must hold (name, noise) tuples, but has {entry!r}; write {remedy}"
         names.append(entry[0])

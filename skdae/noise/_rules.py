@@ -49,6 +49,15 @@ def _scale_rule(value: Any, n_columns: int | None = None) -> str | None:
     return problem
 
 
+def _weight_rule(value: Any, n_columns: int | None = None) -> str | None:
+    """Return what is wrong with the weight of a cell in the loss."""
+    if np.ndim(value) or _scale_rule(value) is not None:
+        return (
+            "must be one finite number of at least 0, the weight of a cell; 1 is full."
+        )
+    return None
+
+
 def _length_rule(value: Any, n_columns: int | None = None) -> str | None:
     """Return what is wrong with a number of rows."""
     if not _is_integer(value) or value < 1:

@@ -10,7 +10,7 @@ from skdae._statistics import split_mean
 from skdae._transformer._parameters import resolve_parameters
 from skdae.plotting._axes import BLACK, CYCLE, GREY, legend_above, one_axes, pyplot
 from skdae.plotting._inputs import check_count, check_transformer, numbers
-from skdae.schedules import SCHEDULES, at_equal_updates
+from skdae.schedules import SCHEDULES, Schedule, at_equal_updates
 
 
 class ScheduleComparisonDisplay:
@@ -168,11 +168,10 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
                 f"schedules holds {unknown} and must hold names of {sorted(SCHEDULES)}."
             )
         own = resolve_parameters(estimator).plan
-        shape = {
-            "stacked_fraction": estimator.stacked_fraction,
-            "lower_layer_rate": estimator.lower_layer_rate,
-        }
-        plans = [at_equal_updates(name, own, **shape) for name in schedules]
+        plans = [
+            at_equal_updates(_with_parameters_of(estimator.schedule, name), own)
+            for name in schedules
+        ]
         seeds = spawn_streams(random_state).init.integers(2**31, size=n_repeats)
         scores = np.array(
             [
@@ -383,6 +382,13 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
                 Line2D([], [], marker="D", markersize=6, label=mean, **style),
             ],
         )
+
+
+def _with_parameters_of(schedule: Any, name: str) -> Schedule:
+    """Return the named schedule, with what parameters it shares with another one."""
+    given = schedule.get_params() if isinstance(schedule, Schedule) else {}
+    own = SCHEDULES[name]().get_params()
+    return SCHEDULES[name](**{key: given[key] for key in own if key in given})
 
 
 def _names(schedules: Any) -> list[str]:
