@@ -15,7 +15,7 @@ COLLECTIONS = ("anomaly", "oddbench")  # folders: of ADBench, of OddBench
 
 
 @dataclass(frozen=True)
-class Labelled:
+class AnomalySet:
     """A table, which of its rows are anomalies, and the normal rows to train on."""
 
     X: np.ndarray
@@ -40,30 +40,30 @@ class Labelled:
         return train[:n_max], test
 
 
-def _plant() -> Labelled:
+def _plant() -> AnomalySet:
     faults = ("bias", "drift", "stuck", "spike", "dropout")
     plant = make_sensor_data(3000, faults=faults, random_state=0)
-    return Labelled(plant.data, plant.target)
+    return AnomalySet(plant.data, plant.target)
 
 
-def _breast_cancer() -> Labelled:
+def _breast_cancer() -> AnomalySet:
     data = load_breast_cancer()
-    return Labelled(data.data, 1 - data.target)
+    return AnomalySet(data.data, 1 - data.target)
 
 
-def _adbench(path: Path) -> Labelled:
+def _adbench(path: Path) -> AnomalySet:
     with np.load(path, allow_pickle=False) as archive:
-        return Labelled(archive["X"].astype(np.float64), archive["y"].astype(int))
+        return AnomalySet(archive["X"].astype(np.float64), archive["y"].astype(int))
 
 
-def _oddbench(path: Path) -> Labelled:
+def _oddbench(path: Path) -> AnomalySet:
     """Training rows are given: all of them are normal."""
     with np.load(path, allow_pickle=False) as archive:
         parts = archive["X_train"], archive["X_test"]
         X = np.vstack(parts).astype(np.float64)
         n_train = len(parts[0])
         y = np.concatenate([np.zeros(n_train, dtype=int), archive["y_test"]])
-    return Labelled(X, y, np.arange(len(X)) < n_train)
+    return AnomalySet(X, y, np.arange(len(X)) < n_train)
 
 
 def _by_number(path: Path) -> tuple[int, str]:
@@ -73,7 +73,7 @@ def _by_number(path: Path) -> tuple[int, str]:
 
 def labelled_sets(
     folder: Path | None, collection: str = COLLECTIONS[0]
-) -> dict[str, Callable[[], Labelled]]:
+) -> dict[str, Callable[[], AnomalySet]]:
     """Loaders by name: the sets of a collection, or the bundled ones."""
     if folder is None:
         return {"breast_cancer": _breast_cancer, "plant": _plant}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from _anomaly_sets import COLLECTIONS, Labelled, labelled_sets
+from _anomaly_sets import COLLECTIONS, AnomalySet, labelled_sets
 from _detectors import DETECTORS, Fit, elliptic_envelope, forest, outlier_factor
 from _metrics import false_alarms
 from _runner import (
@@ -120,13 +120,13 @@ METHODS: dict[str, Method] = (
 
 def prepare(
     name: str, seed: int, *, args: argparse.Namespace
-) -> tuple[Labelled, int, int]:
+) -> tuple[AnomalySet, int, int]:
     """The set, the seed and the most rows to train on."""
     n_max = QUICK_TRAIN_ROWS if args.quick else MAX_TRAIN_ROWS
     return labelled_sets(args.data, args.collection)[name](), seed, n_max
 
 
-def evaluate(problem: tuple[Labelled, int, int], setting: str, method: str) -> Values:
+def evaluate(problem: tuple[AnomalySet, int, int], setting: str, method: str) -> Values:
     """Areas, seconds, and false alarms at the method's own thresholds."""
     labelled, seed, n_max = problem
     if setting == "contaminated":

@@ -111,6 +111,7 @@ def test_cells_that_do_not_apply_are_not_computed():
     ]
 
 
+@pytest.mark.slow
 def test_processes_give_the_cells_of_one_process(store):
     expected = _runner.run(_runner.Benchmark("test", _name, _length), GRID)
     benchmark = _runner.Benchmark("test", _name, _length)
