@@ -31,7 +31,7 @@ class Case(NamedTuple):
 
 
 def tennessee_eastman(folder: Path) -> Case:
-    """Normal operation is learned from; 21 faults are to be told from it."""
+    """Training on normal operation; 21 faults are to be detected."""
     table = process(folder)
     if table is None:
         sys.exit(f"error: --data {folder} holds no tep.npz, nor series/tep.npz.")
@@ -39,10 +39,10 @@ def tennessee_eastman(folder: Path) -> Case:
 
 
 def ai4i(folder: Path) -> Case:
-    """Numbers and text: will the machine fail? The kinds of failure would tell."""
+    """Numbers and text: will the machine fail? The kinds of failure leak the target."""
     table = pd.read_csv(folder / "tabular" / "ai4i2020.csv.gz")
-    told = ["twf", "hdf", "pwf", "osf", "rnf", "udi", "product_id"]
-    return Case(table.drop(columns=told), {"y": "machine_failure"})
+    leaks = ["twf", "hdf", "pwf", "osf", "rnf", "udi", "product_id"]
+    return Case(table.drop(columns=leaks), {"y": "machine_failure"})
 
 
 def air_quality(folder: Path) -> Case:
@@ -60,7 +60,7 @@ def engines(folder: Path) -> Case:
         names = [str(name) for name in data["features"]]
     table = pd.DataFrame(X.astype(float), columns=names)
     last = pd.Series(cycle).groupby(unit).transform("max").to_numpy()
-    # what is far off cannot be told
+    # long horizons cannot be predicted
     left = np.minimum(last - cycle, LONG_LIFE).astype(float)
     table = table.assign(cycle=cycle, engine=unit, cycles_left=left)
     return Case(table, {"y": "cycles_left", "task": "regression", "groups": "engine"})

@@ -28,7 +28,7 @@ def own_score(estimator, X, y):
 
 
 class Recorder:
-    """Writes down what it is told, and asks to stop where it is told to."""
+    """Records its notifications, and asks to stop at given points."""
 
     def __init__(self, stop=lambda context: False):
         self.stop = stop
@@ -115,7 +115,7 @@ def test_stopping_a_phase_ends_the_training():
 
 
 def test_one_of_several_is_enough_to_stop():
-    """All are told, and the others do not vote against it."""
+    """All are notified, and one that asks is enough."""
     deaf, eager = Recorder(), Recorder(lambda c: is_epoch(c, 1))
     fitted = small().set_callbacks(deaf, eager).fit(X)
     assert [phase.epochs for phase in fitted.phases_] == [2, 2]
@@ -137,7 +137,7 @@ def test_an_error_in_a_callback_is_the_users():
 
 
 def test_callbacks_beside_early_stopping():
-    """Both may stop; what each says is heard."""
+    """Each of them can stop the fit."""
     recorder = Recorder()
     fitted = small(
         max_iter=40, early_stopping=True, n_iter_no_change=2, tol=1e9

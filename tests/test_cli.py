@@ -148,8 +148,8 @@ def test_score_of_a_detector(run, folder):
 
 
 def test_an_alarm_is_a_score_above_the_threshold(run):
-    strange = plant().assign(flow=1e4).to_csv(index=False).encode()
-    _, out, _ = run("score", "detector.model", "-", stdin=strange)
+    anomalous = plant().assign(flow=1e4).to_csv(index=False).encode()
+    _, out, _ = run("score", "detector.model", "-", stdin=anomalous)
     scores = read_csv(out)
     assert scores["alarm"].all()
     assert (scores["anomaly_score"] > scores["threshold"]).all()

@@ -41,7 +41,7 @@ def test_only_missing_cells_are_filled_and_nothing_is_written_on():
 
 
 def test_steps_are_found():
-    """No line tells them; and what is filled lies within what was seen."""
+    """No linear model predicts them; imputed values lie within the observed range."""
     truth, known = table(seed=2)
     gone = ~known & known[:, [0]]  # the quantity itself is there
     filled = FORESTS(np.where(gone, 0, truth), gone)

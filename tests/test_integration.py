@@ -259,7 +259,7 @@ def test_a_search_over_the_noise_rate_does_not_choose_none():
 
 
 def test_names_are_checked():
-    """Another name, another order, no names: told as scikit-learn tells it."""
+    """Another name, another order, no names: the error is scikit-learn's."""
     fitted = small().fit(FRAME)
     assert list(fitted.feature_names_in_) == NAMES
     with pytest.raises(ValueError, match=r"unseen at fit time:\n- noise"):

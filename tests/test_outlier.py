@@ -145,7 +145,7 @@ def test_training_rows_are_scored_by_networks_not_trained_on_them():
     np.testing.assert_allclose(weights[len(X) :], 1 / 3)
 
 
-def test_fingerprints_tell_rows_apart():
+def test_fingerprints_distinguish_rows():
     table = np.array([[0.0, 1.0], [-0.0, 1.0], [1.0, 0.0], [np.nan, 1], [0, 1 + 1e-15]])
     prints = fingerprints(table)
     assert prints[0] == prints[1]

@@ -154,7 +154,7 @@ def test_encodings(tmp_path, encoding):
         ),
     ],
 )
-def test_shift_jis_and_cp1252_are_told_apart(tmp_path, names, encoding):
+def test_shift_jis_and_cp1252_are_distinguished(tmp_path, names, encoding):
     sheet = read_sheet(write(tmp_path, f"{names}\n1,2,3\n".encode(encoding)))
     assert list(sheet.frame.columns) == names.split(",")
     assert any("not UTF-8" in note for note in sheet.notes)

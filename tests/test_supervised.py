@@ -243,11 +243,11 @@ def test_so_many_teachers_and_one_student_are_trained(change, n_trained, monkeyp
     calls = []
     train = GradualDAEClassifier._train
 
-    def count(self, lesson, source, streams, *, is_student=False):
-        plan = self._plan(lesson.transformer, source.n_drawn, is_student)
-        noise = self._noise(lesson.transformer, is_student)
+    def count(self, labelled, source, streams, *, is_student=False):
+        plan = self._plan(labelled.transformer, source.n_drawn, is_student)
+        noise = self._noise(labelled.transformer, is_student)
         calls.append((is_student, len(plan), noise is None, len(source.index)))
-        return train(self, lesson, source, streams, is_student=is_student)
+        return train(self, labelled, source, streams, is_student=is_student)
 
     monkeypatch.setattr(GradualDAEClassifier, "_train", count)
     parameters = {"unlabeled_weight": 0.5, "n_teachers": 2} | change
@@ -349,7 +349,7 @@ def test_a_refit_is_the_same_and_the_global_state_is_left_alone(make, y):
 
 
 @BOTH
-def test_one_row_is_told_as_in_a_batch(make, y):
+def test_one_row_is_predicted_as_in_a_batch(make, y):
     model = quick(make).fit(X, y)
     np.testing.assert_allclose(
         np.concatenate([outputs(model, X[i : i + 1]) for i in range(5)]),
@@ -531,12 +531,12 @@ def test_every_class_is_held_out_by_its_share():
 
     transformer = small().fit(X)
     doubled, labels = np.concatenate([X, X]), np.concatenate([y, y])
-    lesson = model._lesson(
+    labelled = model._labelled_rows(
         transformer, doubled, Labels(labels, np.arange(300), np.arange(0)), None
     )
-    source = model._source(lesson, None, None, spawn_streams(0))
-    held_out = lesson.rows.take(source.held_out_index)
-    trained = lesson.rows.take(source.index)
+    source = model._source(labelled, None, None, spawn_streams(0))
+    held_out = labelled.rows.take(source.held_out_index)
+    trained = labelled.rows.take(source.index)
     assert held_out.target.sum(axis=0).tolist() == [54, 6]
     assert trained.target.sum(axis=0).tolist() == [216, 24]
     seen = {row.tobytes() for row in trained.values}
@@ -676,7 +676,7 @@ def test_what_shapes_a_stream_stays_as_it_is():
         )
 
 
-def test_the_classes_of_a_stream_are_told_at_its_start():
+def test_the_classes_of_a_stream_are_given_at_its_start():
     model = quick(GradualDAEClassifier)
     with pytest.raises(ValueError, match="classes must be passed"):
         model.partial_fit(X, CLASSES)
@@ -728,7 +728,7 @@ ERRORS = {
         GradualDAERegressor,
         {},
         {"X_val": X, "y_val": CLASSES},
-        "nothing uses them; set early_stopping=True",
+        "but not used; set early_stopping=True",
     ),
     "y_val of other classes": (
         GradualDAEClassifier,

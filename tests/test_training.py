@@ -814,7 +814,7 @@ thread.start()
 entered.wait()
 child = os.fork()
 if child == 0:
-    signal.alarm(60)  # which ends a fit that hangs
+    signal.alarm(60)  # which ends a fit that blocks
     run(gradual(1, 2))
     os._exit(0 if blas_threads() == before[1] else 1)
 status = os.waitpid(child, 0)[1]

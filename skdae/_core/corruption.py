@@ -61,7 +61,7 @@ def check_range(block: Block, head: Head) -> None:
         raise ValueError(
             "loss='cross_entropy' needs data in [0, 1], and rows have scaled values in "
             f"[{numbers.min():g}, {numbers.max():g}]; use loss='squared_error', or fit "
-            "anew on rows of the whole range with scaling='minmax'."
+            "again on rows of the whole range with scaling='minmax'."
         )
 
 

@@ -56,7 +56,7 @@ class HeldOut(NamedTuple):
 
 
 class Source(Protocol):
-    """Training rows, drawn anew in each epoch."""
+    """Training rows, drawn again in each epoch."""
 
     @property
     def layout(self) -> Layout:

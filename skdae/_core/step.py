@@ -56,7 +56,7 @@ class TrainingStep:
         return loss
 
     def _draw_kept(self, m: int) -> list[np.ndarray]:
-        """Which units of each hidden layer are not dropped, for each row anew."""
+        """Which units of each hidden layer are not dropped, drawn for each row."""
         if self._dropout == 0:
             return []
         return [

@@ -12,7 +12,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from skdae._core.network import Network
 from skdae._core.sources import TableSource
 from skdae._sklearn_compat import Interval, StrOptions
-from skdae._supervised._fine_tuning import FineTuned, Lesson
+from skdae._supervised._fine_tuning import FineTuned
+from skdae._supervised._pseudo_labels import LabelledRows
 from skdae._supervised._targets import ClassTarget, fitting_temperature
 
 
@@ -27,45 +28,45 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
     Parameters
     ----------
     transformer : GradualDAETransformer, FrozenEstimator or None, default=None
-        What pretrains the encoder: a transformer, cloned and fitted on all rows of X,
-        or one fitted before inside scikit-learn's ``FrozenEstimator``, used as it is.
-        None is ``GradualDAETransformer((256, 128), noise='swap')``. Its parameters are
-        searched as ``transformer__noise_rate``, also where it is None. It also says
-        how the table is read (categories, missing cells, scaling) and where training
-        runs (`device`, `n_threads`, `dtype`).
+        Transformer that pretrains the encoder: it is cloned and fitted on all rows of
+        X, or used without fitting inside scikit-learn's ``FrozenEstimator``. None is
+        ``GradualDAETransformer((256, 128), noise='swap')``. Its parameters are searched
+        as ``transformer__noise_rate``, also where it is None. It also defines how the
+        table is read (categories, missing cells, scaling) and the hardware of the
+        training (`device`, `n_threads`, `dtype`).
     max_iter : int or 'auto', default='auto'
-        Epochs of fine-tuning, over all its phases. 'auto' is as many as make 2,000
-        steps, and at least 20.
+        Epochs of fine-tuning, over all its phases. 'auto' is 2,000 steps, and at least
+        20 epochs.
     learning_rate_init : float, default=1e-3
         Step size of Adam at the output layer.
     encoder_rate : float in [0, 1], default=0.3
-        Learning-rate factor of the pretrained layers. 0 leaves them as they are: the
-        output layer is a linear model of the code. Between these, a student (see
-        `unlabeled_weight`) has 1 all the same.
+        Learning-rate factor of the pretrained layers. With 0 they are frozen, and the
+        output layer is a linear model of the code. For any other value, a student (see
+        `unlabeled_weight`) uses 1.
     unfreezing : {'gradual', 'joint'}, default='gradual'
-        'gradual', the mirror of gradual training: first the output layer learns
-        alone, then the layers below join it one by one from the top down, each for
-        an equal share of the epochs [2]_. 'joint': all layers learn from the start,
-        as those of a student always do.
+        'gradual': first the output layer is trained alone, then the layers below are
+        unfrozen one by one from the top down, each for an equal share of the epochs
+        [2]_. 'joint': all layers are trained from the start, as those of a student
+        always are.
     alpha : float, default=0.0
         L2 penalty: ``alpha / 2 * sum(W ** 2)`` is added to the mean loss of a row.
     dropout : float in [0, 1), default=0.25
-        Share of the units of each hidden layer that sit a step out, drawn anew for
+        Share of the units of each hidden layer that are dropped in a step, drawn for
         each row.
     noise : str, Noise, 'auto' or None, default='auto'
         Corruption of the input while fine-tuning: a name of
-        :data:`skdae.noise.NOISES`, an object, or None for rows as they are. 'auto'
-        is swap noise of 0.1 where unlabelled rows take part, and None otherwise.
+        :data:`skdae.noise.NOISES`, an object, or None for clean rows. 'auto' is
+        swap noise of 0.1 if unlabelled rows are used, and None otherwise.
     noise_rate : float or array-like of shape (n_features,), default=0.1
-        Rate of a noise given by name; for nothing else.
+        Rate of a noise that is given by name.
     average : float in [0, 1], default=0.5
-        Share of a phase's last epochs whose weights are averaged at its end. With
+        Share of the last epochs of a phase whose weights are averaged at its end. With
         `early_stopping` the best weights are kept instead.
     label_smoothing : float in [0, 1), default=0.0
-        Share of a label that is spread evenly over all classes.
+        Share of a label that is distributed evenly over all classes.
     batch_size : int or 'auto', default='auto'
         Rows per step. 'auto' is the power of two nearest to n_labelled / 64, between
-        32 and 256. A last, shorter batch is trained on too.
+        32 and 256. A shorter last batch is used as well.
     early_stopping : bool, default=False
         Whether to hold labelled rows out and end a phase when their loss no longer
         improves; the best weights are restored.
@@ -74,29 +75,29 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
     n_iter_no_change : int, default=10
         Epochs without an improvement of `tol` after which a phase is ended.
     tol : float, default=1e-4
-        The least improvement of the validation loss that counts.
+        Minimum improvement of the validation loss.
     temperature_scaling : bool, default=False
-        Whether to divide the logits by a temperature that makes the probabilities
-        honest on held-out rows [3]_. Rows are held out as for early stopping, or
-        given as `X_val`. No prediction changes.
+        Whether to divide the logits by a temperature that calibrates the probabilities
+        on held-out rows [3]_. Rows are held out as for early stopping, or
+        given as `X_val`. Predicted classes do not change.
     class_weight : dict, 'balanced' or None, default=None
         Weight of each class in the loss, scaled to a mean of one over the rows;
         'balanced' gives all classes the same total.
     unlabeled : object, default=None
         Value of `y` that marks a row without a label, such as -1 or NaN. None: every
-        value is a label. A missing value stands for all kinds of them. Such rows are
-        always pretrained on; `score` leaves them out, but other metrics and splitters
-        do not know them.
+        value is a label. Any missing value stands for all kinds of them. These rows
+        are always used for pretraining; `score` omits them, but other metrics and
+        splitters do not.
     unlabeled_weight : float, default=0.0
         Weight of a row without a label in fine-tuning, relative to one with a label.
-        Above 0, `n_teachers` networks are trained on the labels first; what they say
-        of the other rows on average is what the final network, the student, learns
-        of them from corrupted rows, at the full rate in all layers.
+        Above 0, `n_teachers` networks are trained on the labels first; the mean of
+        their predictions are the pseudo-labels of the other rows, on which the final
+        network, the student, is trained with corrupted rows.
     n_teachers : int, default=3
-        Networks that make these labels.
+        Number of networks that predict the pseudo-labels.
     random_state : int, RandomState, Generator or None, default=None
-        Seed of everything drawn, and of the transformer where it has none of its own.
-        With the same seed, the same rows in any order give the same model.
+        Seed of all draws, and of the transformer if it has none. With the same seed,
+        the same rows in any order give the same model.
     verbose : bool or int, default=False
         Whether to print the progress of fine-tuning; above 1 for every epoch.
 
@@ -109,9 +110,9 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
     classes_ : ndarray of shape (n_classes,)
         The classes, sorted.
     temperature_ : float
-        What the logits are divided by; 1 without `temperature_scaling`.
+        Divisor of the logits; 1 without `temperature_scaling`.
     phases_ : tuple of PhaseRecord
-        The phases of fine-tuning as they were run.
+        Phases of fine-tuning that were run.
     loss_curve_ : list of float
         Mean training loss of each epoch of fine-tuning.
     validation_loss_curve_ : list of float or None
@@ -125,7 +126,7 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
 
     See Also
     --------
-    GradualDAERegressor : The same for numbers.
+    GradualDAERegressor : Regression with the same method.
     GradualDAETransformer : The pretraining alone, as a transformer.
 
     Notes
@@ -340,22 +341,22 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         Returns
         -------
         ndarray of shape (n_samples,)
-            Classes as they were given.
+            Predicted classes.
         """
         outputs = self._raw_outputs(X)
         return self.classes_[outputs.argmax(axis=1)]
 
-    # --- what it is told -------------------------------------------------------------
+    # --- targets ---------------------------------------------------------------------
 
     def _check_y(self, y: np.ndarray) -> np.ndarray:
-        """Labels of one kind, (n,)."""
+        """Return the checked classes, (n,)."""
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
         return y
 
     def _learn_target(self, y: np.ndarray, weights: np.ndarray | None) -> ClassTarget:
-        """The classes that there are."""
+        """Return the classes."""
         target = ClassTarget(np.unique(y))
         if len(target.classes) < 2:
             raise ValueError(
@@ -365,14 +366,14 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         return target
 
     def _trained_on(self, T: np.ndarray) -> np.ndarray:
-        """One-hot rows, smoothed."""
+        """Return smoothed one-hot rows."""
         smoothing = np.float32(self.label_smoothing)
         return T * (1 - smoothing) + smoothing / T.shape[1]
 
     def _class_weights(
         self, target: ClassTarget, T: np.ndarray, weights: np.ndarray | None
     ) -> np.ndarray | None:
-        """The weights of the classes, with a mean of one over the rows."""
+        """Return the weights of classes, with a mean of one over the rows."""
         if self.class_weight is None:
             return None
         totals = (np.ones(len(T)) if weights is None else weights) @ T  # (n_classes,)
@@ -382,12 +383,12 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
             of_class = _given_weights(self.class_weight, target.classes)
         return of_class / (totals @ of_class / totals.sum())
 
-    def _strata(self, lesson: Lesson) -> np.ndarray:
-        """The classes."""
-        return np.argmax(lesson.rows.target, axis=1)
+    def _strata(self, labelled: LabelledRows) -> np.ndarray:
+        """Return the class of each row."""
+        return np.argmax(labelled.rows.target, axis=1)
 
     def _holds_out(self) -> bool:
-        """The temperature needs rows that were not trained on, too."""
+        """Return whether rows are held out; the temperature needs them as well."""
         return self.early_stopping or self.temperature_scaling
 
     def _calibrated(
@@ -406,7 +407,7 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
 
 
 def _given_weights(class_weight: dict[Any, float], classes: np.ndarray) -> np.ndarray:
-    """Return the weight of each class; classes that are not named weigh 1."""
+    """Return the weight of each class; others have the weight 1."""
     unknown = [name for name in class_weight if name not in classes.tolist()]
     given = np.array([class_weight.get(name, 1) for name in classes.tolist()], float)
     if unknown or not np.isfinite(given).all() or (given < 0).any() or not given.any():

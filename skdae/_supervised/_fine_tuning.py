@@ -1,7 +1,4 @@
-"""Fine-tuning: a new output layer on a pretrained encoder, trained on labels.
-
-What the classifier and the regressor share; they differ in what they predict.
-"""
+"""Fine-tuning of a pretrained encoder: base class of classifier and regressor."""
 
 from abc import abstractmethod
 from copy import copy
@@ -34,8 +31,8 @@ from skdae._sklearn_compat import (
     validate_params_of,
 )
 from skdae._supervised._pseudo_labels import (
+    LabelledRows,
     Labels,
-    Lesson,
     Unlabelled,
     beside,
     stratified,
@@ -61,15 +58,15 @@ from skdae._transformer._transformer import (
 from skdae.noise import NOISES, Noise, SwapNoise, make_noise
 from skdae.schedules import UNFREEZINGS, Phase, fine_tuning
 
-# what transformer=None stands for: swap noise leaves features that classify better
+# used for transformer=None; features of swap noise classify better
 DEFAULT_TRANSFORMER: dict[str, Any] = {
     "hidden_layer_sizes": (256, 128),
     "noise": "swap",
 }
 
 DEFAULT_FINE_NOISE = 0.1  # rate of a noise given by name
-AUTO_STEPS, MIN_EPOCHS = 2_000, 20  # what max_iter='auto' comes to
-STUDENT_NOISE = SwapNoise(0.1)  # what noise='auto' is where unlabelled rows take part
+AUTO_STEPS, MIN_EPOCHS = 2_000, 20  # steps and epochs of max_iter='auto'
+STUDENT_NOISE = SwapNoise(0.1)  # noise='auto' with unlabelled rows
 
 
 class FineTuned(
@@ -110,11 +107,11 @@ class FineTuned(
         "verbose": ["verbose"],
     }
 
-    # --- what an estimator says of its targets ---------------------------------------
+    # --- targets, defined by subclasses ----------------------------------------------
 
     @abstractmethod
     def _check_y(self, y: np.ndarray) -> np.ndarray:
-        """Labels as they are learned from, checked."""
+        """Return the checked labels."""
 
     @abstractmethod
     def _learn_target(self, y: np.ndarray, weights: np.ndarray | None) -> Target:
@@ -194,10 +191,10 @@ class FineTuned(
             What is to be predicted; `unlabeled` marks rows where it is not known.
         sample_weight : array-like of shape (n_samples,), default=None
             Whole weights of at most 10 on average count as repetitions of the row;
-            others are scaled to a mean of one and say how often a row is drawn.
+            others are scaled to a mean of one and are the rate at which a row is drawn.
         X_val : array-like or DataFrame of shape (n_val, n_features), default=None
-            Rows that are held out in place of a share of X, for early stopping or
-            for the temperature. Pipelines pass them on by metadata routing, with
+            Held-out rows for early stopping or for the temperature, instead of a share
+            of X. Pipelines pass them by metadata routing, with
             ``set_fit_request(X_val=True, y_val=True)``.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Their labels.
@@ -218,19 +215,19 @@ class FineTuned(
         self._check_early(labels, X_val, y_val)
         transformer = self._pretrained(X, sample_weight, streams)
         raw = transformer.table_encoder_.read(transformer, X)
-        lesson = self._lesson(transformer, raw, labels, sample_weight)
-        source = self._source(lesson, X_val, y_val, streams)
+        labelled = self._labelled_rows(transformer, raw, labels, sample_weight)
+        source = self._source(labelled, X_val, y_val, streams)
         others = None
         if self.unlabeled_weight > 0:
             others = unlabelled_rows(transformer, raw, labels, sample_weight)
         if others is None:
-            result = self._train(lesson, source, streams)
+            result = self._train(labelled, source, streams)
         else:
-            result = self._train_student(lesson, source, others, streams)
+            result = self._train_student(labelled, source, others, streams)
         self.__dict__.update(
-            self._learned(lesson)
+            self._learned(labelled)
             | _training_results(result)
-            | self._calibrated(lesson.target, result.network, source)
+            | self._calibrated(labelled.target, result.network, source)
         )
         return self
 
@@ -250,24 +247,27 @@ class FineTuned(
         raw = transformer.table_encoder_.read(transformer, X)
         if len(labels.known) == 0:
             return self
-        lesson = self._lesson(transformer, raw, labels, sample_weight, target)
-        source = TableSource(lesson.rows, np.arange(lesson.rows.n_rows), lesson.weights)
+        labelled = self._labelled_rows(transformer, raw, labels, sample_weight, target)
+        source = TableSource(
+            labelled.rows, np.arange(labelled.rows.n_rows), labelled.weights
+        )
         plan = self._plan(transformer, source.n_drawn)
         self._check_stream(plan)
-        finished = not first and self._stream is None  # fit was here before
+        finished = not first and self._stream is None  # continues after fit
         network, loss, state = train_on_batch(
             source,
             plan[-1:] if finished else plan,
-            lesson.shape,
+            labelled.shape,
             None if first else self._stream,
             noise=self._noise(transformer),
             streams=streams,
             settings=self._settings(transformer, source.n_drawn),
-            initial=self.network_ if finished else lesson.start,
+            initial=self.network_ if finished else labelled.start,
         )
         if first:
             self.__dict__.update(
-                self._learned(lesson) | self._calibrated(lesson.target, network, None)
+                self._learned(labelled)
+                | self._calibrated(labelled.target, network, None)
             )
             self.validation_loss_curve_, self.phases_ = None, ()
         self.network_, self._stream = network, state
@@ -278,15 +278,15 @@ class FineTuned(
     def _calibrated(
         self, target: Any, network: Network, source: TableSource | None
     ) -> dict[str, Any]:
-        """Return what else is learned of the network, from the rows held out."""
+        """Return further fitted attributes, from the held-out rows."""
         return {}
 
-    def _learned(self, lesson: Lesson) -> dict[str, Any]:
+    def _learned(self, labelled: LabelledRows) -> dict[str, Any]:
         """Return the fitted attributes that describe table and target."""
-        transformer = lesson.transformer
+        transformer = labelled.transformer
         names = ("n_features_in_", "feature_names_in_")
         seen = {n: getattr(transformer, n) for n in names if hasattr(transformer, n)}
-        return seen | {"transformer_": transformer, "_target": lesson.target}
+        return seen | {"transformer_": transformer, "_target": labelled.target}
 
     # --- predictions -----------------------------------------------------------------
 
@@ -313,7 +313,7 @@ class FineTuned(
         return self.transformer_.table_encoder_.read(self.transformer_, X)
 
     def _values(self, values: _outputs.Values, raw: np.ndarray) -> np.ndarray:
-        """Return what the fine-tuned network says of the rows."""
+        """Return outputs of the fine-tuned network."""
         return _outputs.by_chunk(
             values, self.transformer_.table_encoder_, self.network_, raw
         )
@@ -325,7 +325,7 @@ class FineTuned(
         return self._values(_outputs.raw_outputs, raw).astype(np.float64)
 
     def _with_labels(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
-        """Return the rows that have a label, to score them."""
+        """Return the labelled rows, for scoring."""
         if self.unlabeled is None:
             return X, y, sample_weight
         check_consistent_length(X, y, sample_weight)
@@ -339,7 +339,7 @@ class FineTuned(
 
     def _train(
         self,
-        lesson: Lesson,
+        labelled: LabelledRows,
         source: TableSource,
         streams: Streams,
         *,
@@ -348,46 +348,46 @@ class FineTuned(
         """Return a network trained from the pretrained encoder on the rows."""
         from skdae._core.training import train
 
-        plan = self._plan(lesson.transformer, source.n_drawn, is_student)
+        plan = self._plan(labelled.transformer, source.n_drawn, is_student)
         return train(
             source if self.early_stopping else without_held_out(source),
             plan,
-            lesson.shape,
-            noise=self._noise(lesson.transformer, is_student),
+            labelled.shape,
+            noise=self._noise(labelled.transformer, is_student),
             streams=streams,
-            settings=self._settings(lesson.transformer, source.n_drawn),
-            initial=lesson.start,
+            settings=self._settings(labelled.transformer, source.n_drawn),
+            initial=labelled.start,
             monitor=Monitors(monitors(plan, int(self.verbose))),
         )
 
     def _train_student(
         self,
-        lesson: Lesson,
+        labelled: LabelledRows,
         source: TableSource,
         others: Unlabelled,
         streams: Streams,
     ) -> Any:
-        """Return a network trained on labels, and on what others say of other rows.
+        """Return a student network trained on labels and pseudo-labels.
 
-        The teachers are trained on labels alone, from the same encoder. The mean of
-        what they say of the unlabelled rows, seen clean, is what the student is to
-        say of them from corrupted rows.
+        The teachers are trained on labels alone, from the same encoder. The
+        pseudo-label of an unlabelled row is the mean of their outputs on the clean row;
+        the student predicts it from the corrupted row.
         """
         seeds = streams.init.integers(2**32, size=(self.n_teachers,))
         teachers = [
-            self._train(lesson, source, spawn_streams(seed)).network
+            self._train(labelled, source, spawn_streams(seed)).network
             for seed in seeds.tolist()
         ]
         n_others = others.rows.n_rows
-        pseudo = np.zeros((n_others, lesson.target.head.n_features), np.float32)
+        pseudo = np.zeros((n_others, labelled.target.head.n_features), np.float32)
         for part in chunks(n_others):
             Z = others.rows.take(np.arange(n_others)[part]).values
             for teacher in teachers:
                 pseudo[part] += teacher.decode(teacher.encode(Z)) / len(teachers)
-        # weights of whole rows and of shares may have been scaled apart
-        weight = self.unlabeled_weight * others.unit / lesson.unit
-        both = beside(source, lesson.rows, others, pseudo, weight)
-        return self._train(lesson, both, streams, is_student=True)
+        # labelled and unlabelled weights may have different units
+        weight = self.unlabeled_weight * others.unit / labelled.unit
+        both = beside(source, labelled.rows, others, pseudo, weight)
+        return self._train(labelled, both, streams, is_student=True)
 
     # --- parts of fit ----------------------------------------------------------------
 
@@ -416,7 +416,7 @@ class FineTuned(
         return Labels(labels, known, np.flatnonzero(missing))
 
     def _checked(self, y: np.ndarray, name: str = "y") -> np.ndarray:
-        """Labels as they are learned from; none of them is missing."""
+        """Return the checked labels, none of which may be missing."""
         from pandas import isna
 
         empty = np.count_nonzero(isna(y)) if y.dtype.kind in "Of" else 0
@@ -430,7 +430,7 @@ class FineTuned(
     def _check_early(
         self, labels: Labels, X_val: Any, y_val: Any, target: Any = None
     ) -> None:
-        """Raise what can be known to be wrong before the pretraining."""
+        """Raise errors that can be found before the pretraining."""
         if self.unlabeled_weight > 0 and self.unlabeled is None:
             raise ValueError(
                 f"unlabeled_weight={self.unlabeled_weight} needs unlabeled, the value "
@@ -458,7 +458,7 @@ class FineTuned(
             target.encode(self._checked(known, "y_val"), "y_val")
 
     def _check_stream(self, plan: tuple[Phase, ...]) -> None:
-        """The phases of a stream stay what they were at its first batch."""
+        """Raise if the phases of a stream changed after its first batch."""
         state = getattr(self, "_stream", None)
         if state is None:
             return
@@ -471,14 +471,14 @@ class FineTuned(
             )
 
     def _check_validation(self, X_val: Any, y_val: Any) -> None:
-        """Rows held out are given whole, and for a purpose."""
+        """Raise if held-out rows are incomplete or not used."""
         if (X_val is None) != (y_val is None):
             given, other = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
             raise ValueError(f"{given} is given without {other}; pass both or none.")
         if X_val is not None and not self._holds_out():
             raise ValueError(
-                "X_val and y_val are given, but nothing uses them; set "
-                "early_stopping=True, or leave them out."
+                "X_val and y_val are given, but not used; set "
+                "early_stopping=True, or omit them."
             )
         if X_val is not None:
             check_consistent_length(X_val, y_val)
@@ -486,7 +486,7 @@ class FineTuned(
     def _pretrained(
         self, X: Any, sample_weight: Any, streams: Streams
     ) -> GradualDAETransformer:
-        """Return the transformer fitted on all rows, or the frozen one as it is."""
+        """Return the transformer fitted on all rows, or the frozen one unchanged."""
         if isinstance(self.transformer, FrozenEstimator):
             frozen = self.transformer.estimator
             if not isinstance(frozen, GradualDAETransformer):
@@ -510,8 +510,8 @@ class FineTuned(
     ) -> tuple[Phase, ...]:
         """Return the phases of fine-tuning.
 
-        A student has many rows: its layers learn at the full rate from the start,
-        unless they are to stand still.
+        A student has many rows: its layers are trained at the full rate from the start,
+        unless they are frozen.
         """
         max_iter = self.max_iter
         if max_iter == "auto":
@@ -523,7 +523,7 @@ class FineTuned(
         return self._phases(n_layers, max_iter)
 
     def _phases(self, n_layers: int, max_iter: int) -> tuple[Phase, ...]:
-        """Return the phases of so many epochs."""
+        """Return the phases of `max_iter` epochs."""
         return fine_tuning(
             n_layers,
             max_iter,
@@ -544,7 +544,7 @@ class FineTuned(
         return noise
 
     def _settings(self, transformer: GradualDAETransformer, n_rows: int) -> Any:
-        """Return how to optimise, on the device of the transformer."""
+        """Return the training settings, with the device of the transformer."""
         return replace(
             training_settings(transformer, n_rows),
             solver="adam",
@@ -558,29 +558,29 @@ class FineTuned(
             averaging=self.average,
         )
 
-    def _lesson(
+    def _labelled_rows(
         self,
         transformer: GradualDAETransformer,
         raw: np.ndarray,
         labels: Labels,
         sample_weight: Any,
         target: Target | None = None,
-    ) -> Lesson:
-        """Return the rows that have a label, and what the network must say of them.
+    ) -> LabelledRows:
+        """Return the labelled rows with their encoded targets.
 
-        The target is learned from them unless it is known.
+        The target is learned from them unless it is given.
         """
         weights = check_weights(sample_weight, raw)
         if weights is not None:
             weights = weights[labels.known]
-        labelled = raw[labels.known] if len(labels.missing) else raw
-        rows = training_rows(labelled, weights, sort_keys(labels.y))
+        labelled_raw = raw[labels.known] if len(labels.missing) else raw
+        rows = training_rows(labelled_raw, weights, sort_keys(labels.y))
         if target is None:
             repeated, shares = rows.repeated
             target = self._learn_target(labels.y[repeated], shares)
         T = target.encode(labels.y[rows.index])
         class_weights = self._class_weights(target, T, rows.weights)
-        lesson = Lesson(
+        labelled = LabelledRows(
             transformer,
             TargetRows(
                 TableRows(transformer.table_encoder_, raw, labels.known[rows.index]),
@@ -592,44 +592,46 @@ class FineTuned(
             rows.groups,
             class_weights,
         )
-        told = replace(lesson.rows, weight=lesson.loss_weights(T))
-        return replace(lesson, rows=told)
+        weighted = replace(labelled.rows, weight=labelled.loss_weights(T))
+        return replace(labelled, rows=weighted)
 
     def _source(
-        self, lesson: Lesson, X_val: Any, y_val: Any, streams: Streams
+        self, labelled: LabelledRows, X_val: Any, y_val: Any, streams: Streams
     ) -> TableSource:
-        """Return the rows to train on, and those that are held out."""
-        everything = np.arange(lesson.rows.n_rows)
-        source = TableSource(lesson.rows, everything, lesson.weights)
+        """Return the training rows and the held-out rows."""
+        everything = np.arange(labelled.rows.n_rows)
+        source = TableSource(labelled.rows, everything, labelled.weights)
         if X_val is not None:
-            return replace(source, held_out_rows=self._given(lesson, X_val, y_val))
+            return replace(source, held_out_rows=self._given(labelled, X_val, y_val))
         if not self._holds_out():
             return source
         held_out = stratified(
-            lesson, self.validation_fraction, streams.split, self._strata(lesson)
+            labelled, self.validation_fraction, streams.split, self._strata(labelled)
         )
         return replace(
             source, index=everything[~held_out], held_out_index=everything[held_out]
         )
 
-    def _strata(self, lesson: Lesson) -> np.ndarray:
-        """Return the stratum of each row, of which equal shares are held out."""
-        return np.zeros(lesson.rows.n_rows, dtype=int)
+    def _strata(self, labelled: LabelledRows) -> np.ndarray:
+        """Return the stratum of each row; equal shares of strata are held out."""
+        return np.zeros(labelled.rows.n_rows, dtype=int)
 
-    def _given(self, lesson: Lesson, X_val: Any, y_val: Any) -> HeldOut:
-        """Return the rows that are given to be held out."""
+    def _given(self, labelled: LabelledRows, X_val: Any, y_val: Any) -> HeldOut:
+        """Return the held-out rows that the user passed."""
         X_val, y_val, _ = self._with_labels(X_val, y_val, None)
         y_val = self._checked(np.asarray(y_val), "y_val")
-        T = lesson.target.encode(y_val, "y_val")
-        transformer = lesson.transformer
+        T = labelled.target.encode(y_val, "y_val")
+        transformer = labelled.transformer
         encoder = transformer.table_encoder_
         block = encoded_block(encoder, encoder.read(transformer, X_val))
-        told = block._replace(target=self._trained_on(T), weight=lesson.loss_weights(T))
-        return HeldOut(told, np.ones(len(T)))
+        block = block._replace(
+            target=self._trained_on(T), weight=labelled.loss_weights(T)
+        )
+        return HeldOut(block, np.ones(len(T)))
 
 
 def _training_results(training: Any) -> dict[str, Any]:
-    """Return the fitted attributes that come of a training run."""
+    """Return the fitted attributes of a training run."""
     return {
         "network_": training.network,
         "loss_curve_": training.loss_curve,

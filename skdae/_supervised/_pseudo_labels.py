@@ -1,4 +1,4 @@
-"""Which rows are told what: those with a label, and others with pseudo-labels."""
+"""Training rows of fine-tuning: labelled rows, and others with pseudo-labels."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -14,10 +14,10 @@ from skdae._transformer import GradualDAETransformer
 
 
 class Labels(NamedTuple):
-    """Which rows have a label, and what it is."""
+    """Labels, and which rows have one."""
 
     y: np.ndarray  # (n_labelled,) or (n_labelled, n_outputs), checked
-    known: np.ndarray  # (n_labelled,) rows of X that have one
+    known: np.ndarray  # (n_labelled,) rows of X with a label
     missing: np.ndarray  # (n_unlabelled,) the other rows
 
 
@@ -26,23 +26,23 @@ class Unlabelled(NamedTuple):
 
     rows: TableRows
     weights: np.ndarray | None  # how often each row is drawn
-    unit: float  # what the weights given were divided by
+    unit: float  # divisor of the weights that were passed
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """Rows with their targets, in an order that the order of X has no part in."""
+class LabelledRows:
+    """Labelled rows with their targets, in an order independent of that of X."""
 
     transformer: GradualDAETransformer  # pretrained
     rows: TargetRows
     target: Target
     weights: np.ndarray | None  # how often each row is drawn
-    unit: float  # what the weights given were divided by
-    groups: np.ndarray  # rows that are alike share a number
-    class_weights: np.ndarray | None  # (n_classes,) in the loss; None: all alike
+    unit: float  # divisor of the weights that were passed
+    groups: np.ndarray  # identical rows share a number
+    class_weights: np.ndarray | None  # (n_classes,) in the loss; None: all 1
 
     def loss_weights(self, T: np.ndarray) -> np.ndarray | None:
-        """Weight of rows in the loss by their targets; None: 1 everywhere."""
+        """Return the loss weight of each row; None: 1 everywhere."""
         if self.class_weights is None:
             return None
         return (T @ self.class_weights).astype(np.float32)
@@ -58,8 +58,8 @@ class Lesson:
     def start(self) -> Network:
         """The pretrained encoder under an output layer of zeros.
 
-        What it says at first is the mean, or that all classes are equally likely, so
-        that no random layer pulls the encoder away from what it has learned.
+        Its first outputs are the mean, or equal probabilities of all classes, so that
+        no random layer disturbs the pretrained encoder.
         """
         network = self.transformer.network_
         size = len(network.encoder[-1].bias), self.target.head.n_features
@@ -68,7 +68,7 @@ class Lesson:
 
 
 def without_held_out(source: TableSource) -> TableSource:
-    """Return the rows to train on alone."""
+    """Return the source without its held-out rows."""
     return replace(source, held_out_index=None, held_out_rows=None)
 
 
@@ -78,7 +78,7 @@ def unlabelled_rows(
     labels: Labels,
     sample_weight: Any,
 ) -> Unlabelled | None:
-    """Return the rows without a label that have a value and a weight, if any."""
+    """Return the unlabelled rows with a value and a weight, None without any."""
     weights = check_weights(sample_weight, raw)
     index = labels.missing
     if weights is not None:
@@ -110,7 +110,7 @@ def beside(
     pseudo: np.ndarray,
     weight: float,
 ) -> TableSource:
-    """Return labelled rows and others with pseudo-labels of a weight as one source."""
+    """Return labelled and pseudo-labelled rows as one source."""
     n, m = labelled.n_rows, others.rows.n_rows
     shares = None if weight == 1 else np.full(m, weight, np.float32)
     table = replace(
@@ -130,33 +130,33 @@ def beside(
 
 
 def stratified(
-    lesson: Lesson,
+    labelled: LabelledRows,
     fraction: float,
     generator: np.random.Generator,
     strata: np.ndarray,
 ) -> np.ndarray:
     """Return which rows to hold out, (n_rows,) bool: a share of each stratum.
 
-    Rows that are alike stay on one side.
+    Identical rows are all held out or all trained on.
     """
     found, first, group = np.unique(
-        lesson.groups, return_index=True, return_inverse=True
+        labelled.groups, return_index=True, return_inverse=True
     )
     order = generator.permutation(len(found))
     stratum = strata[first][order]
-    place = np.empty(len(order))  # within the stratum, as a share of it
+    rank = np.empty(len(order))  # within the stratum, as a share of it
     for each in np.unique(stratum):
         own = np.flatnonzero(stratum == each)
-        place[own] = (np.arange(len(own)) + 0.5) / len(own)
-        place[own[-1]] = np.inf  # one of each is trained on
-    n_can_be = np.isfinite(place).sum()
-    if n_can_be == 0:
+        rank[own] = (np.arange(len(own)) + 0.5) / len(own)
+        rank[own[-1]] = np.inf  # one row of each stratum is trained on
+    n_eligible = np.isfinite(rank).sum()
+    if n_eligible == 0:
         raise ValueError(
             f"validation_fraction={fraction} of {len(found)} different rows with a "
             "label cannot be held out and leave one of each class to train on; add "
             "rows, pass X_val and y_val, or hold nothing out."
         )
-    n_held_out = min(max(1, round(fraction * len(found))), n_can_be)
+    n_held_out = min(max(1, round(fraction * len(found))), n_eligible)
     held_out = np.zeros(len(found), dtype=bool)
-    held_out[order[np.argsort(place, kind="stable")[:n_held_out]]] = True
+    held_out[order[np.argsort(rank, kind="stable")[:n_held_out]]] = True
     return held_out[group]

@@ -20,43 +20,43 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
     Parameters
     ----------
     transformer : GradualDAETransformer, FrozenEstimator or None, default=None
-        What pretrains the encoder: a transformer, cloned and fitted on all rows of X,
-        or one fitted before inside scikit-learn's ``FrozenEstimator``, used as it is.
-        None is ``GradualDAETransformer((256, 128), noise='swap')``. Its parameters are
-        searched as ``transformer__noise_rate``, also where it is None. It also says
-        how the table is read (categories, missing cells, scaling) and where training
-        runs (`device`, `n_threads`, `dtype`).
+        Transformer that pretrains the encoder: it is cloned and fitted on all rows of
+        X, or used without fitting inside scikit-learn's ``FrozenEstimator``. None is
+        ``GradualDAETransformer((256, 128), noise='swap')``. Its parameters are searched
+        as ``transformer__noise_rate``, also where it is None. It also defines how the
+        table is read (categories, missing cells, scaling) and the hardware of the
+        training (`device`, `n_threads`, `dtype`).
     max_iter : int or 'auto', default='auto'
-        Epochs of fine-tuning, over all its phases. 'auto' is as many as make 2,000
-        steps, and at least 20.
+        Epochs of fine-tuning, over all its phases. 'auto' is 2,000 steps, and at least
+        20 epochs.
     learning_rate_init : float, default=1e-3
         Step size of Adam at the output layer.
     encoder_rate : float in [0, 1], default=0.3
-        Learning-rate factor of the pretrained layers. 0 leaves them as they are: the
-        output layer is a linear model of the code. Between these, a student (see
-        `unlabeled_weight`) has 1 all the same.
+        Learning-rate factor of the pretrained layers. With 0 they are frozen, and the
+        output layer is a linear model of the code. For any other value, a student (see
+        `unlabeled_weight`) uses 1.
     unfreezing : {'gradual', 'joint'}, default='gradual'
-        'gradual', the mirror of gradual training: first the output layer learns
-        alone, then the layers below join it one by one from the top down, each for
-        an equal share of the epochs [2]_. 'joint': all layers learn from the start,
-        as those of a student always do.
+        'gradual': first the output layer is trained alone, then the layers below are
+        unfrozen one by one from the top down, each for an equal share of the epochs
+        [2]_. 'joint': all layers are trained from the start, as those of a student
+        always are.
     alpha : float, default=0.0
         L2 penalty: ``alpha / 2 * sum(W ** 2)`` is added to the mean loss of a row.
     dropout : float in [0, 1), default=0.25
-        Share of the units of each hidden layer that sit a step out, drawn anew for
+        Share of the units of each hidden layer that are dropped in a step, drawn for
         each row.
     noise : str, Noise, 'auto' or None, default='auto'
         Corruption of the input while fine-tuning: a name of
-        :data:`skdae.noise.NOISES`, an object, or None for rows as they are. 'auto'
-        is swap noise of 0.1 where unlabelled rows take part, and None otherwise.
+        :data:`skdae.noise.NOISES`, an object, or None for clean rows. 'auto' is
+        swap noise of 0.1 if unlabelled rows are used, and None otherwise.
     noise_rate : float or array-like of shape (n_features,), default=0.1
-        Rate of a noise given by name; for nothing else.
+        Rate of a noise that is given by name.
     average : float in [0, 1], default=0.5
-        Share of a phase's last epochs whose weights are averaged at its end. With
+        Share of the last epochs of a phase whose weights are averaged at its end. With
         `early_stopping` the best weights are kept instead.
     batch_size : int or 'auto', default='auto'
         Rows per step. 'auto' is the power of two nearest to n_labelled / 64, between
-        32 and 256. A last, shorter batch is trained on too.
+        32 and 256. A shorter last batch is used as well.
     early_stopping : bool, default=False
         Whether to hold labelled rows out and end a phase when their loss no longer
         improves; the best weights are restored.
@@ -65,22 +65,22 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
     n_iter_no_change : int, default=10
         Epochs without an improvement of `tol` after which a phase is ended.
     tol : float, default=1e-4
-        The least improvement of the validation loss that counts.
+        Minimum improvement of the validation loss.
     unlabeled : object, default=None
         Value of `y` that marks a row without a label, such as NaN. None: every
-        value is a label. A missing value stands for all kinds of them. Such rows are
-        always pretrained on; `score` leaves them out, but other metrics and splitters
-        do not know them.
+        value is a label. Any missing value stands for all kinds of them. These rows
+        are always used for pretraining; `score` omits them, but other metrics and
+        splitters do not.
     unlabeled_weight : float, default=0.0
         Weight of a row without a label in fine-tuning, relative to one with a label.
-        Above 0, `n_teachers` networks are trained on the labels first; what they say
-        of the other rows on average is what the final network, the student, learns
-        of them from corrupted rows, at the full rate in all layers.
+        Above 0, `n_teachers` networks are trained on the labels first; the mean of
+        their predictions are the pseudo-labels of the other rows, on which the final
+        network, the student, is trained with corrupted rows.
     n_teachers : int, default=3
-        Networks that make these labels.
+        Number of networks that predict the pseudo-labels.
     random_state : int, RandomState, Generator or None, default=None
-        Seed of everything drawn, and of the transformer where it has none of its own.
-        With the same seed, the same rows in any order give the same model.
+        Seed of all draws, and of the transformer if it has none. With the same seed,
+        the same rows in any order give the same model.
     verbose : bool or int, default=False
         Whether to print the progress of fine-tuning; above 1 for every epoch.
 
@@ -91,7 +91,7 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
     network_ : Network
         The fine-tuned encoder and the output layer, in numpy.
     phases_ : tuple of PhaseRecord
-        The phases of fine-tuning as they were run.
+        Phases of fine-tuning that were run.
     loss_curve_ : list of float
         Mean training loss of each epoch of fine-tuning.
     validation_loss_curve_ : list of float or None
@@ -247,7 +247,7 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
         predicted = self._target.decode(outputs)
         return predicted[:, 0] if self._target.flat else predicted
 
-    # --- what it is told -------------------------------------------------------------
+    # --- targets ---------------------------------------------------------------------
 
     def _check_y(self, y: np.ndarray) -> np.ndarray:
         """Numbers, float64; a single column becomes one dimension."""

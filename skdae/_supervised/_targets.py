@@ -1,4 +1,4 @@
-"""What is predicted, as the network sees it, and back."""
+"""Targets: encoding for the network, and decoding of its outputs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 
 from skdae._core.network import Head
 
-LOG_TEMPERATURES = (-4.0, 4.0)  # where a temperature is looked for
+LOG_TEMPERATURES = (-4.0, 4.0)  # range of the search
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ClassTarget:
         if len(unknown):
             raise ValueError(
                 f"{name} holds {unknown.tolist()}, not among the classes "
-                f"{self.classes.tolist()}; leave these rows out, or begin anew with "
+                f"{self.classes.tolist()}; omit these rows, or fit again with "
                 "rows of all classes (in partial_fit, with classes=...)."
             )
         codes = np.searchsorted(self.classes, y)
@@ -56,7 +56,7 @@ class NumberTarget:
                 f"y holds values up to {np.abs(y).max():g}, too large to be squared; "
                 "divide them by a constant."
             )
-        # no more spread than rounding makes of a constant
+        # a constant has no more spread than rounding
         constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(mean)
         return cls(mean, np.where(constant, 1.0, scale), flat)
 
@@ -84,13 +84,13 @@ Target = ClassTarget | NumberTarget
 
 
 def read_labels(y: Any, marker: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The labels that are known, and which rows have none, (n,) bool.
+    """Return the labels of labelled rows, and which rows have none, (n,) bool.
 
-    With a marker that is itself a missing value (NaN, None, NA) all of these count.
+    A marker that is a missing value (NaN, None, NA) stands for all of these.
     """
     from pandas import isna
 
-    if not isinstance(y, np.ndarray):  # lists mix types, and so do pandas' columns
+    if not isinstance(y, np.ndarray):  # lists and pandas columns can mix types
         y = _as_array(y)
     missing: Any = np.zeros(y.shape, dtype=bool)
     if marker is not None:
@@ -113,7 +113,7 @@ def read_labels(y: Any, marker: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _equal(y: np.ndarray, marker: Any) -> np.ndarray:
-    """Which cells are the marker; NA is none, whatever it is compared with."""
+    """Return which cells equal the marker; NA equals nothing."""
     if y.dtype != object:
         return np.broadcast_to(np.asarray(y == marker), y.shape)
     same = [(cell == marker) is True for cell in y.ravel().tolist()]
@@ -121,21 +121,21 @@ def _equal(y: np.ndarray, marker: Any) -> np.ndarray:
 
 
 def _as_array(y: Any) -> np.ndarray:
-    """A list or a column as an array that keeps what its cells are."""
+    """Return a list or a column as an array that keeps the types of its cells."""
     plain = np.asarray(y)
     return plain if plain.dtype.kind in "biuf" else np.asarray(y, dtype=object)
 
 
 def _narrowed(y: np.ndarray) -> np.ndarray:
-    """Objects as numbers, bools or text, where they are all of one kind."""
+    """Return objects as numbers, booleans or text, if they are of one kind."""
     is_text = {isinstance(cell, str) for cell in np.ravel(y)}
-    if len(is_text) != 1:  # of two kinds, which scikit-learn refuses, or none at all
+    if len(is_text) != 1:  # mixed, which scikit-learn rejects, or empty
         return y
     return np.asarray(y.tolist())
 
 
 def sort_keys(y: np.ndarray) -> np.ndarray:
-    """Numbers that order rows by their labels, (n, n_keys)."""
+    """Return numbers that sort rows by their labels, (n, n_keys)."""
     if y.ndim == 2:
         return y
     return np.unique(y, return_inverse=True)[1].reshape(-1, 1)
@@ -144,14 +144,14 @@ def sort_keys(y: np.ndarray) -> np.ndarray:
 def fitting_temperature(
     logits: np.ndarray, classes: np.ndarray, weights: np.ndarray
 ) -> float:
-    """The temperature that makes the log-loss of the rows smallest.
+    """Return the temperature with the smallest log-loss of the rows.
 
     C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural
     networks", 2017.
     """
     n_rows, n_classes = logits.shape
-    # a little of every class, as one more row would bring: few rows, all of them
-    # right, must not make the network sure of everything
+    # Smoothing by the weight of one row: a few rows, all of them correct, must not give
+    # probabilities of 0 and 1.
     spread = 1 / (n_rows + 1)
     T = np.full(logits.shape, spread / n_classes)
     T[np.arange(n_rows), classes] += 1 - spread

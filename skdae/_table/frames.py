@@ -9,7 +9,7 @@ from skdae._sklearn_compat import safe_indexing
 
 
 def is_dataframe(X: Any) -> bool:
-    """Tell whether X is a pandas or polars DataFrame."""
+    """Return whether X is a pandas or polars DataFrame."""
     return (
         type(X).__name__ != "LazyFrame"
         and hasattr(X, "columns")

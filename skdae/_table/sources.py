@@ -66,7 +66,7 @@ def encoded_block(encoder: TableEncoder, raw: np.ndarray) -> Block:
 
 @dataclass(frozen=True)
 class StreamSource:
-    """Batches of raw rows that are read anew in each epoch and never kept."""
+    """Batches of raw rows that are read again in each epoch and never kept."""
 
     read: Callable[[], Iterable[np.ndarray]]  # one pass over the raw batches
     encoder: TableEncoder

@@ -1,4 +1,4 @@
-"""Who hears of a fit: the terminal, scikit-learn's callbacks, and who listens in."""
+"""Training monitors: progress output, scikit-learn's callbacks, and observers."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,31 +10,31 @@ from skdae._core.monitor import Epoch, Monitor, PhaseRecord, Snapshot
 from skdae._core.network import Network
 from skdae.schedules import Phase
 
-#: What makes a monitor of the plan of each fit in this context, None for no one.
-_LISTENER: ContextVar[Callable[[Sequence[Phase]], Monitor] | None] = ContextVar(
-    "listener", default=None
+#: Makes a monitor from the plan of each fit in this context; None makes none.
+_OBSERVER: ContextVar[Callable[[Sequence[Phase]], Monitor] | None] = ContextVar(
+    "observer", default=None
 )
 
 
 @contextmanager
-def heard_by(listener: Callable[[Sequence[Phase]], Monitor]) -> Iterator[None]:
-    """Let a monitor, made from its plan, hear of each fit within, however deep.
+def observed_by(observer: Callable[[Sequence[Phase]], Monitor]) -> Iterator[None]:
+    """Observe every fit within the context with a monitor made from its plan.
 
-    So one can follow estimators that train several networks, and leave no trace in
-    the parameters of any.
+    This follows estimators that train several networks without changing their
+    parameters.
     """
-    token = _LISTENER.set(listener)
+    token = _OBSERVER.set(observer)
     try:
         yield
     finally:
-        _LISTENER.reset(token)
+        _OBSERVER.reset(token)
 
 
 def monitors(plan: Sequence[Phase], verbose: int) -> list[Monitor]:
-    """Return who hears of any fit: the terminal from verbose=1, and who listens in."""
-    listener = _LISTENER.get()
+    """Return the monitors of a fit: printing from verbose=1, and the observer."""
+    observer = _OBSERVER.get()
     printed: list[Monitor] = [PrintMonitor(plan, verbose)] if verbose else []
-    return printed if listener is None else [*printed, listener(plan)]
+    return printed if observer is None else [*printed, observer(plan)]
 
 
 class PrintMonitor(Monitor):
@@ -46,7 +46,7 @@ class PrintMonitor(Monitor):
         self.number = 0
 
     def phase_begin(self, number: int, phase: Phase) -> None:
-        """Remember where we are."""
+        """Store the number of the phase."""
         self.number = number
 
     def _seconds_left(self, epochs_done: int) -> float:
@@ -57,7 +57,7 @@ class PrintMonitor(Monitor):
         return (perf_counter() - self.started) * (total - done) / max(done, 1)
 
     def epoch_end(self, epoch: Epoch, network: Snapshot) -> bool:
-        """Print when it is time: each epoch, or about ten times a phase."""
+        """Print each epoch, or about ten epochs of a phase."""
         phase = self.plan[self.number]
         every = 1 if self.verbose > 1 else max(1, phase.epochs // 10)
         if (epoch.epoch + 1) % every == 0 or epoch.epoch + 1 == phase.epochs:
@@ -91,11 +91,11 @@ class CallbackMonitor(Monitor):
         self.epoch_context: Any = None
 
     def _begin(self, context: Any) -> Any:
-        """Tell the callbacks that a task begins."""
+        """Notify the callbacks that a task begins."""
         return context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
     def _end(self, context: Any, network: Snapshot) -> bool:
-        """Tell the callbacks that a task has ended; True when one asks to stop."""
+        """Notify the callbacks that a task has ended; True when one asks to stop."""
 
         def fitted() -> dict[str, Any] | None:
             current = network()
@@ -138,26 +138,26 @@ class Monitors(Monitor):
         self.monitors = monitors
 
     def phase_begin(self, number: int, phase: Phase) -> None:
-        """Tell all."""
+        """Notify all monitors."""
         for monitor in self.monitors:
             monitor.phase_begin(number, phase)
 
     def epoch_begin(self) -> None:
-        """Tell all."""
+        """Notify all monitors."""
         for monitor in self.monitors:
             monitor.epoch_begin()
 
     def epoch_end(self, epoch: Epoch, network: Snapshot) -> bool:
-        """Tell all; one that asks is enough to stop."""
+        """Notify all monitors; stop if any of them asks to."""
         asked = [monitor.epoch_end(epoch, network) for monitor in self.monitors]
         return any(asked)
 
     def phase_end(self, record: PhaseRecord, network: Snapshot) -> bool:
-        """Tell all; one that asks is enough to stop."""
+        """Notify all monitors; stop if any of them asks to."""
         asked = [monitor.phase_end(record, network) for monitor in self.monitors]
         return any(asked)
 
     def fit_end(self, network: Network) -> None:
-        """Tell all."""
+        """Notify all monitors."""
         for monitor in self.monitors:
             monitor.fit_end(network)

@@ -25,7 +25,7 @@ FAILED, INTERRUPTED = 1, 130
 
 @contextmanager
 def one_interrupt() -> Iterator[None]:
-    """Let the first Ctrl-C end a command, and a second one not spoil the ending.
+    """Let the first Ctrl-C end a command, and a second one not disturb the ending.
 
     The third ends the process at once.
     """
@@ -34,7 +34,7 @@ def one_interrupt() -> Iterator[None]:
         return
     n_interrupts = 0
 
-    def heard(number: int, frame: Any) -> None:
+    def on_interrupt(number: int, frame: Any) -> None:
         nonlocal n_interrupts
         n_interrupts += 1
         if n_interrupts == 1:
@@ -43,7 +43,7 @@ def one_interrupt() -> Iterator[None]:
             os._exit(INTERRUPTED)
         typer.echo("it is ending; once more stops it at once.", err=True)
 
-    before = signal.signal(signal.SIGINT, heard)
+    before = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield
     finally:
@@ -71,7 +71,7 @@ def ending(debug: bool, quiet: bool) -> Iterator[None]:
         typer.echo("interrupted: no file was written.", err=True)
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:  # who reads our output has seen enough
-        _silence_stdout()
+        _discard_stdout()
         raise typer.Exit(FAILED) from None
     except Exception as error:
         if type(error).__module__.startswith(("typer", "click")):  # theirs to end
@@ -93,7 +93,7 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error} (--debug shows where)"
 
 
-def _silence_stdout() -> None:
+def _discard_stdout() -> None:
     """Keep Python from flushing into a pipe that is closed."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from skdae._column_types import MAX_CATEGORIES, is_numeric, split_columns
 from skdae._files import TableError, check_target, close_names, listed, read_sheet
-from skdae._transformer._callbacks import heard_by
+from skdae._transformer._callbacks import observed_by
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Column, Model, reasons, save, versions_now
 from skdae.cli._notes import notes, prints_on_stderr
@@ -141,7 +141,7 @@ def fit(
     estimator = make_estimator(chosen, given, len(X), texts, seed, y)
     begin = time.perf_counter()
     bar = EpochBar(f"fitting on {len(X)} rows", Console(stderr=True), quiet)
-    with bar, prints_on_stderr(), heard_by(bar.listen):
+    with bar, prints_on_stderr(), observed_by(bar.listen):
         estimator.fit(X, y)
     seconds = time.perf_counter() - begin
     model = Model(

@@ -76,7 +76,7 @@ def save(model: Model, path: str, *, force: bool) -> None:
 
 
 def is_model(path: str) -> bool:
-    """Tell whether a file is one of joblib's, by how it begins."""
+    """Return whether a file was written by joblib, by its first bytes."""
     try:
         with open(path, "rb") as file:
             return file.read(1) == PICKLE

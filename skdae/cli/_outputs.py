@@ -24,7 +24,7 @@ Write = Callable[[pd.DataFrame], None]
 
 
 def is_parquet_name(path: str) -> bool:
-    """Tell whether an output is to be Parquet."""
+    """Return whether an output is to be Parquet."""
     return path.lower().endswith((".parquet", ".pq"))
 
 
