@@ -156,3 +156,42 @@ def test_a_stream_may_have_holes():
         stream.partial_fit(batch)
     assert np.isfinite(stream.transform(X)).all()
     assert stream.n_iter_ == 6
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, int, object])
+def test_masked_cells_are_missing(dtype):
+    """Whatever stands behind the mask."""
+    table = np.round(np.nan_to_num(X) * 10)
+    mask = np.isnan(X)
+    masked = np.ma.masked_array(np.where(mask, 999, table).astype(dtype), mask=mask)
+    expected = np.where(mask, np.nan, table)
+    if dtype == np.float32:
+        expected = expected.astype(dtype)
+    fitted = small().fit(expected)
+    codes = fitted.transform(expected)
+    np.testing.assert_array_equal(fitted.transform(masked), codes)
+    np.testing.assert_array_equal(small().fit(masked).transform(expected), codes)
+
+
+def test_pandas_na_among_objects_is_missing():
+    import pandas as pd
+
+    objects = pd.DataFrame(np.where(np.isnan(X), pd.NA, X.astype(object)))
+    before = objects.copy()
+    plain = pd.DataFrame(X, columns=objects.columns)
+    fitted = small().fit(plain)
+    np.testing.assert_array_equal(fitted.transform(objects), fitted.transform(plain))
+    pd.testing.assert_frame_equal(objects, before)
+
+
+def test_tensors_are_tables():
+    """A tensor, and batches of a data loader, are read as arrays are."""
+    import torch
+
+    fitted = small().fit(torch.tensor(X))
+    codes = small().fit(X).transform(X)
+    np.testing.assert_array_equal(fitted.transform(torch.tensor(X)), codes)
+    loader = torch.utils.data.DataLoader(torch.tensor(X), batch_size=len(X))
+    streamed = small().fit_stream(loader)
+    of_arrays = small().fit_stream([X])
+    np.testing.assert_array_equal(streamed.transform(X), of_arrays.transform(X))

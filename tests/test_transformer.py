@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
 
 from skdae import GradualDAETransformer
 from skdae._core.network import Layer
@@ -151,7 +152,7 @@ def test_bad_parameters_of_a_schedule_are_named(schedule, shown, rule):
 def test_every_parameter_is_in_the_table_of_bad_values():
     """A new parameter does not slip past the table above."""
     assert {name for name, _, _ in BAD_VALUES} == set(
-        GradualDAETransformer().get_params()
+        GradualDAETransformer().get_params(deep=False)
     )
 
 
@@ -1186,3 +1187,40 @@ def test_each_batch_of_a_stream_is_read_once_an_epoch(table_calls):
     fitted = small(max_iter=3).fit_stream([X[:40], X[40:]])
     assert fitted.n_iter_ == 3
     assert table_calls["read"] == 1 + 2 * 3  # the sample, and two batches an epoch
+
+
+def test_quantiles_are_computed_once_a_fit(table_calls):
+    """Not again in each epoch."""
+    small(scaling="quantile", max_iter=4).fit(X)
+    few = table_calls["encode"]
+    table_calls.clear()
+    small(scaling="quantile", max_iter=40).fit(X)
+    assert table_calls["encode"] == few == 1
+
+
+# --- parameters of what a name stands for ---------------------------------------------
+
+
+def test_parameters_of_a_named_noise_and_schedule_are_set():
+    """A name becomes its object, with the rate that the name had."""
+    dae = small(noise_rate=0.4).set_params(
+        noise__rate=0.1, schedule__lower_layer_rate=0.5
+    )
+    assert dae.noise.rate == 0.1
+    assert dae.schedule == Gradual(lower_layer_rate=0.5)
+    wanted = small(noise=MaskingNoise(0.1), schedule=Gradual(lower_layer_rate=0.5))
+    np.testing.assert_array_equal(dae.fit_transform(X), wanted.fit_transform(X))
+    kept = small(noise="random_masking", noise_rate=0.4).set_params(noise__minimum=0.2)
+    assert (kept.noise.noise.rate, kept.noise.minimum) == (0.4, 0.2)
+
+
+def test_what_can_be_set_is_listed():
+    """And what is listed can be set back."""
+    params = small(noise_rate=0.4).get_params()
+    assert params["noise__rate"] == 0.4
+    assert params["schedule__tuning_fraction"] == 0.0
+    assert "noise__rate" not in small().get_params(deep=False)
+    with pytest.raises(ValueError, match="schedule__rate|no parameter 'rate'"):
+        small().set_params(schedule__rate=1)
+    search = GridSearchCV(small(), {"noise__rate": [0.1, 0.3]}, cv=2).fit(X)
+    assert search.best_estimator_.noise.rate == search.best_params_["noise__rate"]

@@ -17,6 +17,37 @@ def is_dataframe(X: Any) -> bool:
     )
 
 
+def as_table(X: Any) -> Any:
+    """Return X with its missing cells as NaN or None, and tensors as arrays.
+
+    Masked cells are missing, and so is pandas.NA among objects. Arrays and data frames
+    without either are returned as they are.
+    """
+    if isinstance(X, np.ma.MaskedArray):
+        kept = (np.float32, np.float64)
+        dtype = X.dtype if X.dtype in kept else np.dtype(np.float64)
+        if X.dtype.kind not in "biuf":
+            dtype = np.dtype(object)
+        return np.ma.filled(X.astype(dtype), np.nan)
+    if type(X).__module__.startswith("torch"):
+        return np.asarray(X)
+    if is_dataframe(X) and hasattr(X, "iloc"):
+        import pandas
+
+        objects = [
+            j
+            for j, dtype in enumerate(X.dtypes)
+            if str(dtype) == "object"
+            and any(cell is pandas.NA for cell in X.iloc[:, j])
+        ]
+        if objects:
+            X = X.copy()
+            for j in objects:
+                column = X.iloc[:, j]
+                X.isetitem(j, column.where(column.notna(), np.nan))
+    return X
+
+
 def index_of(X: Any) -> Any:
     """Return the index of a DataFrame, None where there is none."""
     return getattr(X, "index", None) if is_dataframe(X) else None
@@ -45,6 +76,7 @@ def missing_cells(X: Any) -> np.ndarray:
     """
     import pandas
 
+    X = as_table(X)
     if not is_dataframe(X):
         return np.asarray(pandas.isna(np.asarray(X)))
     columns = (safe_indexing(X, j, axis=1) for j in range(X.shape[1]))
@@ -115,6 +147,7 @@ def sample_rows(
             raise ValueError(
                 "batches must hold tables, and one is a tuple; leave the targets out."
             )
+        batch = as_table(batch)
         batch = batch if hasattr(batch, "shape") else np.asarray(batch)
         if len(batch.shape) != 2:
             raise ValueError(

@@ -7,6 +7,7 @@ import numpy as np
 
 from skdae._sklearn_compat import safe_indexing
 from skdae._table.categories import categorical_mask
+from skdae._table.frames import as_table
 from skdae._table.validation import (
     as_numbers,
     check_container,
@@ -28,6 +29,7 @@ def read_beside(
     estimator: Any, X: Any, chosen: int | str | None, *, parameter: str, reset: bool
 ) -> Beside:
     """Read a table of numbers, NaN allowed, in which one column may be anything."""
+    X = as_table(X)
     refuse_non_tables(X)
     if chosen is None:
         cells = read_numeric(estimator, X, reset=reset, min_rows=1)

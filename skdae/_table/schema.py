@@ -17,6 +17,7 @@ from skdae._table.categories import (
     fit_categories,
 )
 from skdae._table.frames import (
+    as_table,
     data_frame,
     fill_column,
     index_of,
@@ -70,6 +71,7 @@ class Schema:
         The categories are those of the rows with a weight. Names and number of columns
         become the estimator's.
         """
+        X = as_table(X)
         refuse_non_tables(X)
         check_names(X)
         if categorical_features is not None:
@@ -89,6 +91,7 @@ class Schema:
 
     def read(self, estimator: Any, X: Any) -> np.ndarray:
         """Return a later table as a matrix, (n, n_columns) float32 or float64."""
+        X = as_table(X)
         refuse_non_tables(X)
         if self.ordinal_encoder is not None:
             X = check_container(estimator, X, reset=False, min_rows=1)
@@ -137,6 +140,7 @@ class Schema:
         a DataFrame keeps its dtypes. Indicators, one column each, follow in X's dtype.
         """
         container = output_container(estimator)
+        X = as_table(X)
         if not is_dataframe(X):
             X = np.asarray(X, dtype=None if self.ordinal_encoder is None else object)
         missing = missing_cells(X)

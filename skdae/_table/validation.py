@@ -20,7 +20,7 @@ def refuse_non_tables(X: Any) -> None:
         kinds = ("date", "time", "duration", "period")
         named = zip(X.columns, dtype_names(X), strict=True)
         dates = [str(name) for name, dtype in named if dtype.startswith(kinds)]
-    elif getattr(getattr(X, "dtype", None), "kind", "") in "mM":
+    elif getattr(getattr(X, "dtype", None), "kind", None) in ("m", "M"):
         dates = ["of " + str(X.dtype)] if hasattr(X, "dtype") else []
     if dates:
         raise ValueError(

@@ -39,6 +39,7 @@ from skdae._transformer._fitting import (
     train_rows,
 )
 from skdae._transformer._html import PhaseTableMixin
+from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._outputs import OUTPUTS
 from skdae._transformer._parameters import (
     DEFAULT_NOISE_RATE,
@@ -50,8 +51,8 @@ from skdae._transformer._parameters import (
     training_settings,
     warn_of_empty_columns,
 )
-from skdae.noise import NOISES, Noise
-from skdae.schedules import SCHEDULES, Phase, Schedule, joint
+from skdae.noise import NOISES, Noise, make_noise
+from skdae.schedules import SCHEDULES, Phase, Schedule, as_schedule, joint
 
 
 def input_tags_of(transformer: Any) -> InputTags:
@@ -65,7 +66,11 @@ def input_tags_of(transformer: Any) -> InputTags:
 
 
 class GradualDAETransformer(
-    CallbackSupportMixin, PhaseTableMixin, TransformerMixin, BaseEstimator
+    CallbackSupportMixin,
+    NestedParametersMixin,
+    PhaseTableMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Denoising autoencoder trained gradually, as a transformer.
 
@@ -327,6 +332,17 @@ default='code'
         self.n_threads = n_threads
         self.dtype = dtype
         self.verbose = verbose
+
+    def _object_for(self, name, value):
+        if name == "noise" and isinstance(value, str) and value in NOISES:
+            return make_noise(value, self.noise_rate)
+        if name == "schedule" and isinstance(value, str) and value in SCHEDULES:
+            return as_schedule(value)
+        return None
+
+    def _replaced(self, name):
+        # the rate is the object's own from here on
+        return {"noise_rate": DEFAULT_NOISE_RATE} if name == "noise" else {}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
