@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from skdae._imputer import _forests
-from skdae._imputer._forests import grow
-from skdae._imputer._masks import Rows
+from skdae._imputer._forests import fit_forests
+from skdae._imputer._masks import IncompleteRows
 
 
 def table(n_rows=600, n_columns=5, seed=0):
@@ -22,9 +22,9 @@ def grown(truth, known, columns=None, precision=None, **options):
     if columns is None:
         columns = [slice(j, j + 1) for j in range(n_columns)]
     precision = np.ones((n_columns, n_columns)) if precision is None else precision
-    rows = Rows(np.where(known, truth, 0), known, np.arange(len(truth)))
+    rows = IncompleteRows(np.where(known, truth, 0), known, np.arange(len(truth)))
     options = {"n_trees": 5, "generator": np.random.default_rng(0), **options}
-    return grow(rows, rows.truth, columns, precision, **options)
+    return fit_forests(rows, rows.values, columns, precision, **options)
 
 
 TRUTH, KNOWN = table()
@@ -58,7 +58,7 @@ def test_each_column_has_a_forest_a_round_and_the_fullest_come_first():
 
 def test_a_column_is_filled_from_what_it_is_most_related_to(monkeypatch):
     """Never from itself; of a category, all features are one column."""
-    monkeypatch.setattr(_forests, "MOST_INPUTS", 1)
+    monkeypatch.setattr(_forests, "MAX_INPUTS", 1)
     precision = np.eye(5)
     precision[0, 3] = precision[3, 0] = -0.5
     precision[1, 4] = precision[4, 1] = 0.5
@@ -78,7 +78,7 @@ def test_a_wide_table_has_one_round(monkeypatch):
 
 def test_many_rows_make_larger_leaves(monkeypatch):
     """The size of a tree is bounded."""
-    monkeypatch.setattr(_forests, "MOST_LEAVES", 20)
+    monkeypatch.setattr(_forests, "MAX_LEAVES", 20)
     for forest in grown(TRUTH, KNOWN).members:
         for tree in forest.trees.estimators_:
             assert tree.get_n_leaves() <= 20

@@ -18,7 +18,8 @@ def corrupted_batch(
 ) -> Batch:
     """The rows with noise (clean ones without) and what is to be predicted from them.
 
-    Emphasis weighs cells that are rebuilt; a target of its own has row weights.
+    Emphasis weighs cells that are rebuilt; a target of its own has weights of rows or
+    of cells.
     """
     corrupted, mask = block.values, np.zeros(block.values.shape, dtype=bool)
     if noise is not None:
@@ -27,7 +28,7 @@ def corrupted_batch(
         weight = _cell_weights(mask, block.observed, emphasis)
         return Batch(corrupted, block.values, weight)
     weight = block.weight
-    if weight is not None:
+    if weight is not None and weight.ndim == 1:
         weight = np.repeat(weight[:, None], block.target.shape[1], axis=1)
     return Batch(corrupted, block.target, weight)
 

@@ -70,8 +70,8 @@ class LayerKey(NamedTuple):
 class Shape:
     """Widths and wiring of a network.
 
-    With a 'direct' decoder the head may be of any width: features to rebuild, or the
-    targets of a classifier or regressor.
+    The head may be of any width: features to rebuild, or the targets of a classifier
+    or regressor. Tied weights need one as wide as the input.
     """
 
     widths: tuple[int, ...]  # features, then hidden layers
@@ -91,7 +91,8 @@ class Shape:
         below, width = self.widths[depth - 1], self.widths[depth]
         if role == "encoder":
             return below, width
-        return width, (below if role == "decoder" else self.head.n_features)
+        ends = role == "output" or depth == 1
+        return width, (self.head.n_features if ends else below)
 
     def encoder_keys(self, depth: int) -> list[LayerKey]:
         """Encoder layers from the input to the code of `depth`, in order."""

@@ -17,7 +17,7 @@ class Block(NamedTuple):
     values: np.ndarray  # (m, n_features) float32, 0 where nothing is observed
     observed: np.ndarray | None  # (m, n_features) bool; None: everything
     target: np.ndarray | None = None  # (m, n_outputs) float32; None: the values
-    weight: np.ndarray | None = None  # (m,) of each row in the loss; None: 1
+    weight: np.ndarray | None = None  # (m,) or (m, n_outputs) in the loss; None: 1
 
     def part(self, rows: Any) -> "Block":
         """Rows of the block."""
@@ -66,8 +66,13 @@ class Source(Protocol):
     def held_out(self) -> HeldOut | None:
         """Rows that are not trained on, for early stopping."""
 
-    def epoch(self, generator: np.random.Generator, size: int) -> Iterator[Block]:
-        """All rows in random order, in blocks of `size`; the last may be shorter."""
+    def epoch(
+        self, generator: np.random.Generator, size: int, number: int = 0
+    ) -> Iterator[Block]:
+        """The rows in random order, in blocks of `size`; the last may be shorter.
+
+        `number` counts the epochs of a phase from 0.
+        """
         ...
 
     def encoded(self, encoder: Network) -> "Source":
@@ -136,6 +141,7 @@ class TableSource:
     weights: np.ndarray | None = None  # of all rows
     held_out_index: np.ndarray | None = None
     held_out_rows: HeldOut | None = None  # given beside the table
+    parts: tuple[np.ndarray, ...] = ()  # rows of each epoch, in turn; (): all
 
     @classmethod
     def split(
@@ -185,10 +191,13 @@ class TableSource:
             weights = np.ones(len(index))
         return HeldOut(self.rows.take(index), weights)
 
-    def epoch(self, generator: np.random.Generator, size: int) -> Iterator[Block]:
-        """All rows in random order, in blocks."""
-        weights = None if self.weights is None else self.weights[self.index]
-        order = epoch_order(generator, self.index, weights)
+    def epoch(
+        self, generator: np.random.Generator, size: int, number: int = 0
+    ) -> Iterator[Block]:
+        """All rows, or those of the part whose turn it is, in random order."""
+        index = self.parts[number % len(self.parts)] if self.parts else self.index
+        weights = None if self.weights is None else self.weights[index]
+        order = epoch_order(generator, index, weights)
         for a in range(0, len(order), size):
             yield self.rows.take(order[a : a + size])
 

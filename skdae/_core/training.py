@@ -105,7 +105,8 @@ class Trainer:
         size, layout = self.settings.batch_size, run.source.layout
         block_rows = size * max(1, BLOCK_CELLS // (size * layout.n_features))
         losses, n_rows = [], 0
-        for block in run.source.epoch(self.streams.shuffle, block_rows):
+        number = len(run.epochs)
+        for block in run.source.epoch(self.streams.shuffle, block_rows, number):
             corrupted = corrupted_batch(
                 block,
                 layout,

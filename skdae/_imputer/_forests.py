@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor
 
-from skdae._imputer._masks import Rows
+from skdae._imputer._masks import IncompleteRows
 
-MOST_ROWS = 20_000  # that trees are grown on
-MOST_LEAVES = 2_000  # of a tree, about: more rows make larger leaves
-LEAST_LEAF = 2  # rows of a leaf
+MAX_ROWS = 20_000  # that trees are grown on
+MAX_LEAVES = 2_000  # of a tree, about: more rows make larger leaves
+MIN_LEAF = 2  # rows of a leaf
 WIDE = 60  # features from which less is done for each
-MOST_INPUTS, MOST_INPUTS_WIDE = 20, 10  # features that a forest looks at
+MAX_INPUTS, MAX_INPUTS_WIDE = 20, 10  # features that a forest looks at
 N_ROUNDS, N_ROUNDS_WIDE = 2, 1  # over the columns
 
 
@@ -24,11 +24,11 @@ class Forest:
     trees: ExtraTreesRegressor
 
     def fill(self, filled: np.ndarray, missing: np.ndarray) -> None:
-        """Write what the trees say into the missing cells of the column."""
+        """Write the predictions of the trees into the missing cells of the column."""
         rows = np.flatnonzero(missing[:, self.column.start])
         if len(rows):
-            said = self.trees.predict(filled[:, self.inputs][rows])
-            filled[rows, self.column] = said.reshape(len(rows), -1)
+            predicted = self.trees.predict(filled[:, self.inputs][rows])
+            filled[rows, self.column] = predicted.reshape(len(rows), -1)
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Forests:
         return filled
 
 
-def grow(
-    rows: Rows,
+def fit_forests(
+    rows: IncompleteRows,
     filled: np.ndarray,
     columns: list[slice],
     precision: np.ndarray,
@@ -55,39 +55,39 @@ def grow(
     n_rounds: int | None = None,
     generator: np.random.Generator,
 ) -> Forests:
-    """Grow forests on rows whose gaps are filled by other means, `filled`.
+    """Grow forests on rows whose missing cells are filled by other means, `filled`.
 
-    A column is learned from its known cells, then its missing ones are filled anew
-    before the next one: rows fill their gaps as those of a new table will. Columns with
-    the fewest gaps come first. It is learned from the features with the largest partial
+    A column is learned from its observed cells, then its missing ones are filled anew
+    before the next one, as in `transform`. Columns with the fewest missing cells come
+    first. It is learned from the features with the largest partial
     correlations, by `precision`, the inverse covariance of all.
     """
-    chosen = np.sort(generator.permutation(len(rows))[:MOST_ROWS])
+    chosen = np.sort(generator.permutation(len(rows))[:MAX_ROWS])
     rows, filled = rows.take(chosen), filled[chosen]
     wide = filled.shape[1] > WIDE
-    n_inputs = MOST_INPUTS_WIDE if wide else MOST_INPUTS
+    n_inputs = MAX_INPUTS_WIDE if wide else MAX_INPUTS
     if n_rounds is None:
         n_rounds = N_ROUNDS_WIDE if wide else N_ROUNDS
-    leaf = max(LEAST_LEAF, len(rows) // MOST_LEAVES)
-    related, missing = _relations(precision), ~rows.known
-    n_known = np.array([rows.known[:, column.start].sum() for column in columns])
-    order = [j for j in np.argsort(-n_known, kind="stable") if n_known[j] > leaf]
+    leaf = max(MIN_LEAF, len(rows) // MAX_LEAVES)
+    related, missing = _relations(precision), ~rows.observed
+    n_observed = np.array([rows.observed[:, column.start].sum() for column in columns])
+    order = [j for j in np.argsort(-n_observed, kind="stable") if n_observed[j] > leaf]
     members = []
     for j in order * n_rounds:
         column = columns[j]
         inputs = _inputs(related[:, column].max(axis=1), column, n_inputs)
         if not len(inputs):
             continue
-        known = rows.known[:, column.start]  # that of all its features
+        observed = rows.observed[:, column.start]  # that of all its features
         trees = ExtraTreesRegressor(
             n_trees,
             min_samples_leaf=leaf,
             random_state=int(generator.integers(2**31)),
         )
-        target = rows.truth[known, column]  # (n_known, 1 or n_categories)
-        trees.fit(
-            filled[:, inputs][known], target[:, 0] if target.shape[1] == 1 else target
-        )
+        target = rows.values[observed, column]  # (n_observed, 1 or n_categories)
+        if target.shape[1] == 1:
+            target = target[:, 0]
+        trees.fit(filled[:, inputs][observed], target)
         forest = Forest(column, inputs, trees)
         forest.fill(filled, missing)
         members.append(forest)

@@ -1,7 +1,7 @@
-"""A normal distribution of rows with gaps: what the other cells say of a missing one.
+"""A Gaussian model of incomplete rows: conditional means and covariances.
 
-The covariance is learned by expectation and maximisation: gaps are filled by their
-conditional means, and the spread that a filled cell has lost is added back.
+The covariance is learned by expectation maximisation: missing cells are filled by their
+conditional means, and the conditional covariance is added back.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ LARGE = 50  # rows of a matrix from which its symmetry is worth a call of its ow
 
 
 @dataclass(frozen=True)
-class Normal:
+class Gaussian:
     """Mean and inverse covariance of encoded rows."""
 
     mean: np.ndarray  # (n_features,)
@@ -52,40 +52,42 @@ class Normal:
         return deviation
 
 
-def fit_normal(Z: np.ndarray, missing: np.ndarray) -> Normal:
+def fit_gaussian(Z: np.ndarray, missing: np.ndarray) -> Gaussian:
     """Learn mean and covariance of the rows; values at missing cells are not read."""
-    n_known = np.maximum((~missing).sum(axis=0), 1)
-    mean = np.where(missing, 0, Z).sum(axis=0) / n_known
+    n_observed = np.maximum((~missing).sum(axis=0), 1)
+    mean = np.where(missing, 0, Z).sum(axis=0) / n_observed
     filled = np.where(missing, mean, Z)
     covariance = _covariance(filled - mean)
     for _ in range(N_ROUNDS if missing.any() else 0):
-        normal = Normal(mean, np.linalg.inv(covariance))
-        filled, lost = _expect(normal, filled, missing, with_spread=True)
+        gaussian = Gaussian(mean, np.linalg.inv(covariance))
+        filled, conditional = _expect(gaussian, filled, missing, with_spread=True)
         mean = filled.mean(axis=0)
-        before, covariance = covariance, _covariance(filled - mean, lost)
+        before, covariance = covariance, _covariance(filled - mean, conditional)
         if np.abs(covariance - before).max() < TOLERANCE:
             break
-    return Normal(mean, np.linalg.inv(covariance))
+    return Gaussian(mean, np.linalg.inv(covariance))
 
 
-def _covariance(centred: np.ndarray, lost: np.ndarray | float = 0.0) -> np.ndarray:
-    total = centred.T @ centred + lost
+def _covariance(
+    centred: np.ndarray, conditional: np.ndarray | float = 0.0
+) -> np.ndarray:
+    total = centred.T @ centred + conditional
     return total / len(centred) + RIDGE * np.eye(centred.shape[1])
 
 
 def _expect(
-    normal: Normal, Z: np.ndarray, missing: np.ndarray, *, with_spread: bool = False
+    gaussian: Gaussian, Z: np.ndarray, missing: np.ndarray, *, with_spread: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return rows filled by conditional means, and the summed conditional covariance.
 
     With P the precision and m the missing cells of a row, their mean is
     ``mean_m - inv(P_mm) @ P_mo @ (z_o - mean_o)`` and their covariance ``inv(P_mm)``.
     """
-    centred = np.where(missing, 0, Z - normal.mean)
-    pull = centred @ normal.precision  # (n, n_features)
-    spread = np.zeros_like(normal.precision)
+    centred = np.where(missing, 0, Z - gaussian.mean)
+    pull = centred @ gaussian.precision  # (n, n_features)
+    spread = np.zeros_like(gaussian.precision)
     for rows, cells in _by_count(missing):
-        P = _blocks(normal.precision, cells)  # (n_rows, n_missing, n_missing)
+        P = _blocks(gaussian.precision, cells)  # (n_rows, n_missing, n_missing)
         b = np.take_along_axis(pull[rows], cells, axis=1)[:, :, None]
         if with_spread:
             inverse = _inverses(P)
@@ -95,7 +97,7 @@ def _expect(
         else:
             solution = np.linalg.solve(P, b)
         centred[rows[:, None], cells] = -solution[:, :, 0]
-    return np.where(missing, centred + normal.mean, Z), spread
+    return np.where(missing, centred + gaussian.mean, Z), spread
 
 
 def _blocks(matrix: np.ndarray, cells: np.ndarray) -> np.ndarray:

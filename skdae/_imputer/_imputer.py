@@ -1,4 +1,4 @@
-"""The imputer: fills what is missing, and leaves the rest as it is."""
+"""The imputer: fills missing cells, and leaves the others as they are."""
 
 from numbers import Integral
 from typing import Any
@@ -7,78 +7,79 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skdae._imputer._masks import Rows
-from skdae._imputer._model import learn_filling
+from skdae._imputer._masks import IncompleteRows
+from skdae._imputer._model import fit_imputation_model
 from skdae._random import spawn_streams
 from skdae._sklearn_compat import (
     HasMethods,
     Interval,
     check_feature_names_in,
     fit_context,
+    validate_params_of,
 )
 from skdae._table.encoder import TableEncoder
 from skdae._table.frames import missing_cells
 from skdae._table.rows import training_rows
 from skdae._table.schema import Schema
 from skdae._transformer import GradualDAETransformer
-from skdae._transformer._html import PhaseTableMixin, phase_tables
+from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._transformer._parameters import warn_of_empty_columns
 
-LEAST_SHARE = 1e-6  # of a category that is drawn
-CERTAIN = 1e6  # outweighs what is drawn for single features of a category
+MIN_SHARE = 1e-6  # of a category that is drawn
+CERTAIN = 1e6  # outweighs the deviations drawn for single features of a category
 
 
 class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
-    """Fill missing cells by what the other cells of their row say.
+    """Impute missing cells from the other cells of their row.
 
     A first estimate is linear: the conditional mean of a normal distribution, learned
-    from rows with gaps. Denoising networks then learn, from cells hidden on purpose,
-    what it gets wrong. From there, forests fill one column after the other from the
-    others. What is filled is the mean of the networks' estimate and the forests', where
-    each weighs, column by column, by the inverse of its squared error on held-out
+    from incomplete rows. Denoising networks then learn its errors from cells hidden on
+    purpose. Starting from their estimate, forests fill one column after the other from
+    the others. The imputed value is the weighted mean of the networks' and the forests'
+    estimates; the weights, one per column, are the inverse squared errors on held-out
     rows. Only missing cells change.
 
     Parameters
     ----------
     transformer : GradualDAETransformer or None, default=None
-        The network, cloned for each refinement. Its `noise` says which cells are
-        hidden in training ('dropout' for groups of sensors that fall silent
-        together) and must leave some of a row, its `scaling` and
-        `categorical_features` how the table is read; `loss`, `output`,
-        `early_stopping` and `warm_start` are set here.
-        Where rows have gaps in `fit`, as many rows, but at most half of them, are
-        hidden where another row has its gaps instead.
+        Its parameters are those of each refinement's network. Its `noise` chooses the
+        cells that are hidden in training ('dropout' for groups of sensors that fall
+        silent together) and must leave some of a row; `scaling` and
+        `categorical_features` are those of the table. `loss`, `output`,
+        `early_stopping` and `warm_start` are not used, and 'tied' is no decoder of an
+        imputer. Phases that train on codes ('stacked', 'hybrid') have no noise there.
+        Missingness patterns of the table are resampled: as many rows as have missing
+        cells in `fit`, but at most half of them, get those of another row.
         None: widths of 128 and 64, 100 epochs in batches of 64 rows at a rate of
         0.002, and a random share of each row hidden, up to 60 % of it.
     n_refinements : int, default=1
-        Networks that correct what is filled, each what the one before it left. 0 is
-        the linear estimate, which is ahead where a later time follows other relations.
-        A further one costs its time and helps little; where it does not help on
-        held-out rows, its step is 0.
+        Networks, each of which corrects the errors of the estimate before it. 0 is the
+        linear estimate, which is ahead where relations change after `fit`. A further
+        one helps little; where it does not help on held-out rows, its step is 0.
     n_trees : int, default=10
         Trees of a forest. A column has two forests, the second of which starts from
-        what the first ones have filled, one above 60 encoded columns, and none where
-        it would hardly count. They make up most of the fitted imputer's size, up to
-        about 4 MB per column; 0 leaves all of them out.
+        the estimates of the first ones, one above 60 encoded columns, and none where
+        its weight would be small. They make up most of the fitted imputer's size, up
+        to about 4 MB per column; 0 omits all of them.
     n_imputations : int, default=1
         Tables that `sample_imputations` returns.
     add_indicator : bool, default=False
         Whether `transform` appends a column of 0 and 1 for each column that had
         missing cells in `fit`, 1 where a cell was missing.
     sample_posterior : bool, default=False
-        Whether `transform` draws what it fills from its distribution, not its mean
-        (for categories, the likeliest one).
+        Whether `transform` draws imputed values from their distribution instead of
+        returning the mean (for categories, the most probable one).
     random_state : int, RandomState, Generator or None, default=None
-        Seed of hidden cells, held-out rows, trees and what is drawn, and of a
-        `transformer` without a seed of its own.
+        Seed of hidden cells, held-out rows, trees and draws, and of a `transformer`
+        without a seed of its own.
 
     Attributes
     ----------
-    filling_ : Filling
-        What fills encoded rows: `normal`, mean and inverse covariance; `refinements`,
-        networks and the share of their correction that is made, by feature; `forests`,
-        and `forest_share`, what they weigh; `spread` of the errors on held-out rows,
-        over the one that `normal` expects.
+    imputation_model_ : ImputationModel
+        Model of the encoded rows: `gaussian`, mean and inverse covariance;
+        `refinements`, networks and the share of their correction that is made, by
+        feature; `forests` and their weight, `forest_share`; `spread` of the errors on
+        held-out rows, over the one that `gaussian` expects.
     table_encoder_ : TableEncoder
         Learned encoding of the table.
     indicator_features_ : ndarray of int
@@ -90,23 +91,23 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    What `transform` fills lies within the range of the column in `fit`; what is drawn
-    may lie beyond it. A column without a single value in `fit` stays missing. A column
-    of integers with gaps becomes one of floats, which hold whole numbers up to 2**53.
-    An unknown category is no missing cell: it is kept, and read as if nothing were
-    known.
+    Imputed values lie within the range of the column in `fit`; drawn ones may lie
+    beyond it. A column without a single value in `fit` stays missing. A column of
+    integers with missing cells becomes one of floats, which hold whole numbers up to
+    2**53. An unknown category is kept, and treated as missing when other cells are
+    filled.
 
-    What is drawn has the covariance of the linear estimate, scaled by column so that
-    90 % intervals of draws cover nine in ten of the cells hidden in held-out rows. The
-    parameters of the model are not drawn, and rows from another time than those of
-    `fit` may be further off than the draws say.
+    Draws have the covariance of the linear estimate, scaled by column so that their
+    90 % intervals cover nine in ten of the cells hidden in held-out rows. The
+    parameters of the model are not drawn, so that errors in rows from another time than
+    those of `fit` may be larger than the draws suggest.
 
     Fewer than 20 rows train neither networks nor forests. Of large tables the
     covariance is learned from 5,000 rows drawn at random and forests from 20,000;
     networks see all.
 
-    The order of the rows counts: held out are blocks of neighbours, so that rows in
-    the order of time are judged on another time.
+    Held-out rows are blocks of neighbours, so that rows in time order are scored on
+    another time.
 
     References
     ----------
@@ -168,7 +169,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
 
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None):
-        """Learn what the columns say of each other.
+        """Learn the imputation model.
 
         Parameters
         ----------
@@ -188,6 +189,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
             If a parameter is out of its range or does not fit the data.
         """
         transformer = self._transformer()
+        validate_params_of(transformer)  # which scikit-learn skips within another fit
         schema, raw = Schema.fit(
             self, X, categorical_features=transformer.categorical_features
         )
@@ -200,8 +202,8 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
         encoder = TableEncoder.fit(schema, raw, index, scaling=transformer.scaling)
         warn_of_empty_columns(self, encoder)
         streams = spawn_streams(self.random_state)
-        rows = Rows(*_encoded(encoder, raw[index]), index.argsort().argsort())
-        self.filling_ = learn_filling(
+        rows = IncompleteRows(*_encoded(encoder, raw[index]), index.argsort().argsort())
+        self.imputation_model_ = fit_imputation_model(
             transformer, self.n_refinements, self.n_trees, encoder, rows, streams
         )
         self.table_encoder_ = encoder
@@ -270,21 +272,20 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
         return np.asarray(names, dtype=object)
 
     def __sklearn_is_fitted__(self):
-        return hasattr(self, "filling_")
+        return hasattr(self, "imputation_model_")
 
     def _phase_tables(self):
-        if hasattr(self, "filling_"):
-            return [
-                table
-                for number, refinement in enumerate(self.filling_.refinements, 1)
-                for table in phase_tables(
-                    refinement.transformer, f"refinement {number}"
-                )
-            ]
-        return phase_tables(self._transformer(), "each refinement")
+        transformer = self._transformer()
+        if not hasattr(self, "imputation_model_"):
+            return phase_tables(transformer, "each refinement")
+        rate = float(transformer.learning_rate_init)
+        return [
+            PhaseTable(f"Phases of refinement {number}, as trained", each.phases, rate)
+            for number, each in enumerate(self.imputation_model_.refinements, 1)
+        ]
 
     def _transformer(self) -> GradualDAETransformer:
-        """Return the network to be cloned."""
+        """Return the parameters of the networks."""
         if self.transformer is not None:
             return self.transformer
         return GradualDAETransformer(
@@ -300,31 +301,33 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
         """Return the table filled with means, or with draws from a generator."""
         encoder = self.table_encoder_
         raw = encoder.read(self, X)
-        truth, known = _encoded(encoder, raw)
-        rows = np.flatnonzero(~known.all(axis=1))
-        filled, missing = truth[rows], ~known[rows]
+        values, observed = _encoded(encoder, raw)
+        rows = np.flatnonzero(~observed.all(axis=1))
+        filled, missing = values[rows], ~observed[rows]
+        model = self.imputation_model_
         if len(rows):
-            filled = self.filling_.means(filled, missing)
+            filled = model.means(filled, missing)
         if generator is not None:
-            deviations = self.filling_.deviations(missing, generator)
+            deviations = model.deviations(missing, generator)
             shares = _drawn_categories(encoder, filled, missing, generator)
             filled = shares + deviations
-        values = raw.astype(np.float64)
-        values[rows] = encoder.decode(filled)
+        imputed = raw.astype(np.float64)
+        imputed[rows] = encoder.decode(filled)
         indicators = None
         if self.add_indicator:
             indicators = missing_cells(X)[:, self.indicator_features_]
-        return encoder.fill(self, X, raw, values, indicators)
+        return encoder.fill(self, X, raw, imputed, indicators)
 
 
 # --- parts of fit --------------------------------------------------------------------
 
 
 def _encoded(encoder: TableEncoder, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return encoded rows as float64, and which of their cells are known."""
+    """Return encoded rows as float64, and which of their cells are observed."""
     Z, observed = encoder.encode(raw)
-    known = np.ones(Z.shape, dtype=bool) if observed is None else observed
-    return Z.astype(np.float64), known
+    if observed is None:
+        observed = np.ones(Z.shape, dtype=bool)
+    return Z.astype(np.float64), observed
 
 
 # --- parts of transform --------------------------------------------------------------
@@ -340,7 +343,7 @@ def _drawn_categories(
     drawn = filled.copy()
     for group in encoder.groups:
         rows = np.flatnonzero(missing[:, group.start])
-        shares = np.maximum(filled[rows, group], LEAST_SHARE).cumsum(axis=1)
+        shares = np.maximum(filled[rows, group], MIN_SHARE).cumsum(axis=1)
         limit = generator.random(len(rows)) * shares[:, -1]
         chosen = (shares > limit[:, None]).argmax(axis=1)
         drawn[rows, group] = CERTAIN * np.eye(shares.shape[1])[chosen]

@@ -1,44 +1,44 @@
-"""How missing cells of encoded rows are filled, learned from rows with gaps.
+"""The imputation model: how missing cells of encoded rows are estimated.
 
 A linear estimate, networks that correct it, and forests that start from there. The last
-two are averaged, each column by what held-out rows say of either.
+two are averaged, each column by its error on held-out rows.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from skdae._imputer._forests import Forests, grow
-from skdae._imputer._gaussian import Normal, fit_normal
-from skdae._imputer._masks import Gaps, Rows, hide, hold_out
-from skdae._imputer._networks import Refinement, refine
+from skdae._imputer._forests import Forests, fit_forests
+from skdae._imputer._gaussian import Gaussian, fit_gaussian
+from skdae._imputer._masks import IncompleteRows, MaskedRows, hide_cells, hold_out
+from skdae._imputer._networks import Refinement, fit_refinement
 from skdae._random import Streams
 from skdae._table.encoder import TableEncoder
-from skdae._transformer import GradualDAETransformer
 from skdae._transformer._parameters import check_noise
-from skdae.noise import make_noise
+from skdae.noise import Noise, make_noise
 
 N_MASKS = 10  # different sets of hidden cells that a network is trained on
-PASS_ROWS = 4_000  # at most with the same cells hidden; the next ones have others
-MOST_HELD_OUT = 2_000  # rows that judge
-JUDGED_ROWS = 1_000  # fewer held-out rows judge several times, with other cells hidden
-MOST_LINEAR_ROWS = 5_000  # that the covariance is estimated from
-LEAST_ROWS = 20  # fewer are not worth a network
-LEAST_SHARE = 0.2  # of the forests in a column, below which none is grown
-JUDGED_TREES = 5  # of the forests that are judged, one round of them
-COVERED = 0.9  # share of held-out errors that draws are scaled to cover
-COVERED_DEVIATIONS = 1.6449  # half the width of the normal interval of that share
+MAX_PASS_ROWS = 4_000  # that share a set of hidden cells; further rows have others
+MAX_HELD_OUT = 2_000  # held-out rows that are scored
+MIN_SCORED = 1_000  # fewer held-out rows are scored several times, by other masks
+MAX_LINEAR_ROWS = 5_000  # that the covariance is estimated from
+MIN_ROWS = 20  # fewer are not worth a network
+MIN_SHARE = 0.2  # of the forests in a column, below which none is grown
+SCORED_TREES = 5  # of the forests whose share is measured, in one round
+COVERAGE = 0.9  # share of held-out errors that the intervals of draws cover
+COVERAGE_DEVIATIONS = 1.6449  # half the width of that normal interval
 
 
 @dataclass(frozen=True)
-class Filling:
-    """How missing cells of encoded rows are filled."""
+class ImputationModel:
+    """Estimates of the missing cells of encoded rows, and their uncertainty."""
 
-    normal: Normal
+    gaussian: Gaussian
     refinements: tuple[Refinement, ...]
     forests: Forests
-    forest_share: np.ndarray  # (n_features,) of the forests in what is filled
-    spread: np.ndarray  # (n_features,) of the errors over what `normal` expects
+    forest_share: np.ndarray  # (n_features,) weight of the forests in the mean
+    spread: np.ndarray  # (n_features,) error over what `gaussian` expects
     low: np.ndarray  # (n_features,) seen in training
     high: np.ndarray
 
@@ -47,42 +47,71 @@ class Filling:
         refined = self.refined(Z, missing)
         if not self.forests.members:
             return refined
-        grown = self.forests(refined, missing)
-        return refined + self.forest_share * (grown - refined)
+        filled = self.forests(refined, missing)
+        return refined + self.forest_share * (filled - refined)
 
     def refined(self, Z: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """Return what the linear estimate and the networks fill, without forests."""
-        filled = self.within(self.normal.fill(Z, missing), missing)
+        """Return rows filled by the linear estimate and the networks alone."""
+        filled = self.clipped(self.gaussian.fill(Z, missing), missing)
         for refinement in self.refinements:
-            filled = self.within(refinement(filled, missing), missing)
+            filled = self.clipped(refinement(filled, missing), missing)
         return filled
 
     def deviations(
         self, missing: np.ndarray, generator: np.random.Generator
     ) -> np.ndarray:
         """Draw how far missing cells lie from their means, 0 elsewhere."""
-        return self.spread * self.normal.deviations(missing, generator)
+        return self.spread * self.gaussian.deviations(missing, generator)
 
-    def within(self, filled: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    def clipped(self, filled: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Return filled rows with missing cells limited to the range seen."""
         return np.where(missing, np.clip(filled, self.low, self.high), filled)
 
 
-def learn_filling(
-    transformer: GradualDAETransformer,
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a fit, and what they are for."""
+
+    all: IncompleteRows
+    train: IncompleteRows  # not held out
+    held_out: MaskedRows
+
+
+def fit_imputation_model(
+    transformer: Any,
     n_refinements: int,
     n_trees: int,
     encoder: TableEncoder,
-    rows: Rows,
+    rows: IncompleteRows,
     streams: Streams,
-) -> Filling:
-    """Learn a filling; held-out rows say how far each of its parts is trusted."""
+) -> ImputationModel:
+    """Learn how to fill; held-out rows decide how much each part counts."""
     noise = make_noise(transformer.noise, transformer.noise_rate)
     check_noise(transformer, noise, encoder)
-    chosen = streams.init.permutation(len(rows))[:MOST_LINEAR_ROWS]
-    n_features = rows.truth.shape[1]
-    filling = Filling(
-        normal=fit_normal(rows.truth[chosen], ~rows.known[chosen]),
+    model = _linear_model(encoder, rows, streams)
+    parts = _split(transformer, noise, encoder, rows, streams)
+    if len(rows) < MIN_ROWS:
+        n_refinements = n_trees = 0
+    if n_refinements:
+        passes = [
+            hide_cells(part, noise, encoder.layout, streams.corruption)
+            for part in _passes(parts.train, streams.corruption)
+        ]
+        for _ in range(n_refinements):
+            model = _refined(model, transformer, passes, parts.held_out, streams)
+    if n_trees:
+        return _with_forests(model, n_trees, _columns(encoder), parts, streams)
+    return replace(model, spread=_spread(parts.held_out, model))
+
+
+def _linear_model(
+    encoder: TableEncoder, rows: IncompleteRows, streams: Streams
+) -> ImputationModel:
+    """Return the linear estimate alone."""
+    chosen = streams.init.permutation(len(rows))[:MAX_LINEAR_ROWS]
+    n_features = rows.values.shape[1]
+    return ImputationModel(
+        gaussian=fit_gaussian(rows.values[chosen], ~rows.observed[chosen]),
         refinements=(),
         forests=Forests(()),
         forest_share=np.zeros(n_features),
@@ -90,142 +119,137 @@ def learn_filling(
         low=encoder.layout.low,
         high=encoder.layout.high,
     )
+
+
+def _split(
+    transformer: Any,
+    noise: Noise,
+    encoder: TableEncoder,
+    rows: IncompleteRows,
+    streams: Streams,
+) -> _Rows:
+    """Hold rows out and hide some of their cells."""
     train, held_out = hold_out(rows, streams.split)
-    few = np.arange(0, len(held_out), 1 + len(held_out) // MOST_HELD_OUT)
-    judges = held_out.take(few).repeated(JUDGED_ROWS)
-    judged = hide(judges, noise, encoder.layout, streams.corruption)
-    _, acted = noise.apply(judges.truth, np.random.default_rng(0), encoder.layout)
-    if n_features > 1 and acted.size and acted.all():
+    few = np.arange(0, len(held_out), 1 + len(held_out) // MAX_HELD_OUT)
+    scored = held_out.take(few).repeated(MIN_SCORED)
+    masked = hide_cells(scored, noise, encoder.layout, streams.corruption)
+    _, acted = noise.apply(scored.values, np.random.default_rng(0), encoder.layout)
+    if acted.shape[1] > 1 and acted.size and acted.all():
         raise ValueError(
             f"noise={transformer.noise!r} of the transformer hides whole rows, and "
             "cells are filled from others; set one that leaves some cells as they are, "
             "'random_masking' for example."
         )
-    if len(rows) < LEAST_ROWS:
-        n_refinements = n_trees = 0
-    if n_refinements:
-        parts = [
-            hide(part, noise, encoder.layout, streams.corruption)
-            for part in _passes(train, streams.corruption)
-        ]
-        filling = _with_networks(
-            filling, transformer, n_refinements, parts, judged, streams
-        )
-    if n_trees:
-        return _with_forests(
-            filling, n_trees, _features(encoder), rows, train, judged, streams
-        )
-    return replace(filling, spread=_spread(judged, filling))
+    return _Rows(rows, train, masked)
 
 
-def _passes(rows: Rows, generator: np.random.Generator) -> list[Rows]:
-    """Return the rows that a network sees in each of `N_MASKS` passes, in turn.
+def _passes(
+    rows: IncompleteRows, generator: np.random.Generator
+) -> list[IncompleteRows]:
+    """Return the rows that get each of `N_MASKS` sets of hidden cells.
 
     All of them each time, or of a large table parts that together are all.
     """
-    if len(rows) <= PASS_ROWS:
+    if len(rows) <= MAX_PASS_ROWS:
         return [rows] * N_MASKS
-    n_parts = -(-len(rows) // PASS_ROWS)
+    n_parts = -(-len(rows) // MAX_PASS_ROWS)
     parts = np.array_split(generator.permutation(len(rows)), n_parts)
     return [rows.take(parts[k % n_parts]) for k in range(max(N_MASKS, n_parts))]
 
 
-def _with_networks(
-    filling: Filling,
-    transformer: GradualDAETransformer,
-    n_refinements: int,
-    parts: list[Gaps],
-    judged: Gaps,
+def _refined(
+    model: ImputationModel,
+    transformer: Any,
+    passes: list[MaskedRows],
+    held_out: MaskedRows,
     streams: Streams,
-) -> Filling:
-    """Return the filling with networks, each of which corrects the one before it."""
-    for _ in range(n_refinements):
-        refinement = refine(
-            transformer,
-            parts,
-            [filling.refined(part.truth, part.missing) for part in parts],
-            judged,
-            filling.refined(judged.truth, judged.missing),
-            int(streams.init.integers(2**31)),
-        )
-        filling = replace(filling, refinements=(*filling.refinements, refinement))
-    return filling
+) -> ImputationModel:
+    """Return the model with one more network, which corrects those before it."""
+    refinement = fit_refinement(
+        transformer,
+        passes,
+        [model.refined(part.values, part.missing) for part in passes],
+        held_out,
+        model.refined(held_out.values, held_out.missing),
+        int(streams.init.integers(2**31)),
+    )
+    return replace(model, refinements=(*model.refinements, refinement))
 
 
 def _with_forests(
-    filling: Filling,
+    model: ImputationModel,
     n_trees: int,
-    features: list[slice],
-    rows: Rows,
-    train: Rows,
-    judged: Gaps,
+    columns: list[slice],
+    rows: _Rows,
     streams: Streams,
-) -> Filling:
-    """Return the filling with forests, and their share by column.
+) -> ImputationModel:
+    """Return the model with forests, and their share by column.
 
-    The share is judged with small forests of the rows that are not held out; those
-    that fill are grown on all rows, where they count.
+    The share is measured with small forests of the rows that are not held out; those
+    that fill are grown on all rows, in the columns where they count.
     """
-    refined = filling.refined(judged.truth, judged.missing)
+    held_out = rows.held_out
+    refined = model.refined(held_out.values, held_out.missing)
 
     def grown(
-        rows: Rows, features: list[slice], n_trees: int, n_rounds: int | None
+        rows: IncompleteRows, columns: list[slice], n_trees: int, n_rounds: int | None
     ) -> Forests:
-        return grow(
+        return fit_forests(
             rows,
-            filling.refined(rows.truth, ~rows.known),
-            features,
-            filling.normal.precision,
+            model.refined(rows.values, ~rows.observed),
+            columns,
+            model.gaussian.precision,
             n_trees=n_trees,
             n_rounds=n_rounds,
             generator=streams.init,
         )
 
-    small = grown(train, features, min(n_trees, JUDGED_TREES), 1)
-    share = _share(judged, refined, small(refined, judged.missing), features)
-    share[share < LEAST_SHARE] = 0
-    filling = replace(filling, forests=small, forest_share=share)
-    spread = _spread(judged, filling)
-    worth = [column for column in features if share[column.start] > 0]
-    forests = grown(rows, worth, n_trees, None)
-    return replace(filling, forests=forests, spread=spread)
+    small = grown(rows.train, columns, min(n_trees, SCORED_TREES), 1)
+    share = _share(held_out, refined, small(refined, held_out.missing), columns)
+    share[share < MIN_SHARE] = 0
+    model = replace(model, forests=small, forest_share=share)
+    spread = _spread(held_out, model)
+    worth = [column for column in columns if share[column.start] > 0]
+    forests = grown(rows.all, worth, n_trees, None)
+    return replace(model, forests=forests, spread=spread)
 
 
 def _share(
-    judged: Gaps, first: np.ndarray, second: np.ndarray, features: list[slice]
+    held_out: MaskedRows, first: np.ndarray, second: np.ndarray, columns: list[slice]
 ) -> np.ndarray:
-    """Return the share of the second of two estimates in their mean, by feature.
+    """Return the weight of the second of two estimates in their mean, by feature.
 
-    Each weighs by the inverse of its squared error on held-out rows, column by column:
-    near equals are averaged, and one that is far behind hardly counts.
+    Each is weighted by the inverse of its squared error on held-out rows, column by
+    column: near equals are averaged, and one that is far behind hardly counts.
     """
-    squares = [(judged.errors(each) ** 2).sum(axis=0) for each in (first, second)]
+    squares = [(held_out.errors(each) ** 2).sum(axis=0) for each in (first, second)]
     share = np.empty(len(squares[0]))
-    for column in features:
+    for column in columns:
         one, other = (square[column].sum() for square in squares)
         share[column] = one / (one + other) if one + other > 0 else 0.5
     return share
 
 
-def _spread(judged: Gaps, filling: Filling) -> np.ndarray:
+def _spread(held_out: MaskedRows, model: ImputationModel) -> np.ndarray:
     """Return the spread of the errors over the one that the linear estimate expects.
 
-    By column, so that intervals of draws cover `COVERED` of the cells hidden in
+    By column, so that intervals of draws cover `COVERAGE` of the cells hidden in
     held-out rows, or one more where there are few.
     """
-    size = np.abs(judged.errors(filling.means(judged.truth, judged.missing)))
-    expected = np.sqrt(filling.normal.variances(judged.missing))
+    filled = model.means(held_out.values, held_out.missing)
+    size = np.abs(held_out.errors(filled))
+    expected = np.sqrt(model.gaussian.variances(held_out.missing))
     spread = np.ones(size.shape[1])
-    for j, scored in enumerate(judged.scored.T):
-        n_scored = scored.sum()
-        if n_scored:
-            ratio = size[scored, j] / expected[scored, j]
-            level = min(1.0, np.ceil((n_scored + 1) * COVERED) / n_scored)
-            spread[j] = np.quantile(ratio, level) / COVERED_DEVIATIONS
+    for j, hidden in enumerate(held_out.hidden.T):
+        n_hidden = hidden.sum()
+        if n_hidden:
+            ratio = size[hidden, j] / expected[hidden, j]
+            level = min(1.0, np.ceil((n_hidden + 1) * COVERAGE) / n_hidden)
+            spread[j] = np.quantile(ratio, level) / COVERAGE_DEVIATIONS
     return spread
 
 
-def _features(encoder: TableEncoder) -> list[slice]:
+def _columns(encoder: TableEncoder) -> list[slice]:
     """Return the features of each column."""
     numeric = [slice(j, j + 1) for j in range(len(encoder.numeric))]
     return [*numeric, *encoder.groups]

@@ -1,126 +1,166 @@
-"""Denoising networks that correct what is filled."""
+"""Denoising networks that correct an estimate of missing cells."""
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
-from skdae._imputer._masks import Gaps
-from skdae._transformer import GradualDAETransformer
-from skdae._transformer._parameters import DEFAULT_NOISE_RATE
-from skdae.noise import EmphasizedNoise, MaskingNoise, Noise
+from skdae._core.monitor import PhaseRecord
+from skdae._core.network import Head, Network, Shape, chunks
+from skdae._core.sources import Block, TableSource
+from skdae._imputer._masks import MaskedRows
+from skdae._random import spawn_streams
+from skdae._transformer._callbacks import Monitors, monitors
+from skdae._transformer._parameters import resolve_parameters, training_settings
+from skdae.noise import Layout
+
+LAYOUT_ROWS = 1_000  # that the spread of the network's inputs is read from
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """A network that says how far filled cells are from the truth.
+    """A network that predicts the errors of an estimate, cell by cell.
 
-    Its table has three parts, each as wide as the encoded table: the error of the
-    filled cells (unknown, which is what it learns to rebuild), the filled cells, and
-    which of them are missing.
+    It reads the filled row and which of its cells are missing, side by side.
     """
 
-    transformer: GradualDAETransformer
-    scale: np.ndarray  # (n_features,) spread of the errors in training
-    step: np.ndarray  # (n_features,) share of the correction that is made, 0 to 1
+    network: Network  # (n, 2 * n_features) to (n, n_features)
+    phases: tuple[PhaseRecord, ...]
+    scale: np.ndarray  # (n_features,) root mean square of the errors in training
+    step: np.ndarray  # (n_features,) share of the correction that is made, in [0, 1]
 
     def __call__(self, filled: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Return the filled rows with their missing cells corrected."""
         return filled + self.step * missing * self.correction(filled, missing)
 
     def correction(self, filled: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """Return what the network would add to each cell."""
-        # in float64: rounding that hangs on the number of rows would be seen by trees
-        table = np.hstack([np.full(filled.shape, np.nan), filled, missing])
-        rebuilt = self.transformer.reconstruct(table)
-        return self.scale * np.asarray(rebuilt)[:, : filled.shape[1]]
+        """Return the predicted error of each cell, (n, n_features)."""
+        predicted = np.empty(filled.shape)
+        for part in chunks(len(filled)):
+            # in float64: rounding depends on the number of rows, and trees would see it
+            inputs = np.hstack([filled[part], missing[part]], dtype=np.float64)
+            predicted[part] = self.network.decode(self.network.encode(inputs))
+        return self.scale * predicted
 
 
-class _HiddenErrors(Noise):
-    """Hides the first third of a table, the errors; where they are not 0 they count."""
+@dataclass(frozen=True)
+class CorrectionRows:
+    """Filled rows and the errors of their hidden cells, as the core takes them."""
 
-    def apply(self, Z, generator, layout, intensity=None):
-        n_errors = Z.shape[1] // 3
-        mask = np.zeros(Z.shape, dtype=bool)
-        mask[:, :n_errors] = Z[:, :n_errors] != 0
-        hidden = Z.copy()
-        hidden[:, :n_errors] = 0
-        return hidden, mask
+    filled: np.ndarray  # (n_rows, n_features) float32
+    missing: np.ndarray  # (n_rows, n_features) bool
+    error: np.ndarray  # (n_rows, n_features) float32, in units of `scale`
+    hidden: np.ndarray  # (n_rows, n_features) bool: cells whose error counts
 
-    def for_codes(self):
-        return MaskingNoise()
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.filled)
 
+    @property
+    def layout(self) -> Layout:
+        """The spread of the inputs."""
+        return Layout.from_data(self.take(np.arange(min(self.n_rows, LAYOUT_ROWS)))[0])
 
-class _Passes:
-    """The training table of a refinement; each pass over it has other cells hidden."""
-
-    def __init__(
-        self, parts: list[Gaps], filled: list[np.ndarray], scale: np.ndarray
-    ) -> None:
-        self.parts, self.filled, self.scale = parts, filled, scale
-        self.n_passes = 0
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        turn = self.n_passes % len(self.parts)
-        self.n_passes += 1
-        part, filled = self.parts[turn], self.filled[turn]
-        errors = np.where(part.missing, part.truth - filled, 0) / self.scale
-        errors[~part.known] = np.nan
-        yield np.hstack([errors, filled, part.missing]).astype(np.float32)
+    def take(self, index: np.ndarray) -> Block:
+        """Copies of the rows at `index`."""
+        filled, missing = self.filled[index], self.missing[index]
+        return Block(
+            np.hstack([filled, missing], dtype=np.float32),
+            None,
+            self.error[index],
+            self.hidden[index].astype(np.float32),
+        )
 
 
-def refine(
-    transformer: GradualDAETransformer,
-    parts: list[Gaps],
-    filled: list[np.ndarray],
-    judged: Gaps,
-    judged_filled: np.ndarray,
+def fit_refinement(
+    transformer: Any,
+    passes: Sequence[MaskedRows],
+    filled: Sequence[np.ndarray],
+    held_out: MaskedRows,
+    held_out_filled: np.ndarray,
     seed: int,
 ) -> Refinement:
-    """Train a network on what is wrong with filled rows; held-out rows judge it."""
-    refinement = _train(_network(transformer, seed), parts, filled)
-    correction = refinement.correction(judged_filled, judged.missing)
-    return replace(refinement, step=_step(judged, judged_filled, correction))
-
-
-def _network(transformer: GradualDAETransformer, seed: int) -> GradualDAETransformer:
-    """Return a network for the table of a refinement."""
-    network = clone(transformer).set_params(
-        noise=EmphasizedNoise(_HiddenErrors(), untouched=0),
-        noise_rate=DEFAULT_NOISE_RATE,
-        loss="squared_error",
-        scaling=None,
-        categorical_features=None,
-        output="code",
-        early_stopping=False,
-        warm_start=False,
-    )
-    if network.random_state is None:
-        network.set_params(random_state=seed)
-    return network
+    """Train a network on the errors of filled rows; held-out rows set its steps."""
+    refinement = _train(transformer, passes, filled, seed)
+    correction = refinement.correction(held_out_filled, held_out.missing)
+    return replace(refinement, step=_step(held_out, held_out_filled, correction))
 
 
 def _train(
-    network: GradualDAETransformer, parts: list[Gaps], filled: list[np.ndarray]
+    transformer: Any,
+    passes: Sequence[MaskedRows],
+    filled: Sequence[np.ndarray],
+    seed: int,
 ) -> Refinement:
-    """Train a network on what is wrong with the filled rows."""
-    n_scored, squares = np.zeros((2, filled[0].shape[1]))
-    for part, each in zip(parts, filled, strict=True):
-        n_scored += part.scored.sum(axis=0)
-        squares += (part.errors(each) ** 2).sum(axis=0)
-    scale = np.sqrt(squares / np.maximum(n_scored, 1))
+    """Train a network with the parameters of an unfitted transformer.
+
+    The epochs take the passes in turn.
+    """
+    from skdae._core.training import train
+
+    errors = [part.errors(each) for part, each in zip(passes, filled, strict=True)]
+    scale = _error_scale(errors, passes)
+    rows = CorrectionRows(
+        np.concatenate(filled, dtype=np.float32, casting="same_kind"),
+        np.concatenate([part.missing for part in passes]),
+        np.concatenate([error / scale for error in errors]).astype(np.float32),
+        np.concatenate([part.hidden for part in passes]),
+    )
+    parameters = resolve_parameters(transformer)
+    n_features, ends = len(scale), np.cumsum([len(part) for part in passes])
+    everything = np.arange(rows.n_rows)
+    source = TableSource(rows, everything, parts=tuple(np.split(everything, ends[:-1])))
+    given = transformer.random_state
+    streams = spawn_streams(seed if given is None else given)
+    training = train(
+        source,
+        parameters.plan,
+        _shape(transformer, parameters.widths, n_features),
+        noise=None,  # the hidden cells are the corruption
+        streams=streams,
+        settings=replace(training_settings(transformer, len(passes[0])), emphasis=None),
+        monitor=Monitors(monitors(parameters.plan, int(transformer.verbose))),
+    )
+    return Refinement(training.network, training.phases, scale, np.ones(n_features))
+
+
+def _shape(transformer: Any, widths: tuple[int, ...], n_features: int) -> Shape:
+    """Return the shape of a network from filled rows and masks to errors."""
+    if transformer.decoder == "tied":
+        raise ValueError(
+            "decoder='tied' of the transformer needs outputs as wide as the inputs, "
+            "and an imputer's network predicts one error from two inputs per feature; "
+            "set decoder='mirror' or 'direct'."
+        )
+    return Shape(
+        (2 * n_features, *widths),
+        transformer.decoder,
+        False,
+        transformer.activation,
+        Head(n_features),
+    )
+
+
+def _error_scale(
+    errors: Sequence[np.ndarray], passes: Sequence[MaskedRows]
+) -> np.ndarray:
+    """Return the root mean square of the errors of hidden cells, by feature."""
+    n_hidden, squares = np.zeros((2, errors[0].shape[1]))
+    for error, part in zip(errors, passes, strict=True):
+        n_hidden += part.hidden.sum(axis=0)
+        squares += (error**2).sum(axis=0)
+    scale = np.sqrt(squares / np.maximum(n_hidden, 1))
     scale[scale == 0] = 1
-    with warnings.catch_warnings():  # of a column without a value we warn ourselves
-        warnings.filterwarnings("ignore", "Columns .* hold no value", UserWarning)
-        network.fit_stream(_Passes(parts, filled, scale))
-    return Refinement(network, scale, np.ones(len(scale)))
+    return scale
 
 
-def _step(judged: Gaps, filled: np.ndarray, correction: np.ndarray) -> np.ndarray:
-    """Return the share of a correction that leaves the least error, by feature."""
-    correction = np.where(judged.scored, correction, 0)
+def _step(
+    held_out: MaskedRows, filled: np.ndarray, correction: np.ndarray
+) -> np.ndarray:
+    """Return the share of a correction with the least squared error, by feature."""
+    correction = np.where(held_out.hidden, correction, 0)
     size = (correction**2).sum(axis=0)
-    product = (judged.errors(filled) * correction).sum(axis=0)
+    product = (held_out.errors(filled) * correction).sum(axis=0)
     return np.clip(product / np.where(size > 0, size, 1), 0, 1)

@@ -91,7 +91,9 @@ class StreamSource:
             return block
         return Block(self.network.encode(block.values), None)
 
-    def epoch(self, generator: np.random.Generator, size: int) -> Iterator[Block]:
+    def epoch(
+        self, generator: np.random.Generator, size: int, number: int = 0
+    ) -> Iterator[Block]:
         """All rows, in random order within each batch, in blocks of one size."""
         rest = None
         for batch in self.read():

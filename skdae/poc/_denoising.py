@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdae._imputer import GradualDAEImputer
-from skdae._imputer._gaussian import Normal, fit_normal
+from skdae._imputer._gaussian import Gaussian, fit_gaussian
 from skdae._transformer import GradualDAETransformer
 from skdae.noise import (
     DropoutNoise,
@@ -261,10 +261,10 @@ class Neighbours(EncodedRestorer):
 class Regressions(EncodedRestorer):
     """Each cell by a linear regression on the other cells of its row."""
 
-    normal: Normal
+    normal: Gaussian
 
     def fit(self, Z: np.ndarray) -> None:
-        self.normal = fit_normal(np.nan_to_num(Z), np.isnan(Z))
+        self.normal = fit_gaussian(np.nan_to_num(Z), np.isnan(Z))
 
     def filled(self, Z: np.ndarray) -> np.ndarray:
         """Return rows whose gaps are filled by their conditional mean."""
