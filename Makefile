@@ -16,11 +16,12 @@ DATA_OPTION = $(if $(DATA),--data "$(DATA)")
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest check format docs bench clean
+.PHONY: help demo test test-slow test-lowest check format docs bench clean
 
 help:
 	@echo "make demo         a proof of concept on real data, a minute or two (DATA=dir; CSV=file TARGET=column: your data)"
 	@echo "make test         run the tests (ARGS=... goes to pytest)"
+	@echo "make test-slow    run the slow tests: whole proofs of concept"
 	@echo "make test-lowest  run the tests on the lowest supported releases"
 	@echo "make check        format, lint, types, layers, spelling"
 	@echo "make format       let ruff format the code and fix what it can"
@@ -62,6 +63,9 @@ demo: $(VENV)/.installed-poc
 
 test: $(VENV)/.installed-test
 	@$(RUN) $(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) $(ARGS)
+
+test-slow: $(VENV)/.installed-test
+	@$(RUN) $(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) -m "slow and not gpu and not network and not browser" $(ARGS)
 
 test-lowest: $(VENV_LOWEST)/.installed-test
 	@$(RUN) $(VENV_LOWEST)/bin/python -m pytest -q -n $(PYTEST_WORKERS) $(ARGS)
