@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from sklearn import get_config
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 from sklearn.utils.validation import (
     _check_feature_names_in as check_feature_names_in,
@@ -40,7 +40,8 @@ __all__ = [
 
 def output_container(estimator: Any) -> str:
     """Return what `set_output` asks for: 'default', 'pandas' or 'polars'."""
-    return _get_output_config("transform", estimator)["dense"]
+    config = getattr(estimator, "_sklearn_output_config", {})
+    return config.get("transform", get_config()["transform_output"])
 
 
 def validate_params_of(estimator: Any) -> None:

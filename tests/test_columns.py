@@ -292,3 +292,52 @@ def test_a_constant_column_is_measured_by_its_own_size(unit):
     columns = fitted(np.full((50, 1), 3.0) * unit)
     residuals = columns.residuals(np.array([[6.0], [3.0]]) * unit, np.zeros((2, 1)))
     np.testing.assert_allclose(residuals, [[1], [0]], atol=1e-12)
+
+
+# --- values near the limits of a type -------------------------------------------------
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_largest_values_of_a_type_are_observed(scaling, dtype):
+    """They are neither missing nor infinite, and the order of values is kept."""
+    X = 0.5 + 0.01 * np.random.default_rng(0).normal(size=(200, 2))
+    columns = fitted(X, scaling)
+    largest = np.finfo(dtype).max
+    rows = np.array([[0.5, v] for v in (-largest, 0.4, 0.6, largest)], dtype=dtype)
+    Z, observed = columns.encode(rows)
+    assert observed is None
+    assert np.isfinite(Z).all()
+    assert (np.diff(Z[:, 1]) >= 0).all()
+    with np.errstate(over="raise", invalid="raise"):
+        errors = columns.residuals(rows, Z)
+    assert np.isfinite(errors).all()
+    wide = columns.encode(rows.astype(np.float64))[0]
+    np.testing.assert_allclose(Z, wide, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e-9, 1e-12])
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile"])
+def test_the_unit_of_a_column_does_not_matter(scaling, unit):
+    """Picofarads are encoded as farads are."""
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    one, small = fitted(X, scaling), fitted(X * unit, scaling)
+    encoded = small.encode(X * unit)[0]
+    np.testing.assert_allclose(encoded, one.encode(X)[0], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(small.decode(encoded), X * unit, rtol=1e-6)
+
+
+def test_ties_of_float64_are_ties_in_float32():
+    """A saturated sensor, fitted in float64 and served in float32."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack(
+        [
+            np.minimum(0.1 * rng.normal(size=300), 0.1),
+            np.where(rng.random(300) < 0.5, 0.7, 2 / 3),
+        ]
+    )
+    columns = fitted(X, "quantile")
+    rounded = X.astype(np.float32)
+    Z = columns.encode(rounded)[0]
+    np.testing.assert_allclose(Z, columns.encode(X)[0], atol=1e-3)
+    np.testing.assert_allclose(columns.decode(Z), X, atol=1e-3)

@@ -8,7 +8,7 @@ import numpy as np
 
 from skdae._sklearn_compat import check_sample_weight
 
-MOST_REPEATS = 10  # larger weights are shares, not counts: amounts in kWh, say
+MAX_REPEATS = 10  # larger weights are shares, not counts: amounts in kWh, for example
 
 
 def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
@@ -39,7 +39,7 @@ def canonical_order(
     alike = group
     tied = _not_alone(starts)  # places whose row is not alone in its group yet
     for place, key in enumerate([*X.T[1:], *further], start=1):
-        if place == X.shape[1]:  # what follows sorts rows, but tells none apart
+        if place == X.shape[1]:  # what follows sorts rows, but separates no groups
             alike, group = group, group.copy()
         if len(tied) == 0:
             break
@@ -63,7 +63,7 @@ def _starts(values: np.ndarray) -> np.ndarray:
 
 
 def _not_alone(starts: np.ndarray) -> np.ndarray:
-    """Return the places of runs of more than one; `starts` tells where they begin."""
+    """Return the places of runs of more than one, from where runs begin."""
     return np.flatnonzero(~(starts & np.append(starts[1:], True)))
 
 
@@ -99,7 +99,7 @@ def training_rows(
 ) -> TrainingRows:
     """Return the rows to learn from and their weights.
 
-    Whole weights are repetitions, as long as they make at most `MOST_REPEATS` rows of
+    Whole weights are repetitions, as long as they make at most `MAX_REPEATS` rows of
     each on average; others are scaled to a mean of one. Rows of weight 0 are left
     out, and so are rows without a single value unless they have a `target`.
     """
@@ -125,6 +125,6 @@ def training_rows(
     if weights is not None:
         weights = weights[order]
         mean = weights.mean()
-        if mean > MOST_REPEATS or np.any(weights != np.floor(weights)):
+        if mean > MAX_REPEATS or np.any(weights != np.floor(weights)):
             weights, unit = weights / mean, float(mean)
     return TrainingRows(order, groups, weights, unit)

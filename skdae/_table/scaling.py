@@ -180,7 +180,7 @@ def normal_scores(X: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
     levels = np.linspace(0, 1, len(quantiles))
     found = np.empty(X.shape)
     for j, known in enumerate(quantiles.T):
-        values = X[:, j].astype(np.float64)
+        values = _unrounded(X[:, j], known)
         from_below = np.interp(values, known, levels)
         from_above = np.interp(-values, -known[::-1], levels)
         level = (from_below + 1 - from_above) / 2
@@ -188,6 +188,19 @@ def normal_scores(X: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
         level[values >= known[-1]] = 1
         found[:, j] = level
     return ndtri(END_LEVEL + (1 - 2 * END_LEVEL) * found)
+
+
+def _unrounded(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+    """Return values as float64, roundings of a quantile to float32 as the quantile.
+
+    Else a value that is tied in training would lie beside the tie, and get the level of
+    its neighbours, when it is served in float32.
+    """
+    if values.dtype != np.float32:
+        return values.astype(np.float64)
+    rounded = quantiles.astype(np.float32)
+    place = np.minimum(np.searchsorted(rounded, values), len(rounded) - 1)
+    return np.where(rounded[place] == values, quantiles[place], values)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from skdae._table.frames import dtype_names, is_dataframe, plain_cells
 
 
 def refuse_non_tables(X: Any) -> None:
-    """Refuse what would be taken for numbers, or is no table yet."""
+    """Refuse dates, which would be read as numbers, and what is not a table yet."""
     if type(X).__name__ == "LazyFrame":
         raise ValueError("X is a LazyFrame of polars; pass X.collect().")
     dates: list[Any] = []
@@ -30,7 +30,7 @@ def refuse_non_tables(X: Any) -> None:
 
 
 def _is_valid(estimator: Any, X: Any, min_rows: int) -> bool:
-    """Tell whether validation would return X as it is, which it says of any other.
+    """Return whether validation would return X as it is; True is never wrong.
 
     For one row at a time scikit-learn's validation takes longer than the network.
     """

@@ -118,7 +118,7 @@ class PhaseTableMixin(BaseEstimator):
         """
         try:
             below = "".join(to_html(table) for table in self._phase_tables())
-        except Exception:  # whatever `fit` is going to say of them
+        except Exception:  # `fit` raises it again, with a message
             return diagram
         if not below:
             return diagram

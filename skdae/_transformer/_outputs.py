@@ -1,4 +1,4 @@
-"""What a fitted network says of rows: codes, errors, reconstructions and scores."""
+"""What a fitted network returns for rows: codes, errors, reconstructions and scores."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

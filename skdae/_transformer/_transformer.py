@@ -773,7 +773,7 @@ default='code'
 def fit_matrix(
     transformer: GradualDAETransformer,
     owner: Any,
-    known: Schema | TableEncoder,
+    source: Schema | TableEncoder,
     raw: np.ndarray,
     sample_weight: Any = None,
 ) -> GradualDAETransformer:
@@ -787,9 +787,9 @@ def fit_matrix(
         if hasattr(owner, name):
             setattr(transformer, name, getattr(owner, name))
     learn_encoder = (
-        known.refit
-        if isinstance(known, TableEncoder)
-        else partial(TableEncoder.fit, known, scaling=transformer.scaling)
+        source.refit
+        if isinstance(source, TableEncoder)
+        else partial(TableEncoder.fit, source, scaling=transformer.scaling)
     )
     parameters = resolve_parameters(transformer)
     opening = open_fit(

@@ -7,10 +7,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
+from skdae._sklearn_compat import (
+    Interval,
+    check_feature_names_in,
+    fit_context,
+    validate_params_of,
+)
 from skdae._table.group_column import Beside, read_beside
 from skdae.timeseries._neighbours import (
     TimeAxis,
@@ -377,7 +382,7 @@ class TimeContext(TransformerMixin, BaseEstimator):
         tags.non_deterministic = True
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, groups=None, time=None):
         """Learn the columns and the usual step of time.
 
@@ -458,7 +463,7 @@ class TimeContext(TransformerMixin, BaseEstimator):
             If time is given here and not in `fit`, or the other way round.
         """
         check_is_fitted(self)
-        self._validate_params()
+        validate_params_of(self)
         table = read_beside(
             self, X, self.group_column_, parameter="group_column", reset=False
         )
@@ -488,7 +493,7 @@ class TimeContext(TransformerMixin, BaseEstimator):
             Those of the table, then ``<name>_<kind>``.
         """
         check_is_fitted(self)
-        names = _check_feature_names_in(self, input_features)
+        names = check_feature_names_in(self, input_features)
         names = [n for j, n in enumerate(names) if j != self.group_column_]
         added = [f"{name}_{kind}" for kind in self._kinds() for name in names]
         return np.array([*names, *added], dtype=object)

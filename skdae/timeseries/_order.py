@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.stats import binom, norm
-from sklearn.utils import _safe_indexing
 
+from skdae._sklearn_compat import safe_indexing
 from skdae._table.frames import is_dataframe
 from skdae.timeseries._groups import group_starts
 from skdae.timeseries._neighbours import TimeAxis, time_axis
@@ -179,7 +179,7 @@ def effective_sample_size(
 def _cells(X: Any) -> np.ndarray:
     """Return a table as float64; text and categories by first appearance."""
     if is_dataframe(X):
-        columns = [_safe_indexing(X, j, axis=1) for j in range(X.shape[1])]
+        columns = [safe_indexing(X, j, axis=1) for j in range(X.shape[1])]
         return np.column_stack([_numbers(column) for column in columns])
     cells = np.asarray(X)
     if cells.ndim != 2:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval
 
+from skdae._sklearn_compat import Interval, validate_params_of
 from skdae.timeseries._groups import group_codes
 
 
@@ -41,7 +41,7 @@ class Smoothing(BaseEstimator):
         ValueError
             Names the parameter, its value and the rule.
         """
-        self._validate_params()
+        validate_params_of(self)
 
     def step(self, score: float, state: Any = None) -> tuple[float, Any]:
         """Return the smoothed score of the next row, and the state after it.

@@ -6,12 +6,18 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils._set_output import _get_output_config
-from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
+from skdae._sklearn_compat import (
+    Interval,
+    StrOptions,
+    check_feature_names_in,
+    fit_context,
+    output_container,
+    validate_params_of,
+)
 from skdae._table.frames import data_frame, plain_cells
 from skdae._table.group_column import read_beside
 from skdae.timeseries._groups import group_codes, group_starts
@@ -155,7 +161,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         tags.non_deterministic = self.width != 1
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
         """Learn the columns.
 
@@ -221,7 +227,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         cells, windows = self._find(X, groups)
         table = cells[windows.rows]  # (n_windows, width, n_features)
         table = EDGES[self.edges](table, windows).reshape(len(table), -1)
-        container = _get_output_config("transform", self)["dense"]
+        container = output_container(self)
         if container == "pandas" and hasattr(X, "iloc"):
             import pandas
 
@@ -270,7 +276,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
             `groups`, or `groups` is None and there is a `group_column`.
         """
         check_is_fitted(self)
-        self._validate_params()
+        validate_params_of(self)
         if groups is None and self.group_column_ is not None and self.width > 1:
             raise ValueError(
                 f"group_column={self.group_column!r} makes windows of several groups, "
@@ -298,7 +304,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         rows = _overlapped(
             table.reshape(len(table), self.width, -1), windows, n_rows
         ).astype(table.dtype, copy=False)
-        container = _get_output_config("transform", self)["dense"]
+        container = output_container(self)
         return (
             rows
             if container == "default"
@@ -328,13 +334,13 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
 
     def _names(self, input_features: Any) -> list[str]:
         """Return the names of the columns in a window."""
-        names = _check_feature_names_in(self, input_features)
+        names = check_feature_names_in(self, input_features)
         return [n for j, n in enumerate(names) if j != self.group_column_]
 
     def _find(self, X: Any, groups: Any) -> tuple[np.ndarray, Windows]:
         """Return the cells without the group column, and the windows of their rows."""
         check_is_fitted(self)
-        self._validate_params()
+        validate_params_of(self)
         table = read_beside(
             self, X, self.group_column_, parameter="group_column", reset=False
         )
