@@ -135,3 +135,11 @@ def test_rates_differ_by_column_and_by_row(seed):
     for counts in (by_column, by_row):
         for count, rate in zip(counts, rates, strict=True):
             assert within_binomial_bounds(count, 20_000, rate)
+
+
+@pytest.mark.parametrize("other", [0.5, 0.001])
+def test_a_rate_of_one_has_no_exception_in_a_million_draws(other):
+    """The largest word of 16 bits alone would leave 16 of them out."""
+    hit = bernoulli(spawn_streams(0).init, [other, 1.0], (2**20, 2))
+    assert hit[:, 1].all()
+    assert within_binomial_bounds(hit[:, 0].sum(), 2**20, other)

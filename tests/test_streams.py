@@ -256,3 +256,16 @@ def test_a_file_that_is_no_parquet(tmp_path):
         ParquetBatches(path)
     with pytest.raises(ValueError, match="does not exist"):
         ParquetBatches(tmp_path / "nowhere.parquet")
+
+
+def test_passes_over_row_groups_are_permutations_drawn_from_the_seed(tmp_path):
+    pd.DataFrame({"row": np.arange(12)}).to_parquet(
+        tmp_path / "rows.parquet", row_group_size=1
+    )
+    batches = ParquetBatches(tmp_path, n_mixed=1, random_state=3)
+    for _ in range(2):
+        generator = np.random.default_rng(3)
+        for _ in range(3):
+            rows = [batch["row"].item() for batch in batches]
+            assert rows == generator.permutation(12).tolist()
+        batches.rewind()

@@ -175,7 +175,7 @@ def check_batches(estimator: Any, batches: Any, sample_size: Any) -> None:
         raise ValueError(
             "batches can be iterated over only once and must be read once per "
             "epoch; pass a list, skdae.datasets.ParquetBatches or an object whose "
-            "__iter__ starts anew."
+            "__iter__ starts again."
         )
     if hasattr(batches, "rewind"):
         batches.rewind()
@@ -250,7 +250,7 @@ def check_continues(estimator: Any, before: Shape, shape: Shape) -> None:
         if old != new:
             raise ValueError(
                 f"{name}={new!r} must stay {old!r} while the network of the last "
-                "fit is trained on; use a fresh estimator, or begin anew by fit with "
+                "fit is trained on; use a fresh estimator, or call fit again with "
                 "warm_start=False."
             )
 

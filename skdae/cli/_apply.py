@@ -279,10 +279,10 @@ def score(
 ) -> None:
     """Write what a model says of each row.
 
-    Of a detector: the anomaly score (higher is stranger), the threshold, the alarm (1
-    where the score is above it), and the sensors that add most to the score with their
-    shares. Of a classifier or a regressor: predictions. Of a transformer: the mean
-    squared residual, in robust standard deviations.
+    Of a detector: the anomaly score (higher is more anomalous), the threshold, the
+    alarm (1 where the score is above it), and the sensors that add most to the score
+    with their shares. Of a classifier or a regressor: predictions. Of a transformer:
+    the mean squared residual, in robust standard deviations.
     """
     form = options.make_format(delimiter, decimal, encoding, header, missing)
     job = Job(data, output, form, keep, chunk_rows, force, quiet)

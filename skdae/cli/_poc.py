@@ -103,7 +103,7 @@ def poc(
         typer.Option(
             "--schedules",
             metavar="NAMES",
-            help="Which to compare, the first one is judged: "
+            help="Which to compare, the verdict is on the first one: "
             f"{SCHEDULE_NAMES.replace(',', ', ')}.",
             show_default="all",
         ),
@@ -151,7 +151,7 @@ def poc(
 ) -> None:
     """Find out in three experiments whether it pays on a table, and write a page.
 
-    How well rows with troubles are rebuilt, the task that --target names, and what it
+    How well corrupted rows are reconstructed, the task that --target names, and what it
     costs; against simple methods, on the same splits. "Not worth it" is a possible
     answer. The page is one file; the numbers stand beside it as JSON.
 
@@ -228,7 +228,7 @@ def _going_on(work: Path) -> Iterator[None]:
 
 
 def _check_output(output: Path, resume: bool, force: bool) -> None:
-    """Say what would be lost, or remove it when told to."""
+    """Refuse to overwrite an unfinished run, or remove it on request."""
     if output.suffix not in (".html", ".htm"):
         raise TableError(f"--output {str(output)!r} must end in .html; it is a page.")
     work = output.with_suffix(".work")
@@ -244,8 +244,8 @@ def _check_output(output: Path, resume: bool, force: bool) -> None:
         return
     if work.exists():
         raise TableError(
-            f"{work} holds an unfinished run; go on with it by --resume, or start anew "
-            "by --force."
+            f"{work} holds an unfinished run; continue it with --resume, or start "
+            "again with --force."
         )
     for path in (output, output.with_suffix(".json")):
         if path.exists():

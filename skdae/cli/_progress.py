@@ -113,7 +113,7 @@ class EpochBar:
         self._bar.stop()
 
     def listen(self, plan: Sequence[Phase]) -> Monitor:
-        """Return what hears of the training of the next network."""
+        """Return the monitor of the next network."""
         self._n_networks += 1
         self._bar.reset(self._task, total=sum(phase.epochs for phase in plan))
         return _EpochMonitor(self, plan, f"network {self._n_networks}")
@@ -124,7 +124,7 @@ class EpochBar:
 
 
 class _EpochMonitor(Monitor):
-    """Tells a bar of each epoch of a network."""
+    """Updates a progress bar after each epoch."""
 
     def __init__(self, bar: EpochBar, plan: Sequence[Phase], words: str) -> None:
         self.bar, self.plan, self.words = bar, plan, words
