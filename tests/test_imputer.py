@@ -49,7 +49,7 @@ FITTED = small().fit(X)
 
 
 def mixed(n_rows=200, seed=0):
-    """Numbers, text and categories of which each tells the others."""
+    """Numbers, text and categories that determine each other."""
     rng = np.random.default_rng(seed)
     kind = rng.integers(3, size=n_rows)
     frame = pd.DataFrame(
@@ -194,7 +194,7 @@ def test_forests_find_what_a_small_network_does_not():
 
 
 def test_forests_count_for_little_where_others_are_exact():
-    """What a line tells, trees tell in steps; each column decides for itself."""
+    """Linear columns use the linear model, steps the forests; chosen per column."""
     rng = np.random.default_rng(0)
     hidden = rng.normal(size=(800, 2))
     lines = hidden @ rng.normal(size=(2, 10))
@@ -262,7 +262,7 @@ def test_a_network_that_only_knows_its_time_is_not_trusted():
     """Held out are blocks of rows: what drifts apart is left to the linear estimate."""
     rng = np.random.default_rng(0)
     time = np.repeat(np.arange(20.0), 50)
-    mark = np.sin(7 * time)  # tells the block, and nothing of the others
+    mark = np.sin(7 * time)  # determines the block, and no other column
     table = np.column_stack([time, mark, rng.permutation(20)[time.astype(int)]])
     fitted = small(max_iter=60, learning_rate_init=5e-3).fit(holes(table))
     assert fitted.imputation_model_.refinements[0].step[2] < 0.3

@@ -38,7 +38,7 @@ class Forests:
     members: tuple[Forest, ...]
 
     def __call__(self, filled: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """Return filled rows whose missing cells are filled anew."""
+        """Return the rows with their missing cells imputed again."""
         filled = filled.copy()
         for forest in self.members:
             forest.fill(filled, missing)
@@ -57,7 +57,7 @@ def fit_forests(
 ) -> Forests:
     """Grow forests on rows whose missing cells are filled by other means, `filled`.
 
-    A column is learned from its observed cells, then its missing ones are filled anew
+    A column is learned from its observed cells, then its missing ones are imputed again
     before the next one, as in `transform`. Columns with the fewest missing cells come
     first. It is learned from the features with the largest partial
     correlations, by `precision`, the inverse covariance of all.

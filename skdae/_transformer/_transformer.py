@@ -419,7 +419,7 @@ default='code'
         ----------
         batches : iterable of array-like or DataFrame of shape (n_rows, n_features)
             Gives the whole table, in batches, each time it is iterated over: a list,
-            or an object whose ``__iter__`` starts anew; not a generator. It is passed
+            or an object whose ``__iter__`` starts again; not a generator. It is passed
             over once for the sample and once per epoch.
         sample_size : int, default=100_000
             Rows that scaling and categories are learned from, drawn from all rows.
