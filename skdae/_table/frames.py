@@ -23,6 +23,8 @@ def as_table(X: Any) -> Any:
     Masked cells are missing, and so is pandas.NA among objects. Arrays and data frames
     without either are returned as they are.
     """
+    if type(X) is np.ndarray:  # at once: single rows are read so often
+        return X
     if isinstance(X, np.ma.MaskedArray):
         kept = (np.float32, np.float64)
         dtype = X.dtype if X.dtype in kept else np.dtype(np.float64)
