@@ -1,4 +1,4 @@
-"""Reports of made-up errors, assembled and judged as those of a run are."""
+"""Reports of made-up errors, with statistics and verdict as in a run."""
 
 import json
 
@@ -17,7 +17,7 @@ from skdae.poc._results import (
     RESOURCES,
     Record,
 )
-from skdae.poc._verdict import judge
+from skdae.poc._verdict import decide
 
 SHARE = 0.25  # of test rows to training rows
 #: Measures of each task, the one that decides first.
@@ -79,10 +79,10 @@ def make_content(
     `by_corruption` and `by_labels` replace means of methods under single conditions.
     """
     schedules = schedules or {"gradual": "gradual", "stacked": "stacked"}
-    judged, numeric = next(iter(schedules)), list(columns[:-1])
+    main, numeric = next(iter(schedules)), list(columns[:-1])
     options = {"n_splits": n_splits, "spread": spread, "row_spread": row_spread}
     records = []
-    means = {s: ours if s == judged else stacked for s in schedules}
+    means = {s: ours if s == main else stacked for s in schedules}
     means |= dict.fromkeys(RESTORERS, simple) | {"column_mean": mean}
     for k, condition in enumerate((*CORRUPTIONS, OVERALL)):
         here = means | ({"imputer": imputer} if condition in GAPS else {})
@@ -121,7 +121,7 @@ def make_content(
     size = {"weight_updates": 1875.0, "parameters": 840.0, "size_bytes": 3360.0}
     for method, kind in kinds.items():
         every = costs | (size if kind == "network" else {})
-        every |= {"peak_bytes": 12_345_678.0} if method == judged else {}
+        every |= {"peak_bytes": 12_345_678.0} if method == main else {}
         records += [Record(RESOURCES, method, kind, 0, *item) for item in every.items()]
     plan = Plan(
         *(1000, 50, tuple(schedules), n_planned or n_splits, (100, 300, 0)),
@@ -193,21 +193,21 @@ def make_content(
                     "true": line,
                     "corrupted": [None, *line[1:]],
                     "restored": [
-                        {"method": m, "values": line} for m in (judged, *RESTORERS)
+                        {"method": m, "values": line} for m in (main, *RESTORERS)
                     ],
                 }
                 for c in FAULTS
             },
             "predictions": [
                 {"method": m, "actual": line, "predicted": line}
-                for m in (judged, *PREDICTORS)
+                for m in (main, *PREDICTORS)
             ]
             if task == "regression"
             else [],
         },
     }
     content |= views(records, content, SHARE)
-    content["verdict"] = judge(content)
+    content["verdict"] = decide(content)
     # as it comes from a file
     return json.loads(json.dumps(content))
 

@@ -44,7 +44,7 @@ from skdae.poc._results import (
 )
 from skdae.poc._run import DEFAULT_SCHEDULES, KINDS, default_network, run_unit, units_of
 from skdae.poc._splits import in_running_order, make_splits, sample_rows
-from skdae.poc._verdict import MARGIN, judge
+from skdae.poc._verdict import MARGIN, decide
 
 SMALL = GradualDAETransformer((8, 4), max_iter=8)
 CHEAP = {"minutes": None, "n_splits": 2, "memory": False, "transformer": SMALL}
@@ -251,9 +251,10 @@ def test_rows_that_follow_each_other_are_held_out_in_blocks():
         assert not set(split.train) & set(split.test)
         assert (np.diff(split.test) == 1).mean() > 0.9
         assert set(data.y[split.train]) == set(data.y[split.test]) == {0, 1}
-    sample = sample_rows(data, 300, 0)
+    sample = data.take(sample_rows(data, 300, 0))
     assert len(sample.X) == 300
-    assert len(set(sample.runs)) <= 6  # blocks of 50 rows
+    assert sample.y.mean() == 0.5
+    assert len(set(sample.runs)) <= 12  # blocks of 25 rows
 
 
 def test_runs_are_consecutive_rows_of_a_group():
@@ -468,11 +469,21 @@ def test_label_counts_end_with_all_or_the_budget():
 
 def test_sample_keeps_order_and_shares():
     X, y = table(600)
-    sample = sample_rows(prepare(X, y), 200, 0)
+    data = prepare(X, y)
+    sample = data.take(sample_rows(data, 200, 0))
     assert len(sample.X) == 200
     assert sample.y.mean() == pytest.approx(y.mean(), abs=0.01)
     places = [X.index[X["a"] == value][0] for value in sample.X["a"]]
     assert places == sorted(places)
+
+
+def test_samples_have_rows_of_every_class():
+    walk = np.cumsum(np.random.default_rng(0).normal(size=(2000, 3)), axis=0)
+    y = np.zeros(2000, dtype=int)
+    y[300:350] = 1
+    data = prepare(walk, y)
+    for seed in range(20):
+        assert set(data.y[sample_rows(data, 400, seed)]) == {0, 1}
 
 
 def test_all_schedules_make_as_many_updates():
@@ -520,7 +531,7 @@ def test_all_experiments_run(task):
         assert row["low"] <= row["mean"] <= row["high"]
     roles = {m["name"]: m["role"] for m in content["methods"]}
     for row in content["comparisons"]:
-        assert roles[row["method"]] in ("judged", "candidate")
+        assert roles[row["method"]] in ("main", "candidate")
         assert row["low"] <= row["ratio"] <= row["high"]
     questions = [answer["question"] for answer in report.verdict]
     wanted = ["overall", "structure", "schedule", "denoising", "downstream", "cost"]
@@ -832,7 +843,7 @@ def test_a_single_split_decides_nothing(ours):
     assert {j["answer"] for j in jobs_of(content).values()} <= {"unsure", "not_shown"}
 
 
-def test_one_baseline_that_is_surely_as_good_decides():
+def test_one_baseline_that_is_as_good_decides():
     content = make_content(None, ours=0.6, imputer=0.6, simple=0.6, spread=0.3)
     assert jobs_of(content)["spikes"]["answer"] == "not_shown"
     table = pd.DataFrame(content["results"])
@@ -844,7 +855,7 @@ def test_one_baseline_that_is_surely_as_good_decides():
     table = pd.concat([table[table["method"] != "pca"], better.assign(method="pca")])
     content["comparisons"] = comparisons(table, ["gradual", "imputer"], SHARE)
     content["errors"] = mean_errors(table, SHARE)
-    content["verdict"] = judge(content)
+    content["verdict"] = decide(content)
     assert jobs_of(content)["spikes"]["answer"] == "not_worth"
 
 

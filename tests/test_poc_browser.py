@@ -27,10 +27,10 @@ NAMES = ("findings", "anomaly")  # between them all parts of the page
 PAGE = "http://report.test/"
 # what Chromium asks for by itself
 OWN = r"//report\.test/favicon\.ico$|^(https?://)?[^/]*\.(google|gvt1)\.com[:/]"
-TELL = """
-const tell = (found) => {
-  document.body.innerHTML = "<pre id='told'></pre>";
-  document.getElementById("told").textContent = JSON.stringify(found);
+REPORT = """
+const report = (found) => {
+  document.body.innerHTML = "<pre id='reported'></pre>";
+  document.getElementById("reported").textContent = JSON.stringify(found);
 };
 """
 
@@ -71,15 +71,15 @@ class Web(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def told(browser, tmp_path):
-    """Return what a script tells of a page in the browser, and what was asked for."""
+def reported(browser, tmp_path):
+    """Return what a script reports of a page in the browser, and what was asked for."""
     web = ThreadingHTTPServer(("127.0.0.1", 0), Web)
     Thread(target=web.serve_forever, daemon=True).start()
 
     def open_page(html, script, scheme="light"):
         # without the policy a request would be made, and seen
         html = re.sub('<meta http-equiv="Content-Security-Policy".*?>', "", html)
-        html = html.replace("</body>", f"<script>{TELL}{script}</script></body>")
+        html = html.replace("</body>", f"<script>{REPORT}{script}</script></body>")
         web.html, web.asked = html, []
         command = [
             browser,
@@ -99,7 +99,7 @@ def told(browser, tmp_path):
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=300, check=True
         )
-        found = re.search('<pre id="told">(.*?)</pre>', done.stdout, re.DOTALL)
+        found = re.search('<pre id="reported">(.*?)</pre>', done.stdout, re.DOTALL)
         assert found, done.stderr[-2000:]
         asked = [a for a in web.asked if not re.search(OWN, a)]
         return json.loads(unescape(found[1])), asked
@@ -111,19 +111,19 @@ def told(browser, tmp_path):
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 @pytest.mark.parametrize("name", NAMES)
-def test_no_request_leaves_the_page(told, name, lang):
+def test_no_request_leaves_the_page(reported, name, lang):
     html = page(CONTENTS[name], lang)
-    wait = 'addEventListener("load", () => tell("loaded"));'
-    assert told(html, wait) == ("loaded", [PAGE])
+    wait = 'addEventListener("load", () => report("loaded"));'
+    assert reported(html, wait) == ("loaded", [PAGE])
     if (name, lang) == (NAMES[0], "en"):  # a request would be seen
         other = "http://elsewhere.test/picture.png"
         html = html.replace("<main>", f'<img src="{other}" alt=""><main>')
-        assert told(html, wait) == ("loaded", [PAGE, other])
+        assert reported(html, wait) == ("loaded", [PAGE, other])
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_phone_does_not_scroll_sideways(told, name, lang):
+def test_a_phone_does_not_scroll_sideways(reported, name, lang):
     script = """
       const html = "<!DOCTYPE html>" + document.documentElement.outerHTML;
       const phone = document.createElement("iframe");
@@ -132,15 +132,15 @@ def test_a_phone_does_not_scroll_sideways(told, name, lang):
         .replaceAll("<details>", "<details open>");
       phone.onload = () => {
         const root = phone.contentDocument.documentElement;
-        tell([phone.contentWindow.innerWidth, root.scrollWidth - root.clientWidth]);
+        report([phone.contentWindow.innerWidth, root.scrollWidth - root.clientWidth]);
       };
       document.body.append(phone);
     """
-    found, _ = told(page(CONTENTS[name], lang), script)
+    found, _ = reported(page(CONTENTS[name], lang), script)
     assert found == [390, 0]
 
 
-def test_a_click_sorts_by_the_whole_value(told):
+def test_a_click_sorts_by_the_whole_value(reported):
     script = """
       const table = document.querySelector("#denoising table.sortable");
       const head = table.tHead.rows[0].cells[1];
@@ -149,9 +149,9 @@ def test_a_click_sorts_by_the_whole_value(told):
       head.querySelector("button").click();
       const up = [head.getAttribute("aria-sort"), values()];
       head.querySelector("button").click();
-      tell([up, [head.getAttribute("aria-sort"), values()]]);
+      report([up, [head.getAttribute("aria-sort"), values()]]);
     """
-    (up, down), _ = told(page(CONTENTS["worth"], "en"), script)
+    (up, down), _ = reported(page(CONTENTS["worth"], "en"), script)
     assert up == ["ascending", sorted(up[1])]
     assert down == ["descending", sorted(up[1], reverse=True)]
     assert len(set(up[1])) > 3
@@ -160,11 +160,11 @@ def test_a_click_sorts_by_the_whole_value(told):
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("lang", ["en", "ja"])
 @pytest.mark.parametrize("name", NAMES)
-def test_axe_finds_nothing_serious(told, axe, name, lang, scheme):
+def test_axe_finds_nothing_serious(reported, axe, name, lang, scheme):
     script = f"""{axe}
       document.querySelectorAll("details").forEach((details) => details.open = true);
       const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
-      axe.run(document).then((found) => tell({{
+      axe.run(document).then((found) => report({{
         scheme: isDark ? "dark" : "light",
         passes: found.passes.length,
         violations: found.violations.map(
@@ -172,7 +172,7 @@ def test_axe_finds_nothing_serious(told, axe, name, lang, scheme):
         ),
       }}));
     """
-    found, _ = told(page(CONTENTS[name], lang), script, scheme)
+    found, _ = reported(page(CONTENTS[name], lang), script, scheme)
     assert found["scheme"] == scheme
     assert found["passes"] > 20
     serious = [v for v in found["violations"] if v[1] in ("serious", "critical")]

@@ -223,7 +223,7 @@ def test_the_call_runs_as_it_stands(read):
     assert {"time", "minutes", "n_splits", "random_state", "name"} <= set(given)
 
 
-def test_page_is_the_same_when_it_is_made_anew():
+def test_page_is_the_same_when_it_is_made_again():
     assert page(CONTENTS["worth"], "en") == page(CONTENTS["worth"], "en")
 
 

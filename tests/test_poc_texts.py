@@ -114,7 +114,7 @@ def edge_contents():
     )
     for row in unsure["errors"]:  # no method is better than the column mean
         row["mean"] = 1.0
-    unsure["verdict"] = _verdict.judge(unsure)
+    unsure["verdict"] = _verdict.decide(unsure)
     return [
         order,
         unsure,
@@ -141,7 +141,7 @@ def test_every_code_has_a_text():
     keys |= {f"{k}.{c}" for k, c in product(("corruption", "about"), conditions)}
     keys |= {f"measure.{name}" for name in (*_downstream.MEASURES, "rmse")}
     keys |= {f"finding.{code}" for code in _data.LEFT_OUT}
-    roles = (_verdict.JUDGED, _verdict.CANDIDATE, _verdict.SCHEDULE, _verdict.BASELINE)
+    roles = (_verdict.MAIN, _verdict.CANDIDATE, _verdict.SCHEDULE, _verdict.BASELINE)
     keys |= {f"role.{role}" for role in roles}
     assert keys <= set(EN), keys - set(EN)
 
@@ -195,7 +195,7 @@ def test_the_headline_names_the_jobs():
     assert "Not shown" not in summary(CONTENTS["worth"], "en").splitlines()[0]
 
 
-def test_a_significant_difference_is_told_with_its_interval():
+def test_a_significant_difference_is_given_with_its_interval():
     text = summary(make_content(ours=0.5, simple=0.6), "en")
     assert re.search(
         r"- spikes: use gradual\. Error of gradual compared with [\w ]+, the strongest "
@@ -236,7 +236,7 @@ def test_columns_are_only_called_related_where_it_is_shown():
     assert "On average, missing values" in summary(weak, "en")
 
 
-def test_the_forecast_is_told_apart_from_the_verdict():
+def test_the_forecast_is_apart_from_the_verdict():
     content = make_content(
         ours=0.7, imputer=0.7, ours_downstream=0.3, by_labels={"100": {"gradual": 0.1}}
     )
@@ -266,7 +266,7 @@ def test_an_unfinished_run_says_so_first():
     assert "Unfinished" not in summary(CONTENTS["worth"], "en")
 
 
-def test_a_ratio_of_nothing_is_not_told_as_a_number():
+def test_a_ratio_of_nothing_is_not_given_as_a_number():
     text = summary(CONTENTS["zero"], "en")
     assert "on some splits an error is close to zero" in text
     assert "e+" not in text

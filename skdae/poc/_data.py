@@ -128,7 +128,7 @@ def prepare(
     if len(table) < MIN_ROWS:
         raise ValueError(
             f"X has {len(table)} rows and a proof of concept needs at least "
-            f"{MIN_ROWS}: with fewer no difference can be told from chance; add rows."
+            f"{MIN_ROWS}: fewer cannot show a difference; add rows."
         )
     findings: list[Finding] = []
     if time is not None:
@@ -199,7 +199,7 @@ def _as_frame(X: Any) -> pd.DataFrame:
         twice = sorted(set(table.columns[table.columns.duplicated()]))
         raise ValueError(
             f"X has columns of the same name: {twice[:5]}; rename them, so that each "
-            "result can be told by its name."
+            "result has its own name."
         )
     return table.reset_index(drop=True)
 
@@ -385,7 +385,7 @@ def leaks(data: Data) -> list[Finding]:
 
 
 def _leaking_columns(data: Data) -> dict[str, float]:
-    """Return columns from which a small tree alone tells the target, with its score."""
+    """Return columns that predict the target alone, by a small tree, with its score."""
     rows = np.flatnonzero(data.known)
     rows = np.random.default_rng(0).permutation(rows)[:LEAK_ROWS]
     X, y = data.X.iloc[rows], data.target_of(rows)

@@ -38,6 +38,12 @@ from skdae.poc._results import (
     jackknife,
     row_folds,
 )
+from skdae.timeseries import (
+    interpolate,
+    last_known_value,
+    moving_average,
+    moving_median,
+)
 
 IMPUTER = "imputer"
 ERROR = "error"  # mean over columns of the RMSE in standard deviations
@@ -327,46 +333,15 @@ class ImputerRows(EncodedRestorer):
         return self.imputer.transform(Z)
 
 
-class ByRun(EncodedRestorer):
-    """Base of the methods that use the rows around, for rows in time order."""
+class FromNeighbours(EncodedRestorer):
+    """A function of rows in time order and their groups."""
 
-    def along(self, run: pd.DataFrame) -> pd.DataFrame:
-        """Return consecutive rows restored."""
-        raise NotImplementedError
+    def __init__(self, data: Data, function: Callable[..., np.ndarray]) -> None:
+        self.function = function
+        super().__init__(data)
 
     def restored(self, Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        frame = pd.DataFrame(Z)
-        parts = [self.along(run) for _, run in frame.groupby(runs, sort=False)]
-        return pd.concat(parts).sort_index().to_numpy()
-
-
-class MovingAverage3(ByRun):
-    """The mean of the row and the ones before and after it."""
-
-    window = 3
-
-    def along(self, run: pd.DataFrame) -> pd.DataFrame:
-        return run.rolling(self.window, center=True, min_periods=1).mean()
-
-
-class MovingAverage9(MovingAverage3):
-    """The mean of the nine rows around."""
-
-    window = 9
-
-
-class Interpolation(ByRun):
-    """What is measured, and in gaps a line between the values before and after."""
-
-    def along(self, run: pd.DataFrame) -> pd.DataFrame:
-        return run.interpolate(limit_direction="both")
-
-
-class LastValue(ByRun):
-    """What is measured, and in gaps the last known value."""
-
-    def along(self, run: pd.DataFrame) -> pd.DataFrame:
-        return run.ffill()
+        return self.function(Z, groups=runs)
 
 
 #: The simple methods, each learned from training rows.
@@ -381,10 +356,15 @@ RESTORERS: dict[str, Callable[[Data], Restorer]] = {
 }
 #: Those that need rows in time order.
 TIME_RESTORERS: dict[str, Callable[[Data], Restorer]] = {
-    "moving_average_3": MovingAverage3,
-    "moving_average_9": MovingAverage9,
-    "interpolation": Interpolation,
-    "last_value": LastValue,
+    "moving_average_3": partial(
+        FromNeighbours, function=partial(moving_average, width=3)
+    ),
+    "moving_average_9": partial(
+        FromNeighbours, function=partial(moving_average, width=9)
+    ),
+    "moving_median": partial(FromNeighbours, function=partial(moving_median, width=5)),
+    "interpolation": partial(FromNeighbours, function=interpolate),
+    "last_value": partial(FromNeighbours, function=last_known_value),
 }
 
 

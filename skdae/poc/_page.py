@@ -19,7 +19,7 @@ import numpy as np
 
 from skdae.poc._downstream import OUR_DETECTOR
 from skdae.poc._results import OVERALL
-from skdae.poc._verdict import BASELINE, CANDIDATE, JUDGED, MARGIN, SCHEDULE
+from skdae.poc._verdict import ALPHA, BASELINE, CANDIDATE, MAIN, MARGIN, SCHEDULE
 
 LANGUAGES = ("en", "ja")
 LARGE = 1000.0  # times; larger ratios are alike
@@ -164,7 +164,7 @@ class Translator:
     def __init__(self, content: dict[str, Any], lang: str, *, is_html: bool) -> None:
         self.content, self.lang, self.is_html = content, lang, is_html
         self.texts = catalogue(lang)
-        self.margin = percent(100 * MARGIN)
+        self.margin, self.alpha = percent(100 * MARGIN), f"{ALPHA:g}"
         self._rows = {
             (row["experiment"], row["condition"], row["measure"], row["method"]): i
             for i, row in enumerate(content["errors"])
@@ -325,7 +325,7 @@ class Translator:
         return "time" if data["in_time"] else "blocks" if data["in_order"] else "random"
 
     def role(self, method: str) -> str:
-        """Return how a method is set off: 'judged', 'ours' or 'other'."""
+        """Return how a method is set off: 'main', 'ours' or 'other'."""
         roles = {m["name"]: m["role"] for m in self.content["methods"]}
         return KINDS[roles.get(method, BASELINE)]
 
@@ -336,7 +336,7 @@ class Translator:
         if n_cells <= MAX_CELLS:
             return names, False
         best = Charts(self).best_baseline("denoising", OVERALL, "error")
-        return [n for n in names if n in (self.content["judged"], best)], True
+        return [n for n in names if n in (self.content["main"], best)], True
 
     def call(self) -> dict[str, str]:
         """Return the arguments of the call that makes this report, as code."""
@@ -363,7 +363,7 @@ class Translator:
         )
 
 
-KINDS = {JUDGED: "judged", CANDIDATE: "ours", SCHEDULE: "ours", BASELINE: "other"}
+KINDS = {MAIN: "main", CANDIDATE: "ours", SCHEDULE: "ours", BASELINE: "other"}
 
 
 def tone(code: str) -> str:
@@ -487,7 +487,7 @@ class Charts:
             for i, row in enumerate(trace["restored"])
         }
         names = [n for n in (job["candidate"], best) if n in restored]
-        lines = [("judged", *restored[n]) for n in names[:1]]
+        lines = [("main", *restored[n]) for n in names[:1]]
         lines += [("ours", *restored[n]) for n in names[1:]]
         lines.insert(0, ("ink", f"{path}.true", trace["true"]))
         series = [trace["corrupted"], *(values for _, _, values in lines)]

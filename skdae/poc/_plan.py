@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from skdae._transformer import GradualDAETransformer
 from skdae.poc._data import Data
-from skdae.poc._splits import Split, sample_blocks
+from skdae.poc._splits import Split, sample_rows
 from skdae.schedules import at_equal_updates, gradual
 
 MAX_ROWS = 20_000
@@ -52,14 +52,9 @@ class Setting:
         train, test = self.splits[split]
         if self.data.task == "anomaly":
             train = train[self.data.target_of(train) != 1]
-        if len(test) > self.max_test_rows:
-            seed = [self.seed, split, 1]
-            if self.data.in_order:
-                test = sample_blocks(test, self.max_test_rows, seed)
-            else:
-                draw = np.random.default_rng(seed)
-                test = np.sort(draw.choice(test, self.max_test_rows, replace=False))
-        return self.data.take(train), self.data.take(test)
+        rows = self.data.take(test)
+        used = sample_rows(rows, self.max_test_rows, [self.seed, split, 1])
+        return self.data.take(train), rows.take(used)
 
     def seed_of(self, unit: Unit) -> int:
         """Return a seed of its own for each method and split."""

@@ -39,7 +39,7 @@ from skdae.poc._results import (
     to_columns,
 )
 from skdae.poc._splits import repeated_rows
-from skdae.poc._verdict import BASELINE, CANDIDATE, JUDGED, SCHEDULE, judge
+from skdae.poc._verdict import BASELINE, CANDIDATE, MAIN, SCHEDULE, decide
 
 SCHEMA = 2
 PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
@@ -261,7 +261,7 @@ def assemble(
     }
     test_ratio = float(np.mean([len(s.test) / len(s.train) for s in splits]))
     content |= views(records, content, test_ratio) | {"pictures": pictures(used)}
-    return content | {"verdict": judge(content)}
+    return content | {"verdict": decide(content)}
 
 
 def views(
@@ -282,9 +282,9 @@ def views(
     ]
     first = next(iter(content["schedules"]))
     numeric = [c["name"] for c in content["data"]["columns"] if c["kind"] == "numeric"]
-    ours = [m["name"] for m in methods if m["role"] in (JUDGED, CANDIDATE)]
+    ours = [m["name"] for m in methods if m["role"] in (MAIN, CANDIDATE)]
     return {
-        "judged": first,
+        "main": first,
         "methods": methods,
         "test_ratio": test_ratio,
         "results": to_columns(table[table["experiment"] != COLUMNS]),
@@ -299,7 +299,7 @@ def role_of(method: str, content: dict[str, Any]) -> str:
     """Return what a method is in the verdict."""
     first, *others = content["schedules"]
     if method in (first, OUR_DETECTOR + first):
-        return JUDGED
+        return MAIN
     if method in (IMPUTER, UNTRAINED, CODES):
         return CANDIDATE
     ours = {*others, *(OUR_DETECTOR + name for name in others)}

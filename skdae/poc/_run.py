@@ -289,7 +289,7 @@ def make_setting(
 ) -> Setting:
     """Return what all units share."""
     seed, schedules = asked["random_state"], asked["schedules"]
-    used = sample_rows(data, plan.n_rows, seed)
+    used = data.take(sample_rows(data, plan.n_rows, seed))
     # as many as there may be, so that fewer of them are the first of the same
     splits = make_splits(used, max(plan.n_splits, 2), seed)
     return Setting(
@@ -307,7 +307,7 @@ def make_setting(
 
 def measure_pilot(setting: Setting, n_rows: int) -> tuple[float, float]:
     """Return the seconds of an epoch of a network, and of a downstream task."""
-    data = sample_rows(setting.data, n_rows, setting.seed)
+    data = setting.data.take(sample_rows(setting.data, n_rows, setting.seed))
     train = data.take(np.arange(max(2, int(0.8 * len(data.X)))))
     depth = len(np.atleast_1d(setting.transformer.hidden_layer_sizes))
     network = setting.network("gradual", train, 0, depth)
@@ -402,14 +402,14 @@ class Store:
         if not resume:
             raise ValueError(
                 f"cache={str(folder)!r} holds the results of an unfinished run; "
-                "set resume=True to go on with it, or remove the folder to start anew."
+                "set resume=True to go on with it, or remove the folder to start over."
             )
         store = cls(folder, json.loads(head.read_text(encoding="utf-8")))
         if store.head["run_id"] != run_id:
             raise ValueError(
                 f"cache={str(folder)!r} holds a run of other data or other "
                 "settings; resume with those it was started with, or remove the "
-                "folder to start anew."
+                "folder to start over."
             )
         return store
 

@@ -1,5 +1,6 @@
 """Training and test rows, the same for all methods, and samples of large tables."""
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,7 +12,6 @@ from sklearn.model_selection import (
     RepeatedStratifiedKFold,
     StratifiedGroupKFold,
     TimeSeriesSplit,
-    train_test_split,
 )
 
 from skdae.poc._data import Data
@@ -19,7 +19,7 @@ from skdae.poc._data import Data
 N_FOLDS = 5
 # Rows in time order are sampled and held out in blocks of this many, so that methods
 # that use the rows around find them.
-BLOCK_ROWS = 50
+BLOCK_ROWS = 25
 MIN_BLOCKS = 20  # of a table: shorter blocks where it is small
 
 
@@ -66,14 +66,16 @@ def blocks(n_rows: int) -> np.ndarray:
 
 def _grouped(data: Data, groups: np.ndarray, n_splits: int, seed: int) -> list[Split]:
     n_folds = min(N_FOLDS, n_splits, len(np.unique(groups)))
-    # blocks keep the shares of classes; groups of the user are held out as they are
-    is_stratified = data.groups is None and data.task in ("classification", "anomaly")
+    is_stratified = data.task in ("classification", "anomaly")
+    kind = StratifiedGroupKFold if is_stratified else GroupKFold
+    strata = data.strata if is_stratified else None
     splits: list[Split] = []
     while len(splits) < n_splits:
-        kind = StratifiedGroupKFold if is_stratified else GroupKFold
         splitter = kind(n_folds, shuffle=True, random_state=seed + len(splits))
-        strata = data.strata if is_stratified else None
-        splits += [Split(*rows) for rows in splitter.split(data.X, strata, groups)]
+        with warnings.catch_warnings():  # of classes with fewer rows than folds
+            warnings.simplefilter("ignore", UserWarning)
+            found = [Split(*rows) for rows in splitter.split(data.X, strata, groups)]
+        splits += found
     return splits[:n_splits]
 
 
@@ -98,31 +100,26 @@ def _van_der_corput(number: int) -> float:
     return value
 
 
-def sample_rows(data: Data, n_rows: int, seed: int) -> Data:
-    """Return some of the rows in their order; blocks of them where order matters."""
-    if n_rows >= len(data.X):
-        return data
-    if data.in_order:
-        return data.take(sample_blocks(np.arange(len(data.X)), n_rows, seed))
-    is_stratified = data.task in ("classification", "anomaly")
-    rows, _ = train_test_split(
-        np.arange(len(data.X)),
-        train_size=n_rows,
-        stratify=data.strata if is_stratified else None,
-        random_state=seed,
-    )
-    return data.take(np.sort(rows))
+def sample_rows(data: Data, n_rows: int, seed: int | Sequence[int]) -> np.ndarray:
+    """Return some of the rows in their order, classes in their shares.
 
-
-def sample_blocks(
-    rows: np.ndarray, n_rows: int, seed: int | Sequence[int]
-) -> np.ndarray:
-    """Return about `n_rows` of the rows, in blocks of neighbours drawn at random."""
-    block = blocks(len(rows))
-    size = int((block == 0).sum())
-    n_blocks = max(1, n_rows // size)
-    drawn = np.random.default_rng(seed).permutation(block.max() + 1)[:n_blocks]
-    return rows[np.isin(block, drawn)][:n_rows]
+    Where rows are in time order these are blocks of neighbours.
+    """
+    every = np.arange(len(data.X))
+    if n_rows >= len(every):
+        return every
+    block = blocks(len(every)) if data.in_order else every
+    strata = np.zeros(len(every), dtype=int)
+    if data.task in ("classification", "anomaly"):
+        strata = data.strata
+    first = np.unique(block, return_index=True)[1]  # whose class is that of the block
+    order = np.random.default_rng(seed).permutation(len(first))
+    by_class = pd.Series(order).groupby(strata[first[order]])
+    # the place of a block in its class, as a share: the first of each class come first
+    shares = by_class.cumcount() / by_class.transform("size")
+    n_blocks = max(1, n_rows // int((block == 0).sum()))
+    taken = order[np.argsort(shares.to_numpy(), kind="stable")[:n_blocks]]
+    return every[np.isin(block, taken)]
 
 
 def repeated_rows(data: Data, split: Split) -> int:

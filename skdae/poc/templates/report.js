@@ -27,7 +27,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// A number tells where it stands in the JSON file.
+// A number shows where it stands in the JSON file.
 document.addEventListener("pointerover", ({ target }) => {
   const number = target.closest?.("[data-path]");
   if (number instanceof HTMLElement) number.title = number.dataset.path;
