@@ -15,13 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skdae._column_types import ColumnKinds, split_columns
+from skdae._column_types import ColumnKinds, kind_of_column, split_columns
 from skdae._files import (
     Format,
     TableError,
     check_target,
     close_names,
     open_chunks,
+    parse_times,
     read_sheet,
     read_table,
 )
@@ -689,6 +690,92 @@ def test_standard_input_may_turn_out_to_be_in_another_encoding(monkeypatch):
         list(open_chunks("-", 50_000, Format()))
 
 
+# --- times of rows -------------------------------------------------------------------
+
+HOURS = pd.date_range("2023-12-20", periods=24 * 60, freq="h")
+BERLIN = pd.date_range("2024-10-25", periods=100, freq="h", tz="Europe/Berlin")
+FORMATS = [
+    *("%Y-%m-%d %H:%M", "%Y/%m/%dT%H:%M:%S.%f", "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M"),
+    *("%m/%d/%Y %I:%M %p", "%d-%m-%Y %H:%M", "%H:%M %d.%m.%Y", "%d %b %Y %H:%M:%S"),
+    *("%d-%b-%y %I:%M:%S %p", "%m/%d/%y %H:%M", "%Y%m%d%H%M%S", "%Y%m%dT%H%M%SZ"),
+    *("%Y\u5e74%m\u6708%d\u65e5 %H:%M", "%Y\u5e74%m\u6708%d\u65e5 %H\u6642%M\u5206"),
+]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_times_in_one_format(form):
+    np.testing.assert_array_equal(parse_times(HOURS.strftime(form)), HOURS)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [t.isoformat() for t in BERLIN],
+        [t.isoformat() + "[Europe/Berlin]" for t in BERLIN],
+        [
+            (t.tz_convert("UTC") if i % 2 else t).isoformat()
+            for i, t in enumerate(BERLIN)
+        ],
+        BERLIN.strftime("%Y-%m-%d %H:%M %Z"),
+        BERLIN.strftime("%d.%m.%Y %H:%M:%S %z"),
+        BERLIN,
+    ],
+)
+def test_times_with_zones_are_moments(times):
+    np.testing.assert_array_equal(
+        parse_times(times), BERLIN.tz_convert("UTC").tz_localize(None)
+    )
+
+
+@pytest.mark.parametrize("freq", ["1min", "10min", "30min"])
+@pytest.mark.parametrize("as_text", [True, False])
+def test_local_times_go_on_over_the_end_of_summer_time(freq, as_text):
+    berlin = pd.date_range(
+        "2024-10-26 20:00", periods=700, freq=freq, tz="Europe/Berlin"
+    )
+    local = berlin.tz_localize(None)
+    read = parse_times(local.strftime("%d.%m.%Y %H:%M") if as_text else local)
+    late = read.diff().dropna()
+    assert (late >= pd.Timedelta(0)).all()
+    if freq != "30min":
+        assert (late == pd.Timedelta(freq)).all()
+    shuffled = local[np.random.default_rng(0).permutation(700)]
+    np.testing.assert_array_equal(parse_times(shuffled), shuffled)
+
+
+def test_day_and_month_that_can_change_places_need_an_option():
+    dates = ["01/02/2024", "02/03/2024"]
+    with pytest.raises(TableError) as caught:
+        parse_times(dates)
+    for words in ("1 February 2024", "2 January 2024", "--day-first or --month-first"):
+        assert words in str(caught.value)
+    assert parse_times(dates, day_first=True).dt.month.tolist() == [2, 3]
+    assert parse_times(dates, day_first=False).dt.month.tolist() == [1, 2]
+    assert parse_times([*dates, "13/03/2024"]).dt.month.tolist() == [2, 3, 3]
+    same = ["01/01/2024", "05/05/2024"]
+    assert parse_times(same).dt.month.tolist() == [1, 5]
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (["a", "2024-01-01"], "1 entries that are no time .*'a'"),
+        (["2024-02-30"], "'2024-02-30'"),
+        ([None, "2024-01-01"], "1 entries"),
+        (["31/01/2024", "01/31/2024"], "in one format"),
+        (["2024-01-01 10:00 XYZ"], "zones that are not known .'XYZ'"),
+        (["2024-01-01 10:00Z", "2024-01-01 10:00"], "names a zone in some entries"),
+    ],
+)
+def test_what_is_not_a_time_is_refused(times, said):
+    with pytest.raises(TableError, match=said):
+        parse_times(times)
+
+
+def test_numbers_are_times_as_they_are():
+    assert parse_times([3, 1, 2]).tolist() == [3, 1, 2]
+
+
 # --- columns and targets -------------------------------------------------------------
 
 
@@ -696,7 +783,7 @@ def test_kinds_of_columns():
     n = 40
     table = pd.DataFrame(
         {
-            "flow": np.linspace(0, 1, n),
+            "flow": np.linspace(0, 1, n) ** 2,
             "level": [1, 2] * (n // 2),
             "unit": ["A", "B"] * (n // 2),
             "open": [True, False] * (n // 2),
@@ -732,6 +819,67 @@ def test_kinds_of_columns():
 def test_dates(cell):
     table = pd.DataFrame({"t": [cell, cell.replace("1", "2", 1)]})
     assert split_columns(table).date_time == ("t",)
+
+
+N = 60
+RISING = np.sort(np.random.default_rng(0).choice(5000, N, replace=False))
+STAMPS = pd.date_range("2024-01-01", periods=N, freq="10min")
+SECONDS = 1704067200 + 600 * np.arange(N)
+CLOCKS = {
+    "timestamp": SECONDS,
+    "ts": SECONDS * 1000,
+    "us": SECONDS * 10**6,
+    "ns": SECONDS * 10**9,
+    "seconds as floats": SECONDS + 0.5,
+    "Timestamp": STAMPS.strftime("%Y%m%d%H%M%S").astype(np.int64),
+    "days of a spreadsheet": 45292 + np.arange(N) / 144,
+    "equal steps": np.arange(N) * 0.1,
+    "elapsed time": np.sort(np.random.default_rng(0).uniform(size=N)),
+    "one day": [20240115] * N,
+    "one day as text": ["15/01/2024"] * N,
+    "a file a day": ["log_20240115.csv"] * N,
+    "datetimes": STAMPS,
+    "one datetime": [STAMPS[0]] * N,
+}
+COUNTERS = {
+    "__index_level_0__": RISING[::-1],
+    "unnamed_1": RISING,
+    "Unnamed: 0": RISING[::-1],
+    "whole and rising": RISING,
+    "kWh total": np.repeat(RISING[::2] / 7, 2)[np.arange(N) * 9 // 10],
+    "serial": RISING[::-1],
+}
+SENSORS = {
+    "time": np.tile([3.5, 4.5, 3.7], N // 3),
+    "squares": np.arange(N) ** 2 / 7,
+    "a sorted class": np.arange(N) // 20,
+    "cycle time": np.random.default_rng(0).normal(size=N),
+    "large": 1e9 + np.random.default_rng(0).normal(size=N) * 1e8,
+    "version": ["pump 1.2.3"] * (N // 2) + ["pump 2"] * (N // 2),
+    "part": ["P-12024011", "Q-99"] * (N // 2),
+    "count": np.random.default_rng(0).permutation(N // 2).repeat(2),
+}
+
+
+@pytest.mark.parametrize(
+    ("columns", "kinds"),
+    [(CLOCKS, {"date_time"}), (COUNTERS, {"id_like"}), (SENSORS, {"numeric", "text"})],
+    ids=["clocks", "counters", "sensors"],
+)
+def test_clocks_and_counters_are_not_sensors(columns, kinds):
+    found = split_columns(pd.DataFrame(columns))
+    assert {
+        name: found.kind_of(name)
+        for name in columns
+        if found.kind_of(name) not in kinds
+    } == {}
+
+
+def test_a_column_keeps_its_kind_with_missing_cells_and_in_any_number():
+    for columns, kind in ((CLOCKS, "date_time"), (COUNTERS, "id_like")):
+        for name, values in columns.items():
+            gappy = pd.Series(values).mask(np.arange(N) % 7 == 3)
+            assert kind_of_column(name, gappy) == kind, name
 
 
 TARGETS = {

@@ -1,6 +1,7 @@
 """Tables from files: CSV as people write it, and Parquet; what is wrong with them."""
 
 from skdae._files._bytes import STDIN
+from skdae._files._dates import parse_times
 from skdae._files._dialect import NAMES_OF_DELIMITERS, Dialect, Format
 from skdae._files._errors import TableError, close_names, listed, shortened, shown
 from skdae._files._table import (
@@ -26,6 +27,7 @@ __all__ = [
     "close_names",
     "listed",
     "open_chunks",
+    "parse_times",
     "read_sheet",
     "read_table",
     "shortened",

@@ -24,7 +24,7 @@ from skdae._files._errors import TableError
 SAMPLE = 262_144  # bytes by which a text is recognised
 MAX_LINE = 1 << 24  # bytes; a file of one longer line is not a table
 MAX_FOREIGN = 200  # lines by which an encoding is found
-MAGIC = 8  # bytes that identify the type of a file
+MAGIC = 8  # bytes by which the kind of a file is known
 PARQUET = b"PAR1"
 STDIN = "-"
 # How a file starts, what it then is, and what to do.
@@ -258,7 +258,7 @@ def find_encoding(blocks: Iterator[bytes], label: str) -> str:
 
 
 def _not_utf8(lines: list[bytes]) -> str | None:
-    """Return Shift JIS or cp1252, by the letters beyond ASCII."""
+    """Distinguish Shift JIS from the letters with accents of cp1252."""
     runs = [run for line in lines for run in BEYOND_ASCII.findall(line)]
     leads = sum(0x81 <= byte <= 0x9F for run in runs for byte in run)
     # kana and common kanji begin with bytes that are rare marks in cp1252; half-width

@@ -27,7 +27,7 @@ class Format:
 
     @property
     def named_encoding(self) -> str | None:
-        """The encoding of the bytes that are read; UTF-16 has a byte order mark."""
+        """The encoding of the bytes that are read; UTF-16 is known by its mark."""
         is_utf16 = re.fullmatch("utf[-_]?16", self.encoding or "", re.IGNORECASE)
         return None if is_utf16 else self.encoding
 

@@ -234,7 +234,7 @@ def _rows_at_a_time(text: Text, n_rows: int) -> Iterator[Any]:
     """Yield the rows of a text so many at a time, under the names of the columns."""
     held: list[Any] = []
     for table in text.tables:
-        held.append(table)
+        held += [table] if table.num_rows else []
         n_held = sum(map(len, held))
         if n_held >= n_rows:
             whole = pyarrow.concat_tables(held)

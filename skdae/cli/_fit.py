@@ -28,7 +28,7 @@ CATEGORICAL = "categorical_features"
 LEFT_OUT = {
     "empty": "empty",
     "date_time": "dates or times",
-    "id_like": "counts or names the rows",
+    "id_like": "counts or names the rows, or only rises",
 }
 
 Kind = Enum("Kind", {name: name for name in ESTIMATORS}, type=str)  # type: ignore[misc]
@@ -171,7 +171,7 @@ def _left_out(
     kinds = split_columns(table)
     for name, values in table.items():
         kind = kinds.kind_of(str(name))
-        if kind == "date_time" and name in use:
+        if kind == "date_time" and name in use and not is_numeric(values):
             raise TableError(
                 f"--use {name!r} must name numbers or categories, and these are dates "
                 "or times; make numbers of them, such as the hour, or leave it away."

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_datetime64_any_dtype, is_numeric_dtype
 from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import LabelEncoder
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -17,7 +16,7 @@ from skdae._column_types import (
     is_numeric,
     split_columns,
 )
-from skdae._files import close_names
+from skdae._files import close_names, parse_times
 from skdae.timeseries import time_order
 
 #: Kinds of columns that are not used.
@@ -229,18 +228,7 @@ def _column(
 
 def _time_order(time: np.ndarray) -> np.ndarray:
     """Return the rows in time order; equal times stay in the order they have."""
-    stamps = time
-    if not (is_numeric_dtype(time) or is_datetime64_any_dtype(time)):
-        stamps = pd.to_datetime(pd.Series(time), errors="coerce", format="mixed")
-        stamps = stamps.to_numpy()
-    lost = int(pd.isna(stamps).sum())
-    if lost:
-        raise ValueError(
-            f"time has {lost} entries that are no time (the first: "
-            f"{time[pd.isna(stamps)].tolist()[0]!r}); give numbers, dates such as "
-            "2024-05-01 13:45, or drop these rows."
-        )
-    return np.argsort(stamps, kind="stable")
+    return np.argsort(parse_times(time).to_numpy(), kind="stable")
 
 
 def _usable(
