@@ -18,6 +18,7 @@ from skdae._files import read_table
 from skdae.cli import main
 from skdae.cli._app import COMMANDS
 from skdae.cli._fit import parse_settings
+from skdae.cli._models import load
 from skdae.cli._progress import EpochBar
 
 N_ROWS = 90
@@ -93,7 +94,7 @@ def run(folder, capfdbinary, monkeypatch):
 
 def estimator(folder, kind):
     """The estimator in a model file."""
-    return joblib.load(folder / f"{kind}.model")["estimator"]
+    return load(str(folder / f"{kind}.model"))[0].estimator
 
 
 def features():
@@ -392,14 +393,14 @@ def test_columns_that_are_left_out_and_taken_in(run, folder):
     table["name"] = [f"sample {i}" for i in range(N_ROWS)]
     table.to_csv(folder / "wide.csv", index=False)
     code, _, err = run("fit", "wide.csv", "-o", "wide.model", *SMALL, "-f")
-    content = joblib.load(folder / "wide.model")
+    model, _ = load(str(folder / "wide.model"))
     assert code == 0
-    assert set(content["left_out"]) == {"time", "row", "nothing", "name"}
-    for name in content["left_out"]:
+    assert set(model.left_out) == {"time", "row", "nothing", "name"}
+    for name in model.left_out:
         assert name in err
     run("fit", "wide.csv", "-o", "wide.model", *SMALL, "-f", "--use", "row")
-    content = joblib.load(folder / "wide.model")
-    assert "row" in [column["name"] for column in content["columns"]]
+    model, _ = load(str(folder / "wide.model"))
+    assert "row" in model.names
 
 
 def test_rows_without_a_target_are_learned_from(run, folder):
@@ -508,8 +509,9 @@ FAILURES = {
     "no table": (("info", "plnt.csv"), "did you mean 'plant.csv'?"),
     "no model": (("transform", "no.model", P), "make a model with skdae fit"),
     "a table as model": (("transform", P, P), "is no model"),
-    "another joblib file": (("transform", "other.model", P), "no model of this"),
-    "a broken model": (("transform", "broken.model", P), "cannot be opened"),
+    "another joblib file": (("transform", "other.model", P), "is no model of skdae"),
+    "a pickle as table": (("info", "other.model"), "another pickle"),
+    "a broken model": (("transform", "broken.model", P), "is damaged: its checksum"),
     "a table is short": (("fit", "short.csv", "-o", "n"), "at least 20 are needed"),
     "ragged": (("info", "ragged.csv"), "line 3: has 1 cell and must have 2"),
     "columns lack": (("score", T, "short.csv"), "'flow', 'pressure', 'speed'"),
@@ -585,7 +587,7 @@ def broken_files(folder):
     text.loc[10, "flow"] = "broken"
     text.to_csv(folder / "text.csv", index=False)
     joblib.dump({"a": 1}, folder / "other.model")
-    (folder / "broken.model").write_bytes(b"\x80\x04broken")
+    (folder / "broken.model").write_bytes(b"SKDAE\0broken")
 
 
 @pytest.mark.usefixtures("broken_files")
@@ -705,7 +707,7 @@ def test_without_typer_the_extra_is_named(monkeypatch, capsys):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "typer", None)
     assert main(["--help"]) == 1
-    assert "pip install 'skdae[cli]'" in capsys.readouterr().err
+    assert "pip install typer rich pyarrow" in capsys.readouterr().err
 
 
 # --- as a process --------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The command line: models from tables and tables from models, in files and pipes."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -31,22 +32,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     skdae ...
     0
     """
+    if sys.stderr is None:  # closed by who started the process
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:
+        print("error: standard output is closed; open it.", file=sys.stderr)
+        return 1
     try:
         from skdae.cli._app import app
+
+        app(args=None if arguments is None else list(arguments), prog_name="skdae")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in NEEDED:
+        package = (error.name or "").partition(".")[0]
+        if package not in NEEDED:
             raise
         message = (
-            f"error: the command line needs {error.name}; install it with pip install "
-            "'skdae[cli]'."
+            f"error: the command line needs {package}; install what it needs with: "
+            f"pip install {' '.join(NEEDED)}"
         )
         print(message, file=sys.stderr)
         return 1
-    try:
-        app(args=None if arguments is None else list(arguments), prog_name="skdae")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:  # before a command has begun
+        print("interrupted: no file was written.", file=sys.stderr)
         code = INTERRUPTED
     else:
         code = 0

@@ -18,23 +18,23 @@ from rich.markup import escape
 
 from skdae._version import __version__
 from skdae.cli import _apply, _fit, _info, _poc
-from skdae.cli._notes import note
+from skdae.cli._notes import note, printable
 
-FAILED, INTERRUPTED = 1, 130
+FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
 
 @contextmanager
-def one_interrupt() -> Iterator[None]:
-    """Let the first Ctrl-C end a command, and a second one not disturb the ending.
+def signals() -> Iterator[None]:
+    """Let the first Ctrl-C, or SIGTERM, end a command so that it tidies up.
 
-    The third ends the process at once.
+    A second Ctrl-C does not disturb the ending, the third ends the process at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # where no handler can be set
         return
     n_interrupts = 0
 
-    def on_interrupt(number: int, frame: Any) -> None:
+    def interrupt(number: int, frame: Any) -> None:
         nonlocal n_interrupts
         n_interrupts += 1
         if n_interrupts == 1:
@@ -43,11 +43,21 @@ def one_interrupt() -> Iterator[None]:
             os._exit(INTERRUPTED)
         typer.echo("it is ending; once more stops it at once.", err=True)
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
+    def terminate(number: int, frame: Any) -> None:
+        raise SystemExit(TERMINATED)
+
+    before = {
+        number: signal.signal(number, handler)
+        for number, handler in (
+            (signal.SIGINT, interrupt),
+            (signal.SIGTERM, terminate),
+        )
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -78,7 +88,7 @@ def ending(debug: bool, quiet: bool) -> Iterator[None]:
             raise
         if debug:
             traceback.print_exc()
-        typer.echo(f"error: {_said(error)}", err=True)
+        typer.echo(f"error: {printable(_said(error))}", err=True)
         raise typer.Exit(FAILED) from None
 
 
@@ -106,7 +116,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(function)
     def run(**options: Any) -> None:
-        with one_interrupt(), ending(options["debug"], options["quiet"]):
+        with signals(), ending(options["debug"], options["quiet"]):
             function(**options)
 
     return run
@@ -212,7 +222,7 @@ def skdae(
 ) -> None:
     """Denoising autoencoders for tables of sensor data.
 
-    A table is a CSV file (also .csv.gz) or a Parquet file; - is standard input or
+    A table is a CSV file, also compressed, or a Parquet file; - is standard input or
     output, as CSV. Delimiter, decimal comma, encoding and missing values of CSV are
     recognised, and results are written the same way.
 

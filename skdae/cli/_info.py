@@ -10,12 +10,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from skdae._column_types import split_columns
-from skdae._files import NAMES_OF_DELIMITERS, Dialect, read_sheet
+from skdae._files import NAMES_OF_DELIMITERS, Dialect, read_sheet, shortened
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Model, file_size, is_model, load, reasons
-from skdae.cli._notes import notes
+from skdae.cli._notes import notes, printable
 
-MOST_COLUMNS = 200  # that are listed
+MAX_COLUMNS = 200  # that are listed
+MAX_CELL = 2_000  # characters that are shown
+MAX_ROWS = 1_000_000  # that are looked at
 
 
 def info(
@@ -31,8 +33,9 @@ def info(
     """Say what a model file or a table is.
 
     Of a model: estimator, phases of training, columns, sizes and versions. Of a table:
-    rows, columns by kind, missing cells, and columns that are constant or look like
-    ids. Opening a model runs what its file says: trust its source.
+    rows, columns by kind, missing cells, and columns that are constant, count or name
+    the rows, or hold times; of a table of more than a million rows, the first ones.
+    A model that was changed since it was written is refused; trust the source of one.
     """
     console = Console()
     if is_model(path):
@@ -41,7 +44,7 @@ def info(
         describe_model(model, path, console)
         return
     form = options.make_format(delimiter, decimal, encoding, header, missing)
-    sheet = read_sheet(path, form=form, least_rows=0)
+    sheet = read_sheet(path, form=form, least_rows=0, max_rows=MAX_ROWS)
     notes(sheet.notes, quiet)
     describe_table(sheet.frame, path, sheet.dialect, console)
 
@@ -66,7 +69,7 @@ def describe_model(model: Model, path: str, console: Console) -> None:
     ]
     for name, value in rows:
         if value:
-            facts.add_row(name, escape(str(value)))
+            facts.add_row(name, _cell(value))
     console.print(facts)
     phases = getattr(model.transformer, "phases_", ())
     if phases:
@@ -84,9 +87,9 @@ def describe_model(model: Model, path: str, console: Console) -> None:
         console.print(table)
     columns = Table("column", "read as", "in the file it was fitted on")
     columns.title, columns.title_justify = "Columns", "left"
-    for column in model.columns[:MOST_COLUMNS]:
+    for column in model.columns[:MAX_COLUMNS]:
         kind = "number" if column.is_number else "text"
-        columns.add_row(escape(column.name), kind, column.dtype)
+        columns.add_row(_cell(column.name), kind, column.dtype)
     console.print(columns)
     _say_rest(len(model.columns), console)
 
@@ -111,9 +114,9 @@ def _sizes(model: Model) -> list[tuple[str, Any]]:
         found.append(("scores", ", ".join(detector.score_names_)))
         found.append(("threshold", f"{-detector.offset_:.4g}"))
     if model.kind == "imputer":
-        imputation = model.estimator.imputation_model_
-        found.append(("refinements", len(imputation.refinements)))
-        found.append(("forests", len(imputation.forests.members)))
+        filling = model.estimator.filling_
+        found.append(("refinements", len(filling.refinements)))
+        found.append(("forests", len(filling.forests.members)))
     if model.kind == "classifier":
         found.append(("classes", ", ".join(map(str, model.estimator.classes_))))
     return found
@@ -164,14 +167,14 @@ def describe_table(
     facts.add_row("written as", written)
     console.print(facts)
     columns = Table("column", "kind", "missing", "different", "values")
-    for name in frame.columns[:MOST_COLUMNS]:
+    for name in frame.columns[:MAX_COLUMNS]:
         values = frame[name]
         columns.add_row(
-            escape(str(name)),
+            _cell(name),
             kinds.kind_of(name).replace("_", " "),
             f"{values.isna().mean():.1%}" if len(values) else "",
             f"{values.nunique():,}",
-            escape(_values(values)),
+            _cell(_values(values)),
         )
     console.print(columns)
     _say_rest(frame.shape[1], console)
@@ -197,14 +200,19 @@ def _values(values: pd.Series) -> str:
 # --- words ---------------------------------------------------------------------------
 
 
+def _cell(value: Any) -> str:
+    """Return a value as a cell of a table shows it, as it is written."""
+    return escape(printable(shortened(str(value), MAX_CELL)).replace("\n", "\\n"))
+
+
 def _facts(title: str) -> Table:
     """A table of names and values."""
     table = Table("", "", show_header=False)
-    table.title, table.title_justify = escape(title), "left"
+    table.title, table.title_justify = _cell(title), "left"
     return table
 
 
 def _say_rest(n_columns: int, console: Console) -> None:
     """Say that not all columns are listed."""
-    if n_columns > MOST_COLUMNS:
-        console.print(f"... and {n_columns - MOST_COLUMNS} more columns")
+    if n_columns > MAX_COLUMNS:
+        console.print(f"... and {n_columns - MAX_COLUMNS} more columns")

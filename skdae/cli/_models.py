@@ -1,7 +1,10 @@
 """Model files: a fitted estimator, and what its table looked like."""
 
+import hashlib
+import io
 import os
 import platform
+import struct
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -10,8 +13,9 @@ from typing import Any
 from skdae._files import TableError, listed
 from skdae.cli._outputs import replacing
 
-FORMAT = "skdae model 1"
-PICKLE = b"\x80"  # how an uncompressed file of joblib begins; no text does
+MAGIC = b"SKDAE\0"  # how a model file begins; no text does
+FORMAT = 2  # of what follows: two bytes, a checksum, and what joblib has written
+HEADER = struct.Struct(f">{len(MAGIC)}sH32s")
 PACKAGES = ("skdae", "numpy", "scikit-learn", "torch")
 # what each kind of model is
 ESTIMATORS = {
@@ -71,41 +75,35 @@ def save(model: Model, path: str, *, force: bool) -> None:
 
     content = {f: getattr(model, f) for f in model.__dataclass_fields__}
     content["columns"] = [asdict(column) for column in model.columns]
+    buffer = io.BytesIO()
+    joblib.dump(content, buffer)
+    checksum = hashlib.sha256(buffer.getbuffer()).digest()
     with replacing(path, force) as file:
-        joblib.dump({"format": FORMAT, **content}, file)
+        file.write(HEADER.pack(MAGIC, FORMAT, checksum))
+        file.write(buffer.getbuffer())
 
 
 def is_model(path: str) -> bool:
-    """Return whether a file was written by joblib, by its first bytes."""
+    """Return whether a file is a model, by how it begins."""
     try:
         with open(path, "rb") as file:
-            return file.read(1) == PICKLE
+            return file.read(len(MAGIC)) == MAGIC
     except OSError:
         return False
 
 
 def load(path: str) -> tuple[Model, tuple[str, ...]]:
-    """Read a model file, and return what is to be said of it too."""
+    """Read a model file, and return notes on it too."""
     import joblib
 
-    if not Path(path).exists():
-        raise TableError(
-            f"{path} does not exist; make a model with skdae fit DATA --output {path}."
-        )
-    if not is_model(path):
-        raise TableError(f"{path} is no model; make one with skdae fit.")
+    payload = _verified(path)
     try:
-        content = joblib.load(path)
+        content = joblib.load(io.BytesIO(payload))
     except Exception as error:
         raise TableError(
             f"{path} cannot be opened as a model ({type(error).__name__}: {error}); "
             "open it with the versions that wrote it, or fit it again."
         ) from error
-    if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
-        raise TableError(
-            f"{path} is a file of joblib but no model of this command line; make one "
-            "with skdae fit."
-        )
     content["columns"] = tuple(Column(**column) for column in content["columns"])
     model = Model(**content)
     now = versions_now()
@@ -116,6 +114,28 @@ def load(path: str) -> tuple[Model, tuple[str, ...]]:
     ]
     said = (f"{path} was made with {', '.join(other)}.",) if other else ()
     return model, said
+
+
+def _verified(path: str) -> bytes:
+    """Return what a model file holds, once its header and its checksum are right."""
+    if not Path(path).exists():
+        raise TableError(
+            f"{path} does not exist; make a model with skdae fit DATA --output {path}."
+        )
+    if not is_model(path):
+        raise TableError(f"{path} is no model of skdae; make one with skdae fit.")
+    content = Path(path).read_bytes()
+    if len(content) >= HEADER.size:
+        _, version, checksum = HEADER.unpack_from(content)
+        payload = content[HEADER.size :]
+        if version == FORMAT and hashlib.sha256(payload).digest() == checksum:
+            return payload
+        if version != FORMAT and hashlib.sha256(payload).digest() == checksum:
+            raise TableError(
+                f"{path} is a model in format {version}, and this version reads "
+                f"{FORMAT}; fit it again."
+            )
+    raise TableError(f"{path} is damaged: its checksum differs; copy it again.")
 
 
 def check_columns(model: Model, names: tuple[str, ...], label: str) -> None:

@@ -10,9 +10,17 @@ from rich.live import Live
 from rich.spinner import Spinner
 
 
+def printable(text: str) -> str:
+    """Return a text whose control characters a terminal shows and does not obey."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1]
+        for letter in text
+    )
+
+
 def note(message: str) -> None:
     """Say something on standard error."""
-    typer.echo(f"note: {message}", err=True)
+    typer.echo(f"note: {printable(message)}", err=True)
 
 
 def notes(messages: Iterable[str], quiet: bool) -> None:

@@ -3,7 +3,10 @@
 import codecs
 import gzip
 import os
+import shutil
+import stat
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +18,7 @@ import pandas as pd
 from skdae._files import Dialect, TableError
 
 STDOUT = "-"
+MIN_FREE = 1_000_000  # bytes on the disk
 # what other programs would not open if it were CSV
 OTHERS = (
     *(".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".json", ".feather", ".arrow"),
@@ -38,7 +42,7 @@ def check_format(path: str) -> None:
 
 
 def check_output(path: str, force: bool) -> None:
-    """Refuse to overwrite, and folders that are not there."""
+    """Refuse an output that cannot be written, before anything is computed."""
     if path == STDOUT:
         return
     file = Path(path)
@@ -50,17 +54,44 @@ def check_output(path: str, force: bool) -> None:
         raise TableError(
             f"{path} exists and is not overwritten; name another file, or add --force."
         )
+    target = file.resolve()  # what a link points at is replaced, not the link
+    if target.exists() and not target.is_file():
+        raise TableError(f"{path} is not a regular file; name another.")
+    if target.exists() and not target.stat().st_mode & stat.S_IWUSR:
+        raise TableError(
+            f"{path} is read-only; name another file, or make it writable."
+        )
+    check_folder(target.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder in which no file can be written."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".skdae", suffix=".part"):
+            n_free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise TableError(
+            f"{folder}: no file can be written there ({error.strerror}); name another "
+            "folder."
+        ) from None
+    if n_free < MIN_FREE:
+        raise TableError(f"{folder}: the disk is full; make room, or name another.")
 
 
 @contextmanager
 def replacing(path: str, force: bool) -> Iterator[IO[bytes]]:
-    """Open a file that takes its name when all of it is written."""
+    """Open a file that takes its name when all of it is written.
+
+    A file that is replaced keeps its permissions.
+    """
     check_output(path, force)
-    target = Path(path)
+    target = Path(path).resolve()
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
             yield file
+        if target.exists():
+            part.chmod(stat.S_IMODE(target.stat().st_mode))
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)

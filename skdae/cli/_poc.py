@@ -12,12 +12,14 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from skdae._files import TableError, read_sheet
+from skdae._files import TableError, parse_times, read_sheet
 from skdae.cli import _options as options
-from skdae.cli._notes import notes
+from skdae.cli._notes import notes, printable
+from skdae.cli._outputs import check_folder
+from skdae.cli._packages import check_packages
 from skdae.cli._progress import Bar
 
-LEAST_ROWS = 50
+MIN_ROWS = 50
 INTERRUPTED = 130
 SCHEDULE_NAMES = "gradual,stacked,hybrid,frozen,joint"
 # what messages of `poc.run` call by names of Python, as it is typed
@@ -63,6 +65,13 @@ def poc(
             "--time", metavar="COL", help="Times of the rows: test on what comes later."
         ),
     ] = None,
+    day_first: Annotated[
+        bool | None,
+        typer.Option(
+            "--day-first/--month-first",
+            help="What stands first in times that can be read both ways.",
+        ),
+    ] = None,
     group: Annotated[
         str | None,
         typer.Option(
@@ -83,7 +92,7 @@ def poc(
             "--label-budget",
             metavar="N",
             callback=options.must(
-                lambda n: n >= 20, "be at least 20; leave it away to use all labels"
+                lambda n: n >= 20, "be at least 20; omit it to use all labels"
             ),
             help="The most labels to use.",
         ),
@@ -159,11 +168,12 @@ def poc(
     that --resume goes on after a crash. Ctrl-C writes the page of what is finished,
     once a split is whole.
     """
+    check_packages("skdae poc", ("jinja2", "matplotlib"))
     from skdae import poc as experiments
 
     _check_output(output, resume, force)
     form = options.make_format(delimiter, decimal, encoding, header, missing)
-    sheet = read_sheet(data, form=form, least_rows=LEAST_ROWS)
+    sheet = read_sheet(data, form=form, least_rows=MIN_ROWS)
     notes(sheet.notes, quiet)
     table = sheet.frame
     named = [("--target", target), ("--time", time), ("--group", group)]
@@ -171,7 +181,10 @@ def poc(
     options.check_columns(named, table.columns)
     work = output.with_suffix(".work")
     output.parent.mkdir(parents=True, exist_ok=True)
+    check_folder(output.parent)
     with Bar(quiet) as bar, _going_on(work), _as_typed():
+        if time is not None:
+            table[time] = parse_times(table[time], day_first=day_first).to_numpy()
         report = experiments.run(
             table.drop(columns=list(drop or ())),
             target,
@@ -192,7 +205,7 @@ def poc(
         )
     page = report.save(output, lang.value)
     notes(report.content["warnings"], quiet)
-    typer.echo(report.summary(lang.value))
+    typer.echo(printable(report.summary(lang.value)))
     if not report.finished:
         typer.echo(f"interrupted: the rest follows with --resume ({work}).", err=True)
     typer.echo(str(page))
@@ -235,7 +248,7 @@ def _check_output(output: Path, resume: bool, force: bool) -> None:
     if resume:
         if not work.exists():
             raise TableError(
-                f"--resume: there is no unfinished run in {work}; leave --resume away "
+                f"--resume: there is no unfinished run in {work}; omit --resume "
                 "to start one."
             )
         return
