@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from skdae._version import __version__
+from skdae.poc import PoCReport
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+REPORTS = Path(__file__).parent / "reports"  # numbers, of benchmarks/reports.py
 
 project = "skdae"
 author = "The skdae developers"
@@ -33,7 +35,6 @@ html_theme_options = {
     "page_width": "1080px",
 }
 html_show_sourcelink = False
-html_extra_path = ["reports"]  # pages that benchmarks/reports.py has made
 
 # Every name gets a page of its own (_templates/autosummary); numpydoc's lists of
 # members would point to pages that do not exist.
@@ -60,6 +61,14 @@ def skip_metadata_routing(
     return True if name.startswith("set_") and name.endswith("_request") else None
 
 
+def write_reports(app: Any, error: Exception | None) -> None:
+    """Write the pages of the proofs of concept, beside their numbers."""
+    if error is None and app.builder.format == "html":
+        for path in sorted(REPORTS.glob("*.json")):
+            PoCReport.load(path).save(Path(app.outdir, "reports", f"{path.stem}.html"))
+
+
 def setup(app: Any) -> None:
     """Connect the hooks."""
     app.connect("autodoc-skip-member", skip_metadata_routing)
+    app.connect("build-finished", write_reports)

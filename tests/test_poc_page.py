@@ -6,6 +6,7 @@ import re
 import sys
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from poc_contents import CONTENTS, make_content
@@ -16,6 +17,7 @@ from skdae.poc._page import LANGUAGES, Axis, apart, at, environment, page
 # what differs by language is looked at where all parts of the page are shown
 CASES = [(name, "en") for name in CONTENTS]
 CASES += [(name, "ja") for name in ("worth", "anomaly", "no_target", "findings")]
+REPORTS = Path(__file__).parent.parent / "docs" / "reports"
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 NASTY = "<script>alert('x')</script>&\"@@0@@ {{ 7 * 7 }} #010101"
 
@@ -259,6 +261,18 @@ def test_missing_package_names_the_extra(monkeypatch):
     with pytest.raises(ImportError, match=r"jinja2.*skdae\[poc\]"):
         page(CONTENTS["worth"], "en")
     assert "Worth it" in repr(PoCReport(CONTENTS["worth"]))  # needs nothing
+
+
+@pytest.mark.parametrize("path", sorted(REPORTS.glob("*.json")), ids=lambda p: p.stem)
+def test_committed_reports_are_built(path):
+    """The documentation builds these pages from their numbers."""
+    report = PoCReport.load(path)
+    data = Reader(report.to_html()).all("data")
+    assert len(data) > 200
+    for _, attributes, _, _ in data:
+        value = at(report.content, attributes["data-path"])
+        shown = value if isinstance(value, str) else json.dumps(value)
+        assert attributes["value"] == shown
 
 
 # --- charts ---------------------------------------------------------------------------
