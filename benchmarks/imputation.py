@@ -38,6 +38,7 @@ from _runner import (
 from _tables import Results, candidate_tables, error_report
 
 from skdae import GradualDAEImputer
+from skdae._transformer._defaults import default_transformer
 
 SETS = (  # the widest ones last
     "air_quality",
@@ -60,7 +61,7 @@ Options = dict[str, Any]  # of the imputer
 
 def imputer(problem: Problem, *, options: Options | None = None, **params: Any) -> Fill:
     """The imputer, with its defaults but for `options`; `params` of its network."""
-    network = GradualDAEImputer()._transformer().set_params(**params)
+    network = default_transformer("imputer").set_params(**params)
     network.set_params(categorical_features=list(problem.table.categorical) or None)
     model = GradualDAEImputer(network, random_state=problem.seed, **(options or {}))
     with warnings.catch_warnings():

@@ -555,12 +555,14 @@ def test_in_a_pipeline():
 
 
 def test_the_default_network_trains_fewer_epochs_on_more_rows():
-    from skdae._outlier._detector import DEFAULT_EPOCHS, default_transformer
+    from skdae._transformer._defaults import DETECTOR_EPOCHS, default_transformer
 
-    epochs = [default_transformer(n).max_iter for n in (50, 1000, 10_000, 100_000)]
+    epochs = [
+        default_transformer("detector", n).max_iter for n in (50, 1000, 10_000, 100_000)
+    ]
     assert epochs == sorted(epochs, reverse=True)
-    assert epochs[0] == DEFAULT_EPOCHS[1]
-    assert epochs[-1] == DEFAULT_EPOCHS[0]
+    assert epochs[0] == DETECTOR_EPOCHS[1]
+    assert epochs[-1] == DETECTOR_EPOCHS[0]
     assert small().fit(X).score_names_ == COMBINATION
 
 

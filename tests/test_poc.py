@@ -13,6 +13,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from skdae import GradualDAETransformer, poc
+from skdae._transformer._defaults import default_transformer
 from skdae.noise import Layout
 from skdae.poc import _downstream
 from skdae.poc._data import prepare
@@ -42,7 +43,7 @@ from skdae.poc._results import (
     mean_errors,
     row_folds,
 )
-from skdae.poc._run import DEFAULT_SCHEDULES, KINDS, default_network, run_unit, units_of
+from skdae.poc._run import DEFAULT_SCHEDULES, KINDS, run_unit, units_of
 from skdae.poc._splits import in_running_order, make_splits, sample_rows
 from skdae.poc._verdict import MARGIN, decide
 
@@ -713,7 +714,7 @@ HONEST = {"memory": False, "minutes": None, "n_splits": 4, "schedules": ["gradua
 def test_on_noise_nothing_is_gained():
     draw = np.random.default_rng(0)
     X, y = draw.normal(size=(400, 8)), draw.integers(0, 2, 400)
-    network = default_network().set_params(max_iter=40)
+    network = default_transformer("proof_of_concept").set_params(max_iter=40)
     report = poc.run(X, y, transformer=network, label_budget=200, **HONEST)
     assert answers(report)["overall"] != "worth"
     assert answers(report)["structure"] in ("nothing_in_common", "unsure")
@@ -735,7 +736,7 @@ def test_on_a_linear_model_linear_methods_are_enough():
     draw = np.random.default_rng(0)
     X = draw.normal(size=(500, 3)) @ draw.normal(size=(3, 15))
     X += 0.1 * draw.normal(size=X.shape)
-    network = default_network().set_params(max_iter=40)
+    network = default_transformer("proof_of_concept").set_params(max_iter=40)
     report = poc.run(X, transformer=network, **HONEST)
     assert answers(report)["structure"] == "related"
     jobs = jobs_of(report.content)

@@ -4,7 +4,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skdae._imputer._masks import IncompleteRows
@@ -22,14 +22,16 @@ from skdae._table.frames import missing_cells
 from skdae._table.rows import training_rows
 from skdae._table.schema import Schema
 from skdae._transformer import GradualDAETransformer
+from skdae._transformer._defaults import default_transformer
 from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
+from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._parameters import warn_of_empty_columns
 
 MIN_SHARE = 1e-6  # of a category that is drawn
 CERTAIN = 1e6  # outweighs the deviations drawn for single features of a category
 
 
-class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
+class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin):
     """Impute missing cells from the other cells of their row.
 
     A first estimate is linear: the conditional mean of a normal distribution, learned
@@ -188,7 +190,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
         ValueError
             If a parameter is out of its range or does not fit the data.
         """
-        transformer = self._transformer()
+        transformer = self.transformer or default_transformer("imputer")
         validate_params_of(transformer)  # which scikit-learn skips within another fit
         schema, raw = Schema.fit(
             self, X, categorical_features=transformer.categorical_features
@@ -275,7 +277,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
         return hasattr(self, "imputation_model_")
 
     def _phase_tables(self):
-        transformer = self._transformer()
+        transformer = self.transformer or default_transformer("imputer")
         if not hasattr(self, "imputation_model_"):
             return phase_tables(transformer, "each refinement")
         rate = float(transformer.learning_rate_init)
@@ -284,18 +286,9 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, BaseEstimator):
             for number, each in enumerate(self.imputation_model_.refinements, 1)
         ]
 
-    def _transformer(self) -> GradualDAETransformer:
-        """Return the parameters of the networks."""
-        if self.transformer is not None:
-            return self.transformer
-        return GradualDAETransformer(
-            (128, 64),
-            noise="random_masking",
-            noise_rate=0.6,
-            learning_rate_init=2e-3,
-            batch_size=64,
-            max_iter=100,
-        )
+    def _object_for(self, name, value):
+        none = (name, value) == ("transformer", None)
+        return default_transformer("imputer") if none else None
 
     def _filled(self, X: Any, generator: np.random.Generator | None) -> Any:
         """Return the table filled with means, or with draws from a generator."""

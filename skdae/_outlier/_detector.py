@@ -5,7 +5,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skdae._outlier._cross_fit import (
@@ -30,13 +30,12 @@ from skdae._table.encoder import TableEncoder
 from skdae._table.frames import index_of
 from skdae._table.rows import empty_rows, training_rows
 from skdae._table.schema import Schema
+from skdae._transformer._defaults import default_transformer
 from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
+from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._parameters import check_rows
 from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
-from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, PerRowNoise
 
-DEFAULT_STEPS = 4_000  # of training, about, where no transformer is given
-DEFAULT_EPOCHS = (20, 100)
 NEIGHBORS = 2
 ROBUST_NEIGHBORS = 50  # so that outliers that are alike do not mask each other
 ROUNDING = 1e-5  # of a score, between batches
@@ -44,16 +43,7 @@ IN_ORDER = 0.5  # correlation of neighbouring rows, as in records over time
 TRIM = 0.35  # share of the training rows, where some of them are outliers
 
 
-def default_transformer(n_rows: int) -> GradualDAETransformer:
-    """Return the network of a detector that was given none: about `DEFAULT_STEPS`."""
-    steps_per_epoch = n_rows / np.clip(n_rows / 64, 32, 256)
-    epochs = int(np.clip(DEFAULT_STEPS / steps_per_epoch, *DEFAULT_EPOCHS))
-    masking, gaussian = PerRowNoise(MaskingNoise(0.9)), PerRowNoise(GaussianNoise(0.5))
-    noise = ComposedNoise([("masking", masking), ("gaussian", gaussian)])
-    return GradualDAETransformer(noise=noise, max_iter=epochs)
-
-
-class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
+class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersMixin):
     """Outlier detector by denoising autoencoders, with calibrated thresholds.
 
     A fault is often a value that is common in itself and does not go with the others.
@@ -65,12 +55,13 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
     Parameters
     ----------
     transformer : GradualDAETransformer or None, default=None
-        The network to train, cloned for every fold; parameters of one that is given
-        are searched as ``transformer__noise_rate``, and it decides which columns are
-        categorical and whether values may be missing. Its `output` is not used and its
-        `random_state` is replaced. None is one with its defaults but for noise and
-        epochs: missing cells and Gaussian errors, with a rate and a scale of its own
-        for each row, and 20 to 100 epochs, fewer where there are many rows.
+        The network to train, cloned for every fold; its parameters are searched as
+        ``transformer__noise_rate``, and it decides which columns are categorical. Its
+        `output` is not used and its `random_state` is replaced. None is one with its
+        defaults but for noise and epochs: missing cells and Gaussian errors, with a
+        rate and a scale of its own for each row, and 20 to 100 epochs, fewer where
+        there are many rows. Setting a parameter of None makes it the one of 10,000
+        rows, with 62 epochs.
     scores : str or sequence of str, default='auto'
         The anomaly scores. On the residuals of a row: 'squared_error', their mean
         square; 'scaled_error', each over its spread on rows not trained on;
@@ -255,7 +246,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         if is_rate and self.calibration == "random" and groups is None:
             self._warn_of_order(raw[:, ~schema.is_categorical])
             groups = duplicate_groups(raw, self.n_splits)
-        transformer = self.transformer or default_transformer(len(raw))
+        transformer = self.transformer or default_transformer("detector", len(raw))
         rows = training_rows(raw, None)
         check_rows(rows, at_least=2)
         encoder = TableEncoder.fit(schema, raw, rows.index, scaling=transformer.scaling)
@@ -420,6 +411,10 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, BaseEstimator):
         check_is_fitted(self)
         smoothed = smoothing.smooth(self.calibration_scores_, groups=groups)
         return self._threshold(smoothed, smoothed)
+
+    def _object_for(self, name, value):
+        none = (name, value) == ("transformer", None)
+        return default_transformer("detector") if none else None
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "offset_")

@@ -14,6 +14,7 @@ from rich.console import Console
 from skdae._column_types import MAX_CATEGORIES, is_numeric, split_columns
 from skdae._files import TableError, check_target, close_names, listed, read_sheet
 from skdae._transformer._callbacks import observed_by
+from skdae._transformer._defaults import default_transformer
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Column, Model, reasons, save, versions_now
 from skdae.cli._notes import notes, prints_on_stderr
@@ -278,11 +279,9 @@ def make_estimator(
 def _transformer(estimator: Any, kind: str, n_rows: int) -> Any:
     """Return the network that an estimator would take by itself."""
     if kind == "detector":
-        from skdae._outlier._detector import default_transformer
-
-        return default_transformer(n_rows)
+        return default_transformer(kind, n_rows)
     if kind == "imputer":
-        return estimator._transformer()
+        return default_transformer(kind)
     from skdae._supervised._fine_tuning import _default
 
     return _default()

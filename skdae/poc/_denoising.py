@@ -16,13 +16,13 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skdae._imputer import GradualDAEImputer
 from skdae._imputer._gaussian import Gaussian, fit_gaussian
 from skdae._transformer import GradualDAETransformer
+from skdae._transformer._defaults import default_transformer
 from skdae.noise import (
     DropoutNoise,
     GaussianNoise,
     Layout,
     MaskingNoise,
     Noise,
-    PerRowNoise,
     SpikeNoise,
     StuckNoise,
 )
@@ -48,13 +48,6 @@ from skdae.timeseries import (
 IMPUTER = "imputer"
 ERROR = "error"  # mean over columns of the RMSE in standard deviations
 TRACE_ROWS = 60
-#: Noise that networks are trained with where the user names none: wrong cells and
-#: missing cells, to different degrees in different rows. The corruptions below are
-#: others, which neither the networks nor the baselines have seen.
-TRAINING_NOISE: dict[str, Callable[[], Noise]] = {
-    "errors": lambda: PerRowNoise(GaussianNoise(0.75)),
-    "gaps": lambda: PerRowNoise(MaskingNoise(0.5)),
-}
 
 
 # --- corruptions ----------------------------------------------------------------------
@@ -302,8 +295,9 @@ class LinearDenoiser(Regressions):
         n_numeric = len(self.mean)
         numbers = clean[:, :n_numeric]
         layout = Layout.from_data(numbers)
-        wrong, _ = TRAINING_NOISE["errors"]().apply(numbers, draw, layout)
-        _, gaps = TRAINING_NOISE["gaps"]().apply(numbers, draw, layout)
+        noises = dict(default_transformer("proof_of_concept").noise.noises)
+        wrong, _ = noises["errors"].apply(numbers, draw, layout)
+        _, gaps = noises["gaps"].apply(numbers, draw, layout)
         corrupted = clean.copy()
         corrupted[:, :n_numeric] = np.where(gaps, np.nan, wrong)
         inputs = self._inputs(corrupted)

@@ -23,9 +23,10 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
-from skdae._outlier._detector import GradualDAEOutlierDetector, default_transformer
+from skdae._outlier._detector import GradualDAEOutlierDetector
 from skdae._supervised import GradualDAEClassifier, GradualDAERegressor
 from skdae._transformer import GradualDAETransformer
+from skdae._transformer._defaults import default_transformer
 from skdae.poc._data import Data
 from skdae.poc._denoising import (
     NetworkRestorer,
@@ -347,7 +348,7 @@ def picture(setting: Setting, model: Any, test: Data) -> dict[str, list[float]]:
 def detector_epochs(n_rows: int) -> int:
     """Return the epochs over all rows that a detector with its defaults takes."""
     n_folds = GradualDAEOutlierDetector().n_splits
-    return default_transformer(n_rows).max_iter * (n_folds - 1)
+    return default_transformer("detector", n_rows).max_iter * (n_folds - 1)
 
 
 # --- units ----------------------------------------------------------------------------
@@ -444,7 +445,7 @@ def run_our_detector(setting: Setting, unit: Unit) -> dict[str, Any]:
     train, test = setting.rows(unit.split)
     seed = setting.seed_of(unit)
     schedule = setting.schedules[unit.method.removeprefix(OUR_DETECTOR)]
-    epochs = default_transformer(len(train.X)).max_iter
+    epochs = default_transformer("detector", len(train.X)).max_iter
     network = setting.network(schedule, train, seed, epochs)
     # ranks decide and no threshold: a rate that few rows can promise, in any order
     model = GradualDAEOutlierDetector(network, false_alarm_rate=0.5, random_state=seed)

@@ -21,10 +21,10 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from threadpoolctl import threadpool_limits
 
 from skdae._transformer import GradualDAETransformer
+from skdae._transformer._defaults import default_transformer
 from skdae._version import __version__
-from skdae.noise import ComposedNoise
 from skdae.poc._data import TASKS, Data, prepare
-from skdae.poc._denoising import IMPUTER, TRAINING_NOISE, restorers, run_restorer
+from skdae.poc._denoising import IMPUTER, restorers, run_restorer
 from skdae.poc._downstream import (
     DETECTORS,
     OUR_DETECTOR,
@@ -212,7 +212,7 @@ def run(
     started = perf_counter()
     schedules = check_schedules(schedules)
     data = prepare(X, y, task=task, time=time, groups=groups)
-    network = default_network() if transformer is None else transformer
+    network = transformer or default_transformer("proof_of_concept")
     asked = {
         "task": task,
         "schedules": schedules,
@@ -260,12 +260,6 @@ def run(
     seconds = perf_counter() - started + execution.earlier_seconds
     content["made"]["minutes"] = seconds / 60
     return PoCReport(content, cache)
-
-
-def default_network() -> GradualDAETransformer:
-    """Return the network that `transformer=None` stands for."""
-    noise = ComposedNoise([(name, make()) for name, make in TRAINING_NOISE.items()])
-    return GradualDAETransformer(noise=noise)
 
 
 def check_schedules(schedules: Any) -> dict[str, str]:

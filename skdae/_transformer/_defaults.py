@@ -1,0 +1,62 @@
+"""The networks that estimators take where `transformer` is None."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from skdae._transformer._transformer import GradualDAETransformer
+from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, Noise, PerRowNoise
+
+DETECTOR_STEPS = 4_000  # of training, about
+DETECTOR_EPOCHS = (20, 100)
+TYPICAL_ROWS = 10_000  # of a table whose length is not known yet
+
+
+def _for_labels(n_rows: int) -> GradualDAETransformer:
+    # features of swap noise classify better
+    return GradualDAETransformer((256, 128), noise="swap")
+
+
+def _for_anomalies(n_rows: int) -> GradualDAETransformer:
+    steps_per_epoch = n_rows / np.clip(n_rows / 64, 32, 256)
+    epochs = int(np.clip(DETECTOR_STEPS / steps_per_epoch, *DETECTOR_EPOCHS))
+    noise = _by_row(masking=MaskingNoise(0.9), gaussian=GaussianNoise(0.5))
+    return GradualDAETransformer(noise=noise, max_iter=epochs)
+
+
+def _for_missing_cells(n_rows: int) -> GradualDAETransformer:
+    return GradualDAETransformer(
+        noise="random_masking",
+        noise_rate=0.6,
+        learning_rate_init=2e-3,
+        batch_size=64,
+        max_iter=100,
+    )
+
+
+def _for_denoising(n_rows: int) -> GradualDAETransformer:
+    noise = _by_row(errors=GaussianNoise(0.75), gaps=MaskingNoise(0.5))
+    return GradualDAETransformer(noise=noise)
+
+
+def _by_row(**noises: Noise) -> ComposedNoise:
+    """Return noises in sequence, each of which corrupts some rows more than others."""
+    return ComposedNoise([(name, PerRowNoise(each)) for name, each in noises.items()])
+
+
+DEFAULTS: dict[str, Callable[[int], GradualDAETransformer]] = {
+    "classifier": _for_labels,
+    "regressor": _for_labels,
+    "detector": _for_anomalies,
+    "imputer": _for_missing_cells,
+    "proof_of_concept": _for_denoising,
+}
+
+
+def default_transformer(user: str, n_rows: int = TYPICAL_ROWS) -> GradualDAETransformer:
+    """Return a new, unfitted network for a user of `DEFAULTS` and a number of rows.
+
+    Only the detector's depends on the rows: its epochs are those of about
+    `DETECTOR_STEPS` steps.
+    """
+    return DEFAULTS[user](n_rows)
