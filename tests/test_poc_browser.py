@@ -26,7 +26,7 @@ SCHEMES = {"dark": 0, "light": 1}  # as Chromium numbers them
 NAMES = ("findings", "anomaly")  # between them all parts of the page
 PAGE = "http://report.test/"
 # what Chromium asks for by itself
-OWN = r"//report\.test/favicon\.ico$|^(https?://)?[^/]*\.(google|gvt1)\.com[:/]"
+OWN = r"//report\.test/favicon\.ico$|^(https?://)?[^/]*\.(google|googleapis|gvt1)\.com[:/]"
 REPORT = """
 const report = (found) => {
   document.body.innerHTML = "<pre id='reported'></pre>";

@@ -336,13 +336,12 @@ def on_codes(setting: Setting, dae: GradualDAETransformer, known: Data) -> Any:
     return model.fit(known.X, known.y)
 
 
-def picture(setting: Setting, model: Any, test: Data) -> dict[str, list[float]]:
+def picture(method: str, model: Any, test: Data) -> dict[str, Any]:
     """Return predictions beside the truth, for a plot."""
-    if setting.data.task != "regression":
-        return {}
     rows = test.take(np.arange(len(test.X))[:: -(-len(test.X) // PICTURED)])
-    pairs = {"actual": rows.y, "predicted": model.predict(rows.X)}
-    return {name: [float(f"{v:.5g}") for v in values] for name, values in pairs.items()}
+    pairs = {"actual": np.asarray(rows.y), "predicted": model.predict(rows.X)}
+    rounded = {n: [float(f"{v:.5g}") for v in values] for n, values in pairs.items()}
+    return {"method": method} | rounded
 
 
 def detector_epochs(n_rows: int) -> int:
@@ -361,20 +360,20 @@ def _predicted(
 ) -> dict[str, Any]:
     """Return errors and costs of fits for each number of labels."""
     records: list[Record] = []
-    pictures: dict[str, Any] = {}
     costs: dict[str, float] = {}
+    models: dict[str, Any] = {}
     for labels, known in labelled_rows(setting, unit.split, train):
         for method, fit in methods.items():
-            model, seconds = timed(partial(fit, known))
-            records += prediction_records(
-                setting.data, method, labels, unit.split, model, test
-            )
+            models[method], seconds = timed(partial(fit, known))
+            where = (method, labels, unit.split, models[method])
+            records += prediction_records(setting.data, *where, test)
             if method == unit.method:
                 costs = seconds
-                last = model
-    if unit.split == 0:
-        pictures = picture(setting, last, test)
-    costs["rows_per_second"] = rows_per_second(lambda rows: last.predict(rows.X), test)
+    pictures = []
+    if unit.split == 0 and setting.data.task == "regression":
+        pictures = [picture(*item, test) for item in models.items()]
+    predict = models[unit.method].predict
+    costs["rows_per_second"] = rows_per_second(lambda rows: predict(rows.X), test)
     return {"records": records, "costs": costs, "predictions": pictures}
 
 

@@ -316,8 +316,7 @@ def pictures(found: Mapping[Unit, dict[str, Any]]) -> dict[str, Any]:
             entry = traces.setdefault(name, shared | {"restored": []})
             one = {"method": unit.method, "values": trace["restored"]}
             entry["restored"].append(one)
-        if result.get("predictions"):
-            predictions.append({"method": unit.method} | result["predictions"])
+        predictions += result.get("predictions", [])
     return {"traces": traces, "predictions": predictions}
 
 
