@@ -49,7 +49,9 @@ def test_scikit_learn_checks(estimator, check):
     [
         GradualDAEOutlierDetector(),
         GradualDAEOutlierDetector(SMALL, scores="whitened_error", n_estimators=2),
-        GradualDAEOutlierDetector(SMALL, contamination=0.2, calibration="blocked"),
+        GradualDAEOutlierDetector(
+            SMALL, contamination=0.2, calibration="blocked", lags=0
+        ),
     ]
 )
 def test_scikit_learn_checks_of_the_detector(estimator, check):

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import lfilter
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import (
@@ -21,6 +22,7 @@ from skdae import GradualDAEOutlierDetector, GradualDAETransformer
 from skdae._outlier import _models
 from skdae._outlier._covariance import shrunk_covariance
 from skdae._outlier._cross_fit import fingerprints, member_weights
+from skdae._outlier._folds import Batch, make_folds
 from skdae._outlier._models import MIN_SPREAD
 from skdae._outlier._scores import (
     COMBINATION,
@@ -28,7 +30,15 @@ from skdae._outlier._scores import (
     Combination,
     column_contributions,
 )
-from skdae._outlier._thresholds import conformal_threshold, make_folds, rows_needed
+from skdae._outlier._thresholds import (
+    ConformalQuantile,
+    PredictionLimit,
+    conformal_threshold,
+    promised_rate,
+    rows_needed,
+    share_threshold,
+    warn_of_few_rows,
+)
 from skdae._outlier._views import Views
 from skdae._random import spawn_streams
 from skdae._table.encoder import TableEncoder
@@ -67,7 +77,8 @@ def broken(rows, column):
 
 def squared_errors(member, rows):
     """Mean squared residual of each row by a network."""
-    return (Views(member.encoder, member.network, rows).residuals ** 2).mean(axis=1)
+    views = Views(member.encoder, member.network, Batch.of(rows, 0))
+    return (views.residuals**2).mean(axis=1)
 
 
 FITTED = small().fit(X)
@@ -94,9 +105,13 @@ def test_too_few_rows_for_a_rate_are_counted(rate, needed):
     assert rows_needed(rate) == needed
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        conformal_threshold(np.arange(needed), rate)
+        warn_of_few_rows(rate, ConformalQuantile.learn(np.arange(needed)))
+    too_few = ConformalQuantile.learn(np.arange(needed - 1.0))
     with pytest.warns(UserWarning, match=f"at least {needed} rows .* there are"):
-        assert conformal_threshold(np.arange(needed - 1.0), rate) == needed - 2
+        warn_of_few_rows(rate, too_few)
+    assert too_few.threshold(rate) == needed - 2
+    assert promised_rate(rate, too_few) > rate
+    assert promised_rate(rate, ConformalQuantile.learn(np.arange(needed))) == rate
     with pytest.warns(UserWarning, match="raise false_alarm_rate to 0.0476"):
         small(false_alarm_rate=0.01).fit(X[:20])
 
@@ -146,10 +161,11 @@ def test_training_rows_are_scored_by_networks_not_trained_on_them():
 
 
 def test_fingerprints_distinguish_rows():
-    table = np.array([[0.0, 1.0], [-0.0, 1.0], [1.0, 0.0], [np.nan, 1], [0, 1 + 1e-15]])
+    table = np.array([[0.0, 1.0], [-0.0, 1.0], [1.0, 0.0], [np.nan, 1], [0, 1 + 1e-6]])
     prints = fingerprints(table)
     assert prints[0] == prints[1]
     assert len(set(prints.tolist())) == 4
+    np.testing.assert_array_equal(fingerprints(table.astype(np.float32)), prints)
     big = np.random.default_rng(0).integers(0, 3, (5000, 12)).astype(float)
     assert len(np.unique(fingerprints(big))) == len(np.unique(big, axis=0))
     np.testing.assert_array_equal(
@@ -166,17 +182,33 @@ def test_groups_are_held_out_as_a_whole():
         assert (trained.all(axis=1) | ~trained.any(axis=1)).all()
     with pytest.raises(ValueError, match="groups has the shape"):
         small().fit(X, groups=groups[:-1])
-    with pytest.raises(ValueError, match="takes no groups; set calibration='random'"):
+    with pytest.raises(ValueError, match="takes no groups; set calibration='auto'"):
         small(calibration="blocked").fit(X, groups=groups)
     with pytest.raises(ValueError, match="number of groups, and n_samples leaves 2"):
         small().fit(X, groups=np.repeat([0, 1], 100))
 
 
-def test_blocks_are_consecutive_rows():
-    folds = make_folds("blocked", 10, 3, None, 0)
-    for _, held_out in folds:
+@pytest.mark.parametrize("lags", [0, 7])
+def test_blocks_are_consecutive_rows_with_a_gap_around(lags):
+    folds = make_folds("blocked", 200, 5, None, 0, lags)
+    for train, held_out in folds:
         assert (np.diff(held_out) == 1).all()
-    assert sorted(np.concatenate([held for _, held in folds])) == list(range(10))
+        distance = np.abs(train[:, None] - held_out).min()
+        assert distance > max(lags, 200 // 5 // 5 - 1)
+    assert sorted(np.concatenate([held for _, held in folds])) == list(range(200))
+
+
+def test_windows_hold_the_rows_before_of_the_same_group():
+    raw = np.arange(6.0)[:, None]
+    groups = [0, 1, 0, 1, 0, 0]
+    batch = Batch.of(raw, 2, groups)
+    expected = [[0, 0, 0], [1, 1, 1], [2, 0, 0], [3, 1, 1], [4, 2, 0], [5, 4, 2]]
+    np.testing.assert_array_equal(batch.raw[batch.window][:, :, 0], expected)
+    taken = batch.take(np.array([4, 1]))
+    np.testing.assert_array_equal(
+        taken.raw[taken.window][:, :, 0], [expected[4], expected[1]]
+    )
+    np.testing.assert_array_equal(taken.rows, [[4], [1]])
 
 
 @pytest.mark.parametrize("smoothing", [EWMA(0.3), KOfN(2, n=3)])
@@ -204,12 +236,14 @@ def test_smoothed_threshold_without_the_rows_that_are_never_held_out():
     fold = np.repeat([0, -1, 1], [70, 60, 70])
     detector = small(calibration=PredefinedSplit(fold), false_alarm_rate=0.05).fit(X)
     held_out = np.delete(EWMA().smooth(detector.calibration_scores_), slice(70, 130))
+    assert not detector.is_ordered_
     expected = -conformal_threshold(-held_out, 0.05)
     assert detector.smoothed_offset(EWMA()) == pytest.approx(expected, rel=1e-4)
 
 
 def test_windows_and_smoothing_in_a_pipeline():
-    pipeline = make_pipeline(SlidingWindow(3), small(calibration="blocked")).fit(X)
+    detector = small(calibration="blocked", false_alarm_rate=0.1)
+    pipeline = make_pipeline(SlidingWindow(3), detector).fit(X)
     scores = EWMA().smooth(pipeline.score_samples(broken(FRESH, 2)))
     assert (scores < pipeline[-1].smoothed_offset(EWMA()))[5:].all()
 
@@ -222,12 +256,181 @@ def test_a_splitter_may_leave_rows_in_training():
     assert np.isfinite(detector.score_samples(X)).all()
     with pytest.raises(ValueError, match="must do so once; use a splitter such as"):
         small(calibration=ShuffleSplit(5, random_state=0)).fit(X)
-    with pytest.raises(ValueError, match="calibration=.x. must be one of"):
+    with pytest.raises(ValueError, match="calibration=.x. must be .auto., one of"):
         small(calibration="x").fit(X)
-    same = small(calibration=KFold(3)).fit(X).score_samples(FRESH)
-    np.testing.assert_array_equal(
-        same, small(calibration="blocked").fit(X).score_samples(FRESH)
+    same = KFold(3, shuffle=True, random_state=2)
+    detector = small(calibration=same).fit(X)
+    for member, (train, _) in zip(detector.members_, same.split(X), strict=True):
+        assert set(member.trained_on) == set(fingerprints(X[train]))
+
+
+def ordered(n_rows, phi, seed):
+    """Noisy sensors that see four hidden AR(1) processes."""
+    rng = np.random.default_rng(seed)
+    steps = rng.normal(size=(n_rows + 300, 4)) * np.sqrt(1 - phi**2)
+    hidden = lfilter([1], [1, -phi], steps, axis=0)[300:]
+    loadings = np.random.default_rng(98).normal(size=(4, 12))
+    return np.tanh(hidden @ loadings) + 0.1 * rng.normal(size=(n_rows, 12))
+
+
+@pytest.mark.parametrize("smoothing", [None, EWMA(0.2)])
+@pytest.mark.parametrize("phi", [0.5, 0.9])
+def test_false_alarms_of_rows_in_time_order_are_those_asked_for(phi, smoothing):
+    """By default, with few rows; random folds raise 20 % and more."""
+    detector = GradualDAEOutlierDetector(
+        NETWORK, smoothing=smoothing, false_alarm_rate=0.05, random_state=0
     )
+    rates = []
+    for seed in range(3):
+        detector.fit(ordered(800, phi, seed))
+        assert detector.is_ordered_
+        alarms = detector.predict(ordered(4000, phi, 100 + seed)) == -1
+        rates.append(alarms.mean())
+    assert 0.01 < np.mean(rates) < 0.08
+
+
+def test_smoothed_scores_are_what_alarms_are_raised_on():
+    train, fresh = ordered(400, 0.5, 0), ordered(300, 0.5, 1)
+    plain = small(false_alarm_rate=0.1).fit(train)
+    smoothing = EWMA(0.3)
+    smooth = small(false_alarm_rate=0.1, smoothing=smoothing).fit(train)
+    np.testing.assert_array_equal(
+        smooth.score_samples(fresh), plain.score_samples(fresh)
+    )
+    np.testing.assert_allclose(
+        smooth.decision_function(fresh),
+        smoothing.smooth(plain.score_samples(fresh)) - smooth.offset_,
+    )
+    assert smooth.offset_ > plain.offset_  # smoothing narrows the spread
+    assert (
+        smooth.calibration_report_.n_effective < plain.calibration_report_.n_effective
+    )
+
+
+def test_a_row_alone_is_its_own_past():
+    """A score with lags takes the row itself where none is before it."""
+    detector = small(scores="distance", lags=2, false_alarm_rate=0.1).fit(X)
+    repeated = np.repeat(FRESH[:1], 3, axis=0)
+    np.testing.assert_allclose(
+        detector.score_samples(FRESH[:1])[0], detector.score_samples(repeated)[2]
+    )
+    np.testing.assert_allclose(
+        detector.score_samples(FRESH[:9])[2:], detector.score_samples(FRESH[:10])[2:9]
+    )
+
+
+def test_a_prediction_limit_of_many_rows_is_their_quantile():
+    scores = np.random.default_rng(0).normal(size=50_000)
+    limit = PredictionLimit.learn(scores, 0.01)
+    assert limit.n_effective > 40_000
+    assert limit.threshold(0.01) == pytest.approx(np.quantile(scores, 0.99), rel=0.01)
+
+
+@pytest.mark.parametrize("n_rows", [10, 30, 100, 1000])
+@pytest.mark.parametrize("learn", [ConformalQuantile.learn, PredictionLimit.learn])
+def test_p_values_are_the_rates_of_thresholds(learn, n_rows):
+    """A row is above the threshold of a rate where its p-value is not above it."""
+    scores = np.random.default_rng(1).normal(size=n_rows)
+    limit = learn(scores) if learn == ConformalQuantile.learn else learn(scores, 0.05)
+    new = np.linspace(-3, 6, 200)
+    p = limit.p_values(new)
+    assert (np.diff(p) <= 0).all()
+    assert ((p > 0) & (p <= 1)).all()
+    if n_rows >= rows_needed(0.05):
+        np.testing.assert_array_equal(p <= 0.05, new > limit.threshold(0.05))
+
+
+def test_p_values_of_new_rows_go_with_predictions():
+    detector = small(false_alarm_rate=0.05).fit(X)
+    p = detector.p_values(FRESH)
+    np.testing.assert_array_equal(p <= 0.05, detector.predict(FRESH) == -1)
+    assert 0.4 < p.mean() < 0.6
+
+
+def test_the_report_says_what_the_threshold_rests_on():
+    report = small(false_alarm_rate=0.05).fit(X).calibration_report_
+    assert report.rule == "conformal quantile"
+    assert report.n_effective == report.n_rows == len(X)
+    low, high = report.interval
+    assert low < report.promised_rate == report.rate == 0.05 < high
+    walk = np.cumsum(X, axis=0)
+    with pytest.warns(UserWarning, match="independent rows"):
+        slow = small(false_alarm_rate=0.05).fit(walk).calibration_report_
+    assert slow.rule == "prediction limit"
+    assert slow.n_effective < 19
+    assert slow.promised_rate == pytest.approx(1 / (slow.n_effective + 1))
+
+
+def test_tied_scores_come_nearest_to_the_share():
+    scores = np.repeat([-9.0, -1.0, 0.0], [10, 80, 110])
+    with pytest.warns(UserWarning, match="contamination=0.02 cannot be met"):
+        threshold = share_threshold(scores, 0.02)
+    assert (scores < threshold).sum() == 10
+    with pytest.warns(UserWarning, match="cannot be met"):
+        assert (scores < share_threshold(scores, 0.4)).sum() == 90
+    assert (scores < share_threshold(scores, 0.05)).sum() == 10
+
+
+def test_a_failed_refit_leaves_the_detector_as_it_was():
+    detector = small(clone(NETWORK)).fit(X)
+    before = detector.predict(FRESH)
+    detector.set_params(transformer__solver="sgd", transformer__learning_rate_init=1e6)
+    with pytest.raises(ValueError, match="loss|weights"):
+        detector.fit(X[:, :5] * 100)
+    np.testing.assert_array_equal(detector.predict(FRESH), before)
+    assert not hasattr(small(n_splits=150).set_params(scores="x"), "n_features_in_")
+
+
+# --- missing cells --------------------------------------------------------------------
+
+
+def hidden(rows, rate, seed):
+    """Rows that miss a share of their cells, but not all."""
+    missing = np.random.default_rng(seed).random(rows.shape) < rate
+    missing[missing.all(axis=1), 0] = False
+    return np.where(missing, np.nan, rows)
+
+
+@pytest.mark.parametrize("contamination", ["auto", 0.05])
+@pytest.mark.parametrize("scores", [*SCORES, "auto"])
+def test_the_false_alarm_rate_holds_with_missing_cells(scores, contamination):
+    """Whatever the score: trained on complete rows."""
+    train, fresh = factors(400, 0), factors(1000, 1)
+    detector = small(
+        scores=scores, contamination=contamination, false_alarm_rate=0.05
+    ).fit(train)
+    for rate in (0.03, 0.3):
+        alarms = detector.predict(hidden(fresh, rate, 0)) == -1
+        assert 0.01 < alarms.mean() < 0.12
+
+
+def test_broken_rows_with_missing_cells_are_found():
+    detector = small(false_alarm_rate=0.05).fit(X)
+    rows = hidden(broken(FRESH, 3), 0.2, 0)
+    seen = ~np.isnan(rows[:, 3])
+    assert (detector.predict(rows[seen]) == -1).mean() > 0.8
+
+
+@pytest.mark.parametrize("scores", [*SCORES, "auto", ("distance", "neighbors")])
+def test_nothing_is_due_to_a_missing_cell(scores):
+    detector = small(scores=scores, false_alarm_rate=0.05).fit(X)
+    rows = hidden(FRESH[:50], 0.3, 0)
+    contributions = detector.contributions(rows)
+    assert (contributions[np.isnan(rows)] == 0).all()
+    np.testing.assert_allclose(
+        contributions.sum(axis=1), -detector.score_samples(rows), rtol=1e-6
+    )
+
+
+def test_a_row_without_a_value_is_a_typical_one():
+    """Also where a column had none in training."""
+    table = np.column_stack([X, np.full(len(X), np.nan)])
+    with pytest.warns(UserWarning, match="hold no value"):
+        detector = small(false_alarm_rate=0.05).fit(table)
+    with pytest.warns(UserWarning, match="no value at all"):
+        score = detector.score_samples(np.full((1, 9), np.nan))[0]
+    low, high = np.quantile(detector.calibration_scores_, [0.2, 0.8])
+    assert low < score < high
 
 
 # --- scores ---------------------------------------------------------------------------
@@ -281,12 +484,15 @@ def test_distances_are_those_of_mahalanobis(view):
     member = detector.members_[0]
     trained = X[np.isin(fingerprints(X), member.trained_on)]
     training, new = (
-        Views(member.encoder, member.network, rows)[view] for rows in (trained, FRESH)
+        Views(member.encoder, member.network, Batch.of(rows, 0))[view]
+        for rows in (trained, FRESH)
     )
     axes = shrunk_covariance(training, MIN_SPREAD**2)
     gaps = new - axes.center
     expected = np.einsum("ij,jk,ik->i", gaps, axes.precision, gaps) / gaps.shape[1]
-    np.testing.assert_allclose(member.score((name,), FRESH)[:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        member.score((name,), Batch.of(FRESH, 0))[:, 0], expected, rtol=1e-6
+    )
 
 
 def test_a_row_is_no_neighbour_of_itself():
@@ -334,7 +540,7 @@ def test_a_row_is_compared_with_at_most_so_many(monkeypatch):
 def test_a_combination_is_the_mean_excess_over_normal_scores():
     """No lower where one of its scores is higher; low ones count as normal."""
     rng = np.random.default_rng(0)
-    combination = Combination.learn(np.exp(rng.normal(size=(500, 3))))
+    combination = Combination.learn(np.exp(rng.normal(size=(500, 3))), False)
     normal = np.exp(rng.normal(size=(50, 3)))
     higher = normal * [1, 5, 1]
     assert (combination.combine(higher) > combination.combine(normal)).all()
@@ -355,7 +561,7 @@ def test_hidden_cells_are_rebuilt_without_themselves():
     shift = moved[:, 2] - FRESH[:, 2]
 
     def rebuilt(rows):
-        errors = Views(member.encoder, member.network, rows).hidden[:, 2]
+        errors = Views(member.encoder, member.network, Batch.of(rows, 0)).hidden[:, 2]
         return member.encoder.metric.forward(rows)[:, 2] - errors
 
     np.testing.assert_allclose(rebuilt(moved), rebuilt(FRESH), atol=1e-5)
@@ -433,12 +639,33 @@ def test_a_category_that_some_folds_lack(scores):
     np.testing.assert_allclose(detector.contributions(table).sum(axis=1), -scored)
 
 
-def test_random_folds_of_rows_in_time_order_give_a_warning():
+def test_rows_in_time_order_are_held_out_in_blocks():
     walk = np.cumsum(factors(200, 0), axis=0)
-    with pytest.warns(UserWarning, match="Neighbouring rows .* calibration='blocked'"):
-        small(false_alarm_rate=0.05).fit(walk)
-    small(false_alarm_rate=0.05, calibration="blocked").fit(walk)
-    small(contamination=0.1).fit(walk)
+    with pytest.warns(UserWarning, match="independent rows"):
+        detector = small(false_alarm_rate=0.05).fit(walk)
+    assert detector.is_ordered_
+    assert detector.lags_ > 0
+    detector = small(false_alarm_rate=0.1, calibration="random")
+    with pytest.warns(UserWarning, match="in time order: with calibration='random'"):
+        detector.fit(walk)
+    small(contamination=0.1, calibration="random").fit(walk)
+    shuffled = np.random.default_rng(0).permutation(walk)
+    assert not small(false_alarm_rate=0.05).fit(shuffled).is_ordered_
+
+
+@pytest.mark.parametrize("kind", ["slow", "constant", "missing"])
+def test_time_order_is_noticed_by_column(kind):
+    """Whatever the other columns are."""
+    rng = np.random.default_rng(0)
+    table = np.column_stack(
+        [np.cumsum(rng.normal(size=(400, 3)), axis=0), rng.normal(size=(400, 7))]
+    )
+    if kind == "constant":
+        table[:, 3:] = 1.0
+    if kind == "missing":
+        table[rng.random(table.shape) < 0.45] = np.nan
+    detector = small(false_alarm_rate=0.05, contamination=0.1).fit(table)
+    assert detector.is_ordered_
 
 
 def test_copies_are_held_out_together():

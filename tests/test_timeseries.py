@@ -460,6 +460,31 @@ def test_a_stream_goes_on_from_its_state():
     np.testing.assert_array_equal([second.push(row) for row in X[4:]], expected[4:])
 
 
+@pytest.mark.parametrize("kind", ["array", "frame"])
+def test_a_stream_keeps_copies_of_its_rows(kind):
+    """A buffer that is filled again does not change the past."""
+    rows = np.random.default_rng(0).normal(size=(9, 2))
+    buffer = np.empty((1, 2))
+    window = SlidingWindow(3).fit(rows)
+    stream = StreamScorer(lambda t: window.transform(np.asarray(t)).sum(axis=1), 3)
+    scores = []
+    for row in rows:
+        buffer[0] = row
+        table = {
+            "array": lambda: buffer,
+            "frame": lambda: pd.DataFrame(buffer, columns=["a", "b"], copy=False),
+        }[kind]()
+        scores.append(stream.push(table))
+    np.testing.assert_allclose(scores, window.transform(rows).sum(axis=1))
+
+
+def test_an_average_outlives_an_infinite_score():
+    stream = StreamScorer(lambda t: np.asarray(t)[:, 0], smoothing=EWMA(0.5))
+    scores = [stream.push([x]) for x in (1.0, -np.inf, 3.0)]
+    assert scores[1] == -np.inf
+    np.testing.assert_allclose([scores[0], scores[2]], EWMA(0.5).smooth([1.0, 3.0]))
+
+
 def test_a_failed_score_leaves_the_stream_as_it_was():
     """A row that the model refuses can be pushed again, corrected."""
     window = SlidingWindow(2).fit([[0.0], [0.0]])

@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from skdae._core.monitor import PhaseRecord
 from skdae._core.network import Network
+from skdae._outlier._folds import Batch, Folds
 from skdae._outlier._models import Model
 from skdae._outlier._scores import (
     SCORES,
@@ -18,7 +19,6 @@ from skdae._outlier._scores import (
     column_contributions,
     views_of,
 )
-from skdae._outlier._thresholds import Folds
 from skdae._outlier._views import IS_RESIDUAL, Views
 from skdae._table.encoder import TableEncoder
 from skdae._transformer import GradualDAETransformer
@@ -32,10 +32,16 @@ TRIM_ROUNDS = 3  # times that the centre is found anew without the most anomalou
 
 
 def fingerprints(raw: np.ndarray) -> np.ndarray:
-    """Return a number per row that equal rows share and others do not, (n_rows,)."""
+    """Return a number per row that equal rows share and others do not, (n_rows,).
+
+    Rows are equal when they are in float32, so that copies in it are recognised.
+    """
     generator = np.random.default_rng(FINGERPRINT_SEED)
     odd = generator.integers(2**63, size=raw.shape[1], dtype=np.uint64) * 2 + 1
-    words = (raw.astype(np.float64) + 0.0).view(np.uint64)  # + 0.0: no negative zeros
+    with np.errstate(over="ignore"):  # beyond float32 all are equal
+        single = raw.astype(np.float32) + np.float32(0)  # no negative zeros
+    single[np.isnan(single)] = np.nan  # of one kind
+    words = single.astype(np.float64).view(np.uint64)
     words ^= words >> 29
     return ((words * odd) ^ (words >> 32)).sum(axis=1, dtype=np.uint64)
 
@@ -103,9 +109,9 @@ class Member:
     trained_on: np.ndarray
     reference: np.ndarray
 
-    def score(self, names: Sequence[str], raw: np.ndarray) -> np.ndarray:
+    def score(self, names: Sequence[str], batch: Batch) -> np.ndarray:
         """Return the anomaly scores of rows, (n, n_scores)."""
-        views = Views(self.encoder, self.network, raw)
+        views = Views(self.encoder, self.network, batch)
         return np.column_stack(
             [
                 model.score(views[SCORES[name].view])
@@ -113,9 +119,9 @@ class Member:
             ]
         )
 
-    def contributions(self, names: Sequence[str], raw: np.ndarray) -> np.ndarray:
+    def contributions(self, names: Sequence[str], batch: Batch) -> np.ndarray:
         """Return what each column adds to each score, (n_scores, n, n_columns)."""
-        views = Views(self.encoder, self.network, raw)
+        views = Views(self.encoder, self.network, batch)
         return np.stack(
             [
                 self._column_contributions(SCORES[name].view, model, views)
@@ -230,31 +236,32 @@ def cross_fit(
     transformer: GradualDAETransformer,
     encoder: TableEncoder,
     names: Sequence[str],
-    raw: np.ndarray,
+    batch: Batch,
     inliers: np.ndarray,
     folds: Folds,
     seeds: np.ndarray,
 ) -> CrossFit:
-    """Train a network per fold on the inliers outside of it."""
+    """Train a network per fold on the inliers of a whole table outside of it."""
     views = views_of(names)
     own = {name for name in views if not IS_RESIDUAL[name]}
     own |= {"inputs"} if "code" in views else set()
+    raw = batch.raw
     fits, fold_of = [], np.full(len(raw), -1)
     for number, ((train, held_out), seed) in enumerate(zip(folds, seeds, strict=True)):
-        rows = raw[train[inliers[train]]]
+        rows = train[inliers[train]]
         fitted = clone(transformer).set_params(random_state=int(seed))
-        fit_matrix(fitted, owner, encoder, rows)
+        fit_matrix(fitted, owner, encoder, raw[rows])
         fold_of[held_out] = number
         of_training, of_held_out = (
-            Views(fitted.table_encoder_, fitted.network_, values)
-            for values in (rows, raw[fold_of == number])
+            Views(fitted.table_encoder_, fitted.network_, batch.take(places))
+            for places in (rows, np.flatnonzero(fold_of == number))
         )
         fits.append(
             FoldFit(
                 fitted,
                 {name: of_training[name] for name in own},
                 {name: of_held_out[name] for name in views},
-                fingerprints(rows),
+                fingerprints(raw[rows]),
             )
         )
     return CrossFit(fits, fold_of)

@@ -1,6 +1,8 @@
 """The outlier detector: anomaly scores, and thresholds from held-out rows."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,11 +15,32 @@ from skdae._outlier._cross_fit import (
     cross_fit,
     duplicate_groups,
     find_inliers,
-    member_weights,
 )
-from skdae._outlier._ranks import neighbour_correlation
-from skdae._outlier._scores import SCORES, Combination, check_scores
-from skdae._outlier._thresholds import CALIBRATIONS, conformal_threshold, make_folds
+from skdae._outlier._ensemble import Ensemble
+from skdae._outlier._folds import (
+    CALIBRATIONS,
+    Batch,
+    make_folds,
+    number_of_folds,
+)
+from skdae._outlier._missing_cells import MissingCellCorrection
+from skdae._outlier._scores import (
+    SCORES,
+    Combination,
+    check_scores,
+    from_mean_scale,
+    to_mean_scale,
+)
+from skdae._outlier._thresholds import (
+    CalibrationReport,
+    ConformalQuantile,
+    Limit,
+    PredictionLimit,
+    promised_rate,
+    rate_interval,
+    share_threshold,
+    warn_of_few_rows,
+)
 from skdae._random import spawn_streams
 from skdae._sklearn_compat import (
     HasMethods,
@@ -35,12 +58,25 @@ from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._parameters import check_rows
 from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
+from skdae.timeseries import Smoothing, time_order
 
 NEIGHBORS = 2
 ROBUST_NEIGHBORS = 50  # so that outliers that are alike do not mask each other
 ROUNDING = 1e-5  # of a score, between batches
-IN_ORDER = 0.5  # correlation of neighbouring rows, as in records over time
+LAGS_IN_ORDER = 2  # rows before; more detect no more on Tennessee Eastman
 TRIM = 0.35  # share of the training rows, where some of them are outliers
+
+
+@contextmanager
+def unchanged_on_failure(estimator: Any) -> Iterator[None]:
+    """Leave an estimator as it was where a fit fails or is interrupted."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersMixin):
@@ -71,9 +107,10 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         'hidden_error' and 'whitened_hidden_error'. On codes: 'code_distance'
         (Mahalanobis) and 'code_neighbors'. On the table itself: 'distance',
         'neighbors' and 'rank_neighbors', the latter among normal scores of the ranks.
-        Several names are combined: the mean excess over the median of the normal rows,
-        on a logarithmic scale. 'auto' is ('whitened_error', 'error_neighbors',
-        'neighbors', 'rank_neighbors').
+        Several names are combined: their mean on a logarithmic scale, above the median
+        of the normal rows where these are in no order. 'auto' is ('whitened_error',
+        'error_neighbors', 'neighbors', 'rank_neighbors'), and for rows in time order
+        ('distance', 'whitened_error').
     contamination : 'auto' or float in (0, 0.5], default='auto'
         'auto': the training rows count as normal, and the threshold meets
         `false_alarm_rate`. A number: the share of outliers among the training rows;
@@ -82,16 +119,29 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
     false_alarm_rate : float in (0, 1), default=0.01
         Share of new normal rows that may be called outliers, with
         ``contamination='auto'``. The threshold is a conformal quantile of the held-out
-        rows: n of them promise a rate of ``1 / (n + 1)`` at best.
+        rows: n of them promise a rate of ``1 / (n + 1)`` at best. Of rows in time order
+        it is a prediction limit for the number of independent rows they are worth. What
+        can be promised stands in `calibration_report_`.
     n_estimators : int, default=1
         How often the folds are drawn and networks trained; their scores are averaged.
-    calibration : {'random', 'blocked'} or splitter, default='random'
+    calibration : {'auto', 'random', 'blocked'} or splitter, default='auto'
         Which rows are held out together. 'random': any, or whole groups when `fit` is
-        given `groups`. 'blocked': consecutive rows, for rows in the order of time,
-        whose neighbours are nearly copies. A splitter of scikit-learn must hold each
-        row out at most once.
-    n_splits : int, default=5
-        Number of parts, each left out by one network. Not used with a splitter.
+        given `groups`. 'blocked': consecutive rows, with a gap to the rows that are
+        trained on, for rows in time order. 'auto': 'blocked' where rows are in time
+        order (:func:`~skdae.timeseries.time_order`) and no groups are given, else
+        'random'. A splitter of scikit-learn must hold each row out at most once.
+    n_splits : int or 'auto', default='auto'
+        Number of parts, each left out by one network. 'auto' is 5, or 10 for blocks of
+        fewer than 3,000 rows. Not used with a splitter.
+    lags : int or 'auto', default='auto'
+        Rows before a row that 'distance' measures together with it. 'auto' is 2 where
+        rows are in time order, else 0. Where there is no row before, the first one is
+        repeated.
+    smoothing : Smoothing or None, default=None
+        Smoothing of the scores of rows in time order, :class:`~skdae.timeseries.EWMA`
+        for instance: `decision_function` and `predict` smooth the scores of the rows
+        they are given, in their order, and the threshold comes from held-out scores
+        smoothed block by block. Call them once for each unit or run.
     n_neighbors : int or 'auto', default='auto'
         Rows that the scores of neighbours look at. 'auto' is 2 where the training rows
         count as normal and otherwise 50, or an eighth of the rows.
@@ -111,9 +161,16 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
     score_names_ : tuple of str
         Names of the scores that are used.
     offset_ : float
-        The threshold: rows whose `score_samples` are below it are outliers.
+        The threshold: rows whose (smoothed) `score_samples` are below it are outliers.
+    calibration_report_ : CalibrationReport
+        What the threshold rests on: the rate asked for, the rate that can be promised
+        and its interval, held-out rows and the independent rows they are worth.
+    is_ordered_ : bool
+        Whether rows are taken to be in time order.
+    lags_ : int
+        Rows before a row that are scored with it.
     calibration_scores_ : ndarray of shape (n_samples,)
-        Score of each training row by the networks that have not seen it; NaN for rows
+        Score of each training row by the networks not trained on it; NaN for rows
         that a splitter never holds out.
     n_features_in_ : int
         Columns seen in `fit`.
@@ -127,16 +184,24 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
 
     Notes
     -----
-    A row without a single value counts as normal, with a warning. New rows are scored
-    by all networks, held-out rows by the one that left them out; an average is a little
-    less extreme, so that the rate of false alarms is met from below. For a linear
-    network without noise, 'code_distance' and 'squared_error' are the two statistics of
-    a PCA monitor, Hotelling's T² and the squared prediction error.
+    Missing cells are filled with what the network rebuilds, and scores are corrected
+    for which cells are missing: how that shifts and spreads them is learned from
+    held-out rows with cells hidden. So the false alarm rate holds for incomplete rows,
+    and a row without a single value counts as normal, with a warning.
+
+    New rows are scored by all networks, held-out rows by the one that left them out; an
+    average is a little less extreme, so that the rate of false alarms is met from
+    below. Training rows are recognised by their values in float32 and scored as
+    held-out ones; rows rounded to fewer digits are new ones. For a linear network
+    without noise, 'code_distance' and 'squared_error' are the two statistics of a PCA
+    monitor, Hotelling's T² and the squared prediction error.
 
     References
     ----------
     R. Foygel Barber, E. Candès, A. Ramdas and R. Tibshirani, "Predictive inference
     with the jackknife+", Annals of Statistics 49(1), 2021.
+
+    C. J. Geyer, "Practical Markov chain Monte Carlo", Statistical Science 7(4), 1992.
 
     Examples
     --------
@@ -145,10 +210,12 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
     >>> plant = make_sensor_data(600, faults=(), random_state=0)
     >>> detector = GradualDAEOutlierDetector(
     ...     GradualDAETransformer((32, 8), max_iter=10),
-    ...     calibration="blocked",
+    ...     false_alarm_rate=0.1,
     ...     random_state=0,
     ... ).fit(plant.data)
-    >>> bool((detector.predict(plant.data) == -1).mean() < 0.02)
+    >>> detector.is_ordered_
+    True
+    >>> bool((detector.predict(plant.data) == -1).mean() < 0.1)
     True
     """
 
@@ -161,8 +228,10 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         ],
         "false_alarm_rate": [Interval(Real, 0, 1, closed="neither")],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
-        "calibration": [StrOptions(set(CALIBRATIONS)), HasMethods("split")],
-        "n_splits": [Interval(Integral, 2, None, closed="left")],
+        "calibration": [StrOptions({"auto", *CALIBRATIONS}), HasMethods("split")],
+        "n_splits": [StrOptions({"auto"}), Interval(Integral, 2, None, closed="left")],
+        "lags": [StrOptions({"auto"}), Interval(Integral, 0, None, closed="left")],
+        "smoothing": [Smoothing, None],
         "n_neighbors": [
             StrOptions({"auto"}),
             Interval(Integral, 1, None, closed="left"),
@@ -179,8 +248,10 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         contamination="auto",
         false_alarm_rate=0.01,
         n_estimators=1,
-        calibration="random",
-        n_splits=5,
+        calibration="auto",
+        n_splits="auto",
+        lags="auto",
+        smoothing=None,
         n_neighbors="auto",
         trim="auto",
         random_state=None,
@@ -192,6 +263,8 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         self.n_estimators = n_estimators
         self.calibration = calibration
         self.n_splits = n_splits
+        self.lags = lags
+        self.smoothing = smoothing
         self.n_neighbors = n_neighbors
         self.trim = trim
         self.random_state = random_state
@@ -214,9 +287,9 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         y : None
             Ignored.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row (unit, run, day); a group is held out as a whole. None:
-            where the threshold meets `false_alarm_rate` and calibration is 'random',
-            copies of a row are a group.
+            Group of each row (unit, run, day); a group is held out as a whole, and its
+            rows are in time order. None: where the threshold meets `false_alarm_rate`
+            and rows are held out at random, copies of a row are a group.
 
         Returns
         -------
@@ -232,48 +305,11 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         -----
         UserWarning
             If there are too few rows for `false_alarm_rate`; it names the number. If
-            rows held out at random have neighbours that resemble them.
+            rows in time order are held out at random. If scores are tied where
+            `contamination` cuts them.
         """
-        names = check_scores(self.scores)
-        transformer = self.transformer or GradualDAETransformer()
-        schema, raw = Schema.fit(
-            self,
-            X,
-            categorical_features=transformer.categorical_features,
-        )
-        streams = spawn_streams(self.random_state)
-        is_rate = self.contamination == "auto"  # or a share of these rows themselves
-        if is_rate and self.calibration == "random" and groups is None:
-            self._warn_of_order(raw[:, ~schema.is_categorical])
-            groups = duplicate_groups(raw, self.n_splits)
-        transformer = self.transformer or default_transformer("detector", len(raw))
-        rows = training_rows(raw, None)
-        check_rows(rows, at_least=2)
-        encoder = TableEncoder.fit(schema, raw, rows.index, scaling=transformer.scaling)
-        trim, n_neighbors = self._robustness(len(raw))
-        inliers = find_inliers(encoder, raw, trim, n_neighbors)
-        members: list[Member] = []
-        held_out = np.zeros((len(raw), len(names)))
-        for _ in range(self.n_estimators):
-            seed = int(streams.split.integers(2**31))
-            folds = make_folds(self.calibration, len(raw), self.n_splits, groups, seed)
-            seeds = streams.init.integers(2**31, size=len(folds))
-            fits = cross_fit(
-                self, transformer, encoder, names, raw, inliers, folds, seeds
-            )
-            scores, found = fits.score(names, inliers, n_neighbors)
-            held_out += scores / self.n_estimators
-            members += found
-        is_held_out = ~np.isnan(held_out).any(axis=1)
-        combination = Combination.learn(held_out[inliers & is_held_out])
-        scores = np.full(len(raw), np.nan)
-        scores[is_held_out] = -combination.combine(held_out[is_held_out])
-        self.table_encoder_ = encoder
-        self.score_names_, self.members_ = names, members
-        self._combination = combination
-        self.calibration_scores_, self._calibrated = scores, inliers & is_held_out
-        every = scores if is_rate else self._scores(raw)
-        self.offset_ = self._threshold(scores, every)
+        with unchanged_on_failure(self):
+            self._fit(X, groups)
         return self
 
     # --- scores ----------------------------------------------------------------------
@@ -300,8 +336,8 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
             If rows have no value at all: they count as normal.
         """
         check_is_fitted(self)
-        raw = self.table_encoder_.read(self, X)
-        n_empty = int(empty_rows(raw).sum())
+        batch = self._read(X)
+        n_empty = int(empty_rows(batch.raw).sum())
         if n_empty:
             warnings.warn(
                 f"{n_empty} of the rows of X have no value at all and count as normal; "
@@ -309,10 +345,12 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
                 UserWarning,
                 stacklevel=2,
             )
-        return self._scores(raw)
+        return -self._ensemble.score(batch)
 
     def decision_function(self, X):
         """Return `score_samples` minus `offset_`: below 0 for outliers.
+
+        With `smoothing`, the smoothed scores of the rows in their order.
 
         Parameters
         ----------
@@ -324,7 +362,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         ndarray of shape (n_samples,)
             Higher is more normal.
         """
-        return self.score_samples(X) - self.offset_
+        return self._smoothed(self.score_samples(X)) - self.offset_
 
     def predict(self, X):
         """Return -1 for outliers and 1 for the others.
@@ -340,6 +378,27 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
             -1 or 1.
         """
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def p_values(self, X):
+        """Return the rate at which new normal rows have scores as high.
+
+        Rows with a p-value of `false_alarm_rate` or less are outliers with
+        ``contamination='auto'``. Of n normal rows about ``n * p`` are at p or below.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`; in time order with `smoothing`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Above 0, at most 1; lower is more anomalous.
+        """
+        scores = -self._smoothed(self.score_samples(X))
+        # a calibration row has its own score in whatever batch it comes
+        scores = scores - ROUNDING * np.abs(scores)
+        return self._fitted_limit.p_values(self._ensemble.combination.to_log(scores))
 
     def contributions(self, X, as_frame=False):
         """Return what each column adds to the anomaly score of each row.
@@ -363,13 +422,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
             Contributions, in the units of the score.
         """
         check_is_fitted(self)
-        raw, names = self.table_encoder_.read(self, X), self.score_names_
-        by_score = np.zeros((len(names), *raw.shape))
-        for member, weights in zip(
-            self.members_, member_weights(self.members_, raw).T, strict=True
-        ):
-            by_score += member.contributions(names, raw) * weights[:, None]
-        contributions = self._combination.contributions(by_score)
+        contributions = self._ensemble.contributions(self._read(X))
         if not as_frame:
             return contributions
         import pandas
@@ -410,7 +463,10 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         """
         check_is_fitted(self)
         smoothed = smoothing.smooth(self.calibration_scores_, groups=groups)
-        return self._threshold(smoothed, smoothed)
+        if self.contamination != "auto":
+            return share_threshold(smoothed[~np.isnan(smoothed)], self.contamination)
+        limit = self._limit(-smoothed[self._calibrated])
+        return self._offset(limit)
 
     def _object_for(self, name, value):
         none = (name, value) == ("transformer", None)
@@ -432,20 +488,96 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
 
     # --- steps of fit ----------------------------------------------------------------
 
-    def _warn_of_order(self, numbers: np.ndarray) -> None:
-        """Warn where near copies of rows held out at random are trained on."""
-        if not numbers.shape[1]:
-            return
-        correlation = neighbour_correlation(numbers)
-        if correlation > max(IN_ORDER, 3 / np.sqrt(len(numbers))):
-            warnings.warn(
-                f"Neighbouring rows are alike (correlation {correlation:.2f}), as "
-                "records over time do: with calibration='random' the false_alarm_rate "
-                f"of {self.false_alarm_rate:g} holds for rows between those of X and "
-                "not for later ones. Set calibration='blocked', or pass groups.",
-                UserWarning,
-                stacklevel=3,
+    def _fit(self, X: Any, groups: Any) -> None:
+        """Set the fitted attributes."""
+        transformer = self.transformer or GradualDAETransformer()
+        schema, raw = Schema.fit(
+            self,
+            X,
+            categorical_features=transformer.categorical_features,
+        )
+        if self.smoothing is not None:
+            self.smoothing.check()
+        streams = spawn_streams(self.random_state)
+        is_ordered = self._is_ordered(raw, schema, groups)
+        names = check_scores(self.scores, is_ordered)
+        calibration = self._calibration(is_ordered, groups)
+        lags = self._lags(names, is_ordered)
+        batch = Batch.of(raw, lags, groups)
+        if self.contamination == "auto" and calibration == "random" and groups is None:
+            groups = duplicate_groups(raw, 2)
+        n_splits = number_of_folds(self.n_splits, calibration, len(raw), groups)
+        transformer = self.transformer or default_transformer("detector", len(raw))
+        rows = training_rows(raw, None)
+        check_rows(rows, at_least=2)
+        encoder = TableEncoder.fit(schema, raw, rows.index, scaling=transformer.scaling)
+        trim, n_neighbors = self._robustness(len(raw))
+        inliers = find_inliers(encoder, raw, trim, n_neighbors)
+        members: list[Member] = []
+        held_out = np.zeros((len(raw), len(names)))
+        for _ in range(self.n_estimators):
+            seed = int(streams.split.integers(2**31))
+            folds = make_folds(calibration, len(raw), n_splits, groups, seed, lags)
+            seeds = streams.init.integers(2**31, size=len(folds))
+            fits = cross_fit(
+                self, transformer, encoder, names, batch, inliers, folds, seeds
             )
+            scores, found = fits.score(names, inliers, n_neighbors)
+            held_out += to_mean_scale(scores, is_ordered) / self.n_estimators
+            members += found
+        held_out = from_mean_scale(held_out, is_ordered)
+        is_held_out = ~np.isnan(held_out).any(axis=1)
+        is_calibrated = inliers & is_held_out
+        ensemble = Ensemble(
+            encoder,
+            names,
+            members,
+            Combination.learn(held_out[is_calibrated], is_ordered),
+            MissingCellCorrection.none(encoder.n_columns),
+        ).with_correction(batch, np.flatnonzero(is_held_out))
+        scores = np.full(len(raw), np.nan)
+        places = np.flatnonzero(is_held_out)
+        scores[places] = -ensemble.combine(held_out[places], batch.take(places))
+        self.table_encoder_, self._ensemble = encoder, ensemble
+        self.score_names_, self.members_ = names, members
+        self.lags_, self.is_ordered_ = lags, is_ordered
+        self.calibration_scores_, self._calibrated = scores, is_calibrated
+        self._blocks = fits.fold_of if calibration == "blocked" else groups
+        self._calibrate(batch, len(folds))
+
+    def _is_ordered(self, raw: np.ndarray, schema: Schema, groups: Any) -> bool:
+        """Return whether rows are in time order, by the parameters or the data."""
+        if isinstance(self.calibration, str) and self.calibration == "blocked":
+            return True
+        is_numeric = ~schema.is_categorical
+        numbers = raw[:, is_numeric] if is_numeric.any() else raw
+        return time_order(numbers, groups).is_ordered
+
+    def _calibration(self, is_ordered: bool, groups: Any) -> Any:
+        """Return which rows are held out together; warn where that promises nothing."""
+        if not isinstance(self.calibration, str):
+            return self.calibration
+        if self.calibration == "auto":
+            return "blocked" if is_ordered and groups is None else "random"
+        is_leaking = self.calibration == "random" and is_ordered and groups is None
+        if is_leaking and self.contamination == "auto":
+            warnings.warn(
+                "The rows of X are in time order: with calibration='random' the "
+                f"false_alarm_rate of {self.false_alarm_rate:g} holds for rows between "
+                "those of X and not for later ones. Set calibration='auto' or "
+                "'blocked', or pass groups.",
+                UserWarning,
+                stacklevel=5,
+            )
+        return self.calibration
+
+    def _lags(self, names: tuple[str, ...], is_ordered: bool) -> int:
+        """Return how many rows before a row are scored with it."""
+        if "distance" not in names:
+            return 0
+        if self.lags == "auto":
+            return LAGS_IN_ORDER if is_ordered else 0
+        return int(self.lags)
 
     def _robustness(self, n_rows: int) -> tuple[float, int]:
         """Return the share of rows that is left out, and the number of neighbours."""
@@ -458,27 +590,50 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
             n_neighbors = NEIGHBORS if is_clean else several
         return float(trim), int(n_neighbors)
 
-    def _threshold(self, held_out: np.ndarray, every: np.ndarray) -> float:
-        """Return the score below which a row is an outlier."""
+    def _calibrate(self, batch: Batch, n_splits: int) -> None:
+        """Set the threshold, and what it rests on."""
+        smoothed = self._smoothed(self.calibration_scores_, self._blocks)
+        limit = self._limit(-smoothed[self._calibrated])
         if self.contamination == "auto":
-            threshold = conformal_threshold(
-                -held_out[self._calibrated], self.false_alarm_rate
-            )
-            # the training row that it is has no alarm, in whatever batch it comes
-            return -threshold - ROUNDING * abs(threshold)
-        return float(np.nanpercentile(every, 100 * self.contamination))
+            rate, rule = self.false_alarm_rate, limit.rule
+            warn_of_few_rows(rate, limit)
+            self.offset_ = self._offset(limit)
+        else:
+            rate, rule = self.contamination, "share of the training rows"
+            scores = self._smoothed(-self._ensemble.score(batch), self._blocks)
+            self.offset_ = share_threshold(scores, rate)
+        self._fitted_limit = limit
+        self.calibration_report_ = CalibrationReport(
+            rate=rate,
+            promised_rate=promised_rate(rate, limit),
+            interval=rate_interval(rate, limit.n_effective),
+            n_rows=int(self._calibrated.sum()),
+            n_effective=limit.n_effective,
+            rule=rule,
+            n_splits=n_splits,
+            lags=self.lags_,
+        )
 
-    # --- steps of score_samples ------------------------------------------------------
+    def _limit(self, scores: np.ndarray) -> Limit:
+        """Return where anomaly scores of new normal rows lie, (n,) in time order."""
+        scores = self._ensemble.combination.to_log(scores)
+        if not self.is_ordered_:
+            return ConformalQuantile.learn(scores)
+        return PredictionLimit.learn(scores, self.false_alarm_rate)
 
-    def _scores(self, raw: np.ndarray) -> np.ndarray:
-        """Return the scores of rows by the networks that were not trained on them."""
-        names = self.score_names_
-        scores = np.zeros((len(raw), len(names)))
-        for member, weights in zip(
-            self.members_, member_weights(self.members_, raw).T, strict=True
-        ):
-            rows = np.flatnonzero(weights)
-            if len(rows):
-                found = member.score(names, raw[rows])
-                scores[rows] += found * weights[rows, None]
-        return -self._combination.combine(scores)
+    def _offset(self, limit: Limit) -> float:
+        """Return the score below which a row is an outlier."""
+        log_threshold = np.array([limit.threshold(self.false_alarm_rate)])
+        threshold = float(self._ensemble.combination.from_log(log_threshold)[0])
+        # the training row that it is has no alarm, in whatever batch it comes
+        return -threshold - ROUNDING * abs(threshold)
+
+    def _smoothed(self, scores: np.ndarray, groups: Any = None) -> np.ndarray:
+        """Return scores of rows in time order, smoothed where that is asked for."""
+        if self.smoothing is None:
+            return scores
+        return self.smoothing.smooth(scores, groups=groups)
+
+    def _read(self, X: Any) -> Batch:
+        """Return rows to be scored."""
+        return Batch.of(self.table_encoder_.read(self, X), self.lags_)

@@ -1,6 +1,5 @@
 """Experiment 2: the task on the target, by our estimators and by the usual methods."""
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
@@ -24,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from skdae._outlier._detector import GradualDAEOutlierDetector
+from skdae._outlier._folds import number_of_folds
 from skdae._supervised import GradualDAEClassifier, GradualDAERegressor
 from skdae._transformer import GradualDAETransformer
 from skdae._transformer._defaults import default_transformer
@@ -346,7 +346,7 @@ def picture(method: str, model: Any, test: Data) -> dict[str, Any]:
 
 def detector_epochs(n_rows: int) -> int:
     """Return the epochs over all rows that a detector with its defaults takes."""
-    n_folds = GradualDAEOutlierDetector().n_splits
+    n_folds = number_of_folds("auto", "random", n_rows, None)
     return default_transformer("detector", n_rows).max_iter * (n_folds - 1)
 
 
@@ -448,9 +448,7 @@ def run_our_detector(setting: Setting, unit: Unit) -> dict[str, Any]:
     network = setting.network(schedule, train, seed, epochs)
     # ranks decide and no threshold: a rate that few rows can promise, in any order
     model = GradualDAEOutlierDetector(network, false_alarm_rate=0.5, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Neighbouring rows", UserWarning)
-        model, costs = timed(partial(model.fit, train.X))
+    model, costs = timed(partial(model.fit, train.X))
     return _detected(unit, lambda X: -model.score_samples(X), labelled(test), costs)
 
 

@@ -174,6 +174,8 @@ class EWMA(Smoothing):
         state : tuple of (float, float)
             For the next call.
         """
+        if np.isinf(score):  # beyond any average, and must not stay in it
+            return score, state
         average, total = (score, 0.0) if state is None else state
         total = (1 - self.weight) * total + self.weight
         average += (self.weight / total) * (score - average)

@@ -113,11 +113,14 @@ class StreamScorer:
 
 
 def _table(row: Any) -> Any:
-    """Return a row as a table, with its names where it has some."""
+    """Return a copy of a row as a table, with its names where it has some.
+
+    A copy, because callers reuse the buffer that they read a row into.
+    """
     if hasattr(row, "columns"):
-        return row
+        return row.copy() if hasattr(row, "copy") else row  # polars' never change
     if hasattr(row, "keys"):  # a Series or a mapping
         import pandas
 
         return pandas.DataFrame([dict(row)])
-    return np.atleast_2d(np.asarray(row))
+    return np.atleast_2d(np.array(row))

@@ -1,0 +1,172 @@
+"""The fitted ensemble: one anomaly score of several networks and scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from skdae._outlier._cross_fit import Member, member_weights
+from skdae._outlier._folds import Batch
+from skdae._outlier._missing_cells import (
+    MAX_ROWS,
+    MIN_ROWS,
+    MissingCellCorrection,
+    hide_cells,
+)
+from skdae._outlier._scores import (
+    TINY,
+    Combination,
+    from_mean_scale,
+    to_mean_scale,
+)
+from skdae._table.encoder import TableEncoder
+
+HIDING_SEED = 0  # which cells are hidden is the same for every model
+MAX_COPIES = 10  # of a row with other cells hidden
+MIN_SHARE = 0.1  # of the sizes of contributions that their sum is, to be divided by
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Networks and scores, and how they make one anomaly score."""
+
+    encoder: TableEncoder
+    names: Sequence[str]
+    members: list[Member]
+    combination: Combination
+    correction: MissingCellCorrection
+
+    def weights(self, batch: Batch) -> np.ndarray:
+        """Return the weight of each member in the score of each row."""
+        return member_weights(self.members, batch.rows)
+
+    def observed(self, raw: np.ndarray) -> np.ndarray:
+        """Return which cells hold a value, of columns that had one in training."""
+        return self.encoder.observed_cells(raw) & self.encoder.has_values
+
+    def missing(self, batch: Batch) -> np.ndarray:
+        """Return which cells of rows are missing, (n, n_columns).
+
+        Of a window, the share of its rows in which they are.
+        """
+        missing = ~self.observed(batch.raw) & self.encoder.has_values
+        return missing[batch.window].mean(axis=1)
+
+    def score(self, batch: Batch) -> np.ndarray:
+        """Return the anomaly scores of rows, (n,), at least 0."""
+        return self.combine(self._scores(batch, self.weights(batch)), batch)
+
+    def _scores(self, batch: Batch, weights: np.ndarray) -> np.ndarray:
+        """Return each score of rows, averaged over members, (n, n_scores)."""
+        is_ordered = self.combination.is_ordered
+        scores = np.zeros((len(batch), len(self.names)))
+        for member, weight in zip(self.members, weights.T, strict=True):
+            rows = np.flatnonzero(weight)
+            if len(rows):
+                found = member.score(self.names, batch.take(rows))
+                scores[rows] += to_mean_scale(found, is_ordered) * weight[rows, None]
+        return from_mean_scale(scores, is_ordered)
+
+    def combine(self, scores: np.ndarray, batch: Batch) -> np.ndarray:
+        """Return one score of several, (n,), corrected for missing cells."""
+        combined = self.combination.combine(scores)
+        missing = self.missing(batch)
+        rows = np.flatnonzero(missing.any(axis=1))
+        if len(rows):
+            corrected = self.correction.apply(
+                self.combination.to_log(combined[rows]),
+                missing[rows],
+                np.logical_not(self.observed(batch.rows[rows]).any(axis=1)),
+            )
+            combined[rows] = self.combination.from_log(corrected)
+        return combined
+
+    def contributions(self, batch: Batch) -> np.ndarray:
+        """Return what each column adds to the score of each row, (n, n_columns).
+
+        Nothing is due to a missing cell.
+        """
+        by_score, scores = self._contributions(batch)
+        contributions = self.combination.contributions(by_score)
+        rows = np.flatnonzero(self.missing(batch).any(axis=1))
+        if len(rows):
+            contributions[rows] = _divide(
+                self.combine(scores, batch)[rows],
+                contributions[rows],
+                ~self.observed(batch.rows[rows]),
+            )
+        return contributions
+
+    def _contributions(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        """Return contributions by score, (n_scores, n, n_columns), and the scores."""
+        is_ordered = self.combination.is_ordered
+        by_score = np.zeros((len(self.names), len(batch), self.encoder.n_columns))
+        scores = np.zeros((len(batch), len(self.names)))
+        for member, weights in zip(self.members, self.weights(batch).T, strict=True):
+            rows = np.flatnonzero(weights)
+            if len(rows):
+                found = member.contributions(self.names, batch.take(rows))
+                weight = weights[rows, None]
+                by_score[:, rows] += found * weight
+                total = np.maximum(found.sum(axis=2).T, 0)
+                scores[rows] += to_mean_scale(total, is_ordered) * weight
+        scores = from_mean_scale(scores, is_ordered)
+        if is_ordered:  # averaged as the scores are
+            factor = scores.T / np.maximum(by_score.sum(axis=2), TINY)
+            by_score *= factor[:, :, None]
+        return by_score, scores
+
+    def with_correction(self, batch: Batch, rows: np.ndarray) -> "Ensemble":
+        """Learn the correction for missing cells from held-out rows of a table."""
+        n_columns = self.encoder.n_columns
+        plain = replace(self, correction=MissingCellCorrection.none(n_columns))
+        rows = rows[self.observed(batch.raw[rows]).any(axis=1)]
+        if len(rows) < MIN_ROWS or n_columns < 2:
+            return plain
+        chosen = np.linspace(
+            0, len(rows) - 1, min(MAX_ROWS, MAX_COPIES * len(rows))
+        ).astype(int)
+        return replace(plain, correction=plain._learn_correction(batch, rows[chosen]))
+
+    def _learn_correction(
+        self, batch: Batch, rows: np.ndarray
+    ) -> MissingCellCorrection:
+        """Score rows before and after cells are hidden."""
+        generator = np.random.default_rng(HIDING_SEED)
+        before = batch.take(rows)
+        cells = batch.raw[batch.window[rows]]  # (n, 1 + lags, n_columns)
+        hidden = hide_cells(self.observed(cells[:, 0]), generator)
+        lasts = generator.random(len(rows)) < 0.5  # missing in the rows before as well
+        cells[:, 0][hidden] = np.nan
+        for lag in range(1, cells.shape[1]):
+            cells[:, lag][hidden & lasts[:, None]] = np.nan
+        places = np.arange(cells.shape[0] * cells.shape[1])
+        after = Batch(
+            cells.reshape(-1, cells.shape[2]), places.reshape(cells.shape[:2])
+        )
+        weights = self.weights(before)
+        scores = [
+            self.combination.to_log(
+                self.combination.combine(self._scores(each, weights))
+            )
+            for each in (before, after)
+        ]
+        return MissingCellCorrection.learn(
+            scores[0], self.missing(before), scores[1], self.missing(after)
+        )
+
+
+def _divide(
+    total: np.ndarray, contributions: np.ndarray, missing: np.ndarray
+) -> np.ndarray:
+    """Return scores of rows, (n,), divided among the observed cells as contributions.
+
+    By the sizes of these where they nearly cancel; alike where nothing contributes.
+    """
+    shares = np.where(missing, 0, contributions)
+    sizes = np.abs(shares)
+    cancel = shares.sum(axis=1) <= MIN_SHARE * sizes.sum(axis=1)
+    shares[cancel] = sizes[cancel]
+    shares[shares.sum(axis=1) == 0] = 1
+    shares[missing & ~missing.all(axis=1, keepdims=True)] = 0
+    return total[:, None] * shares / shares.sum(axis=1, keepdims=True)
