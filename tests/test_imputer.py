@@ -1,6 +1,7 @@
 """The imputer: what is known stays, what is missing is filled from the row's rest."""
 
 import pickle
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -119,6 +120,88 @@ def test_nullable_and_integer_columns():
     assert (filled["c"][1::5] == frame["c"][1::5]).all()
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+def test_numbers_of_a_categorical_dtype_become_floats(ordered):
+    """Unless they are named as categorical: a mean is none of the categories."""
+    frame = pd.DataFrame({"a": FULL[:, 0], "b": np.round(FULL[:, 0] * 50)})
+    frame["b"] = pd.Categorical(frame["b"].mask(frame.index % 5 == 0), ordered=ordered)
+    filled = small().set_output(transform="pandas").fit_transform(frame)
+    assert filled["b"].dtype == np.float64
+    assert not filled.isna().any().any()
+    known = frame["b"].notna()
+    assert (filled["b"][known] == frame["b"][known].astype(float)).all()
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_categorical_dtype_learns_the_categories_that_it_lacks(ordered):
+    """A later batch in which one of them was not recorded."""
+    imputer = small(categorical_features=["grade"]).set_output(transform="pandas")
+    frame = GAPS[["a", "b", "grade"]]
+    imputer.fit(frame)
+    batch = frame[:40].copy()
+    batch["a"], batch["b"] = 2.0, 20  # goes with 'z'
+    batch["grade"] = pd.Categorical([None, *["x"] * 39], ["x"], ordered=ordered)
+    filled = imputer.transform(batch)["grade"]
+    assert filled.iloc[0] == "z"
+    assert filled.dtype == pd.CategoricalDtype(["x", "z"], ordered)
+    assert (filled[1:] == "x").all()
+
+
+@pytest.mark.parametrize("dtype", ["boolean", "Int64", "bool[pyarrow]", "object"])
+def test_categorical_columns_keep_their_dtype(dtype):
+    if "pyarrow" in dtype:
+        pytest.importorskip("pyarrow")
+    state = pd.Series(FULL[:, 0] > np.median(FULL[:, 0]))
+    values = state.astype(int) if dtype == "Int64" else state
+    values = values.astype(dtype).mask(np.arange(400) % 7 == 0)
+    frame = pd.DataFrame(FULL).set_axis(list("abcdefg"), axis=1).assign(k=values)
+    imputer = small(categorical_features=["k"]).set_output(transform="pandas")
+    filled = imputer.fit_transform(frame)["k"]
+    assert filled.dtype == bool if dtype == "object" else filled.dtype == values.dtype
+    assert (filled.astype(bool) == state).mean() > 0.95
+    assert (filled[values.notna()] == values[values.notna()]).all()
+
+
+def test_decimals_are_filled_with_decimals():
+    """Of the places that the column has, so that sums work."""
+    cells = pd.Series([Decimal(f"{x:.2f}") for x in FULL[:, 3]], dtype=object)
+    frame = pd.DataFrame({"a": FULL[:, 0], "k": cells.mask(np.arange(400) % 5 == 0)})
+    filled = small().set_output(transform="pandas").fit_transform(frame)["k"]
+    assert {type(cell) for cell in filled} == {Decimal}
+    assert {cell.as_tuple().exponent for cell in filled} == {-2}
+    assert np.isfinite(float(filled.sum()))
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_whole_numbers_that_no_float_holds_are_kept(container):
+    first = 2**53 + 1
+    numbers = [None if i % 5 == 0 else first + 2 * i for i in range(100)]
+    if container == "pandas":
+        frame = pd.DataFrame({"a": X[:100, 0], "k": pd.array(numbers, dtype="Int64")})
+    else:
+        polars = pytest.importorskip("polars")
+        frame = polars.DataFrame({"a": X[:100, 0], "k": numbers})
+    filled = small().set_output(transform=container).fit_transform(frame)["k"]
+    assert filled.dtype == frame["k"].dtype
+    for i, cell in enumerate(filled.to_list()):
+        assert cell == numbers[i] if i % 5 else first <= cell <= first + 200
+
+
+def test_arrays_of_whole_numbers_are_kept_or_a_warning_names_them():
+    numbers = np.arange(200).reshape(100, 2) + 2**60
+    kept = small().fit_transform(numbers)
+    np.testing.assert_array_equal(kept, numbers)
+    assert kept.dtype == numbers.dtype
+    frame = pd.DataFrame({"a": X[:100, 0], "k": numbers[:, 1]})
+    with pytest.warns(UserWarning, match=r"columns \['k'\].*set_output"):
+        small().fit_transform(frame)
+
+
+def test_masked_cells_are_missing():
+    masked = np.ma.masked_array(np.where(np.isnan(X), -999.0, X), np.isnan(X))
+    np.testing.assert_array_equal(small().fit_transform(masked), FITTED.transform(X))
+
+
 def test_polars_frames():
     polars = pytest.importorskip("polars")
     gaps = polars.from_pandas(GAPS.astype({"grade": object}))
@@ -220,9 +303,64 @@ def test_what_is_filled_lies_in_the_range_seen(n_trees):
     filled = small(n_trees=n_trees).fit(X).transform(far)
     gone = np.isnan(far)
     low, high = np.nanmin(X, axis=0), np.nanmax(X, axis=0)
-    tolerance = 1e-6 * (high - low)
-    inside = (filled >= low - tolerance) & (filled <= high + tolerance)
-    assert inside[gone].all()
+    assert ((filled >= low) & (filled <= high))[gone].all()
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile", None])
+def test_rounding_does_not_leave_the_range(scaling):
+    """What is never negative has a root, and a valve opens to 100 % at most."""
+    turn = np.random.default_rng(0).uniform(0, 2 * np.pi, 300)
+    flow = np.maximum(np.sin(turn), 0) * 12.3
+    valve = np.clip(50 + 80 * np.sin(turn), 0, 100)
+    table = np.column_stack([flow, valve, np.sin(turn), np.cos(turn)])
+    gaps = table.copy()
+    gaps[::4, 0] = gaps[1::4, 1] = np.nan
+    filled = small(scaling=scaling).fit_transform(gaps)
+    assert (filled >= table.min(axis=0)).all()
+    assert (filled <= table.max(axis=0)).all()
+
+
+@pytest.mark.parametrize(("n_rows", "n_columns"), [(30, 60), (60, 100), (30, 100)])
+def test_wide_tables_are_filled_better_than_by_neighbours(n_rows, n_columns):
+    """Fewer rows than columns: the covariance is shrunk."""
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(n_rows, 3)) @ rng.normal(size=(3, n_columns))
+    table += 0.1 * rng.normal(size=table.shape)
+    gaps = holes(table)
+    gone = np.isnan(gaps)
+
+    def rms(imputer):
+        return np.sqrt(np.mean((imputer.fit_transform(gaps) - table)[gone] ** 2))
+
+    assert rms(small(n_refinements=0, n_trees=0)) < rms(KNNImputer())
+    assert rms(small()) < rms(KNNImputer())
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1e3, 1e9])
+def test_without_scaling_the_unit_of_a_column_does_not_matter(unit):
+    """To the linear estimate."""
+
+    def filled(table):
+        linear = small(n_refinements=0, n_trees=0, scaling=None)
+        return linear.fit_transform(table)
+
+    in_units = X * np.array([unit, *[1] * 6])
+    np.testing.assert_allclose(
+        filled(in_units)[:, 0], filled(X)[:, 0] * unit, rtol=0.02
+    )
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile", None])
+def test_a_huge_cell_does_not_stop_the_fit(scaling):
+    table = X.copy()
+    table[3, 0] = 1e30
+    assert np.isfinite(small(scaling=scaling).fit_transform(table)).all()
+
+
+def test_a_table_without_gaps_is_returned():
+    for scaling in ("standard", "quantile"):
+        fitted = small(scaling=scaling).fit(FULL)
+        np.testing.assert_array_equal(fitted.transform(FULL), FULL)
 
 
 def test_a_silent_block_of_sensors_is_filled():
@@ -514,7 +652,7 @@ def test_the_covariance_is_learned_from_rows_with_gaps():
     assert np.abs(found - truth).max() < 0.25 * np.abs(naive - truth).max()
     complete = fit_gaussian(Z, np.zeros_like(gone))
     np.testing.assert_allclose(
-        np.linalg.inv(complete.precision), np.cov(Z.T, bias=True), atol=2e-4
+        np.linalg.inv(complete.precision), np.cov(Z.T, bias=True), atol=5e-4
     )
 
 

@@ -13,6 +13,11 @@ from scipy.linalg import LinAlgError, lapack
 N_ROUNDS = 15  # of filling and estimating
 TOLERANCE = 2e-3  # change of a covariance of scaled columns that ends the rounds
 RIDGE = 1e-4  # added to the variances of scaled columns, so that they can be inverted
+# Fewer rows per feature are shrunk, by this share of the shrinkage with the least
+# error in the correlations: rank-3 tables of 30 to 400 rows and 10 to 200 columns were
+# filled within 10 % of the best of seven shares, and with all of it up to 70 % worse
+ROWS_PER_FEATURE = 10
+SHRINKAGE = 0.2
 BLOCK_CELLS = 2_000_000  # of the matrices that are solved at a time
 LARGE = 50  # rows of a matrix from which its symmetry is worth a call of its own
 
@@ -53,9 +58,26 @@ class Gaussian:
 
 
 def fit_gaussian(Z: np.ndarray, missing: np.ndarray) -> Gaussian:
-    """Learn mean and covariance of the rows; values at missing cells are not read."""
+    """Learn mean and covariance of the rows; values at missing cells are not read.
+
+    Columns are scaled to about unit variance meanwhile, so that the ridge and the
+    tolerance mean the same in any unit.
+    """
     n_observed = np.maximum((~missing).sum(axis=0), 1)
     mean = np.where(missing, 0, Z).sum(axis=0) / n_observed
+    deviations = np.where(missing, 0, Z - mean)
+    scale = _unit(np.sqrt((deviations**2).sum(axis=0) / n_observed))
+    scaled = _fit_scaled(Z / scale, missing, mean / scale)
+    return Gaussian(scaled.mean * scale, scaled.precision / np.outer(scale, scale))
+
+
+def _unit(spread: np.ndarray) -> np.ndarray:
+    """Return the nearest power of two, so that scaling does not round; 1 for 0."""
+    return np.exp2(np.rint(np.log2(np.where(spread > 0, spread, 1))))
+
+
+def _fit_scaled(Z: np.ndarray, missing: np.ndarray, mean: np.ndarray) -> Gaussian:
+    """Learn from rows of about unit variance, starting from the observed means."""
     filled = np.where(missing, mean, Z)
     covariance = _covariance(filled - mean)
     for _ in range(N_ROUNDS if missing.any() else 0):
@@ -71,8 +93,32 @@ def fit_gaussian(Z: np.ndarray, missing: np.ndarray) -> Gaussian:
 def _covariance(
     centred: np.ndarray, conditional: np.ndarray | float = 0.0
 ) -> np.ndarray:
-    total = centred.T @ centred + conditional
-    return total / len(centred) + RIDGE * np.eye(centred.shape[1])
+    """Return the covariance with a ridge; of few rows, shrunk towards its diagonal."""
+    n_rows, n_features = centred.shape
+    covariance = (centred.T @ centred + conditional) / n_rows
+    if n_rows < ROWS_PER_FEATURE * n_features:
+        share = SHRINKAGE * _optimal_shrinkage(centred)
+        variances = np.diag(covariance).copy()
+        covariance *= 1 - share
+        np.fill_diagonal(covariance, variances)
+    return covariance + RIDGE * np.eye(n_features)
+
+
+def _optimal_shrinkage(centred: np.ndarray) -> float:
+    """Return the share of zero in the correlations with the least expected error.
+
+    The variance of the correlations over their mean square (Ledoit and Wolf 2004,
+    Schäfer and Strimmer 2005).
+    """
+    deviation = np.sqrt((centred**2).mean(axis=0))
+    scaled = centred / np.where(deviation > 0, deviation, 1)
+    n_rows = len(scaled)
+    squares = (scaled.T @ scaled / n_rows) ** 2
+    variances = ((scaled**2).T @ scaled**2 / n_rows - squares) / n_rows
+    np.fill_diagonal(squares, 0)
+    np.fill_diagonal(variances, 0)
+    total = squares.sum()
+    return min(1.0, float(variances.sum() / total)) if total > 0 else 1.0
 
 
 def _expect(

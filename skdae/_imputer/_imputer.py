@@ -94,10 +94,16 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
     Notes
     -----
     Imputed values lie within the range of the column in `fit`; drawn ones may lie
-    beyond it. A column without a single value in `fit` stays missing. A column of
-    integers with missing cells becomes one of floats, which hold whole numbers up to
-    2**53. An unknown category is kept, and treated as missing when other cells are
-    filled.
+    beyond it. A column without a single value in `fit` stays missing. An unknown
+    category is kept, and treated as missing when other cells are filled.
+
+    Filled columns of a data frame have one type. A numeric column of integers, booleans
+    or a categorical dtype becomes one of floats where cells are missing; with whole
+    numbers above 2**53, which floats do not hold, it stays one of integers, and imputed
+    values are rounded. Decimals are filled with decimals of as many places. Categorical
+    columns keep their dtype, which learns the categories that it lacks.
+
+    The covariance is shrunk where there are fewer than ten rows per encoded column.
 
     Draws have the covariance of the linear estimate, scaled by column so that their
     90 % intervals cover nine in ten of the cells hidden in held-out rows. The
@@ -116,7 +122,9 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
     .. [1] A. P. Dempster, N. M. Laird and D. B. Rubin, "Maximum likelihood from
        incomplete data via the EM algorithm", JRSS B 39, 1977.
     .. [2] D. B. Rubin, "Multiple imputation for nonresponse in surveys", 1987.
-    .. [3] D. J. Stekhoven and P. Bühlmann, "MissForest: non-parametric missing value
+    .. [3] O. Ledoit and M. Wolf, "A well-conditioned estimator for large-dimensional
+       covariance matrices", J. Multivariate Analysis 88(2), 2004.
+    .. [4] D. J. Stekhoven and P. Bühlmann, "MissForest: non-parametric missing value
        imputation for mixed-type data", Bioinformatics 28(1), 2012.
 
     Examples
@@ -210,6 +218,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         )
         self.table_encoder_ = encoder
         self.indicator_features_ = np.flatnonzero(missing_cells(X).any(axis=0))
+        self._range = np.fmin.reduce(raw[index]), np.fmax.reduce(raw[index])
         self._seed = int(streams.shuffle.integers(2**32))
         return self
 
@@ -226,8 +235,8 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         ndarray or DataFrame of shape (n_samples, n_features or more)
             The table, known cells to the bit; with categorical columns an object
             array or a DataFrame. A DataFrame, with the dtypes of X, when `set_output`
-            asks for one; only a column of integers with missing cells becomes one of
-            floats. With `add_indicator` the indicators follow.
+            asks for one; numeric columns of integers with missing cells become floats,
+            see Notes. With `add_indicator` the indicators follow.
         """
         check_is_fitted(self)
         generator = np.random.default_rng(self._seed) if self.sample_posterior else None
@@ -305,7 +314,10 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
             shares = _drawn_categories(encoder, filled, missing, generator)
             filled = shares + deviations
         imputed = raw.astype(np.float64)
-        imputed[rows] = encoder.decode(filled)
+        if len(rows):
+            imputed[rows] = encoder.decode(filled)
+        if generator is None:  # the way back from the encoding rounds
+            imputed = np.clip(imputed, *self._range)
         indicators = None
         if self.add_indicator:
             indicators = missing_cells(X)[:, self.indicator_features_]

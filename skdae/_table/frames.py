@@ -102,26 +102,6 @@ def data_frame(
     return frame.infer_objects()
 
 
-def fill_column(column: Any, missing: np.ndarray, values: np.ndarray) -> Any:
-    """Return a column with missing cells filled, in its dtype where that can hold."""
-    cells = np.array(column, dtype=object)
-    cells[missing] = values[missing]
-    if not hasattr(column, "dtype"):
-        return cells
-    kind = str(column.dtype).lower()
-    if hasattr(column, "to_frame") and not hasattr(column, "iloc"):  # polars
-        import polars
-
-        dtype = None if kind.startswith(("int", "uint")) else column.dtype
-        return polars.Series(column.name, cells.tolist(), dtype=dtype, strict=False)
-    if hasattr(column, "array"):
-        import pandas
-
-        dtype = "Float64" if kind.startswith(("int", "uint", "bool")) else column.dtype
-        return pandas.Series(cells, index=column.index).astype(dtype)
-    return cells if kind == "object" else cells.astype(column.dtype)
-
-
 def concatenate(parts: list[Any]) -> Any:
     """Return tables of one kind as one table."""
     if not is_dataframe(parts[0]):

@@ -1,5 +1,6 @@
 """How a user's table is read as a matrix, and a matrix written as such a table."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +19,13 @@ from skdae._table.categories import (
 )
 from skdae._table.frames import (
     as_table,
+    column_name,
     data_frame,
-    fill_column,
     index_of,
     is_dataframe,
     missing_cells,
 )
+from skdae._table.imputed import MAX_EXACT, impute_column
 from skdae._table.rows import check_weights
 from skdae._table.validation import (
     as_numbers,
@@ -138,6 +140,8 @@ class Schema:
 
         `raw` is X as `read` returns it. Known cells stay as they are, to the bit, and
         a DataFrame keeps its dtypes. Indicators, one column each, follow in X's dtype.
+        An array of integers, which has no missing cells, is returned as one; where
+        numbers are returned as floats that do not hold them, a warning names them.
         """
         container = output_container(estimator)
         X = as_table(X)
@@ -146,14 +150,23 @@ class Schema:
         missing = missing_cells(X)
         names = list(estimator.get_feature_names_out())
         if container == "default" and self.ordinal_encoder is None:
-            filled = np.where(missing, values, raw).astype(raw.dtype, copy=False)
+            if getattr(X, "dtype", None) is not None and X.dtype.kind in "iu":
+                filled = X.copy()
+            else:
+                filled = np.where(missing, values, raw).astype(raw.dtype, copy=False)
+                _warn_of_rounding(X, raw)
             return filled if indicators is None else np.hstack([filled, indicators])
         fillers = self._columns(values)
         columns = []
         for j in range(missing.shape[1]):
             column = safe_indexing(X, j, axis=1)
             if missing[:, j].any():
-                column = fill_column(column, missing[:, j], fillers[j])
+                column = impute_column(
+                    column,
+                    missing[:, j],
+                    fillers[j],
+                    is_category=bool(self.is_categorical[j]),
+                )
             columns.append(column)
         if indicators is not None:
             columns += list(indicators.astype(raw.dtype).T)
@@ -171,3 +184,26 @@ class Schema:
             values[seen] = categories[numbers[seen, place].astype(np.intp)]
             columns[place] = values
         return columns
+
+
+def _warn_of_rounding(X: Any, raw: np.ndarray) -> None:
+    """Warn of whole numbers that are larger than those a float64 array holds."""
+    if not raw.size or np.nanmax(np.abs(raw), initial=0) < MAX_EXACT:
+        return
+    columns = (safe_indexing(X, j, axis=1) for j in range(raw.shape[1]))
+    rounded = [
+        column_name(X, j)
+        for j, column in enumerate(columns)
+        if any(
+            isinstance(cell, int | np.integer) and int(float(cell)) != cell
+            for cell in np.asarray(column, dtype=object)
+        )
+    ]
+    if rounded:
+        warnings.warn(
+            f"The columns {rounded} hold whole numbers above 2**53, which the array of "
+            "floats that is returned rounds; pass a DataFrame and call "
+            "set_output(transform='pandas') to keep them.",
+            UserWarning,
+            stacklevel=2,
+        )
