@@ -314,17 +314,25 @@ def test_names_are_kind_and_number():
 @pytest.mark.parametrize(
     ("params", "error", "text"),
     [
-        ({"n_samples": 1}, ValueError, "n_samples=1 must be an integer of at least 2"),
-        ({"n_samples": 10.0}, TypeError, "n_samples=10.0 must be an integer"),
+        (
+            {"n_samples": 1},
+            ValueError,
+            r"n_samples=1 must be an int .*\[2, inf\); pass",
+        ),
+        ({"n_samples": 10.0}, TypeError, "n_samples=10.0 must be an int"),
         ({"n_sensors": 0}, ValueError, "n_sensors=0"),
         ({"n_latent": True}, TypeError, "n_latent=True"),
         ({"n_regimes": 0}, ValueError, "n_regimes=0"),
-        ({"autocorrelation": 1.0}, ValueError, r"autocorrelation=1.0 .*\[0, 1\)"),
+        (
+            {"autocorrelation": 1.0},
+            ValueError,
+            r"autocorrelation=1.0 .*\[0.0, 1.0\); pass",
+        ),
         ({"nonlinearity": 1.1}, ValueError, "nonlinearity=1.1"),
         ({"noise": -0.1}, ValueError, "noise=-0.1"),
         ({"noise": float("nan")}, ValueError, "noise=nan"),
         ({"noise": float("inf")}, ValueError, "noise=inf"),
-        ({"fault_rate": 0.6}, ValueError, r"fault_rate=0.6 .*\[0, 0.5\]; pass"),
+        ({"fault_rate": 0.6}, ValueError, r"fault_rate=0.6 .*\[0.0, 0.5\]; pass"),
         ({"fault_size": 0}, ValueError, "fault_size=0"),
         ({"fault_size": "big"}, TypeError, "fault_size='big'"),
         ({"faults": "bias"}, TypeError, r"faults='bias' .* pass \('bias',\)"),
@@ -497,7 +505,7 @@ def test_server_gone_is_an_oserror(server, tmp_path):
 def test_wrong_download_is_refused_and_not_kept(server, tmp_path, monkeypatch):
     pytest.importorskip("pooch")
     monkeypatch.setitem(tep._SHA256, "d00.dat", "0" * 64)
-    with pytest.raises(OSError, match=r"d00\.dat must have the SHA-256 0000"):
+    with pytest.raises(OSError, match=r"downloading .*d00\.dat into .*0000"):
         fetch_tennessee_eastman(tmp_path)
     assert list((tmp_path / "tennessee_eastman").iterdir()) == []
 

@@ -13,6 +13,7 @@ from scipy.signal import lfilter
 from sklearn.utils import Bunch
 
 from skdae._random import RandomState, spawn_streams
+from skdae._sklearn_compat import Interval
 
 Floats = NDArray[np.float64]
 
@@ -119,46 +120,39 @@ def _draw_loadings(
     return loadings / np.linalg.norm(loadings, axis=0)
 
 
-def _simulate_plant(
-    n_samples: int,
-    n_sensors: int,
-    n_latent: int,
-    n_regimes: int,
-    autocorrelation: float,
-    nonlinearity: float,
-    generator: np.random.Generator,
-) -> _Plant:
+def _simulate_plant(settings: _Settings, generator: np.random.Generator) -> _Plant:
     """Run the plant and read its sensors without noise or faults."""
-    modes = REGIME_SPREAD * generator.standard_normal((n_regimes, n_latent))
-    kinds = [_kind_of(j) for j in range(n_sensors)]
+    n_sensors, n_latent = settings.n_sensors, settings.n_latent
+    modes = generator.standard_normal((settings.n_regimes, n_latent)) * REGIME_SPREAD
+    kinds = [list(_SENSOR_KINDS.values())[j] for j in _turns(n_sensors)]
     typical = np.array([kind.typical for kind in kinds])
     offset = typical * generator.lognormal(0.0, 0.3, size=n_sensors)
     scale = offset / generator.uniform(4.0, 8.0, size=n_sensors)
     first = _draw_loadings(n_latent, n_sensors, generator)
     second = _draw_loadings(n_latent, n_sensors, generator)
 
-    regime = _draw_regime(n_samples, n_regimes, generator)
-    states = _draw_states(modes[regime], autocorrelation, generator)
+    regime = _draw_regime(settings.n_samples, settings.n_regimes, generator)
+    states = _draw_states(modes[regime], settings.autocorrelation, generator)
     z = _standardise(states @ first)  # (n_samples, n_sensors)
     v = _standardise(states @ second)
     curved = np.column_stack(
         [kind.response(z[:, j], v[:, j]) for j, kind in enumerate(kinds)]
     )
-    response = (1 - nonlinearity) * z + nonlinearity * _standardise(curved)
+    share = settings.nonlinearity
+    response = (1 - share) * z + share * _standardise(curved)
     clean = offset + scale * _standardise(response)
     return _Plant(clean=clean, spread=clean.std(axis=0), regime=regime)
 
 
-def _kind_of(sensor: int) -> _SensorKind:
-    """Sensor kinds take turns."""
-    return list(_SENSOR_KINDS.values())[sensor % len(_SENSOR_KINDS)]
+def _turns(n_sensors: int) -> list[int]:
+    """Number of each sensor's kind: the kinds take turns."""
+    return [j % len(_SENSOR_KINDS) for j in range(n_sensors)]
 
 
 def _name_sensors(n_sensors: int) -> list[str]:
     """Kind and running number: 'temperature_01', 'pressure_02'."""
-    kinds = list(_SENSOR_KINDS)
-    width = max(2, len(str(n_sensors)))
-    return [f"{kinds[j % len(kinds)]}_{j + 1:0{width}d}" for j in range(n_sensors)]
+    kinds, width = list(_SENSOR_KINDS), max(2, len(str(n_sensors)))
+    return [f"{kinds[k]}_{j:0{width}d}" for j, k in enumerate(_turns(n_sensors), 1)]
 
 
 # --- faults: name and effect on a block of readings
@@ -173,37 +167,17 @@ class _Block:
     shift: Floats  # (sensors,), signed size in the sensors' units
 
 
-def _bias(block: _Block) -> Floats:
-    """Off by a constant."""
-    return block.readings + block.shift
-
-
-def _drift(block: _Block) -> Floats:
-    """Off by a ramp that reaches the full size in the last row."""
-    rows = len(block.readings)
-    return block.readings + np.arange(1, rows + 1)[:, None] / rows * block.shift
-
-
-def _stuck(block: _Block) -> Floats:
-    """Frozen at the last healthy reading."""
-    return np.broadcast_to(block.before, block.readings.shape)
-
-
-def _dropout(block: _Block) -> Floats:
-    """Signal missing: the transmitter reads 0, the bottom of its range."""
-    return np.zeros_like(block.readings)
-
-
-def _missing(block: _Block) -> Floats:
-    """Not recorded."""
-    return np.full_like(block.readings, np.nan)
+def _ramp(block: _Block) -> Floats:
+    """From 0 up to 1 in the last row, (rows, 1)."""
+    n_rows = len(block.readings)
+    return np.arange(1, n_rows + 1)[:, None] / n_rows
 
 
 @dataclass(frozen=True)
 class _Fault:
     """Effect of a fault, its typical length in rows, and the sensors it affects."""
 
-    act: Callable[[_Block], Floats]
+    act: Callable[[_Block], Any]  # broadcast to the readings
     rows: int
     hits: str  # a key of _HITS
     size: float = 0.0  # multiple of `fault_size`
@@ -211,35 +185,32 @@ class _Fault:
 
 
 _FAULTS: dict[str, _Fault] = {
-    "bias": _Fault(_bias, rows=40, hits="one", size=1.0),
-    "drift": _Fault(_drift, rows=80, hits="one", size=1.0),
-    "stuck": _Fault(_stuck, rows=40, hits="one"),
-    "spike": _Fault(_bias, rows=1, hits="one", size=2.0),
-    "dropout": _Fault(_dropout, rows=15, hits="group"),
-    "missing": _Fault(_missing, rows=25, hits="some", labelled=False),
+    "bias": _Fault(lambda block: block.readings + block.shift, 40, "one", size=1.0),
+    "drift": _Fault(
+        lambda block: block.readings + _ramp(block) * block.shift, 80, "one", size=1.0
+    ),
+    # frozen at the last healthy reading
+    "stuck": _Fault(lambda block: block.before, 40, "one"),
+    "spike": _Fault(lambda block: block.readings + block.shift, 1, "one", size=2.0),
+    # the transmitter reads the bottom of its range
+    "dropout": _Fault(lambda block: 0.0, 15, "group"),
+    "missing": _Fault(lambda block: np.nan, 25, "some", labelled=False),
 }
 
 
-def _hit_one(group: NDArray[np.int64], generator: np.random.Generator) -> NDArray:
-    """Any single sensor."""
-    return generator.integers(len(group), size=1)
-
-
-def _hit_some(group: NDArray[np.int64], generator: np.random.Generator) -> NDArray:
+def _some(group: NDArray[np.int64], generator: np.random.Generator) -> NDArray:
     """Up to a quarter of the sensors, wherever they are."""
     count = generator.integers(1, max(1, len(group) // 4) + 1)
     return np.sort(generator.choice(len(group), size=count, replace=False))
 
 
-def _hit_group(group: NDArray[np.int64], generator: np.random.Generator) -> NDArray:
-    """All sensors of one acquisition module."""
-    return np.flatnonzero(group == generator.integers(group.max() + 1))
-
-
+# the sensors that an event hits, from the acquisition module of each sensor
 _HITS: dict[str, Callable[[NDArray[np.int64], np.random.Generator], NDArray]] = {
-    "one": _hit_one,
-    "some": _hit_some,
-    "group": _hit_group,
+    "one": lambda group, generator: generator.integers(len(group), size=1),
+    "some": _some,
+    "group": lambda group, generator: np.flatnonzero(
+        group == generator.integers(group.max() + 1)
+    ),
 }
 
 
@@ -271,22 +242,21 @@ def _draw_lengths(rows: int, typical: int, generator: np.random.Generator) -> li
 
 
 def _draw_events(
-    n_samples: int,
+    settings: _Settings,
     group: NDArray[np.int64],
     faults: Sequence[str],
-    fault_rate: float,
-    fault_size: float,
     generator: np.random.Generator,
 ) -> tuple[FaultEvent, ...]:
     """Events in the order of their rows; no two share a row."""
+    rows_per_kind = _rows_per_kind(settings.n_samples, faults, settings.fault_rate)
     planned = [
         (kind, length)
-        for kind, rows in _rows_per_kind(n_samples, faults, fault_rate).items()
+        for kind, rows in rows_per_kind.items()
         for length in _draw_lengths(rows, _FAULTS[kind].rows, generator)
     ]
     planned = [planned[i] for i in generator.permutation(len(planned))]
     lengths = np.array([length for _, length in planned], dtype=np.int64)
-    healthy = n_samples - int(lengths.sum())
+    healthy = settings.n_samples - int(lengths.sum())
     gaps = np.sort(generator.integers(0, healthy + 1, size=len(planned)))
     starts = gaps + np.cumsum(lengths) - lengths
 
@@ -295,31 +265,15 @@ def _draw_events(
         fault = _FAULTS[kind]
         sensors = _HITS[fault.hits](group, generator)
         sign = generator.choice((-1.0, 1.0))
-        size = sign * fault.size * fault_size * generator.uniform(0.75, 1.25)
-        events.append(
-            FaultEvent(
-                kind=kind,
-                start=start,
-                stop=start + length,
-                sensors=tuple(sensors.tolist()),
-                size=float(size) if fault.size else 0.0,
-            )
-        )
+        size = sign * fault.size * settings.fault_size * generator.uniform(0.75, 1.25)
+        size = float(size) if fault.size else 0.0
+        hit = tuple(sensors.tolist())
+        events.append(FaultEvent(kind, start, start + length, hit, size))
     return tuple(events)
 
 
-@dataclass(frozen=True)
-class _Record:
-    """Recorded data and its labels."""
-
-    data: Floats  # (n_samples, n_sensors)
-    mask: NDArray[np.bool_]  # (n_samples, n_sensors)
-    target: NDArray[np.int64]  # (n_samples,)
-    fault_kind: NDArray[np.str_]  # (n_samples,)
-
-
-def _record(healthy: Floats, spread: Floats, events: Sequence[FaultEvent]) -> _Record:
-    """Apply the events to the healthy readings."""
+def _record(healthy: Floats, spread: Floats, events: Sequence[FaultEvent]) -> Bunch:
+    """The recorded data with its mask and labels: events act on healthy readings."""
     data = healthy.copy()
     mask = np.zeros(healthy.shape, dtype=bool)
     target = np.zeros(len(healthy), dtype=np.int64)
@@ -336,59 +290,47 @@ def _record(healthy: Floats, spread: Floats, events: Sequence[FaultEvent]) -> _R
         mask[rows, sensors] = True
         target[rows] = int(fault.labelled)
         fault_kind[rows] = event.kind
-    return _Record(data=data, mask=mask, target=target, fault_kind=fault_kind)
+    return Bunch(data=data, mask=mask, target=target, fault_kind=fault_kind)
 
 
 # --- the arguments
 
 
-@dataclass(frozen=True)
-class _Rule:
-    """A number's kind and range; `holds` is the range in code and `text` in words."""
-
-    kind: type
-    text: str
-    holds: Callable[[Any], bool]
-    remedy: str
-
-
-_RULES: dict[str, _Rule] = {
-    "n_samples": _Rule(Integral, "an integer of at least 2", lambda v: v >= 2, "2000"),
-    "n_sensors": _Rule(Integral, "an integer of at least 1", lambda v: v >= 1, "20"),
-    "n_latent": _Rule(Integral, "an integer of at least 1", lambda v: v >= 1, "4"),
-    "n_regimes": _Rule(Integral, "an integer of at least 1", lambda v: v >= 1, "3"),
-    "autocorrelation": _Rule(
-        Real, "a number in [0, 1)", lambda v: 0 <= v < 1, "0.98, or 0 for none"
-    ),
-    "nonlinearity": _Rule(
-        Real,
-        "a number in [0, 1]",
-        lambda v: 0 <= v <= 1,
-        "0.5, or 0 for linear sensors",
-    ),
-    "noise": _Rule(
-        Real, "a finite number >= 0", lambda v: 0 <= v < np.inf, "0.1, or 0 for none"
-    ),
-    "fault_rate": _Rule(
-        Real, "a number in [0, 0.5]", lambda v: 0 <= v <= 0.5, "0.05, or 0 for none"
-    ),
-    "fault_size": _Rule(
-        Real, "a finite number > 0", lambda v: 0 < v < np.inf, "3.0 standard deviations"
-    ),
+# range of each number, and a value to start from
+_RANGES = {
+    "n_samples": (Interval(Integral, 2, None, closed="left"), "2000"),
+    "n_sensors": (Interval(Integral, 1, None, closed="left"), "20"),
+    "n_latent": (Interval(Integral, 1, None, closed="left"), "4"),
+    "n_regimes": (Interval(Integral, 1, None, closed="left"), "3"),
+    "autocorrelation": (Interval(Real, 0, 1, closed="left"), "0.98, or 0 for none"),
+    "nonlinearity": (Interval(Real, 0, 1, closed="both"), "0.5, or 0 for linear"),
+    "noise": (Interval(Real, 0, np.inf, closed="left"), "0.1, or 0 for none"),
+    "fault_rate": (Interval(Real, 0, 0.5, closed="both"), "0.05, or 0 for none"),
+    "fault_size": (Interval(Real, 0, np.inf, closed="neither"), "3.0"),
 }
 
 
-def _check_numbers(**values: Any) -> None:
-    """Refuse a number of the wrong type or outside its range."""
-    for name, value in values.items():
-        rule = _RULES[name]
-        typed = isinstance(value, rule.kind) and not isinstance(value, (bool, np.bool_))
-        if typed and rule.holds(value):
-            continue
-        error = ValueError if typed else TypeError
-        raise error(
-            f"{name}={value!r} must be {rule.text}; pass for instance {rule.remedy}."
-        )
+@dataclass(frozen=True)
+class _Settings:
+    """The numbers that `make_sensor_data` takes, checked."""
+
+    n_samples: int
+    n_sensors: int
+    n_latent: int
+    n_regimes: int
+    autocorrelation: float
+    nonlinearity: float
+    noise: float
+    fault_rate: float
+    fault_size: float
+
+    def __post_init__(self) -> None:
+        for name, (interval, remedy) in _RANGES.items():
+            value = getattr(self, name)
+            is_number = isinstance(value, interval.type) and not isinstance(value, bool)
+            if not is_number or not interval.is_satisfied_by(value):
+                error = ValueError if is_number else TypeError
+                raise error(f"{name}={value!r} must be {interval}; pass {remedy}.")
 
 
 def _check_faults(faults: Sequence[str]) -> tuple[str, ...]:
@@ -441,14 +383,7 @@ def make_sensor_data(
     autocorrelation: float = 0.98,
     nonlinearity: float = 0.5,
     noise: float = 0.1,
-    faults: Sequence[str] = (
-        "bias",
-        "drift",
-        "stuck",
-        "spike",
-        "dropout",
-        "missing",
-    ),
+    faults: Sequence[str] = ("bias", "drift", "stuck", "spike", "dropout", "missing"),
     fault_rate: float = 0.05,
     fault_size: float = 3.0,
     as_frame: bool = False,
@@ -566,58 +501,36 @@ def make_sensor_data(
     >>> sorted({event.kind for event in plant.events})
     ['bias', 'drift', 'dropout', 'missing', 'spike', 'stuck']
     """
-    _check_numbers(
-        n_samples=n_samples,
-        n_sensors=n_sensors,
-        n_latent=n_latent,
-        n_regimes=n_regimes,
-        autocorrelation=autocorrelation,
-        nonlinearity=nonlinearity,
-        noise=noise,
-        fault_rate=fault_rate,
-        fault_size=fault_size,
-    )
-    faults = _check_faults(faults)
-    for_plant, for_noise, for_faults = _spawn(random_state)
-
-    plant = _simulate_plant(
+    settings = _Settings(
         n_samples,
         n_sensors,
         n_latent,
         n_regimes,
         autocorrelation,
         nonlinearity,
-        for_plant,
+        noise,
+        fault_rate,
+        fault_size,
     )
+    faults = _check_faults(faults)
+    for_plant, for_noise, for_faults = _spawn(random_state)
+    plant = _simulate_plant(settings, for_plant)
     shocks = for_noise.standard_normal(plant.clean.shape)
     healthy = plant.clean + noise * plant.spread * shocks
     sensor_group = np.arange(n_sensors) // SENSORS_PER_GROUP
-    events = _draw_events(
-        n_samples, sensor_group, faults, fault_rate, fault_size, for_faults
-    )
+    events = _draw_events(settings, sensor_group, faults, for_faults)
     record = _record(healthy, plant.spread, events)
+    kinds = ", ".join(faults) or "none"
     bunch = Bunch(
-        data=record.data,
+        **record,
         clean=plant.clean,
-        mask=record.mask,
         missing=np.isnan(record.data),
-        target=record.target,
-        fault_kind=record.fault_kind,
         events=events,
         regime=plant.regime,
         sensor_group=sensor_group,
         feature_names=_name_sensors(n_sensors),
         frame=None,
-        DESCR=_DESCR.format(
-            n_latent=n_latent,
-            autocorrelation=autocorrelation,
-            n_regimes=n_regimes,
-            n_sensors=n_sensors,
-            nonlinearity=nonlinearity,
-            noise=noise,
-            kinds=", ".join(faults) or "none",
-            n_events=len(events),
-        ),
+        DESCR=_DESCR.format(**vars(settings), kinds=kinds, n_events=len(events)),
     )
     return _to_frames(bunch) if as_frame else bunch
 
