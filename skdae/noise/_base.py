@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +11,7 @@ from sklearn.utils import check_array
 
 from skdae._random import RandomState, spawn_streams
 from skdae.noise._layout import Layout
+from skdae.noise._rules import RULES, Rule
 
 Corrupted = tuple[NDArray[np.floating], NDArray[np.bool_]]
 
@@ -20,7 +20,7 @@ class Noise(BaseEstimator):
     """Base class of all corruption models: it validates, subclasses write `apply`.
 
     To add a model, derive from this class, store the parameters in ``__init__``, list
-    their rules in ``_rules`` and write :meth:`apply`; then give it a name in
+    the rules of new ones in ``_rules`` and write :meth:`apply`; then give it a name in
     :data:`NOISES`. As an estimator without ``fit`` a noise can be cloned, printed and
     searched over (``noise__rate``).
 
@@ -36,7 +36,7 @@ class Noise(BaseEstimator):
     #: Weights of corrupted and of untouched cells in the loss; None weighs all alike.
     emphasis: ClassVar[tuple[float, float] | None] = None
 
-    _rules: ClassVar[dict[str, Callable[[Any, int | None], str | None]]] = {}
+    _rules: ClassVar[dict[str, Rule]] = {}
 
     def check(self, n_columns: int | None = None) -> None:
         """Raise if a parameter is out of its range.
@@ -54,13 +54,15 @@ class Noise(BaseEstimator):
         ValueError
             Names the parameter, its value, the rule and the remedy.
         """
-        for name, rule in self._rules.items():
-            self._raise_if(name, rule(getattr(self, name), n_columns))
+        for name in self.get_params(deep=False):
+            self._check_parameter(name, n_columns)
 
-    def _raise_if(self, name: str, problem: str | None) -> None:
-        """Raise ValueError if there is a problem with a parameter."""
+    def _check_parameter(self, name: str, n_entries: int | None) -> None:
+        """Raise ValueError if a parameter breaks its rule."""
+        rule = (RULES | self._rules).get(name)
+        value = getattr(self, name)
+        problem = None if rule is None else rule(value, n_entries)
         if problem is not None:
-            value = getattr(self, name)
             raise ValueError(f"{name}={value!r} of {type(self).__name__} {problem}")
 
     def corrupt(
@@ -161,12 +163,19 @@ class Noise(BaseEstimator):
         Noise
             A new object.
         """
-        means = {
-            name: float(np.mean(value))
-            for name, value in self.get_params(deep=False).items()
-            if name in ("rate", "scale") and np.ndim(value)
-        }
-        return clone(self).set_params(**means)
+        values = self.get_params(deep=False).items()
+        return clone(self).set_params(**{n: _for_codes(n, v) for n, v in values})
+
+
+def _for_codes(name: str, value: Any) -> Any:
+    """Return the value of a parameter for hidden codes."""
+    if isinstance(value, Noise):
+        return value.for_codes()
+    if name in ("rate", "scale") and np.ndim(value):
+        return float(np.mean(value))
+    if name == "groups" and isinstance(value, (list, tuple)):
+        return len(value)
+    return value
 
 
 def scaled_rate(rate: ArrayLike, intensity: NDArray | None) -> NDArray[np.floating]:

@@ -8,16 +8,16 @@ import numpy as np
 
 from skdae._sklearn_compat import BaseComposition
 from skdae.noise._base import Noise, scaled_rate
-from skdae.noise._rules import _minimum_rule, _weight_rule
 
 
 def _noise_rule(value: Any, n_columns: int | None = None) -> str | None:
-    """Return what is wrong with an object that should be a noise."""
+    """Return what is wrong with an object that should be a noise, and check a noise."""
     if isinstance(value, EmphasizedNoise):
         return "must not be an EmphasizedNoise; wrap the whole noise in that one."
-    if isinstance(value, Noise):
-        return None
-    return "must be a noise object, such as MaskingNoise(0.25)."
+    if not isinstance(value, Noise):
+        return "must be a noise object, such as MaskingNoise(0.25)."
+    value.check(n_columns)
+    return None
 
 
 class PerRowNoise(Noise):
@@ -45,22 +45,15 @@ class PerRowNoise(Noise):
     0.5
     """
 
-    _rules = {"noise": _noise_rule, "minimum": _minimum_rule}
+    _rules = {"noise": _noise_rule}
 
     def __init__(self, noise: Noise, *, minimum: float = 0.0) -> None:
         self.noise = noise
         self.minimum = minimum
 
-    def check(self, n_columns: int | None = None) -> None:
-        super().check(n_columns)
-        self.noise.check(n_columns)
-
     def apply(self, Z, generator, layout, intensity=None):
         factor = generator.uniform(self.minimum, 1.0, (len(Z), 1))
         return self.noise.apply(Z, generator, layout, scaled_rate(factor, intensity))
-
-    def for_codes(self) -> Noise:
-        return PerRowNoise(self.noise.for_codes(), minimum=self.minimum)
 
 
 class EmphasizedNoise(Noise):
@@ -90,11 +83,7 @@ class EmphasizedNoise(Noise):
     (1.0, 0.25)
     """
 
-    _rules = {
-        "noise": _noise_rule,
-        "corrupted": _weight_rule,
-        "untouched": _weight_rule,
-    }
+    _rules = {"noise": _noise_rule}
 
     def __init__(
         self, noise: Noise, *, corrupted: float = 1.0, untouched: float = 0.5
@@ -115,15 +104,34 @@ class EmphasizedNoise(Noise):
                 "corrupted=0 and untouched=0 of EmphasizedNoise leave no cell in the "
                 "loss; give one of them a weight above 0."
             )
-        self.noise.check(n_columns)
 
     def apply(self, Z, generator, layout, intensity=None):
         return self.noise.apply(Z, generator, layout, intensity)
 
-    def for_codes(self) -> Noise:
-        return EmphasizedNoise(
-            self.noise.for_codes(), corrupted=self.corrupted, untouched=self.untouched
+
+def _noises_rule(value: Any, n_columns: int | None = None) -> str | None:
+    """Return what is wrong with a list of named noises, and check the noises."""
+    remedy = "such as [('swap', SwapNoise(0.1)), ('error', GaussianNoise(0.1))]."
+    if not isinstance(value, (list, tuple)) or len(value) == 0:
+        return f"must be a list of (name, noise) tuples, {remedy}"
+    for entry in value:
+        is_named = isinstance(entry, (list, tuple)) and len(entry) == 2
+        if (
+            not is_named
+            or not isinstance(entry[0], str)
+            or _noise_rule(entry[1], n_columns) is not None
+        ):
+            return f"must hold (name, noise) tuples, but has {entry!r}; write {remedy}"
+    names = [name for name, _ in value]
+    if len(set(names)) < len(names):
+        return f"must have different names, but has {names}; rename one."
+    bad = [name for name in names if "__" in name or name == "noises" or not name]
+    if bad:
+        return (
+            f"has reserved names: {bad}; rename them. A name must not be empty, be "
+            "'noises' or contain '__'."
         )
+    return None
 
 
 class ComposedNoise(Noise, BaseComposition):
@@ -145,6 +153,8 @@ class ComposedNoise(Noise, BaseComposition):
     >>> noise.set_params(swap__rate=0.2).get_params()["swap__rate"]
     0.2
     """
+
+    _rules = {"noises": _noises_rule}
 
     def __init__(self, noises: list[tuple[str, Noise]]) -> None:
         self.noises = noises
@@ -180,11 +190,6 @@ class ComposedNoise(Noise, BaseComposition):
         self._set_params("noises", **params)
         return self
 
-    def check(self, n_columns: int | None = None) -> None:
-        self._raise_if("noises", _noises_rule(self.noises))
-        for _, noise in self.noises:
-            noise.check(n_columns)
-
     def apply(self, Z, generator, layout, intensity=None):
         Z_corrupted, mask = Z, np.zeros(Z.shape, dtype=bool)
         for _, noise in self.noises:
@@ -194,29 +199,3 @@ class ComposedNoise(Noise, BaseComposition):
 
     def for_codes(self) -> Noise:
         return ComposedNoise([(name, noise.for_codes()) for name, noise in self.noises])
-
-
-def _noises_rule(value: Any) -> str | None:
-    """Return what is wrong with a list of named noises."""
-    remedy = "such as [('swap', SwapNoise(0.1)), ('error', GaussianNoise(0.1))]."
-    if not isinstance(value, (list, tuple)) or len(value) == 0:
-        return f"must be a list of (name, noise) tuples, {remedy}"
-    names = []
-    for entry in value:
-        if not (
-            isinstance(entry, (list, tuple))
-            and len(entry) == 2
-            and isinstance(entry[0], str)
-            and _noise_rule(entry[1]) is None
-        ):
-            return f"must hold (name, noise) tuples, but has {entry!r}; write {remedy}"
-        names.append(entry[0])
-    if len(set(names)) < len(names):
-        return f"must have different names, but has {names}; rename one."
-    bad = [name for name in names if "__" in name or name == "noises" or not name]
-    if bad:
-        return (
-            f"has reserved names: {bad}; rename them. A name must not be empty, be "
-            "'noises' or contain '__'."
-        )
-    return None

@@ -8,18 +8,26 @@ from numpy.typing import ArrayLike, NDArray
 from skdae._random import bernoulli
 from skdae.noise._base import Corrupted, Noise, scaled_rate
 from skdae.noise._layout import Layout
-from skdae.noise._rules import _groups_rule, _length_rule, _scale_rule, _share_rule
+from skdae.noise._rules import SHARE_OF_GROUPS
+
+Floats = NDArray[np.floating]
+Cells = NDArray[np.bool_]
+Draws = np.random.Generator
 
 
-def _amplitude(scale: ArrayLike, layout: Layout) -> NDArray[np.floating]:
+def _amplitude(scale: ArrayLike, layout: Layout) -> Floats:
     """Return the size of an additive noise per feature, 0 for categorical ones."""
     per_feature = layout.to_features(np.asarray(scale, dtype=np.float64))
     return per_feature * layout.scale * layout.numeric  # (n_features,)
 
 
-def _set_to_zero(
-    Z: NDArray[np.floating], mask: NDArray[np.bool_]
-) -> NDArray[np.floating]:
+def _draw_cells(rate, Z, generator, layout, intensity) -> Cells:
+    """Return which cells to corrupt, (n, n_columns)."""
+    shape = (len(Z), layout.n_columns)
+    return bernoulli(generator, scaled_rate(rate, intensity), shape)
+
+
+def _set_to_zero(Z: Floats, mask: Cells) -> Floats:
     """Return a copy of Z that is 0 where the mask is True."""
     # As integers: as fast as a product, but exact, and without negative zeros.
     bits = np.dtype(f"i{Z.itemsize}")
@@ -27,39 +35,24 @@ def _set_to_zero(
     return np.multiply(Z.view(bits), kept, out=kept).view(Z.dtype)
 
 
-def _copy_cells(
-    Z: NDArray[np.floating],
-    cells: NDArray[np.bool_],
-    donors: NDArray[np.integer],
-    layout: Layout,
-) -> Corrupted:
+def _copy_cells(Z: Floats, cells: Cells, donors: NDArray, layout: Layout) -> Corrupted:
     """Return a copy of Z whose cells hold the values of their donor rows.
 
     `cells` is (n, n_columns); `donors` has one row index per True cell, row by row.
     """
-    n_features = layout.n_features
-    if layout._is_one_to_one:
-        mask = cells
-        hits = np.flatnonzero(mask)
-        features = hits % n_features
-    else:
+    mask = layout.to_features(cells)
+    hits = np.flatnonzero(mask)
+    features = hits % layout.n_features
+    if mask is not cells:  # a donor per feature instead of one per column
         donor_of = np.zeros(cells.shape, dtype=np.intp)
         donor_of[cells] = donors
-        mask = layout.to_features(cells)
-        hits = np.flatnonzero(mask)
-        features = hits % n_features
         donors = layout.to_features(donor_of).ravel()[hits]
     Z_corrupted = Z.copy()
-    Z_corrupted.reshape(-1)[hits] = Z.ravel()[donors * n_features + features]
+    Z_corrupted.reshape(-1)[hits] = Z.ravel()[donors * layout.n_features + features]
     return Z_corrupted, mask
 
 
-def _swap_cells(
-    Z: NDArray[np.floating],
-    cells: NDArray[np.bool_],
-    generator: np.random.Generator,
-    layout: Layout,
-) -> Corrupted:
+def _swap_cells(Z: Floats, cells: Cells, generator: Draws, layout: Layout) -> Corrupted:
     """Return a copy of Z with each cell taken from another row, drawn for the cell."""
     n = len(Z)
     if n < 2:  # no other row to take from
@@ -71,11 +64,7 @@ def _swap_cells(
 
 
 def _fault_age(
-    generator: np.random.Generator,
-    rate: NDArray[np.floating],
-    n: int,
-    n_columns: int,
-    length: int,
+    generator: Draws, rate: Floats, n: int, n_columns: int, length: int
 ) -> NDArray[np.integer]:
     """Return how many rows ago the last fault of a cell started: 1..length, or 0.
 
@@ -120,14 +109,11 @@ class MaskingNoise(Noise):
     [[0.0, 0.0, 0.0]]
     """
 
-    _rules = {"rate": _share_rule}
-
     def __init__(self, rate: ArrayLike = 0.25) -> None:
         self.rate = rate
 
     def apply(self, Z, generator, layout, intensity=None):
-        shape = (len(Z), layout.n_columns)
-        cells = bernoulli(generator, scaled_rate(self.rate, intensity), shape)
+        cells = _draw_cells(self.rate, Z, generator, layout, intensity)
         mask = layout.to_features(cells)
         return _set_to_zero(Z, mask), mask
 
@@ -157,8 +143,6 @@ class GaussianNoise(Noise):
     >>> round(float((X_corrupted - X).std() / X.std()), 1)
     0.1
     """
-
-    _rules = {"scale": _scale_rule, "rate": _share_rule}
 
     def __init__(self, scale: ArrayLike = 0.25, *, rate: ArrayLike = 1.0) -> None:
         self.scale = scale
@@ -213,14 +197,11 @@ class SaltAndPepperNoise(Noise):
     [0.0, 99.0]
     """
 
-    _rules = {"rate": _share_rule}
-
     def __init__(self, rate: ArrayLike = 0.25) -> None:
         self.rate = rate
 
     def apply(self, Z, generator, layout, intensity=None):
-        shape = (len(Z), layout.n_columns)
-        cells = bernoulli(generator, scaled_rate(self.rate, intensity), shape)
+        cells = _draw_cells(self.rate, Z, generator, layout, intensity)
         categorical = cells & ~layout.numeric_columns
         Z_corrupted, mask = _swap_cells(Z, categorical, generator, layout)
         numeric = layout.to_features(cells & layout.numeric_columns)
@@ -258,14 +239,11 @@ class SwapNoise(Noise):
     [[1.0], [0.0]]
     """
 
-    _rules = {"rate": _share_rule}
-
     def __init__(self, rate: ArrayLike = 0.25) -> None:
         self.rate = rate
 
     def apply(self, Z, generator, layout, intensity=None):
-        shape = (len(Z), layout.n_columns)
-        cells = bernoulli(generator, scaled_rate(self.rate, intensity), shape)
+        cells = _draw_cells(self.rate, Z, generator, layout, intensity)
         return _swap_cells(Z, cells, generator, layout)
 
 
@@ -305,8 +283,6 @@ class StuckNoise(Noise):
     >>> StuckNoise(1.0, length=2).corrupt(X)[0].ravel().tolist()
     [0.0, 0.0, 1.0, 2.0]
     """
-
-    _rules = {"rate": _share_rule, "length": _length_rule}
 
     def __init__(self, rate: ArrayLike = 0.25, *, length: int = 10) -> None:
         self.rate = rate
@@ -348,8 +324,6 @@ class SpikeNoise(Noise):
     >>> bool((abs(X_corrupted - X) >= 5).all())
     True
     """
-
-    _rules = {"rate": _share_rule, "scale": _scale_rule}
 
     def __init__(self, rate: ArrayLike = 0.05, *, scale: ArrayLike = 5.0) -> None:
         self.rate = rate
@@ -404,8 +378,6 @@ class DriftNoise(Noise):
     2.0
     """
 
-    _rules = {"rate": _share_rule, "scale": _scale_rule, "length": _length_rule}
-
     def __init__(
         self, rate: ArrayLike = 0.25, *, scale: ArrayLike = 1.0, length: int = 50
     ) -> None:
@@ -454,18 +426,18 @@ class DropoutNoise(Noise):
     [[0.0, 1.0, 1.0, 0.0]]
     """
 
-    _rules = {"groups": _groups_rule}
-
     def __init__(
         self, rate: ArrayLike = 0.25, *, groups: int | list[list[int]] = 4
     ) -> None:
         self.rate = rate
         self.groups = groups
 
+    _rules = {"rate": SHARE_OF_GROUPS}
+
     def check(self, n_columns: int | None = None) -> None:
-        super().check(n_columns)
+        self._check_parameter("groups", n_columns)
         n_groups = None if n_columns is None else len(self._columns_of(n_columns))
-        self._raise_if("rate", _share_rule(self.rate, n_groups, per="group"))
+        self._check_parameter("rate", n_groups)
 
     def _columns_of(self, n_columns: int) -> list[NDArray[np.integer]]:
         """Return the column indices of each group."""
@@ -482,9 +454,3 @@ class DropoutNoise(Noise):
             cells[:, columns] |= is_dropped[:, k : k + 1]
         mask = layout.to_features(cells)
         return _set_to_zero(Z, mask), mask
-
-    def for_codes(self) -> Noise:
-        noise = super().for_codes()
-        if isinstance(self.groups, (list, tuple)):
-            noise.set_params(groups=len(self.groups))
-        return noise
