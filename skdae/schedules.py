@@ -7,7 +7,7 @@ printed, tested and costed before the first weight moves.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +39,11 @@ def _is_count(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         return False
     return bool(value >= 1)
+
+
+def _is_share(value: object) -> bool:
+    """Whether a value is a number in [0, 1]."""
+    return isinstance(value, Real) and 0 <= float(value) <= 1
 
 
 @dataclass(frozen=True)
@@ -79,56 +84,11 @@ class Phase:
     kind: str = field(default="custom", compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("depth", "epochs"):
-            value = getattr(self, name)
-            if not _is_count(value):
-                raise ValueError(
-                    f"{name}={value!r} of a Phase must be an int of at least 1; "
-                    "leave a phase of no length out of the schedule."
-                )
         object.__setattr__(self, "rates", tuple(self.rates))
-        if len(self.rates) != self.depth:
-            raise ValueError(
-                f"rates={self.rates!r} of a Phase must hold one factor per layer "
-                f"(depth={self.depth}); give {self.depth} of them."
-            )
-        if not all(isinstance(r, Real) and 0 <= r <= 1 for r in self.rates):
-            raise ValueError(
-                f"rates={self.rates!r} of a Phase must lie in [0, 1]; scale "
-                "learning_rate_init to train faster."
-            )
-        output_rate = self.output_rate
-        if output_rate is not None and not (
-            isinstance(output_rate, Real) and 0 <= output_rate <= 1
-        ):
-            raise ValueError(
-                f"output_rate={output_rate!r} of a Phase must be None or lie in "
-                "[0, 1]; scale learning_rate_init to train faster."
-            )
-        if output_rate is not None and self.corrupt == "code":
-            raise ValueError(
-                f"output_rate={output_rate!r} of a Phase needs corrupt='input': a "
-                "phase on codes has no output layer; leave it out."
-            )
-        if not any(self.rates) and not output_rate:
-            raise ValueError(
-                f"rates={self.rates!r} of a Phase train nothing; give at least one "
-                "layer a factor above 0."
-            )
-        if self.corrupt not in ("input", "code"):
-            raise ValueError(
-                f"corrupt={self.corrupt!r} of a Phase must be 'input' or 'code'."
-            )
-        if self.corrupt == "code" and self.depth == 1:
-            raise ValueError(
-                "corrupt='code' of a Phase needs depth to be at least 2: below the "
-                "first layer there is only the input; use corrupt='input'."
-            )
-        if self.corrupt == "code" and any(self.rates[:-1]):
-            raise ValueError(
-                f"rates={self.rates!r} of a Phase with corrupt='code' must be 0 below "
-                "the top layer: the code that is rebuilt is frozen."
-            )
+        for name, is_valid, text in _PHASE_RULES:
+            if not is_valid(self):
+                value = f"{name}={getattr(self, name)!r}"
+                raise ValueError(f"{value} of a Phase {text.format(phase=self)}")
 
     def rate_of(self, role: str, depth: int) -> float:
         """Learning-rate factor of a layer of the network.
@@ -162,6 +122,58 @@ class Phase:
     def cost(self) -> int:
         """Weight updates in layer-epochs: epochs times the layers updated."""
         return self.epochs * self.n_updated
+
+
+# parameter of a phase, whether it is valid, and the rule with its remedy; each rule may
+# rely on those above
+_WHOLE = "must be an int of at least 1; leave a phase of no length out of the schedule."
+_PHASE_RULES: tuple[tuple[str, Callable[[Phase], Any], str], ...] = (
+    ("depth", lambda phase: _is_count(phase.depth), _WHOLE),
+    ("epochs", lambda phase: _is_count(phase.epochs), _WHOLE),
+    (
+        "rates",
+        lambda phase: len(phase.rates) == phase.depth,
+        "must hold one factor per layer (depth={phase.depth}); give {phase.depth} of "
+        "them.",
+    ),
+    (
+        "rates",
+        lambda phase: all(map(_is_share, phase.rates)),
+        "must lie in [0, 1]; scale learning_rate_init to train faster.",
+    ),
+    (
+        "output_rate",
+        lambda phase: phase.output_rate is None or _is_share(phase.output_rate),
+        "must be None or lie in [0, 1]; scale learning_rate_init to train faster.",
+    ),
+    (
+        "output_rate",
+        lambda phase: phase.output_rate is None or phase.corrupt != "code",
+        "needs corrupt='input': a phase on codes has no output layer; leave it out.",
+    ),
+    (
+        "rates",
+        lambda phase: any(phase.rates) or phase.output_rate,
+        "train nothing; give at least one layer a factor above 0.",
+    ),
+    (
+        "corrupt",
+        lambda phase: phase.corrupt in ("input", "code"),
+        "must be 'input' or 'code'.",
+    ),
+    (
+        "corrupt",
+        lambda phase: phase.corrupt == "input" or phase.depth > 1,
+        "needs depth to be at least 2: below the first layer there is only the input; "
+        "use corrupt='input'.",
+    ),
+    (
+        "rates",
+        lambda phase: phase.corrupt == "input" or not any(phase.rates[:-1]),
+        "must be 0 below the top layer with corrupt='code': the code that is rebuilt "
+        "is frozen.",
+    ),
+)
 
 
 def total_epochs(phases: Sequence[Phase]) -> int:
@@ -257,50 +269,6 @@ def _budget(
     return max_iter - tuning, tuning
 
 
-def _joint_phase(n_layers: int, epochs: int, kind: str) -> tuple[Phase, ...]:
-    """All layers together, or no phase at all for no epochs."""
-    if epochs == 0:
-        return ()
-    return (Phase(n_layers, epochs, (1.0,) * n_layers, kind=kind),)
-
-
-def _gradual_stage(depth: int, epochs: int, lower_layer_rate: float) -> Phase:
-    """The newest layer at the full rate, those below at their share of it."""
-    return Phase(
-        depth, epochs, (float(lower_layer_rate),) * (depth - 1) + (1.0,), kind="gradual"
-    )
-
-
-def _frozen_stage(depth: int, epochs: int) -> Phase:
-    """The newest layer alone, with noise and loss on the input."""
-    return replace(_gradual_stage(depth, epochs, 0.0), kind="frozen")
-
-
-def _stacked_stage(depth: int, epochs: int) -> Phase:
-    """The newest layer alone, with noise and loss on the code it is given."""
-    corrupt = "input" if depth == 1 else "code"
-    return replace(_frozen_stage(depth, epochs), corrupt=corrupt, kind="stacked")
-
-
-def _hybrid_stage(
-    depth: int, epochs: int, stacked_fraction: float, lower_layer_rate: float
-) -> tuple[Phase, ...]:
-    """First stacked-style, then gradual; the fraction counts weight updates."""
-    if depth == 1:  # nothing lies below: both styles are the same
-        return (_gradual_stage(depth, epochs, lower_layer_rate),)
-    # s stacked and g gradual epochs make s and g * depth updates (fewer when the
-    # lower layers are frozen): solve s / (s + g * n_updated) = stacked_fraction.
-    n_updated = _gradual_stage(depth, 1, lower_layer_rate).n_updated
-    weighted = stacked_fraction * n_updated
-    still = round(epochs * weighted / (1 - stacked_fraction + weighted))
-    phases = []
-    if still:
-        phases.append(_stacked_stage(depth, still))
-    if still < epochs:
-        phases.append(_gradual_stage(depth, epochs - still, lower_layer_rate))
-    return tuple(phases)
-
-
 @dataclass(frozen=True)
 class _Options:
     """What shapes a stage, beside its depth and its epochs."""
@@ -309,42 +277,53 @@ class _Options:
     lower_layer_rate: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("stacked_fraction", "lower_layer_rate"):
-            value = getattr(self, name)
-            if not isinstance(value, Real) or not 0 <= float(value) <= 1:
+        for name, value in vars(self).items():
+            if not _is_share(value):
                 raise ValueError(f"{name}={value!r} must be a number in [0, 1].")
 
 
-_PLAIN = _Options()
+def _joint_phase(n_layers: int, epochs: int, kind: str) -> tuple[Phase, ...]:
+    """All layers together, or no phase at all for no epochs."""
+    return (Phase(n_layers, epochs, (1.0,) * n_layers, kind=kind),) if epochs else ()
+
+
+def _gradual_stage(depth: int, epochs: int, options: _Options) -> tuple[Phase, ...]:
+    """The newest layer at the full rate, those below at their share of it."""
+    rates = (float(options.lower_layer_rate),) * (depth - 1) + (1.0,)
+    return (Phase(depth, epochs, rates, kind="gradual"),)
+
+
+def _frozen_stage(depth: int, epochs: int, options: _Options) -> tuple[Phase, ...]:
+    """The newest layer alone, with noise and loss on the input."""
+    return (Phase(depth, epochs, (0.0,) * (depth - 1) + (1.0,), kind="frozen"),)
+
+
+def _stacked_stage(depth: int, epochs: int, options: _Options) -> tuple[Phase, ...]:
+    """The newest layer alone, with noise and loss on the code it is given."""
+    (phase,) = _frozen_stage(depth, epochs, options)
+    corrupt = "input" if depth == 1 else "code"
+    return (replace(phase, corrupt=corrupt, kind="stacked"),)
+
+
+def _hybrid_stage(depth: int, epochs: int, options: _Options) -> tuple[Phase, ...]:
+    """First stacked-style, then gradual; the fraction counts weight updates."""
+    if depth == 1:  # nothing lies below: both styles are the same
+        return _gradual_stage(depth, epochs, options)
+    # s stacked and g gradual epochs make s and g * depth updates (fewer when the
+    # lower layers are frozen): solve s / (s + g * n_updated) = stacked_fraction.
+    weighted = options.stacked_fraction * total_cost(_gradual_stage(depth, 1, options))
+    n_stacked = round(epochs * weighted / (1 - options.stacked_fraction + weighted))
+    parts = ((_stacked_stage, n_stacked), (_gradual_stage, epochs - n_stacked))
+    return tuple(phase for add, n in parts if n for phase in add(depth, n, options))
+
 
 # name: the phases that add the layer `depth` in so many epochs
 _STAGES: dict[str, Callable[[int, int, _Options], tuple[Phase, ...]]] = {
-    "gradual": lambda depth, epochs, options: (
-        _gradual_stage(depth, epochs, options.lower_layer_rate),
-    ),
-    "hybrid": lambda depth, epochs, options: _hybrid_stage(
-        depth, epochs, options.stacked_fraction, options.lower_layer_rate
-    ),
-    "frozen": lambda depth, epochs, options: (_frozen_stage(depth, epochs),),
-    "stacked": lambda depth, epochs, options: (_stacked_stage(depth, epochs),),
+    "gradual": _gradual_stage,
+    "hybrid": _hybrid_stage,
+    "frozen": _frozen_stage,
+    "stacked": _stacked_stage,
 }
-
-
-def _by_layer(
-    name: str,
-    n_layers: int,
-    max_iter: int,
-    epoch_allocation: str | Sequence[float],
-    tuning_fraction: float,
-    options: _Options = _PLAIN,
-) -> tuple[Phase, ...]:
-    """One stage per added layer, then the tuning phase."""
-    growing, tuning = _budget(n_layers, max_iter, n_layers, tuning_fraction)
-    epochs = _allocate(growing, _shares(epoch_allocation, n_layers))
-    phases: tuple[Phase, ...] = ()
-    for depth in range(1, n_layers + 1):
-        phases += _STAGES[name](depth, epochs[depth - 1], options)
-    return phases + _joint_phase(n_layers, tuning, "tuning")
 
 
 def gradual(
@@ -389,9 +368,8 @@ def gradual(
         2  gradual       2      30  1 1      input          60
     total                       60                          90
     """
-    options = _Options(lower_layer_rate=lower_layer_rate)
-    return _by_layer(
-        "gradual", n_layers, max_iter, epoch_allocation, tuning_fraction, options
+    return Gradual(lower_layer_rate, epoch_allocation, tuning_fraction).plan(
+        n_layers, max_iter
     )
 
 
@@ -430,7 +408,7 @@ def stacked(
     >>> [phase.corrupt for phase in stacked(2, 60)]
     ['input', 'code']
     """
-    return _by_layer("stacked", n_layers, max_iter, epoch_allocation, tuning_fraction)
+    return Stacked(epoch_allocation, tuning_fraction).plan(n_layers, max_iter)
 
 
 def frozen(
@@ -467,7 +445,7 @@ def frozen(
     >>> [phase.rates for phase in frozen(2, 60)]
     [(1.0,), (0.0, 1.0)]
     """
-    return _by_layer("frozen", n_layers, max_iter, epoch_allocation, tuning_fraction)
+    return Frozen(epoch_allocation, tuning_fraction).plan(n_layers, max_iter)
 
 
 def hybrid(
@@ -508,10 +486,9 @@ def hybrid(
     >>> [(phase.kind, phase.cost) for phase in hybrid(2, 60, stacked_fraction=0.5)]
     [('gradual', 30), ('stacked', 20), ('gradual', 20)]
     """
-    options = _Options(stacked_fraction, lower_layer_rate)
-    return _by_layer(
-        "hybrid", n_layers, max_iter, epoch_allocation, tuning_fraction, options
-    )
+    return Hybrid(
+        stacked_fraction, lower_layer_rate, epoch_allocation, tuning_fraction
+    ).plan(n_layers, max_iter)
 
 
 def joint(
@@ -539,18 +516,7 @@ def joint(
     >>> joint(2, 45)[0].cost
     90
     """
-    training, tuning = _budget(n_layers, max_iter, 1, tuning_fraction)
-    return _joint_phase(n_layers, training, "joint") + _joint_phase(
-        n_layers, tuning, "tuning"
-    )
-
-
-def _unfreezing(n_layers: int, encoder_rate: float) -> list[tuple[float, ...]]:
-    """Rates of the phases that let layer after layer learn, from the top down."""
-    return [
-        (0.0,) * (n_layers - n_free) + (float(encoder_rate),) * n_free
-        for n_free in range(n_layers + 1)
-    ]
+    return Joint(tuning_fraction).plan(n_layers, max_iter)
 
 
 UNFREEZINGS = ("gradual", "joint")
@@ -595,7 +561,7 @@ def fine_tuning(
     >>> [phase.rates for phase in fine_tuning(2, 60, unfreezing="gradual")]
     [(0.0, 0.0), (0.0, 1.0), (1.0, 1.0)]
     """
-    if not isinstance(encoder_rate, Real) or not 0 <= float(encoder_rate) <= 1:
+    if not _is_share(encoder_rate):
         raise ValueError(
             f"encoder_rate={encoder_rate!r} must be a number in [0, 1]; 0 leaves the "
             "encoder as it is, 1 trains it like the output layer."
@@ -605,7 +571,10 @@ def fine_tuning(
             f"unfreezing={unfreezing!r} must be one of {list(UNFREEZINGS)}; 'joint' "
             "trains all layers from the start."
         )
-    stages = _unfreezing(n_layers, encoder_rate)
+    stages = [  # from the top down
+        (0.0,) * (n_layers - n_free) + (float(encoder_rate),) * n_free
+        for n_free in range(n_layers + 1)
+    ]
     if unfreezing == "joint" or encoder_rate == 0:
         stages = stages[-1:]
     _budget(n_layers, max_iter, len(stages), 0)
@@ -626,7 +595,8 @@ class Schedule:
     are (``schedule__lower_layer_rate``).
     """
 
-    _build: ClassVar[Callable[..., tuple[Phase, ...]]]  # the plan from the parameters
+    epoch_allocation: str | Sequence[float]
+    tuning_fraction: float
 
     def plan(self, n_layers: int, max_iter: int) -> tuple[Phase, ...]:
         """Return the phases for a network.
@@ -643,7 +613,20 @@ class Schedule:
         tuple of Phase
             The plan, in the order it is run.
         """
-        return self._build(n_layers, max_iter, **self.get_params())
+        shares, tuning_fraction = self.epoch_allocation, self.tuning_fraction
+        growing, tuning = _budget(n_layers, max_iter, n_layers, tuning_fraction)
+        epochs = _allocate(growing, _shares(shares, n_layers))
+        phases: tuple[Phase, ...] = ()
+        for depth, n_epochs in enumerate(epochs, 1):
+            phases += self._stage(depth, n_epochs)
+        return phases + _joint_phase(n_layers, tuning, "tuning")
+
+    def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
+        """Return the phases that add a layer."""
+        names = [each.name for each in fields(_Options) if hasattr(self, each.name)]
+        options = _Options(**{name: getattr(self, name) for name in names})
+        (name,) = (n for n, kind in SCHEDULES.items() if isinstance(self, kind))
+        return _STAGES[name](depth, n_epochs, options)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name.
@@ -709,8 +692,6 @@ class Gradual(Schedule):
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
 
-    _build = staticmethod(gradual)
-
 
 @dataclass
 class Hybrid(Schedule):
@@ -734,8 +715,6 @@ class Hybrid(Schedule):
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
 
-    _build = staticmethod(hybrid)
-
 
 @dataclass
 class Frozen(Schedule):
@@ -751,8 +730,6 @@ class Frozen(Schedule):
 
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
-
-    _build = staticmethod(frozen)
 
 
 @dataclass
@@ -770,8 +747,6 @@ class Stacked(Schedule):
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
 
-    _build = staticmethod(stacked)
-
 
 @dataclass
 class Joint(Schedule):
@@ -785,7 +760,25 @@ class Joint(Schedule):
 
     tuning_fraction: float = 0.0
 
-    _build = staticmethod(joint)
+    def plan(self, n_layers: int, max_iter: int) -> tuple[Phase, ...]:
+        """Return the phases for a network.
+
+        Parameters
+        ----------
+        n_layers : int
+            Number of hidden layers.
+        max_iter : int
+            Epochs in total, over all phases.
+
+        Returns
+        -------
+        tuple of Phase
+            The plan, in the order it is run.
+        """
+        training, tuning = _budget(n_layers, max_iter, 1, self.tuning_fraction)
+        return _joint_phase(n_layers, training, "joint") + _joint_phase(
+            n_layers, tuning, "tuning"
+        )
 
 
 #: The schedule that a name stands for, with its defaults.
@@ -862,15 +855,6 @@ def at_equal_updates(
     if isinstance(schedule, Joint):
         epochs = max(1, round(total_cost(growing) / n_layers))
         return _joint_phase(n_layers, epochs, "joint") + tuning
-    shape = schedule.get_params()
-    options = _Options(
-        **{
-            each.name: shape[each.name]
-            for each in fields(_Options)
-            if each.name in shape
-        }
-    )
-    name = next(name for name, kind in SCHEDULES.items() if type(schedule) is kind)
     costs = [
         sum(phase.cost for phase in growing if phase.depth == depth)
         for depth in range(1, n_layers + 1)
@@ -881,7 +865,7 @@ def at_equal_updates(
     phases: tuple[Phase, ...] = ()
     for depth, updates in enumerate(costs, 1):
         # as many epochs as updates, then as many of those as the updates pay for
-        stage = _STAGES[name](depth, max(1, updates), options)
+        stage = schedule._stage(depth, max(1, updates))
         share = updates / total_cost(stage)
         phases += tuple(
             replace(phase, epochs=max(1, round(phase.epochs * share)))
