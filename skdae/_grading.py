@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skdae._sklearn_compat import safe_indexing
 from skdae._table.frames import is_dataframe
+from skdae.timeseries._order import numbers_or_codes
 from skdae.timeseries._time import row_times
 
 if TYPE_CHECKING:
@@ -236,15 +238,7 @@ def _columns(X: Any) -> Iterator[_Column]:
         names = [f"x{j}" for j in range(table.shape[1])]
         X = pandas.DataFrame(table, columns=names).infer_objects()
     for j, name in enumerate(X.columns):
-        series = X.iloc[:, j] if hasattr(X, "iloc") else X.get_column(name)
-        if not hasattr(X, "iloc"):
-            series = pandas.Series(series.to_numpy())
-        if pandas.api.types.is_numeric_dtype(series.dtype):
-            values = series.to_numpy(dtype=float, na_value=np.nan)
-            yield _Column(str(name), values, True)
-        else:
-            codes, _ = pandas.factorize(series)
-            yield _Column(str(name), np.where(codes < 0, np.nan, codes), False)
+        yield _Column(str(name), *numbers_or_codes(safe_indexing(X, j, axis=1)))
 
 
 @dataclass(frozen=True)

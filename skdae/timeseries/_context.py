@@ -7,16 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
-from skdae._sklearn_compat import (
-    Interval,
-    check_feature_names_in,
-    fit_context,
-    validate_params_of,
-)
-from skdae._table.group_column import Beside, read_beside
+from skdae._sklearn_compat import Interval, fit_context
 from skdae.timeseries._neighbours import (
     TimeAxis,
     cells_in_order,
@@ -24,6 +16,7 @@ from skdae.timeseries._neighbours import (
     interpolated,
     time_axis,
 )
+from skdae.timeseries._rows import RowsTransformer
 
 MIN_GAPS = 20  # missing cells of a column, below which it draws from those of all
 
@@ -303,7 +296,7 @@ def _log(distance: np.ndarray, unit: float, horizon: float) -> np.ndarray:
     return np.log1p(np.minimum(distance / unit, horizon))
 
 
-class TimeContext(TransformerMixin, BaseEstimator):
+class TimeContext(RowsTransformer):
     """Add what the rows around say of each sensor, as further columns.
 
     A row by itself does not say what a sensor showed shortly before and after. For
@@ -374,14 +367,6 @@ class TimeContext(TransformerMixin, BaseEstimator):
         self.horizon = horizon
         self.group_column = group_column
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        # the tag by which scikit-learn's checks leave the order of rows alone
-        tags.non_deterministic = True
-        return tags
-
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, groups=None, time=None):
         """Learn the columns and the usual step of time.
@@ -402,9 +387,7 @@ class TimeContext(TransformerMixin, BaseEstimator):
         self : TimeContext
             The fitted transformer.
         """
-        table = read_beside(
-            self, X, self.group_column, parameter="group_column", reset=True
-        )
+        table = self._read_first(X)
         self.group_column_ = table.place
         self.unit_ = 1.0
         if time is not None:
@@ -462,22 +445,18 @@ class TimeContext(TransformerMixin, BaseEstimator):
         ValueError
             If time is given here and not in `fit`, or the other way round.
         """
-        check_is_fitted(self)
-        validate_params_of(self)
-        table = read_beside(
-            self, X, self.group_column_, parameter="group_column", reset=False
-        )
+        cells, groups = self._read(X, groups)
         if (time is not None) != self._has_time:
             raise ValueError(
                 f"time is {'missing' if self._has_time else 'given'} and must be "
                 f"{'given' if self._has_time else 'None'} as in fit; distances are "
                 "measured in the usual step of time there. Pass it to both or to none."
             )
-        context = time_context(table.cells, self._groups(table, groups), time)
+        context = time_context(cells, groups, time)
         parts = [
             CONTEXTS[name](context, self.unit_, self.horizon) for name in self._kinds()
         ]
-        return np.hstack([table.cells, *parts]).astype(table.cells.dtype, copy=False)
+        return np.hstack([cells, *parts]).astype(cells.dtype, copy=False)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` returns.
@@ -492,26 +471,10 @@ class TimeContext(TransformerMixin, BaseEstimator):
         ndarray of str objects of shape (n_features_out,)
             Those of the table, then ``<name>_<kind>``.
         """
-        check_is_fitted(self)
-        names = check_feature_names_in(self, input_features)
-        names = [n for j, n in enumerate(names) if j != self.group_column_]
+        names = self._names(input_features)
         added = [f"{name}_{kind}" for kind in self._kinds() for name in names]
         return np.array([*names, *added], dtype=object)
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "unit_")
 
     def _kinds(self) -> tuple[str, ...]:
         """Return the kinds of columns to add."""
         return CAUSAL_CONTEXTS if self.causal else tuple(CONTEXTS)
-
-    def _groups(self, table: Beside, groups: Any) -> Any:
-        """Return the groups of the rows, from the table or beside it."""
-        if table.column is None:
-            return groups
-        if groups is not None:
-            raise ValueError(
-                f"groups must be None where group_column={self.group_column!r} names "
-                "them; pass one of the two."
-            )
-        return table.column

@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from skdae.timeseries._groups import group_codes, group_starts
 from skdae.timeseries._time import row_times
-
-MAX_WINDOW_CELLS = 4_000_000  # of a block of windows that is sorted at once: 32 MB
 
 
 @dataclass(frozen=True)
@@ -190,9 +187,10 @@ def last_known_value(
     >>> last_known_value([[nan], [1], [nan], [nan], [4], [nan]]).ravel().tolist()
     [nan, 1.0, 1.0, 1.0, 4.0, 4.0]
     """
+    import pandas
+
     cells, axis = cells_in_order(X, groups, time)
-    before = find_neighbours(~np.isnan(cells), axis, back=0).before
-    return axis.to_rows(taken(cells, before))
+    return axis.to_rows(pandas.DataFrame(cells).groupby(axis.first).ffill().to_numpy())
 
 
 def moving_average(
@@ -227,15 +225,7 @@ def moving_average(
     >>> moving_average([[0], [3], [float("nan")], [5]], 3).ravel().tolist()
     [1.5, 1.5, 4.0, 5.0]
     """
-    reach = _reach(width, causal)
-    cells, axis = cells_in_order(X, groups, None)
-    start, stop = _windows(axis, reach)
-    known = ~np.isnan(cells)
-    n_known = _sums(known.astype(np.float64), start, stop)
-    centre = np.array([_mean(column) for column in cells.T])  # keeps sums accurate
-    totals = _sums(np.where(known, cells - centre, 0), start, stop)
-    n_known[n_known == 0] = np.nan
-    return axis.to_rows(centre + totals / n_known)
+    return _over_windows("mean", X, width, groups, causal)
 
 
 def moving_median(
@@ -269,21 +259,7 @@ def moving_median(
     >>> moving_median([[0], [3], [9], [5]], 3).ravel().tolist()
     [1.5, 3.0, 5.0, 7.0]
     """
-    back, ahead = _reach(width, causal)
-    cells, axis = cells_in_order(X, groups, None)
-    places = np.arange(len(axis))
-    offsets = np.arange(-back, ahead + 1)
-    smoothed = np.empty_like(cells)
-    padded = np.pad(cells, ((back, ahead), (0, 0)), constant_values=np.nan)
-    windows = sliding_window_view(padded, width, axis=0)  # (n, n_features, width)
-    size = max(1, MAX_WINDOW_CELLS // max(1, cells.shape[1] * width))
-    for begin in range(0, len(axis), size):
-        part = slice(begin, begin + size)
-        where = places[part, None] + offsets
-        outside = (where < axis.first[part, None]) | (where > axis.last[part, None])
-        block = np.where(outside[:, None], np.nan, windows[part])
-        smoothed[part] = _medians(block)
-    return axis.to_rows(smoothed)
+    return _over_windows("median", X, width, groups, causal)
 
 
 # --- parts ---------------------------------------------------------------------------
@@ -296,45 +272,20 @@ def taken(X: np.ndarray, places: np.ndarray) -> np.ndarray:
     return values
 
 
-def _reach(width: Any, causal: bool) -> tuple[int, int]:
-    """Return how many rows a window reaches back and ahead of its row."""
+def _over_windows(
+    statistic: str, X: Any, width: Any, groups: Any, causal: bool
+) -> np.ndarray:
+    """Return the mean or median of the known values in the window of each row."""
+    import pandas
+
     if width < 1 or width != int(width):
         raise ValueError(f"width={width!r} must be a whole number of rows, 1 or more.")
-    if causal:
-        return int(width) - 1, 0
-    if width % 2 == 0:
+    if not causal and width % 2 == 0:
         raise ValueError(
             f"width={width!r} must be odd so that a window has a middle row; add or "
             "take off one row, or set causal=True."
         )
-    return int(width) // 2, int(width) // 2
-
-
-def _windows(axis: TimeAxis, reach: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first place of each window and the one after its last."""
-    places = np.arange(len(axis))
-    start = np.maximum(places - reach[0], axis.first)
-    return start, np.minimum(places + reach[1], axis.last) + 1
-
-
-def _sums(values: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    """Return the sums from start to stop of each column."""
-    running = np.zeros((len(values) + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=running[1:])
-    return running[stop] - running[start]
-
-
-def _mean(column: np.ndarray) -> float:
-    known = column[~np.isnan(column)]
-    return float(known.mean()) if len(known) else 0.0
-
-
-def _medians(block: np.ndarray) -> np.ndarray:
-    """Return the medians along the last axis without NaN; NaN where all are."""
-    ranked = np.sort(block, axis=-1)  # NaN last
-    n_known = (~np.isnan(block)).sum(axis=-1)
-    low = np.maximum(n_known - 1, 0) // 2
-    high = n_known // 2
-    high[n_known == 0] = 0
-    middle = np.stack([low, high], axis=-1)
-    return np.take_along_axis(ranked, middle, axis=-1).mean(axis=-1)
+    cells, axis = cells_in_order(X, groups, None)
+    records = pandas.DataFrame(cells).groupby(axis.first)
+    windows = records.rolling(int(width), center=not causal, min_periods=1)
+    return axis.to_rows(getattr(windows, statistic)().to_numpy())

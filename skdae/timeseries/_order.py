@@ -178,30 +178,34 @@ def effective_sample_size(
 
 def _cells(X: Any) -> np.ndarray:
     """Return a table as float64; text and categories by first appearance."""
-    if is_dataframe(X):
-        columns = [safe_indexing(X, j, axis=1) for j in range(X.shape[1])]
-        return np.column_stack([_numbers(column) for column in columns])
-    cells = np.asarray(X)
-    if cells.ndim != 2:
-        raise ValueError(
-            f"X has {cells.ndim} dimensions and must have 2; pass a table, one row for "
-            "each point in time."
-        )
-    if cells.dtype.kind in "biuf":
-        return cells.astype(np.float64)
-    return np.column_stack([_numbers(column) for column in cells.T])
+    import pandas
+
+    if not is_dataframe(X):
+        X = np.asarray(X)
+        if X.ndim != 2:
+            raise ValueError(
+                f"X has {X.ndim} dimensions and must have 2; pass a table, one row for "
+                "each point in time."
+            )
+        if X.dtype.kind in "biuf":
+            return X.astype(np.float64)
+        X = pandas.DataFrame(X)
+    columns = (safe_indexing(X, j, axis=1) for j in range(X.shape[1]))
+    return np.column_stack([numbers_or_codes(column)[0] for column in columns])
 
 
-def _numbers(column: Any) -> np.ndarray:
-    """Return a column as float64, NaN where missing."""
+def numbers_or_codes(column: Any) -> tuple[np.ndarray, bool]:
+    """Return a column as float64, NaN where missing, and whether it holds numbers.
+
+    Others are numbered by first appearance.
+    """
     import pandas
 
     series = pandas.Series(column if hasattr(column, "iloc") else np.asarray(column))
     if pandas.api.types.is_numeric_dtype(series):
-        return series.to_numpy(dtype=np.float64, na_value=np.nan)
-    codes = pandas.factorize(series)[0].astype(np.float64)
-    codes[codes < 0] = np.nan
-    return codes
+        return series.to_numpy(dtype=np.float64, na_value=np.nan), True
+    codes, _ = pandas.factorize(series)
+    return np.where(codes < 0, np.nan, codes), False
 
 
 # --- one column ----------------------------------------------------------------------

@@ -1,26 +1,23 @@
 """Windows of neighbouring rows as a table, and back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from skdae._sklearn_compat import (
     Interval,
     StrOptions,
-    check_feature_names_in,
     fit_context,
     output_container,
     validate_params_of,
 )
 from skdae._table.frames import data_frame, plain_cells
-from skdae._table.group_column import read_beside
 from skdae.timeseries._groups import group_codes, group_starts
+from skdae.timeseries._rows import RowsTransformer
 
 
 @dataclass(frozen=True)
@@ -31,24 +28,7 @@ class Windows:
     inside: np.ndarray  # (n_windows, width) bool: False before the start of the group
 
 
-def _repeat_first(cells: np.ndarray, windows: Windows) -> np.ndarray:
-    """Return the cells, which hold the first row before the start of a group."""
-    return cells
-
-
-def _missing(cells: np.ndarray, windows: Windows) -> np.ndarray:
-    """Return the cells with NaN before the start of a group."""
-    cells[~windows.inside] = np.nan
-    return cells
-
-
-# name: function that fills the cells before the start of a group; cells are
-# (n_windows, width, n_features)
-EDGES: dict[str, Callable[[np.ndarray, Windows], np.ndarray]] = {
-    "repeat": _repeat_first,
-    "missing": _missing,
-    "drop": _repeat_first,  # no such cells are left
-}
+EDGES = ("repeat", "missing", "drop")  # what stands before the first row of a group
 
 
 def find_windows(codes: np.ndarray, width: int, step: int, *, whole: bool) -> Windows:
@@ -74,7 +54,7 @@ def find_windows(codes: np.ndarray, width: int, step: int, *, whole: bool) -> Wi
     return Windows(rows[ranks], inside[ranks])
 
 
-class SlidingWindow(TransformerMixin, BaseEstimator):
+class SlidingWindow(RowsTransformer):
     """Rows in time order as windows of rows, and back.
 
     A single row does not show a slow drift or an oscillation; the row and those before
@@ -155,9 +135,6 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        # with this tag scikit-learn's checks keep the order of rows
         tags.non_deterministic = self.width != 1
         return tags
 
@@ -177,10 +154,7 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         self : SlidingWindow
             The fitted window.
         """
-        table = read_beside(
-            self, X, self.group_column, parameter="group_column", reset=True
-        )
-        self.group_column_ = table.place
+        self.group_column_ = self._read_first(X).place
         return self
 
     def fit_transform(self, X, y=None, groups=None):
@@ -226,9 +200,10 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         """
         cells, windows = self._find(X, groups)
         table = cells[windows.rows]  # (n_windows, width, n_features)
-        table = EDGES[self.edges](table, windows).reshape(len(table), -1)
-        container = output_container(self)
-        if container == "pandas" and hasattr(X, "iloc"):
+        if self.edges == "missing":
+            table[~windows.inside] = np.nan
+        table = table.reshape(len(table), -1)
+        if output_container(self) == "pandas" and hasattr(X, "iloc"):
             import pandas
 
             return pandas.DataFrame(table, index=X.index[windows.rows[:, -1]])
@@ -301,15 +276,12 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
                 f"X has {len(table)} windows, and groups of {n_rows} rows make "
                 f"{len(windows.rows)}; pass the groups that transform was given."
             )
-        rows = _overlapped(
-            table.reshape(len(table), self.width, -1), windows, n_rows
-        ).astype(table.dtype, copy=False)
+        cells = table.reshape(len(table), self.width, -1)
+        rows = _overlapped(cells, windows, n_rows).astype(table.dtype, copy=False)
         container = output_container(self)
-        return (
-            rows
-            if container == "default"
-            else data_frame(container, names, list(rows.T), None)
-        )
+        if container == "default":
+            return rows
+        return data_frame(container, names, list(rows.T), None)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns of a window.
@@ -324,40 +296,20 @@ class SlidingWindow(TransformerMixin, BaseEstimator):
         ndarray of str objects of shape (width * n_features,)
             ``<name>_lag<k>`` for the value k rows before.
         """
-        check_is_fitted(self)
         names = self._names(input_features)
         lags = range(self.width - 1, -1, -1)
         return np.array([f"{n}_lag{lag}" for lag in lags for n in names], dtype=object)
 
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "group_column_")
-
-    def _names(self, input_features: Any) -> list[str]:
-        """Return the names of the columns in a window."""
-        names = check_feature_names_in(self, input_features)
-        return [n for j, n in enumerate(names) if j != self.group_column_]
-
     def _find(self, X: Any, groups: Any) -> tuple[np.ndarray, Windows]:
         """Return the cells without the group column, and the windows of their rows."""
-        check_is_fitted(self)
-        validate_params_of(self)
-        table = read_beside(
-            self, X, self.group_column_, parameter="group_column", reset=False
-        )
-        if table.column is not None:
-            if groups is not None:
-                raise ValueError(
-                    f"groups must be None where group_column={self.group_column!r} "
-                    "names them; pass one of the two."
-                )
-            groups = table.column
-        windows = self._windows(group_codes(groups, len(table.cells)))
+        cells, groups = self._read(X, groups)
+        windows = self._windows(group_codes(groups, len(cells)))
         if len(windows.rows) == 0:
             raise ValueError(
                 f"width={self.width} must be at most the length of the longest group "
                 "with edges='drop'; lower it or set edges='repeat'."
             )
-        return table.cells, windows
+        return cells, windows
 
     def _windows(self, codes: np.ndarray) -> Windows:
         return find_windows(codes, self.width, self.step, whole=self.edges == "drop")
@@ -372,9 +324,7 @@ def _overlapped(table: np.ndarray, windows: Windows, n_rows: int) -> np.ndarray:
     """Return each row as the mean over its windows, float64; NaN without windows."""
     n_windows, width, n_features = table.shape
     total, count = np.zeros((n_rows, n_features)), np.zeros((n_rows, n_features))
-    for k in range(
-        width
-    ):  # at one position of the windows each row occurs at most once
+    for k in range(width):  # a row occurs at most once at a position of the windows
         inside = windows.inside[:, k]
         values = table[inside, k]
         has_value = ~np.isnan(values)
