@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -771,3 +772,84 @@ def test_the_page_names_commands_and_options_that_exist(run):
         _, text, _ = run(name, "--help")
         for option in re.findall(r" (--?[a-z][\w-]*)", example):
             assert re.search(rf"(?<![\w-]){option}(?![\w-])", text), (name, option)
+
+
+PARTS = {"max_iter": 2, "hidden_layer_sizes": (8, 4)}
+
+
+def test_the_commands_of_the_page_run_in_their_order(tmp_path, monkeypatch):
+    """As they are pasted, but for the time that a fit takes."""
+    from skdae import GradualDAETransformer
+    from skdae.cli import _fit
+
+    page = (Path(__file__).parent.parent / "docs" / "commands.rst").read_text("utf-8")
+    lines = re.sub(r"\\\n\s+", "", page).splitlines()
+    commands = [
+        line.strip() for line in lines if re.match(r"    .*\bskdae [a-z]+ ", line)
+    ]
+    commands = [line for line in commands if not line.startswith("$")]
+    assert len(commands) >= 12
+    table = plant().rename(columns={"yield": "batch"})
+    table.drop(columns="grade").to_csv(tmp_path / "plant.csv", index=False)
+    table.drop(columns="batch").to_csv(tmp_path / "lab.csv", index=False)
+    new = table.drop(columns=["grade", "pressure"]).assign(pressure=table["pressure"])
+    new.fillna({"pressure": -999}).to_csv(tmp_path / "new.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    make = _fit.make_estimator
+
+    def quick(*arguments):
+        estimator = make(*arguments)
+        own = estimator.get_params(deep=False)
+        if own.get("transformer", 0) is None:
+            estimator.set_params(transformer=GradualDAETransformer(**PARTS))
+        elif "transformer" in own:
+            estimator.set_params(transformer__max_iter=2)
+        return estimator.set_params(max_iter=4) if "max_iter" in own else estimator
+
+    monkeypatch.setattr(_fit, "make_estimator", quick)
+    for command in commands:
+        first, _, last = command.rpartition("| ")
+        words = shlex.split(last)
+        content = b""
+        if first:
+            name = first.split()[1]
+            content = (tmp_path / name).read_bytes()
+        stdin = io.TextIOWrapper(io.BytesIO(content))
+        monkeypatch.setattr(sys, "stdin", stdin)
+        if ">" in words:
+            words = words[: words.index(">")]
+        assert main(words[1:]) == 0, command
+    assert (tmp_path / "scores.parquet").exists()
+
+
+def test_a_score_on_rows_held_out_and_on_a_labelled_file(run, folder):
+    for kind, word in (("classifier", "accuracy"), ("regressor", "mean squared")):
+        words = ("fit", "plant.csv", "-o", "scored.model", "-f", "-k", kind)
+        code, _, err = run(*words, *FITS[kind])
+        assert code == 0
+        assert re.search(rf"held out: .*{word}.* on 1[78] rows, fitted without", err)
+        model, quiet = estimator(folder, "scored"), estimator(folder, kind)
+        for one, other in zip(
+            model.transformer_.coefs_, quiet.transformer_.coefs_, strict=True
+        ):
+            np.testing.assert_array_equal(one, other)  # fitted on all rows
+        code, out, err = run("score", "scored.model", "plant.csv", "--chunk-rows", 40)
+        assert code == 0
+        found = read_csv(out)["prediction"]
+        if kind == "classifier":
+            share = (found == plant()["grade"]).mean()
+            assert f"accuracy {share:.3f}" in err
+        else:
+            error = np.sqrt(((found - plant()["yield"]) ** 2).mean())
+            assert f"error {error:.4g}" in err
+
+
+def test_off_a_terminal_a_line_comes_every_now_and_then(run, monkeypatch):
+    monkeypatch.setattr("skdae.cli._notes.HEARTBEAT_SECONDS", 0)
+    words = ("fit", "plant.csv", "-o", "alive.model", "-f", *FITS["transformer"])
+    code, out, err = run(*words)
+    assert (code, out) == (0, "")
+    assert "note: network 1, phase 1/2 (gradual)" in err
+    code, _, err = run("transform", "alive.model", "plant.csv", "-o", "o.csv", "-f")
+    assert f"transform: {N_ROWS} rows" in err
+    assert "network" not in run(*words, "--quiet")[2]

@@ -20,6 +20,7 @@ from skdae.cli._outputs import (
     is_parquet_name,
     open_output,
 )
+from skdae.cli._scoring import score_in_words
 
 CHUNK_ROWS = 10_000
 
@@ -281,7 +282,8 @@ def score(
 
     Of a detector: the anomaly score (higher is more anomalous), the threshold, the
     alarm (1 where the score is above it), and the sensors that add most to the score
-    with their shares. Of a classifier or a regressor: predictions. Of a transformer:
+    with their shares. Of a classifier or a regressor: predictions; where
+    the table has the target, a note says how good they are. Of a transformer:
     the mean squared residual, in robust standard deviations.
     """
     form = options.make_format(delimiter, decimal, encoding, header, missing)
@@ -316,6 +318,8 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
         notes(table.notes, job.quiet)
         check_columns(model, table.names, table.label)
         result = _bound(result, model, job, top)
+        is_scored = command == "score" and model.target in table.names
+        labelled: list[tuple[np.ndarray, np.ndarray]] = []
         n_rows = 0
         to_file = job.output != STDOUT
         with (
@@ -323,18 +327,51 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
             progress(command, job.quiet or not to_file) as say,
         ):
             for chunk in table:
-                typed = is_parquet_name(job.output)
-                part = Part(chunk, _model_columns(model, chunk), typed)
-                with prints_on_stderr():
-                    found = result(model, part)
+                found = _result_of(result, model, chunk, job)
+                if is_scored and "prediction" in found:
+                    labels = _labels(model, chunk)
+                    labelled.append((labels, found["prediction"].to_numpy()))
                 write(_beside(model, chunk, found, command) if job.keep else found)
                 n_rows += len(found)
                 say(f"{command}: {n_rows:,} rows")
             if n_rows == 0:
                 raise TableError(f"{table.label}: has no rows; give a table with some.")
         notes(table.unused_markers(), job.quiet)
+    if labelled:
+        notes(_scored(model, labelled), job.quiet)
     if to_file:
         notes((f"{n_rows} rows written to {job.output}.",), job.quiet)
+
+
+def _result_of(result: Result, model: Model, chunk: Chunk, job: Job) -> pd.DataFrame:
+    """Return what a model makes of some rows."""
+    part = Part(chunk, _model_columns(model, chunk), is_parquet_name(job.output))
+    with prints_on_stderr():
+        return result(model, part)
+
+
+def _labels(model: Model, chunk: Chunk) -> np.ndarray:
+    """Return the target of a table that has it."""
+    target = str(model.target)
+    classes = getattr(model.estimator, "classes_", np.zeros(0))
+    if classes.dtype.kind in "OUS":
+        return chunk.texts(target).to_numpy(dtype=object)
+    numbers = chunk.numbers(target).to_numpy()
+    if model.kind == "regressor":
+        return numbers
+    known = ~np.isnan(numbers)
+    labels = np.full(len(numbers), np.nan, dtype=object)
+    labels[known] = numbers[known].astype(classes.dtype).tolist()
+    return labels
+
+
+def _scored(
+    model: Model, labelled: list[tuple[np.ndarray, np.ndarray]]
+) -> tuple[str, ...]:
+    """Return the note on the score of labelled rows, if they are enough."""
+    labels, predicted = (np.concatenate(each) for each in zip(*labelled, strict=True))
+    said = score_in_words(model.kind, labels, predicted)
+    return (f"{said} with {model.target!r} in the table.",) if said else ()
 
 
 def _result(model: Model, command: str) -> Callable[..., pd.DataFrame]:

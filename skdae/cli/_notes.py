@@ -1,6 +1,7 @@
 """What is said beside the results, on standard error."""
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 
@@ -8,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
+
+HEARTBEAT_SECONDS = 30.0
 
 
 def printable(text: str) -> str:
@@ -30,11 +33,30 @@ def notes(messages: Iterable[str], quiet: bool) -> None:
             note(message)
 
 
+class Heartbeat:
+    """A line every now and then, where there is no terminal to draw a bar on."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def show(self, words: str) -> None:
+        """Print the words, unless others were printed shortly before."""
+        if time.monotonic() - self._last >= HEARTBEAT_SECONDS:
+            self._last = time.monotonic()
+            note(words)
+
+
 @contextmanager
 def progress(text: str, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Show on a terminal that something goes on; what is yielded changes the words."""
-    if quiet or not sys.stderr.isatty():
+    """Show that something goes on; what is yielded changes the words.
+
+    Off a terminal, a line every now and then.
+    """
+    if quiet:
         yield lambda words: None
+        return
+    if not sys.stderr.isatty():
+        yield Heartbeat().show
         return
     spinner = Spinner("dots", text)
     with Live(

@@ -14,6 +14,7 @@ from rich.progress import (
 )
 
 from skdae._core.monitor import Epoch, Monitor, Snapshot
+from skdae.cli._notes import Heartbeat
 from skdae.schedules import Phase
 
 SHOWN = ("pca", "neighbors", "regressions")  # beside the first schedule
@@ -88,7 +89,7 @@ class Bar:
 class EpochBar:
     """Epochs that are done of the network in training, its phase and its loss.
 
-    On standard error, and only where that is a terminal.
+    On standard error; where that is not a terminal, a line every now and then.
     """
 
     def __init__(self, words: str, console: Console, quiet: bool = False) -> None:
@@ -104,6 +105,8 @@ class EpochBar:
         )
         self._task = self._bar.add_task(words, total=None)
         self._n_networks = 0
+        off_terminal = not quiet and not console.is_terminal
+        self._heartbeat = Heartbeat() if off_terminal else None
 
     def __enter__(self) -> "EpochBar":
         self._bar.start()
@@ -121,6 +124,8 @@ class EpochBar:
     def show(self, words: str, n_epochs: int) -> None:
         """Show where the training is."""
         self._bar.update(self._task, description=words, completed=n_epochs)
+        if self._heartbeat is not None:
+            self._heartbeat.show(words)
 
 
 class _EpochMonitor(Monitor):
