@@ -27,10 +27,15 @@ class Scores(NamedTuple):
     held_out: np.ndarray
     test: list[np.ndarray]
     own_limit: float | None = None  # a threshold that comes with the method
+    smoothed_limit: float | None = None  # and one of its smoothed scores
 
     def map(self, transform: Score) -> "Scores":
-        """Each run transformed by itself."""
-        return Scores(transform(self.held_out), [transform(run) for run in self.test])
+        """Each run transformed by itself, by the smoothing that the method knows of."""
+        return Scores(
+            transform(self.held_out),
+            [transform(run) for run in self.test],
+            self.smoothed_limit,
+        )
 
     def limit(self) -> float:
         """The threshold of an alarm, from training rows alone."""
@@ -77,16 +82,18 @@ def detector(
     transformer: GradualDAETransformer | None = None,
     scores: str = "auto",
 ) -> Scores:
-    """Held-out rows by networks of the other blocks, test rows by all of them."""
-    model = GradualDAEOutlierDetector(
-        transformer,
-        scores=scores,
-        calibration="blocked",
-        n_splits=N_BLOCKS,
-        random_state=seed,
-    ).fit(runs.train)
+    """With its defaults, thresholds included."""
+    with warnings.catch_warnings():
+        # windows and smoothed scores of some hundred rows are worth few
+        warnings.filterwarnings("ignore", "false_alarm_rate", UserWarning)
+        model = GradualDAEOutlierDetector(
+            transformer, scores=scores, false_alarm_rate=RATE, random_state=seed
+        ).fit(runs.train)
     return Scores(
-        -model.calibration_scores_, [-model.score_samples(run) for run in runs.test]
+        -model.calibration_scores_,
+        [-model.score_samples(run) for run in runs.test],
+        -model.offset_,
+        -model.smoothed_offset(EWMA()),
     )
 
 

@@ -9,7 +9,7 @@ import argparse
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from _anomaly_sets import COLLECTIONS, AnomalySet, labelled_sets
@@ -154,6 +154,70 @@ def evaluate(problem: tuple[AnomalySet, int, int], setting: str, method: str) ->
     return values
 
 
+# --- rows with missing cells ---------------------------------------------------------
+
+#: Condition: the share of the cells of test rows that are missing; None: one of a row.
+MISSING: dict[str, float | None] = {
+    "complete": 0.0,
+    "one sensor": None,
+    "1 % missing": 0.01,
+    "3 % missing": 0.03,
+    "30 % missing": 0.3,
+}
+
+
+def hidden(rows: np.ndarray, share: float | None) -> np.ndarray:
+    """Rows that miss cells drawn at random, but not all of a row."""
+    draw = np.random.default_rng(0)
+    n_rows, n_columns = rows.shape
+    one = np.arange(n_columns) == draw.integers(n_columns, size=(n_rows, 1))
+    missing = one if share is None else (draw.random(rows.shape) < share)
+    return np.where(missing & ~missing.all(axis=1, keepdims=True), np.nan, rows)
+
+
+def evaluate_missing(
+    problem: tuple[AnomalySet, int, int], condition: str, method: str
+) -> Values:
+    """False alarms at 1 % and areas of a detector that was trained on complete rows."""
+    labelled, seed, n_max = problem
+    train, test = labelled.one_class(seed, n_max)
+    truth = labelled.y[test] == 1
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "false_alarm_rate")
+        model = _fitted(labelled.X[train].tobytes(), labelled.X.shape[1], seed)
+    scores = -model.score_samples(hidden(labelled.X[test], MISSING[condition]))
+    return {
+        "auroc": float(roc_auc_score(truth, scores)),
+        "false alarms": false_alarms(scores, truth, -model.offset_),
+    }
+
+
+@lru_cache(maxsize=1)  # the conditions of a set follow one another
+def _fitted(rows: bytes, n_columns: int, seed: int) -> GradualDAEOutlierDetector:
+    X = np.frombuffer(rows).reshape(-1, n_columns)
+    return GradualDAEOutlierDetector(random_state=seed).fit(X)
+
+
+def report_missing(results: Results) -> list[str]:
+    """False alarms and areas by set and share of missing cells."""
+    parts = []
+    for name, title in (
+        ("false alarms", "False alarms at 1 %, in %"),
+        ("auroc", "AUROC, in %"),
+    ):
+        found = [results.only(each) for each in results.conditions]
+        table = 100 * np.column_stack([each.means(name)[:, 0] for each in found])
+        sets = [each for each, _ in found[0].rows]
+        rows = [
+            [each, *(f"{value:.1f}" for value in values)]
+            for each, values in zip(
+                [*sets, "mean"], [*table, table.mean(axis=0)], strict=True
+            )
+        ]
+        parts += [f"## {title}", markdown(["set", *results.conditions], rows)]
+    return parts
+
+
 def alarms_at(rate: float) -> str:
     """The name of the false alarms at a nominal rate."""
     return f"nominal {100 * rate:g} %"
@@ -237,6 +301,11 @@ def report(results: Results, n_seeds: int) -> list[str]:
 
 
 EXTRA = {
+    "--task": {
+        "choices": ("detection", "missing"),
+        "default": "detection",
+        "help": "missing: false alarms of rows with missing cells (one-class)",
+    },
     "--settings": {"help": f"of {','.join(SETTINGS)}, separated by ',' (default: all)"},
     "--collection": {
         "choices": COLLECTIONS,
@@ -249,6 +318,19 @@ EXTRA = {
 def main() -> None:
     """Run and print."""
     args = parse(__doc__, seeds=3, extra=EXTRA)
+    if args.task == "missing":
+        cells = measure(
+            Benchmark(
+                protocol("anomaly, missing", args.collection, args),
+                partial(prepare, args=args),
+                evaluate_missing,
+            ),
+            args,
+            sets=labelled_sets(args.data, args.collection),
+            methods={OURS: detector},
+            conditions=MISSING,
+        )
+        return publish(report_missing(Results(cells)), args)
     settings = SETTINGS[:1] if args.collection == "oddbench" else SETTINGS
     name = protocol("anomaly", args.collection, args)
     cells = measure(

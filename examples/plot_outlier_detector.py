@@ -11,9 +11,9 @@ sensors.
 # Training on normal rows, test rows with faults
 # ----------------------------------------------
 #
-# The rows of a plant are in time order and autocorrelated. Calibration therefore holds
-# out blocks of consecutive rows, so that no row is scored by a network that was trained
-# on its neighbours.
+# The rows of a plant are in time order and autocorrelated. The detector notices it and
+# holds out blocks of consecutive rows, so that no row is scored by a network that was
+# trained on its neighbours.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,8 +39,6 @@ is_fault = plant.target[3000:] == 1
 detector = GradualDAEOutlierDetector(
     GradualDAETransformer((64, 16), noise="random_masking", noise_rate=1, max_iter=40),
     false_alarm_rate=0.01,
-    calibration="blocked",
-    n_splits=5,
     random_state=0,
 ).fit(past)
 alarms = detector.predict(future) == -1

@@ -98,7 +98,6 @@ plt.show()
 
 detector = GradualDAEOutlierDetector(
     GradualDAETransformer((64, 16), noise="random_masking", noise_rate=1, max_iter=30),
-    calibration="blocked",
     random_state=0,
 ).fit(past)
 AnomalyTimelineDisplay.from_estimator(detector, future, faulty[2160:])

@@ -442,8 +442,8 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         smoothing : Smoothing
             How scores are smoothed, :class:`~skdae.timeseries.EWMA` for instance.
         groups : array-like of shape (n_samples,), default=None
-            Group of each row of `fit` (unit, run), each smoothed by itself; None is
-            one group.
+            Group of each row of `fit` (unit, run), each smoothed by itself. None: the
+            blocks or groups that were held out, or else one group.
 
         Returns
         -------
@@ -457,11 +457,13 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
 
         Notes
         -----
-        The rows of `fit` must have been in time order, best with
-        ``calibration='blocked'``. Smoothed scores of neighbours are alike and count for
-        fewer independent rows, so that strong smoothing makes the rate less certain.
+        The rows of `fit` must have been in time order. Smoothed scores of neighbours
+        are alike and count for fewer independent rows, so that strong smoothing makes
+        the rate less certain. With `smoothing` as a parameter of the detector this is
+        its `offset_`.
         """
         check_is_fitted(self)
+        groups = self._blocks if groups is None else groups
         smoothed = smoothing.smooth(self.calibration_scores_, groups=groups)
         if self.contamination != "auto":
             return share_threshold(smoothed[~np.isnan(smoothed)], self.contamination)
@@ -504,6 +506,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         calibration = self._calibration(is_ordered, groups)
         lags = self._lags(names, is_ordered)
         batch = Batch.of(raw, lags, groups)
+        given = groups
         if self.contamination == "auto" and calibration == "random" and groups is None:
             groups = duplicate_groups(raw, 2)
         n_splits = number_of_folds(self.n_splits, calibration, len(raw), groups)
@@ -534,7 +537,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
             members,
             Combination.learn(held_out[is_calibrated], is_ordered),
             MissingCellCorrection.none(encoder.n_columns),
-        ).with_correction(batch, np.flatnonzero(is_held_out))
+        ).with_correction(batch, np.flatnonzero(is_held_out), held_out)
         scores = np.full(len(raw), np.nan)
         places = np.flatnonzero(is_held_out)
         scores[places] = -ensemble.combine(held_out[places], batch.take(places))
@@ -542,7 +545,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         self.score_names_, self.members_ = names, members
         self.lags_, self.is_ordered_ = lags, is_ordered
         self.calibration_scores_, self._calibrated = scores, is_calibrated
-        self._blocks = fits.fold_of if calibration == "blocked" else groups
+        self._blocks = fits.fold_of if calibration == "blocked" else given
         self._calibrate(batch, len(folds))
 
     def _is_ordered(self, raw: np.ndarray, schema: Schema, groups: Any) -> bool:

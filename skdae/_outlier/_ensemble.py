@@ -116,8 +116,14 @@ class Ensemble:
             by_score *= factor[:, :, None]
         return by_score, scores
 
-    def with_correction(self, batch: Batch, rows: np.ndarray) -> "Ensemble":
-        """Learn the correction for missing cells from held-out rows of a table."""
+    def with_correction(
+        self, batch: Batch, rows: np.ndarray, scores: np.ndarray
+    ) -> "Ensemble":
+        """Learn the correction for missing cells from held-out rows of a table.
+
+        `scores` are those of all rows, (n_rows, n_scores), by networks that held each
+        out.
+        """
         n_columns = self.encoder.n_columns
         plain = replace(self, correction=MissingCellCorrection.none(n_columns))
         rows = rows[self.observed(batch.raw[rows]).any(axis=1)]
@@ -126,12 +132,20 @@ class Ensemble:
         chosen = np.linspace(
             0, len(rows) - 1, min(MAX_ROWS, MAX_COPIES * len(rows))
         ).astype(int)
-        return replace(plain, correction=plain._learn_correction(batch, rows[chosen]))
+        rows = rows[chosen]
+        log_scores = self._log_scores(scores[rows])
+        return replace(
+            plain, correction=plain._learn_correction(batch, rows, log_scores)
+        )
+
+    def _log_scores(self, scores: np.ndarray) -> np.ndarray:
+        """Return one score of several on the logarithmic scale, not corrected."""
+        return self.combination.to_log(self.combination.combine(scores))
 
     def _learn_correction(
-        self, batch: Batch, rows: np.ndarray
+        self, batch: Batch, rows: np.ndarray, log_scores: np.ndarray
     ) -> MissingCellCorrection:
-        """Score rows before and after cells are hidden."""
+        """Score rows after cells are hidden, and compare with the scores before."""
         generator = np.random.default_rng(HIDING_SEED)
         before = batch.take(rows)
         cells = batch.raw[batch.window[rows]]  # (n, 1 + lags, n_columns)
@@ -144,15 +158,12 @@ class Ensemble:
         after = Batch(
             cells.reshape(-1, cells.shape[2]), places.reshape(cells.shape[:2])
         )
-        weights = self.weights(before)
-        scores = [
-            self.combination.to_log(
-                self.combination.combine(self._scores(each, weights))
-            )
-            for each in (before, after)
-        ]
+        after_scores = self._scores(after, self.weights(before))
         return MissingCellCorrection.learn(
-            scores[0], self.missing(before), scores[1], self.missing(after)
+            log_scores,
+            self.missing(before),
+            self._log_scores(after_scores),
+            self.missing(after),
         )
 
 

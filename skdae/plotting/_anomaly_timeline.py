@@ -167,6 +167,9 @@ class AnomalyTimelineDisplay:
         pyplot(f"{cls.__name__}.from_estimator")
         _check_detector(estimator)
         scores = estimator.score_samples(X)
+        smoothing = getattr(estimator, "smoothing", None)
+        if smoothing is not None:  # as its threshold is
+            scores = smoothing.smooth(scores)
         explains = hasattr(estimator, "contributions")
         contributions = estimator.contributions(X) if explains else None
         times, time_label = read_time(time, X, len(scores))
