@@ -365,6 +365,16 @@ def test_a_single_cell_with_another_decimal_mark_is_never_another_number(tmp_pat
     assert "12.500 in the column 'b' is read as 12500" in sheet.notes[0]
 
 
+def test_what_can_be_read_in_two_ways_is_noted(tmp_path):
+    (said,) = read_sheet(write(tmp_path, "pump 0;a,b 1\n;0,0\n")).notes[:1]
+    assert "read as parted by comma, and semicolon parts it too" in said
+    form = Format(missing=frozenset({"-999.0"}))
+    path = write(tmp_path, 'a,b\nx,-999.0\ny,"0,5"\n')
+    assert read_table(path, form=form)["b"].tolist()[1] == 0.5
+    (said,) = read_sheet(write(tmp_path, "a;b\n0.5;x\n0,5;y\nu;z\n")).notes
+    assert "another decimal mark" in said
+
+
 STATES = ["Bad Input", "Scan Off", "I/O Timeout", "No Data", "Shutdown", "Set to Bad"]
 STATES += ["Calc Overflow", "Doubtful", "N.D.", "1.#QNAN", "-1.#IND", "\u6b20\u6e2c"]
 

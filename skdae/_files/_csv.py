@@ -28,6 +28,7 @@ from skdae._files._dialect import (
     Format,
     Rows,
     Votes,
+    ambiguous_delimiter,
     check_delimiter,
     find_decimal,
     find_delimiter,
@@ -245,24 +246,32 @@ def open_text(
     first = next(tables, lexer.empty())
 
     has_commas = (b'"' if delimiter == "," else b",") in body
-    votes = _votes(first, places) if has_commas else [Votes() for _ in places]
+    votes = (
+        _votes(first, places, form.missing) if has_commas else [Votes() for _ in places]
+    )
     decimal, said = find_decimal(votes, delimiter)
     decimal = form.decimal or decimal
     decimals = tuple(form.decimal or vote.mark or decimal for vote in votes)
     if is_named and form.header is None:
         check_units(sample, label)
+    other = ambiguous_delimiter(lines, delimiter)
+    if other and form.delimiter is None and not named:
+        notes += (
+            f"{label}: is read as parted by {NAMES_OF_DELIMITERS[delimiter]}, and "
+            f"{NAMES_OF_DELIMITERS[other]} parts it too; name one by --delimiter.",
+        )
     if n_comments:
         notes += (f"{label}: {_comments_skipped(n_comments, n_before)}",)
     if said and form.decimal is None:
         notes += (f"{label}: {said}",)
-    other = [
+    deviating = [
         name for name, mark in zip(names, decimals, strict=True) if mark != decimal
     ]
-    if other:
+    if deviating:
         this, that = ("points", "commas") if decimal == "," else ("commas", "points")
         notes += (
-            f"{label}: the columns {listed(other)} have decimal {this} and the others "
-            f"{that}; each is read as it is written.",
+            f"{label}: the columns {listed(deviating)} have decimal {this} and the "
+            f"others {that}; each is read as it is written.",
         )
     if encoding in ("cp1252", "cp932") and form.named_encoding is None:
         notes += (f"{label}: read as text in {encoding}, as it is not UTF-8.",)
@@ -299,14 +308,17 @@ def _recoded(
         n_before += block.count(b"\n")
 
 
-def _votes(table: Any, places: tuple[int, ...]) -> list[Votes]:
+def _votes(table: Any, places: tuple[int, ...], missing: frozenset[str]) -> list[Votes]:
     """Return what the first cells of each column say of the mark of decimals."""
     columns = [table.column(j) for j in places]
     if not any(
         compute.any(compute.match_substring(cells, ",")).as_py() for cells in columns
     ):
         return [Votes() for _ in places]
-    return [Votes.of(_marked(cells)) for cells in columns]
+    return [
+        Votes.of(each for each in _marked(cells) if each not in missing)
+        for cells in columns
+    ]
 
 
 def _marked(cells: Any) -> list[str]:

@@ -64,6 +64,12 @@ def find_delimiter(lines: list[str]) -> str:
     return max(DELIMITERS, key=fit)
 
 
+def ambiguous_delimiter(lines: list[str], delimiter: str) -> str | None:
+    """Return another delimiter that parts all lines alike, None where there is none."""
+    others = (mark for mark in DELIMITERS if mark != delimiter)
+    return next((mark for mark in others if _parts_alike(lines, mark)), None)
+
+
 def check_delimiter(
     sample: Rows, lines: list[str], delimiter: str, is_named: bool, label: str
 ) -> None:

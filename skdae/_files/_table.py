@@ -390,9 +390,9 @@ def _typed(cells: Cells, name: str, label: str, lines: Any) -> tuple[Any, list[s
     n_known, n_numbers = int(cells.is_known.sum()), int((~np.isnan(values)).sum())
     if cells.is_text.any() or (n_known and not n_numbers):
         texts = pd.Series(cells.texts(), dtype=object)
-        if not cells.is_text.any() or 2 * n_numbers <= n_known:
-            return texts, []
         words = cells.different(cells.is_text)
+        if not (_other_mark(words, cells.decimal) or 2 * n_numbers > n_known > 0):
+            return texts, []
         line = lines[int(cells.is_text.argmax())]
         return texts, [
             f"{label}, line {line}: the column {shown(name)} is taken as text, as "
@@ -437,11 +437,17 @@ def _said_of_numbers(cells: Cells, name: str, label: str) -> list[str]:
     return notes
 
 
+def _other_mark(words: list[str], decimal: str) -> list[str]:
+    """Return the words that are numbers with the other decimal mark."""
+    other = "," if decimal == "." else "."
+    return [word for word in words[:1000] if parse_number(word, other) is not None]
+
+
 def _are_no_numbers(words: list[str], decimal: str) -> str:
     """Return the words on cells that are not numbers, with the remedy."""
-    other = "," if decimal == "." else "."
-    if parse_number(words[0], other) is not None:
-        return f"{shown(words[0])} has another decimal mark than the rest; correct it"
+    other = _other_mark(words, decimal)
+    if other:
+        return f"{shown(other[0])} has another decimal mark than the rest; correct it"
     are = "is no number" if len(words) == 1 else "are no numbers"
     return (
         f"{listed(words, MAX_WORDS)} {are}; if that means missing, say so by "
