@@ -1,5 +1,6 @@
 """Plot of anomaly scores over time, with contributions of sensors."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,6 @@ from skdae.plotting._axes import (
     BLACK,
     BLUE,
     ORANGE,
-    SMALL,
     VERMILION,
     legend_above,
     panels,
@@ -17,12 +17,13 @@ from skdae.plotting._axes import (
 )
 from skdae.plotting._inputs import check_count, check_log, column, labels, numbers
 from skdae.plotting._residual_heatmap import draw_map
-from skdae.plotting._timeline import Timeline, read_time
+from skdae.plotting._timeline import index_time, timeline_of
 
 QUANTILE = 0.9  # of the largest contributions of alarms, at which colours saturate
 LOG_FACTOR = 30.0  # largest over median score, above which the axis is logarithmic
 
 
+@dataclass(eq=False, repr=False)
 class AnomalyTimelineDisplay:
     """Anomaly scores over time with their threshold, and contributions of sensors.
 
@@ -83,24 +84,14 @@ class AnomalyTimelineDisplay:
     [False, False, True, False]
     """
 
-    def __init__(
-        self,
-        anomaly_scores,
-        *,
-        threshold=None,
-        contributions=None,
-        y=None,
-        time=None,
-        time_label=None,
-        feature_names=None,
-    ):
-        self.anomaly_scores = anomaly_scores
-        self.threshold = threshold
-        self.contributions = contributions
-        self.y = y
-        self.time = time
-        self.time_label = time_label
-        self.feature_names = feature_names
+    anomaly_scores: Any
+    _: KW_ONLY
+    threshold: Any = None
+    contributions: Any = None
+    y: Any = None
+    time: Any = None
+    time_label: Any = None
+    feature_names: Any = None
 
     @classmethod
     def from_estimator(
@@ -171,19 +162,17 @@ class AnomalyTimelineDisplay:
         if smoothing is not None:  # as its threshold is
             scores = smoothing.smooth(scores)
         explains = hasattr(estimator, "contributions")
-        contributions = estimator.contributions(X) if explains else None
-        times, time_label = read_time(time, X, len(scores))
-        display = cls(
-            -np.asarray(scores, dtype=float),
-            threshold=-float(estimator.offset_),
-            contributions=contributions,
-            y=y,
-            time=times.stamps,
-            time_label=time_label,
+        return cls.from_predictions(
+            np.asarray(scores),
+            y,
+            offset=estimator.offset_,
+            contributions=estimator.contributions(X) if explains else None,
+            time=index_time(time, X),
             feature_names=getattr(estimator, "feature_names_in_", None),
-        )
-        return display.plot(
-            ax, max_features=max_features, log_scale=log_scale, max_blocks=max_blocks
+            max_features=max_features,
+            log_scale=log_scale,
+            max_blocks=max_blocks,
+            ax=ax,
         )
 
     @classmethod
@@ -241,21 +230,16 @@ default=None
             If the arrays do not have the same rows.
         """
         scores = column(score_samples, "score_samples")
-        names = None
+        time, names = index_time(time, score_samples), None
         if contributions is not None:
-            table = contributions
-            contributions, names = numbers(table, "contributions")
-        indexed = score_samples if hasattr(score_samples, "iloc") else None
-        if indexed is None and contributions is not None:
-            indexed = table
-        times, time_label = read_time(time, indexed, len(scores))
+            time = index_time(time, contributions)
+            contributions, names = numbers(contributions, "contributions")
         display = cls(
             -scores,
             threshold=None if offset is None else -float(offset),
             contributions=contributions,
             y=y,
-            time=times.stamps,
-            time_label=time_label,
+            time=time,
             feature_names=names if feature_names is None else feature_names,
         )
         return display.plot(
@@ -298,8 +282,7 @@ default=None
         is_log = check_log(log_scale, scores, low, LOG_FACTOR)
         caller = f"{type(self).__name__}.plot"
         pyplot(caller)
-        times, label = read_time(self.time, None, n_rows, self.time_label)
-        timeline = Timeline.of(times)
+        timeline = timeline_of(self, n_rows)
         heights, height = [1.0], 3.0
         if contributions is not None:
             n_features = min(max_features, contributions.shape[1])
@@ -312,7 +295,7 @@ default=None
             self._draw_contributions(
                 axes[1], timeline, contributions, max_features, max_blocks
             )
-        timeline.finish(axes, label)
+        timeline.finish(axes)
         self.ax_, self.figure_ = axes, axes[0].figure
         return self
 
@@ -328,14 +311,7 @@ default=None
             )
         return contributions
 
-    def _draw_scores(
-        self,
-        ax: Any,
-        timeline: Timeline,
-        scores: np.ndarray,
-        faulty: np.ndarray | None,
-        is_log: bool,
-    ) -> None:
+    def _draw_scores(self, ax, timeline, scores, faulty, is_log) -> None:
         """Draw scores, threshold, alarms and known faults."""
         if is_log:
             ax.set_yscale("log")
@@ -346,47 +322,24 @@ default=None
         self.threshold_line_ = self.alarm_marks_ = None
         self.alarms_ = np.zeros(len(scores), dtype=bool)
         if self.threshold is not None:
-            self.threshold_line_ = ax.axhline(
-                self.threshold,
-                color=BLACK,
-                lw=1,
-                ls="--",
-                label=f"threshold {self.threshold:.3g}",
-            )
+            label = f"threshold {self.threshold:.3g}"
+            style = {"color": BLACK, "lw": 1, "ls": "--"}
+            self.threshold_line_ = ax.axhline(self.threshold, label=label, **style)
             self.alarms_ = scores > self.threshold
-            (self.alarm_marks_,) = ax.plot(
-                timeline.x[timeline.is_row][self.alarms_],
-                scores[self.alarms_],
-                color=VERMILION,
-                linestyle="none",
-                marker="o",
-                markersize=2.6,
-                label=f"alarm ({self.alarms_.sum():,} of {len(scores):,} rows)",
-            )
+            label = f"alarm ({self.alarms_.sum():,} of {len(scores):,} rows)"
+            style = {"color": VERMILION, "markersize": 2.6, "label": label}
+            self.alarm_marks_ = timeline.mark(ax, scores, self.alarms_, **style)
             handles += [self.threshold_line_, self.alarm_marks_]
         if faulty is not None:
-            spans = [
-                ax.axvspan(
-                    start,
-                    stop,
-                    color=ORANGE,
-                    alpha=0.35,
-                    lw=1,  # visible even for a single row of many
-                    label="known fault",
-                )
-                for start, stop in timeline.spans(faulty)
-            ]
+            # lines keep a single row of many visible
+            style = {"color": ORANGE, "alpha": 0.35, "lw": 1, "label": "known fault"}
+            spans = [ax.axvspan(*ends, **style) for ends in timeline.spans(faulty)]
             handles += spans[:1]
         ax.set_ylabel("anomaly score")
         legend_above(ax, handles)
 
     def _draw_contributions(
-        self,
-        ax: Any,
-        timeline: Timeline,
-        contributions: np.ndarray,
-        max_features: int,
-        max_blocks: int,
+        self, ax, timeline, contributions, max_features, max_blocks
     ) -> None:
         """Draw the sensors that contribute most to alarms, or to all rows if none."""
         names = labels(self.feature_names, contributions.shape[1])
@@ -394,27 +347,17 @@ default=None
         selected = np.nan_to_num(selected, nan=0.0)
         order = np.argsort(-selected.sum(axis=0), kind="stable")
         self.features_ = order[:max_features].tolist()
-        edges, blocks, n_joined = timeline.blocks(
-            contributions[:, self.features_], max_blocks
-        )
         limit = float(np.quantile(selected.max(axis=1), QUANTILE))
-        self.mesh_ = draw_map(
+        self.mesh_, _ = draw_map(
             ax,
-            edges,
-            blocks,
+            timeline,
+            contributions[:, self.features_],
             [names[j] for j in self.features_],
-            cmap="Blues",
-            vmin=0,
-            vmax=limit if limit > 0 else 1.0,
+            max_blocks,
+            label="contribution",
+            bar={"extend": "max", "aspect": 12},
+            colors={"cmap": "Blues", "vmin": 0, "vmax": limit if limit > 0 else 1.0},
         )
-        colorbar = ax.figure.colorbar(
-            self.mesh_, ax=ax, extend="max", pad=0.015, aspect=12
-        )
-        label = "contribution"
-        if n_joined > 1:
-            label += f",\nlargest of {n_joined} rows"
-        colorbar.set_label(label, fontsize=SMALL - 1)
-        colorbar.ax.tick_params(labelsize=SMALL - 1)
 
 
 def _check_detector(estimator: Any) -> None:

@@ -78,26 +78,15 @@ def panels(
     return np.array(axes, dtype=object)
 
 
-def legend_above(ax: Any, handles: Sequence[Any] | None = None) -> Any:
+def legend_above(ax: Any, handles: Sequence[Any]) -> Any:
     """Place the legend above the axes and their title, where it covers no data."""
-    if handles is None:
-        handles, _ = ax.get_legend_handles_labels()
-    if len(handles) == 0:
-        return None
     available = ax.get_window_extent().width
+    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "frameon": False}
+    space = {"borderaxespad": LEGEND_LINES, "borderpad": 0, "handlelength": 1.6}
+    style = place | space | {"fontsize": SMALL, "columnspacing": 1.4}
     for n_lines in range(1, len(handles) + 1):
-        legend = ax.legend(
-            handles=list(handles),
-            loc="lower right",
-            bbox_to_anchor=(1, 1),
-            borderaxespad=LEGEND_LINES,
-            ncols=-(-len(handles) // n_lines),
-            fontsize=SMALL,
-            frameon=False,
-            handlelength=1.6,
-            columnspacing=1.4,
-            borderpad=0,
-        )
+        n_columns = -(-len(handles) // n_lines)
+        legend = ax.legend(handles=list(handles), ncols=n_columns, **style)
         if legend.get_window_extent().width <= available:
             break
     return legend
@@ -105,17 +94,5 @@ def legend_above(ax: Any, handles: Sequence[Any] | None = None) -> Any:
 
 def legend_beside(ax: Any, **options: Any) -> Any:
     """Place the legend to the right of the axes, where it covers no data."""
-    return ax.legend(
-        loc="upper left",
-        bbox_to_anchor=(1, 1),
-        fontsize=SMALL,
-        frameon=False,
-        **options,
-    )
-
-
-def thin_ticks(names: Sequence[str], max_ticks: int) -> tuple[list[int], list[str]]:
-    """Return positions and names of at most `max_ticks` names, evenly spaced."""
-    step = max(1, -(-len(names) // max_ticks))
-    positions = list(range(0, len(names), step))
-    return positions, [names[position] for position in positions]
+    place = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
+    return ax.legend(**place, fontsize=SMALL, frameon=False, **options)

@@ -1,6 +1,5 @@
 """Plot of codes in two dimensions."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,15 @@ from sklearn.decomposition import PCA
 from sklearn.utils.validation import check_is_fitted
 
 from skdae._transformer import GradualDAETransformer, _outputs
-from skdae.plotting._axes import BLUE, CYCLE, GREY, legend_beside, one_axes, pyplot
+from skdae.plotting._axes import (
+    BLUE,
+    CYCLE,
+    GREY,
+    legend_above,
+    legend_beside,
+    one_axes,
+    pyplot,
+)
 from skdae.plotting._inputs import check_choice, column, numbers
 
 MARKERS = ("o", "^", "s", "D", "v")  # the next one each time the colours repeat
@@ -175,12 +182,8 @@ class CodeMapDisplay:
             )
         points, axis_labels = _project(values)
         name = getattr(y, "name", None)
-        display = cls(
-            points,
-            y=y,
-            axis_labels=axis_labels,
-            y_label="y" if name is None else str(name),
-        )
+        y_label = "y" if name is None else str(name)
+        display = cls(points, y=y, axis_labels=axis_labels, y_label=y_label)
         return display.plot(ax, y_kind=y_kind)
 
     def plot(self, ax=None, *, y_kind="auto"):
@@ -233,9 +236,8 @@ class CodeMapDisplay:
         ]
         self.colorbar_ = None
         if "cmap" in styles[-1][1]:
-            self.colorbar_ = ax.figure.colorbar(
-                self.collections_[-1], ax=ax, label=self.y_label
-            )
+            points, label = self.collections_[-1], self.y_label
+            self.colorbar_ = ax.figure.colorbar(points, ax=ax, label=label)
         self._legend(ax)
         ax.set(xlabel=self.axis_labels[0], ylabel=self.axis_labels[1])
         self.ax_, self.figure_ = ax, ax.figure
@@ -245,9 +247,7 @@ class CodeMapDisplay:
         """Place the legend of classes beside the axes, of unknown rows above."""
         if self.colorbar_ is not None:
             if len(self.collections_) == 2:
-                ax.legend(
-                    loc="lower right", bbox_to_anchor=(1, 1), frameon=False, fontsize=9
-                )
+                legend_above(ax, self.collections_[:1])
             return
         n_named = len(self.classes_)
         if n_named or len(self.collections_) == 2:
@@ -271,17 +271,11 @@ def _project(codes: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
     pca = PCA(2, svd_solver="full")
     with np.errstate(invalid="ignore"):  # identical codes have no explained variance
         points = pca.fit_transform(codes)
-    shares = np.nan_to_num(pca.explained_variance_ratio_)
-    return points, _component_labels(shares)
-
-
-def _component_labels(shares: Sequence[float]) -> tuple[str, str]:
-    """Return the labels of two principal components."""
     first, second = (
         f"component {k} of the code ({share:.0%} of its variance)"
-        for k, share in enumerate(shares, 1)
+        for k, share in enumerate(np.nan_to_num(pca.explained_variance_ratio_), 1)
     )
-    return first, second
+    return points, (first, second)
 
 
 def _target(y: Any, n_rows: int) -> np.ndarray | None:
@@ -318,16 +312,14 @@ def _class_styles(
     rows = [known & (y == name) for name in classes]
     counts = np.array([found.sum() for found in rows])
     above = np.argsort(np.argsort(-counts, kind="stable"))
-    return [
-        (
-            found,
-            {
-                "color": CYCLE[k % len(CYCLE)],
-                "marker": MARKERS[k // len(CYCLE)],
-                "alpha": 0.65,
-                "label": str(name),
-                "zorder": 2 + above[k] / 100,
-            },
-        )
-        for k, (name, found) in enumerate(zip(classes, rows, strict=True))
+    styles: list[dict[str, Any]] = [
+        {
+            "color": CYCLE[k % len(CYCLE)],
+            "marker": MARKERS[k // len(CYCLE)],
+            "alpha": 0.65,
+            "label": str(name),
+            "zorder": 2 + above[k] / 100,
+        }
+        for k, name in enumerate(classes)
     ]
+    return list(zip(rows, styles, strict=True))

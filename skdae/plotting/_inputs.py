@@ -11,20 +11,18 @@ from skdae._table.frames import is_dataframe
 from skdae._transformer import GradualDAETransformer
 
 
-def check_transformer(estimator: Any, caller: str, instead: str) -> None:
-    """Raise unless it is a GradualDAETransformer; `instead` is the remedy."""
+def check_transformer(
+    estimator: Any, caller: str, instead: str, *, is_fitted: bool = True
+) -> None:
+    """Raise unless it is a (fitted) GradualDAETransformer; `instead` is the remedy."""
     if not isinstance(estimator, GradualDAETransformer):
         raise TypeError(
             f"estimator={type(estimator).__name__} of {caller} must be a "
             "GradualDAETransformer; pass the one that it holds (the last step of a "
             f"pipeline, `transformer_`), or {instead}."
         )
-
-
-def check_fitted_transformer(estimator: Any, caller: str) -> None:
-    """Raise unless it is a fitted GradualDAETransformer."""
-    check_transformer(estimator, caller, "call from_predictions")
-    check_is_fitted(estimator)
+    if is_fitted:
+        check_is_fitted(estimator)
 
 
 def numbers(X: Any, name: str) -> tuple[np.ndarray, list[str] | None]:
@@ -34,11 +32,8 @@ def numbers(X: Any, name: str) -> tuple[np.ndarray, list[str] | None]:
         X = _numeric_part(X)
         names = [str(column) for column in X.columns]
     try:
-        values = (
-            X.to_numpy(dtype=float, na_value=np.nan)
-            if hasattr(X, "iloc")
-            else np.asarray(X, dtype=float)
-        )
+        options = {"na_value": np.nan} if hasattr(X, "iloc") else {}
+        values = X.to_numpy(dtype=float, **options) if options else np.asarray(X, float)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{name} must hold numbers only, and holds other cells ({error}); pass the "
@@ -103,27 +98,29 @@ def positions(features: Any, names: Sequence[str]) -> list[int]:
     """Return the positions of features that are given by name or index."""
     if isinstance(features, str | Integral):
         features = [features]
-    found = []
-    for feature in features:
-        if isinstance(feature, int | np.integer) and not isinstance(feature, bool):
-            if not -len(names) <= feature < len(names):
-                raise ValueError(
-                    f"features holds the index {feature}, and there are "
-                    f"{len(names)} columns with numbers; correct the index."
-                )
-            found.append(int(feature) % len(names))
-        elif str(feature) in names:
-            found.append(list(names).index(str(feature)))
-        else:
-            raise ValueError(
-                f"features holds {feature!r}, not among the columns with numbers "
-                f"({list(names)}); correct the name."
-            )
+    found = [_position(feature, list(names)) for feature in features]
     if not found:
         raise ValueError(
             f"features={features!r} must name at least one column; pass None for all."
         )
     return found
+
+
+def _position(feature: Any, names: list[str]) -> int:
+    """Return the position of one feature, given by name or index."""
+    if isinstance(feature, int | np.integer) and not isinstance(feature, bool):
+        if -len(names) <= feature < len(names):
+            return int(feature) % len(names)
+        raise ValueError(
+            f"features holds the index {feature}, and there are {len(names)} columns "
+            "with numbers; correct the index."
+        )
+    if str(feature) not in names:
+        raise ValueError(
+            f"features holds {feature!r}, not among the columns with numbers "
+            f"({names}); correct the name."
+        )
+    return names.index(str(feature))
 
 
 def check_choice(value: Any, name: str, allowed: Sequence[Any]) -> None:
@@ -153,12 +150,3 @@ def check_log(log_scale: Any, values: np.ndarray, low: float, factor: float) -> 
             "log_scale=True needs values above 0, and some are not; set it to False."
         )
     return bool(log_scale)
-
-
-def same_shape(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> None:
-    """Raise unless two tables have the same rows and columns."""
-    if first.shape != second.shape:
-        raise ValueError(
-            f"{names[0]} has the shape {first.shape} and {names[1]} the shape "
-            f"{second.shape}; pass tables of the same rows and columns."
-        )

@@ -1,5 +1,6 @@
 """Plot of measured and reconstructed values over time."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,34 +17,28 @@ from skdae.plotting._axes import (
 )
 from skdae.plotting._inputs import (
     check_count,
-    check_fitted_transformer,
+    check_transformer,
     labels,
     numbers,
     positions,
-    same_shape,
 )
-from skdae.plotting._timeline import Timeline, read_time
+from skdae.plotting._timeline import Timeline, index_time, timeline_of
 
 
-def _deviation(
-    measured: np.ndarray, reconstructed: np.ndarray, scale: Any
-) -> np.ndarray:
-    """Return the root mean squared residual of each column over its measured cells."""
-    residuals = (measured - reconstructed) / scale
-    is_measured = ~np.isnan(residuals)
-    total = np.where(is_measured, residuals**2, 0).sum(axis=0)
-    return np.sqrt(total / np.maximum(is_measured.sum(axis=0), 1))
+def _deviation(residuals: np.ndarray) -> np.ndarray:
+    """Return the root of the mean squared residual of each column, 0 without any."""
+    import pandas
+
+    return np.sqrt(pandas.DataFrame(residuals**2).mean().fillna(0).to_numpy())
 
 
 def _scale_of(scale: Any, measured: np.ndarray) -> np.ndarray:
     """Return the standard deviation of each column: given, or that of the rows."""
     n_columns = measured.shape[1]
     if scale is None:
-        has_value = ~np.isnan(measured)
-        n_values = np.maximum(has_value.sum(axis=0), 1)
-        mean = np.where(has_value, measured, 0).sum(axis=0) / n_values
-        variance = np.where(has_value, measured - mean, 0) ** 2
-        found = np.sqrt(variance.sum(axis=0) / n_values)
+        import pandas
+
+        found = pandas.DataFrame(measured).std(ddof=0).to_numpy()
         return np.where(found > 0, found, 1.0)
     found = np.asarray(scale, dtype=float)
     if found.shape != (n_columns,) or not (np.isfinite(found) & (found > 0)).all():
@@ -55,6 +50,7 @@ def _scale_of(scale: Any, measured: np.ndarray) -> np.ndarray:
     return found
 
 
+@dataclass(eq=False, repr=False)
 class ReconstructionDisplay:
     """Measured and reconstructed values of each sensor over time.
 
@@ -112,24 +108,14 @@ class ReconstructionDisplay:
     [1, 0]
     """
 
-    def __init__(
-        self,
-        measured,
-        reconstructed,
-        *,
-        scale=None,
-        time=None,
-        time_label=None,
-        feature_names=None,
-        units=None,
-    ):
-        self.measured = measured
-        self.reconstructed = reconstructed
-        self.scale = scale
-        self.time = time
-        self.time_label = time_label
-        self.feature_names = feature_names
-        self.units = units
+    measured: Any
+    reconstructed: Any
+    _: KW_ONLY
+    scale: Any = None
+    time: Any = None
+    time_label: Any = None
+    feature_names: Any = None
+    units: Any = None
 
     @classmethod
     def from_estimator(
@@ -187,22 +173,22 @@ class ReconstructionDisplay:
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
-        check_fitted_transformer(estimator, caller)
-        raw = estimator.table_encoder_.read(estimator, X)
+        check_transformer(estimator, caller, "call from_predictions")
+        encoder = estimator.table_encoder_
+        raw = encoder.read(estimator, X)
         reconstructed = _outputs.outputs_of(estimator, _outputs.reconstruction, raw)
-        kept = estimator.table_encoder_.numeric
-        times, time_label = read_time(time, X, len(raw))
         names = labels(getattr(estimator, "feature_names_in_", None), raw.shape[1])
-        display = cls(
-            raw[:, kept].astype(float),
-            reconstructed[:, kept],
-            scale=estimator.table_encoder_.metric.scale,
-            time=times.stamps,
-            time_label=time_label,
-            feature_names=tuple(names[j] for j in kept),
+        return cls.from_predictions(
+            raw[:, encoder.numeric].astype(float),
+            reconstructed[:, encoder.numeric],
+            scale=encoder.metric.scale,
+            time=index_time(time, X),
+            feature_names=[names[j] for j in encoder.numeric],
+            features=features,
+            max_features=max_features,
             units=units,
+            ax=ax,
         )
-        return display.plot(ax, features=features, max_features=max_features)
 
     @classmethod
     def from_predictions(
@@ -257,13 +243,11 @@ class ReconstructionDisplay:
         """
         measured, names = numbers(X, "X")
         reconstructed, _ = numbers(reconstructed, "reconstructed")
-        times, time_label = read_time(time, X, len(measured))
         display = cls(
             measured,
             reconstructed,
             scale=scale,
-            time=times.stamps,
-            time_label=time_label,
+            time=index_time(time, X),
             feature_names=labels(feature_names, measured.shape[1], names),
             units=units,
         )
@@ -294,75 +278,56 @@ class ReconstructionDisplay:
         """
         measured, _ = numbers(self.measured, "measured")
         reconstructed, _ = numbers(self.reconstructed, "reconstructed")
-        same_shape(measured, reconstructed, ("measured", "reconstructed"))
+        if measured.shape != reconstructed.shape:
+            raise ValueError(
+                f"measured has the shape {measured.shape} and reconstructed the shape "
+                f"{reconstructed.shape}; pass tables of the same rows and columns."
+            )
         check_count(max_features, "max_features")
         names = labels(self.feature_names, measured.shape[1])
-        deviations = _deviation(
-            measured, reconstructed, _scale_of(self.scale, measured)
-        )
+        scale = _scale_of(self.scale, measured)
+        deviations = _deviation((measured - reconstructed) / scale)
         if features is None:
             chosen = np.argsort(-deviations, kind="stable")[:max_features].tolist()
         else:
             chosen = positions(features, names)
         caller = f"{type(self).__name__}.plot"
         pyplot(caller)
-        times, label = read_time(self.time, None, len(measured), self.time_label)
-        timeline = Timeline.of(times)
+        timeline = timeline_of(self, len(measured))
         size = (9, 0.9 + 1.15 * len(chosen))
         axes = panels(ax, caller, size, [1.0] * len(chosen))
         self.lines_, self.missing_ = [], []
         for panel, j in zip(axes, chosen, strict=True):
-            self._draw(panel, timeline, measured[:, j], reconstructed[:, j])
+            columns = measured[:, j], reconstructed[:, j]
+            lines, marks = self._draw(panel, timeline, *columns)
+            self.lines_.append(lines)
+            self.missing_.append(marks)
             unit = (self.units or {}).get(names[j])
             title = f"{names[j]} [{unit}]" if unit else names[j]
-            panel.set_title(
-                f"{title}, off by {deviations[j]:.2g} standard deviations",
-                loc="left",
-                fontsize=SMALL,
-                pad=3,
-            )
+            title += f", off by {deviations[j]:.2g} standard deviations"
+            panel.set_title(title, loc="left", fontsize=SMALL, pad=3)
             panel.margins(y=0.1)
             panel.tick_params(labelsize=SMALL - 1)
-        timeline.finish(axes, label)
-        self._legend(axes[0])
+        timeline.finish(axes)
+        marks = [found for found in self.missing_ if found is not None]
+        legend_above(axes[0], [*self.lines_[0], *marks[:1]])
         self.features_, self.deviations_ = chosen, deviations
         self.ax_, self.figure_ = axes, axes[0].figure
         return self
 
-    def _draw(
-        self,
-        ax: Any,
-        timeline: Timeline,
-        measured: np.ndarray,
-        reconstructed: np.ndarray,
-    ) -> None:
-        """Draw measured and reconstructed values, and mark imputed cells."""
-        (measured_line,) = ax.plot(
-            timeline.x, timeline.spread(measured), color=BLUE, lw=1.1, label="measured"
-        )
-        (line,) = ax.plot(
-            timeline.x,
-            timeline.spread(reconstructed),
-            color=VERMILION,
-            lw=1.1,
-            label="reconstructed",
-        )
-        marks = None
+    @staticmethod
+    def _draw(ax: Any, timeline: Timeline, measured, reconstructed) -> tuple[Any, Any]:
+        """Return the lines of measured and reconstructed values, and imputed marks."""
+        lines = []
+        for values, color, label in (
+            (measured, BLUE, "measured"),
+            (reconstructed, VERMILION, "reconstructed"),
+        ):
+            cells = timeline.spread(values)
+            lines += ax.plot(timeline.x, cells, color=color, lw=1.1, label=label)
         missing = np.isnan(measured) & ~np.isnan(reconstructed)
+        marks = None
         if missing.any():
-            (marks,) = ax.plot(
-                timeline.x[timeline.is_row][missing],
-                reconstructed[missing],
-                color=GREEN,
-                linestyle="none",
-                marker="o",
-                markersize=3.2,
-                label="imputed",
-            )
-        self.lines_.append((measured_line, line))
-        self.missing_.append(marks)
-
-    def _legend(self, ax: Any) -> None:
-        """Place one legend above the first panel, for the marks of any panel."""
-        marks = [found for found in self.missing_ if found is not None]
-        legend_above(ax, [*self.lines_[0], *marks[:1]])
+            style = {"color": GREEN, "markersize": 3.2, "label": "imputed"}
+            marks = timeline.mark(ax, reconstructed, missing, **style)
+        return tuple(lines), marks

@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 
 from skdae._transformer import _outputs
-from skdae.plotting._axes import PALE, SMALL, legend_above, panels, pyplot, thin_ticks
+from skdae.plotting._axes import PALE, SMALL, legend_above, panels, pyplot
 from skdae.plotting._inputs import (
     check_count,
-    check_fitted_transformer,
+    check_transformer,
     labels,
     numbers,
     positions,
 )
-from skdae.plotting._timeline import Timeline, read_time
+from skdae.plotting._timeline import Timeline, index_time, timeline_of
 
 QUANTILE = 0.995  # of the absolute residuals, at which colours saturate
 MIN_LIMIT = 2.0  # standard deviations; noise alone is drawn in pale colours
@@ -133,18 +133,17 @@ class ResidualHeatmapDisplay:
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
-        check_fitted_transformer(estimator, caller)
+        check_transformer(estimator, caller, "call from_predictions")
         raw = estimator.table_encoder_.read(estimator, X)
-        times, time_label = read_time(time, X, len(raw))
-        display = cls(
+        return cls.from_predictions(
             _outputs.outputs_of(estimator, _outputs.residuals, raw),
-            time=times.stamps,
-            time_label=time_label,
-            feature_names=labels(
-                getattr(estimator, "feature_names_in_", None), raw.shape[1]
-            ),
+            time=index_time(time, X),
+            feature_names=getattr(estimator, "feature_names_in_", None),
+            features=features,
+            limit=limit,
+            max_blocks=max_blocks,
+            ax=ax,
         )
-        return display.plot(ax, features=features, limit=limit, max_blocks=max_blocks)
 
     @classmethod
     def from_predictions(
@@ -191,11 +190,9 @@ class ResidualHeatmapDisplay:
             If the residuals are not a numeric table, or their time decreases.
         """
         values, names = numbers(residuals, "residuals")
-        times, time_label = read_time(time, residuals, len(values))
         display = cls(
             values,
-            time=times.stamps,
-            time_label=time_label,
+            time=index_time(time, residuals),
             feature_names=labels(feature_names, values.shape[1], names),
         )
         return display.plot(ax, features=features, limit=limit, max_blocks=max_blocks)
@@ -227,39 +224,29 @@ class ResidualHeatmapDisplay:
         """
         values, _ = numbers(self.residuals, "residuals")
         names = labels(self.feature_names, values.shape[1])
-        chosen = (
-            list(range(len(names))) if features is None else positions(features, names)
-        )
+        chosen = positions(range(len(names)) if features is None else features, names)
         check_count(max_blocks, "max_blocks")
         limit = _limit(limit, values[:, chosen])
         caller = f"{type(self).__name__}.plot"
         pyplot(caller)
-        times, time_label = read_time(self.time, None, len(values), self.time_label)
-        timeline = Timeline.of(times)
+        timeline = timeline_of(self, len(values))
         size = (9, float(np.clip(1.6 + 0.2 * len(chosen), 2.8, 9)))
         (ax,) = panels(ax, caller, size, [1.0])
-        edges, blocks, n_joined = timeline.blocks(values[:, chosen], max_blocks)
-        self.mesh_ = draw_map(
+        self.mesh_, self.colorbar_ = draw_map(
             ax,
-            edges,
-            blocks,
+            timeline,
+            values[:, chosen],
             [names[j] for j in chosen],
-            cmap="RdBu_r",
-            vmin=-limit,
-            vmax=limit,
+            max_blocks,
+            label="residual (standard deviations of the sensor)",
+            bar={"extend": "both", "aspect": 30},
+            colors={"cmap": "RdBu_r", "vmin": -limit, "vmax": limit},
         )
-        label = "residual (standard deviations of the sensor)"
-        if n_joined > 1:
-            label += f",\nthe largest of {n_joined} rows"
-        self.colorbar_ = ax.figure.colorbar(
-            self.mesh_, ax=ax, extend="both", pad=0.015, aspect=30
-        )
-        self.colorbar_.set_label(label, fontsize=SMALL)
-        if np.isnan(blocks).any():
+        if np.ma.is_masked(self.mesh_.get_array()):
             from matplotlib.patches import Patch
 
             legend_above(ax, [Patch(facecolor=PALE, label="missing")])
-        timeline.finish(np.array([ax], dtype=object), time_label)
+        timeline.finish([ax])
         self.features_, self.ax_, self.figure_ = chosen, ax, ax.figure
         return self
 
@@ -278,19 +265,27 @@ def _limit(limit: Any, values: np.ndarray) -> float:
 
 
 def draw_map(
-    ax: Any, edges: np.ndarray, blocks: np.ndarray, names: list[str], **colors: Any
-) -> Any:
-    """Draw blocks of rows (n_blocks, n_features), with the first feature at the top."""
-    mesh = ax.pcolormesh(
-        edges,
-        np.arange(len(names) + 1) - 0.5,
-        np.ma.masked_invalid(blocks.T),
-        rasterized=True,
-        **colors,
-    )
+    ax: Any,
+    timeline: Timeline,
+    values: np.ndarray,
+    names: list[str],
+    max_blocks: int,
+    *,
+    label: str,
+    bar: dict[str, Any],
+    colors: dict[str, Any],
+) -> tuple[Any, Any]:
+    """Return the mesh of blocks of rows, the first feature at the top, and its bar."""
+    edges, blocks, n_joined = timeline.blocks(values, max_blocks)
+    cells, lines = np.ma.masked_invalid(blocks.T), np.arange(len(names) + 1) - 0.5
+    mesh = ax.pcolormesh(edges, lines, cells, rasterized=True, **colors)
     ax.set_facecolor(PALE)  # visible in cells without a value
     height = ax.get_window_extent().height / ax.figure.dpi * 72  # points
-    ticks, shown = thin_ticks(names, max(1, int(height / SMALL)))
-    ax.set_yticks(ticks, shown, fontsize=SMALL - 1)
+    step = -(-len(names) // max(1, int(height / SMALL)))  # as many names as fit
+    ax.set_yticks(range(0, len(names), step), names[::step], fontsize=SMALL - 1)
     ax.set_ylim(len(names) - 0.5, -0.5)
-    return mesh
+    colorbar = ax.figure.colorbar(mesh, ax=ax, pad=0.015, **bar)
+    if n_joined > 1:
+        label += f",\nthe largest of {n_joined} rows"
+    colorbar.set_label(label, fontsize=SMALL)
+    return mesh, colorbar

@@ -1,5 +1,6 @@
 """Plot that compares schedules on the same splits."""
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from skdae.plotting._inputs import check_count, check_transformer, numbers
 from skdae.schedules import SCHEDULES, Schedule, at_equal_updates
 
 
+@dataclass(eq=False, repr=False)
 class ScheduleComparisonDisplay:
     """Scores of schedules on the same splits, with means and confidence intervals.
 
@@ -70,22 +72,13 @@ class ScheduleComparisonDisplay:
     [0.023, 0.0]
     """
 
-    def __init__(
-        self,
-        scores,
-        *,
-        schedules,
-        reference=None,
-        confidence=0.95,
-        test_ratio=0.0,
-        score_name="score",
-    ):
-        self.scores = scores
-        self.schedules = schedules
-        self.reference = reference
-        self.confidence = confidence
-        self.test_ratio = test_ratio
-        self.score_name = score_name
+    scores: Any
+    _: KW_ONLY
+    schedules: Any
+    reference: Any = None
+    confidence: Any = 0.95
+    test_ratio: Any = 0.0
+    score_name: Any = "score"
 
     @classmethod
     def from_estimator(
@@ -159,7 +152,8 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         """
         caller = f"{cls.__name__}.from_estimator"
         pyplot(caller)
-        check_transformer(estimator, caller, "call from_predictions with scores")
+        instead = "call from_predictions with scores"
+        check_transformer(estimator, caller, instead, is_fitted=False)
         check_count(n_repeats, "n_repeats")
         schedules = _names(schedules)
         unknown = [name for name in schedules if name not in SCHEDULES]
@@ -173,18 +167,16 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
             for name in schedules
         ]
         seeds = spawn_streams(random_state).init.integers(2**31, size=n_repeats)
-        scores = np.array(
+        scores = [
             [
-                [
-                    clone(estimator)
-                    .set_params(schedule=plan, random_state=int(seed))
-                    .fit(X)
-                    .score(X_test)
-                    for plan in plans
-                ]
-                for seed in seeds
+                clone(estimator)
+                .set_params(schedule=plan, random_state=int(seed))
+                .fit(X)
+                .score(X_test)
+                for plan in plans
             ]
-        )
+            for seed in seeds
+        ]
         return cls.from_predictions(
             scores,
             schedules,
@@ -278,9 +270,8 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         ax = one_axes(ax, f"{type(self).__name__}.plot", size)
         found = [split_mean(values, self.test_ratio) for values in drawn.T]
         self.means_ = np.array([each.mean for each in found])
-        self.half_widths_ = np.array(
-            [each.half_width(self.confidence) for each in found]
-        )
+        widths = [each.half_width(self.confidence) for each in found]
+        self.half_widths_ = np.array(widths)
         lines = np.arange(n_schedules)
         if self.reference is not None:
             ax.axvline(0, color=BLACK, lw=0.8, zorder=1)
@@ -306,28 +297,18 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
     def _draw_schedule(self, ax: Any, line: int, values: np.ndarray) -> None:
         """Draw the splits of a schedule, and above them its mean and interval."""
         color, width = CYCLE[line % len(CYCLE)], self.half_widths_[line]
-        self.points_ += ax.plot(
-            values,
-            np.full(len(values), line),
-            color=color,
-            alpha=0.55,
-            linestyle="none",
-            marker="o",
-            markersize=5,
-            markeredgewidth=0,
-            zorder=2,
-        )
+        places = np.full(len(values), line)
+        style: dict[str, Any]
+        style = {"markersize": 5, "markeredgewidth": 0, "alpha": 0.55, "zorder": 2}
+        self.points_ += ax.plot(values, places, "o", color=color, **style)
+        style = {"marker": "D", "markersize": 6, "capsize": 4, "lw": 1.8, "zorder": 3}
         self.bars_.append(
             ax.errorbar(
                 self.means_[line],
                 line - 0.22,
                 xerr=None if np.isnan(width) else width,
                 color=color,
-                marker="D",
-                markersize=6,
-                capsize=4,
-                lw=1.8,
-                zorder=3,
+                **style,
             )
         )
 
@@ -368,20 +349,14 @@ default=('gradual', 'stacked', 'hybrid', 'frozen', 'joint')
         """Explain points and bars, in a neutral colour."""
         from matplotlib.lines import Line2D
 
-        splits = "1 score"
+        splits, mean = "1 score", "mean"
         if n_splits > 1:
             splits = f"{n_splits} paired scores, joined by lines"
-        mean = "mean"
-        if n_splits > 1:
             mean = f"mean and {self.confidence:.0%} interval"
         style: dict[str, Any] = {"color": GREY, "linestyle": "none"}
-        legend_above(
-            ax,
-            [
-                Line2D([], [], marker="o", markersize=5, label=splits, **style),
-                Line2D([], [], marker="D", markersize=6, label=mean, **style),
-            ],
-        )
+        points = Line2D([], [], marker="o", markersize=5, label=splits, **style)
+        bars = Line2D([], [], marker="D", markersize=6, label=mean, **style)
+        legend_above(ax, [points, bars])
 
 
 def _with_parameters_of(schedule: Any, name: str) -> Schedule:

@@ -10,6 +10,13 @@ from skdae.timeseries._time import RowTimes, row_times
 GAP_STEPS = 20  # median steps; the longest of 10,000 exponential steps is at 13
 
 
+def index_time(time: Any, X: Any) -> Any:
+    """Return the time given, else the index of X if that holds dates or numbers."""
+    if time is None and hasattr(X, "iloc") and X.index.dtype.kind in "iufM":
+        return X.index
+    return time
+
+
 def read_time(
     time: Any, X: Any, n_rows: int, time_label: str | None = None
 ) -> tuple[RowTimes, str]:
@@ -18,17 +25,13 @@ def read_time(
     Without `time` it is the index of X if that holds dates or numbers, else the number
     of the row.
     """
-    if time is None and hasattr(X, "iloc") and X.index.dtype.kind in "iufM":
-        time = X.index
-    times = row_times(time, n_rows)
+    times = row_times(index_time(time, X), n_rows)
     times.check_order()
-    name, zone = times.stamps.name, getattr(times.stamps, "tz", None)
     label = "time" if times.is_dates else "row"
-    if name is not None:
-        label = str(name)
-    if zone is not None:
-        label = f"{label} ({zone})"
-    return times, time_label or label
+    if times.stamps.name is not None:
+        label = str(times.stamps.name)
+    zone = getattr(times.stamps, "tz", None)
+    return times, time_label or (label if zone is None else f"{label} ({zone})")
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,10 @@ class Timeline:
     is_row: np.ndarray  # (n_cells,) bool: a row, not a gap
     zone: Any  # time zone of dates
     is_dates: bool
+    label: str
 
     @classmethod
-    def of(cls, times: RowTimes) -> "Timeline":
+    def of(cls, times: RowTimes, label: str = "") -> "Timeline":
         """Place the rows."""
         x, zone = times.numbers, getattr(times.stamps, "tz", None)
         if times.is_dates:
@@ -68,6 +72,7 @@ class Timeline:
             np.insert(np.ones(len(x), dtype=bool), jumps + 1, False),
             zone,
             times.is_dates,
+            label,
         )
 
     def spread(self, values: np.ndarray) -> np.ndarray:
@@ -76,16 +81,19 @@ class Timeline:
         spread[self.is_row] = values
         return spread
 
+    def mark(self, ax: Any, values: np.ndarray, rows: np.ndarray, **style: Any) -> Any:
+        """Draw the values of some rows, (n_rows,) bool, as points."""
+        x = self.x[self.is_row][rows]
+        (marks,) = ax.plot(x, values[rows], linestyle="none", marker="o", **style)
+        return marks
+
     def spans(self, marked: np.ndarray) -> list[tuple[float, float]]:
         """Return the ends of the runs of marked rows, (n_rows,) bool."""
         cells = np.zeros(len(self.x) + 2, dtype=np.int8)
         cells[1:-1][self.is_row] = marked
         change = np.diff(cells)
-        starts, stops = np.flatnonzero(change == 1), np.flatnonzero(change == -1)
-        return [
-            (float(self.edges[start]), float(self.edges[stop]))
-            for start, stop in zip(starts, stops, strict=True)
-        ]
+        starts, stops = self.edges[change == 1], self.edges[change == -1]
+        return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
     def blocks(
         self, values: np.ndarray, max_blocks: int
@@ -108,7 +116,7 @@ class Timeline:
         edges = np.append(self.edges[starts], self.edges[-1])
         return edges, np.where(-low > high, low, high), n_joined
 
-    def finish(self, axes: np.ndarray, label: str) -> None:
+    def finish(self, axes: Any) -> None:
         """Set limits and labels of the time axis; only the lowest panel has ticks."""
         for ax in axes:
             ax.set_xlim(self.edges[0], self.edges[-1])
@@ -117,11 +125,14 @@ class Timeline:
 
                 ax.xaxis_date(self.zone)
                 locator = AutoDateLocator(tz=self.zone)
-                ax.xaxis.set_major_locator(locator)
-                ax.xaxis.set_major_formatter(
-                    ConciseDateFormatter(locator, tz=self.zone)
-                )
+                formatter = ConciseDateFormatter(locator, tz=self.zone)
+                ax.xaxis.set(major_locator=locator, major_formatter=formatter)
         for ax in axes[:-1]:
             ax.tick_params(labelbottom=False)
             ax.xaxis.offsetText.set_visible(False)
-        axes[-1].set_xlabel(label)
+        axes[-1].set_xlabel(self.label)
+
+
+def timeline_of(display: Any, n_rows: int) -> Timeline:
+    """Return the timeline of a display with `time` and `time_label`."""
+    return Timeline.of(*read_time(display.time, None, n_rows, display.time_label))

@@ -163,9 +163,8 @@ class TrainingCurveDisplay:
             If the curves and the phases differ in length.
         """
         loss = column(self.loss_curve, "loss_curve")
-        curves = [loss]
+        curves, name = [loss], "validation_loss_curve"
         if self.validation_loss_curve is not None:
-            name = "validation_loss_curve"
             curves.append(column(self.validation_loss_curve, name, len(loss)))
         segments = _segments(len(loss), self.phases)
         every = np.concatenate(curves)
