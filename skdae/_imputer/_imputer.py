@@ -296,7 +296,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         ]
 
     def _object_for(self, name, value):
-        none = (name, value) == ("transformer", None)
+        none = name == "transformer" and value is None
         return default_transformer("imputer") if none else None
 
     def _filled(self, X: Any, generator: np.random.Generator | None) -> Any:

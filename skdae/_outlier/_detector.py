@@ -471,7 +471,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         return self._offset(limit)
 
     def _object_for(self, name, value):
-        none = (name, value) == ("transformer", None)
+        none = name == "transformer" and value is None
         return default_transformer("detector") if none else None
 
     def __sklearn_is_fitted__(self):
