@@ -1,7 +1,7 @@
 """Grading of sensors before training: defects of columns and of time stamps."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -173,12 +173,9 @@ def grade(X, time=None) -> Grading:
         time_grading = _grade_time(numbers)
         order = np.argsort(numbers, kind="stable")
         if (np.diff(order) < 0).any():
-            columns = [column.reordered(order) for column in columns]
+            columns = [replace(each, values=each.values[order]) for each in columns]
     duplicates = _duplicates(columns)
-    records = [
-        _record(column, duplicate)
-        for column, duplicate in zip(columns, duplicates, strict=True)
-    ]
+    records = [_record(*pair) for pair in zip(columns, duplicates, strict=True)]
     sensors = pandas.DataFrame(records, index=[column.name for column in columns])
     return Grading(sensors, time_grading, n_rows)
 
@@ -190,10 +187,6 @@ class _Column:
     name: str
     values: np.ndarray  # (n,) float64, NaN missing; codes where there are no numbers
     is_numeric: bool
-
-    def reordered(self, order: np.ndarray) -> "_Column":
-        """Return the column with its rows in another order."""
-        return _Column(self.name, self.values[order], self.is_numeric)
 
     @cached_property
     def observed(self) -> np.ndarray:
@@ -267,8 +260,6 @@ def _stuck(column: _Column) -> _Finding:
 
     The rate of repeats is taken from the runs, so that a single long one counts once.
     """
-    if not column.has_course:
-        return _NOTHING
     values = column.values
     is_new = values[1:] != values[:-1]  # NaN differs from NaN
     edges = np.concatenate([[0], np.flatnonzero(is_new) + 1, [len(values)]])
@@ -283,8 +274,6 @@ def _stuck(column: _Column) -> _Finding:
 
 def _spikes(column: _Column) -> _Finding:
     """Number of values that jump away from both neighbours, farther than expected."""
-    if not column.has_course:
-        return _NOTHING
     values = column.observed
     is_spike = _long_jumps(values, SPIKE_MARGIN)
     if is_spike.any() and _is_heavy_tailed(column.sampled):
@@ -330,8 +319,6 @@ def _is_heavy_tailed(ordered: np.ndarray) -> bool:
 
 def _monotonic(column: _Column) -> _Finding:
     """Share of the changes in the more frequent direction."""
-    if not column.has_course:
-        return _NOTHING
     step = np.diff(column.observed)
     n_up, n_down = int((step > 0).sum()), int((step < 0).sum())
     n_most, n_changes = max(n_up, n_down), n_up + n_down
@@ -344,8 +331,6 @@ def _monotonic(column: _Column) -> _Finding:
 
 def _drift(column: _Column) -> _Finding:
     """Difference of the last and first quarter, in standard deviations of blocks."""
-    if not column.has_course:
-        return _NOTHING
     values = column.observed
     n_rows = len(values) // N_BLOCKS
     blocks = values[: n_rows * N_BLOCKS].reshape(N_BLOCKS, n_rows)
@@ -367,15 +352,12 @@ def _drift(column: _Column) -> _Finding:
     is_significant = abs(difference) > MIN_DRIFT_ERRORS * max(by_blocks, by_rows)
     if abs(size) < MIN_DRIFT or not is_significant:
         return _Finding(size)
-    return _Finding(
-        size, f"drift: the last quarter is {size:+.1f} standard deviations off"
-    )
+    text = f"drift: the last quarter is {size:+.1f} standard deviations off"
+    return _Finding(size, text)
 
 
 def _quantised(column: _Column) -> _Finding:
     """Number of levels, and whether they are coarse."""
-    if not column.has_course:
-        return _NOTHING
     ordered = column.sampled
     resolution = 1e-9 * (ordered[-1] - ordered[0])  # levels up to rounding
     steps = np.diff(ordered)
@@ -389,7 +371,7 @@ def _quantised(column: _Column) -> _Finding:
 
 def _modes(column: _Column) -> _Finding:
     """Number of groups of values that are separated by empty gaps."""
-    if not column.has_course or _quantised(column).reason:
+    if _quantised(column).reason:
         return _NOTHING
     ordered = column.sampled
     n = len(ordered)
@@ -415,10 +397,17 @@ class _Check:
 
     measure: str
     check: Callable[[_Column], _Finding]
+    needs_course: bool = True  # numbers enough that vary
+
+    def of(self, column: _Column) -> _Finding:
+        """Return what the check finds in a column."""
+        if self.needs_course and not column.has_course:
+            return _NOTHING
+        return self.check(column)
 
 
 _CHECKS = {
-    "missing": _Check("missing_share", _missing),
+    "missing": _Check("missing_share", _missing, needs_course=False),
     "stuck": _Check("longest_run", _stuck),
     "spikes": _Check("n_spikes", _spikes),
     "monotonic": _Check("one_way_share", _monotonic),
@@ -431,7 +420,7 @@ _VERDICTS = ("keep", "check", "drop")  # from mild to severe
 
 def _record(column: _Column, duplicate_of: str) -> dict[str, Any]:
     """Return the line of one column in the table of sensors."""
-    found = {name: each.check(column) for name, each in _CHECKS.items()}
+    found = {name: each.of(column) for name, each in _CHECKS.items()}
     if column.is_constant:
         found["constant"] = _Finding(np.nan, "constant", "drop")
     if duplicate_of:
@@ -474,23 +463,13 @@ def _duplicates(columns: list[_Column]) -> list[str]:
 
 def _grade_time(numbers: np.ndarray) -> TimeGrading:
     """Return the defects of time stamps."""
-    n_missing = int(np.isnan(numbers).sum())
     given = numbers[~np.isnan(numbers)]
-    ordered = np.sort(given)
-    steps = np.diff(ordered)
+    steps = np.diff(np.sort(given))
     forward = steps[steps > 0]
-    if len(forward) == 0:
-        return TimeGrading(
-            np.nan,
-            False,
-            0,
-            0.0,
-            len(steps),
-            int((np.diff(given) < 0).sum()),
-            n_missing,
-        )
-    q25, median, q75 = np.quantile(forward, (0.25, 0.5, 0.75))
-    is_regular = bool(q75 - q25 <= MAX_JITTER * median)
+    median, is_regular = np.nan, False
+    if len(forward):
+        q25, median, q75 = np.quantile(forward, (0.25, 0.5, 0.75))
+        is_regular = bool(q75 - q25 <= MAX_JITTER * median)
     limit = MIN_GAP_REGULAR if is_regular else MIN_GAP_IRREGULAR
     gaps = forward[forward > limit * median]
     return TimeGrading(
@@ -500,5 +479,5 @@ def _grade_time(numbers: np.ndarray) -> TimeGrading:
         longest_gap=float(gaps.max(initial=0.0)),
         n_duplicates=int((steps == 0).sum()),
         n_backward=int((np.diff(given) < 0).sum()),
-        n_missing=n_missing,
+        n_missing=len(numbers) - len(given),
     )

@@ -74,22 +74,20 @@ class ParquetBatches:
         self.n_mixed = n_mixed
         self.random_state = random_state
         self.rewind()
-        self._groups: list[tuple[int, int]] = []  # file, row group
+        self._groups: list[tuple[str, int]] = []  # file, row group
         self.n_rows = 0
-        for number, file in enumerate(self.paths):
+        for file in self.paths:
             metadata = _metadata(parquet, file)
             names = metadata.schema.to_arrow_schema().names
             self.columns = names if self.columns is None else self.columns
-            lacking = [name for name in self.columns or [] if name not in names]
+            lacking = [name for name in self.columns if name not in names]
             if lacking:
                 raise ValueError(
                     f"The columns {lacking} are not in {file!r}, which has "
                     f"{names}; name columns that every file has."
                 )
             self.n_rows += metadata.num_rows
-            self._groups += [
-                (number, group) for group in range(metadata.num_row_groups)
-            ]
+            self._groups += [(file, k) for k in range(metadata.num_row_groups)]
 
     def rewind(self) -> None:
         """Start again with the first pass, as after construction."""
@@ -98,15 +96,16 @@ class ParquetBatches:
     def __iter__(self) -> Iterator[pandas.DataFrame]:
         """One pass over all rows, in a new random order."""
         order = self._generator.permutation(len(self._groups))
-        mixtures = [
-            order[a : a + self.n_mixed] for a in range(0, len(order), self.n_mixed)
-        ]
+        if len(order) == 0:
+            return
+        mixtures = np.split(order, range(self.n_mixed, len(order), self.n_mixed))
         with ThreadPoolExecutor(max_workers=1) as reader:
-            following = reader.submit(self._read, mixtures[0]) if mixtures else None
+            following = reader.submit(self._read, mixtures[0])
             for ahead in [*mixtures[1:], None]:
-                frame = following.result() if following is not None else None
-                following = None if ahead is None else reader.submit(self._read, ahead)
-                if frame is not None and len(frame):
+                frame = following.result()
+                if ahead is not None:
+                    following = reader.submit(self._read, ahead)
+                if len(frame):
                     yield frame
 
     def _read(self, mixture: np.ndarray) -> pandas.DataFrame:
@@ -116,8 +115,8 @@ class ParquetBatches:
         parquet = _import_parquet()
         tables = []
         for place in mixture:
-            number, group = self._groups[place]
-            with parquet.ParquetFile(self.paths[number]) as file:
+            path, group = self._groups[place]
+            with parquet.ParquetFile(path) as file:
                 tables.append(file.read_row_group(group, columns=self.columns))
         # a column of whole numbers in one file may have fractions in another
         table = pyarrow.concat_tables(tables, promote_options="permissive")
