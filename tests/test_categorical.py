@@ -75,11 +75,28 @@ def test_names_must_be_columns():
         small(categorical_features=["x"]).fit(NUMBERS)
 
 
-@pytest.mark.parametrize("features", [None, ["x"]])
+@pytest.mark.parametrize("as_polars", [False, True])
+def test_columns_of_a_categorical_dtype_are_recognised(as_polars):
+    """Without a parameter; numbers beside them are not."""
+    table = frame(COLOURS, "category")
+    if as_polars:
+        table = pytest.importorskip("polars").from_pandas(table)
+    fitted = small().fit(table)
+    np.testing.assert_array_equal(fitted.table_encoder_.categorical, [1])
+    named = small(categorical_features=["c"]).fit(table)
+    np.testing.assert_array_equal(fitted.transform(table), named.transform(table))
+    numbers = frame(np.arange(N), "category")
+    as_numbers = small(categorical_features=None).fit(numbers)
+    assert not len(as_numbers.table_encoder_.categorical)
+
+
+@pytest.mark.parametrize("features", [None, ["x"], "from_dtype"])
 @pytest.mark.parametrize("dtype", ["category", object, "string"])
 def test_text_that_is_not_named_categorical(features, dtype):
     """The error names the columns of text and the remedy."""
     table = frame(COLOURS, dtype)
+    if (features, dtype) == ("from_dtype", "category"):
+        table["c"] = table["c"].astype(object)
     with pytest.raises(ValueError, match="text") as info:
         small(categorical_features=features).fit(table)
     assert "['c']" in str(info.value)
@@ -248,17 +265,70 @@ def test_an_unknown_category_counts_as_missing():
     """New categories and missing ones give the same code; both are filled."""
     fitted = small(categorical_features=["c"]).fit(frame(COLOURS, object))
     rows = frame(COLOURS, object)[:3]
-    unknown, missing = rows.assign(c="violet"), rows.assign(c=None)
+    unknown, missing = rows.assign(c=["violet", "red", "x"]), rows.assign(c=None)
+    missing.loc[1, "c"] = "red"
     codes = fitted.transform(unknown)
     np.testing.assert_array_equal(codes, fitted.transform(missing))
     np.testing.assert_array_equal(
-        codes, fitted.transform(rows.assign(c=[np.nan] * 3).astype({"c": object}))
+        codes, fitted.transform(missing.assign(c=[np.nan, "red", np.nan]))
     )
     assert not np.array_equal(codes, fitted.transform(rows))
     assert set(fitted.reconstruct(unknown)[:, 1]) <= set(COLOURS)
     np.testing.assert_array_equal(
         fitted.score_samples(unknown), fitted.score_samples(missing)
     )
+
+
+MACHINES = RNG.integers(1, 4, N)
+SAME = [float, "int32", object, "Int64", "category", "int64[pyarrow]", "float32"]
+OTHERS = {
+    "text": lambda column: column.astype(str),
+    "categories of text": lambda column: column.astype(str).astype("category"),
+    "text of floats": lambda column: column.astype(float).astype(str),
+    "booleans": lambda column: column > 1,
+    "new values": lambda column: column + 10,
+    "text beside nothing": lambda column: column.astype(str).where(column > 1),
+}
+
+
+@pytest.mark.parametrize("dtype", SAME, ids=str)
+def test_numbers_of_any_dtype_are_the_same_categories(dtype):
+    """Nor is anything warned about."""
+    table = frame(MACHINES)
+    fitted = small(categorical_features=["c"]).fit(table)
+    same = table.astype({"c": dtype})
+    np.testing.assert_array_equal(fitted.transform(same), fitted.transform(table))
+    one = same[:1]
+    np.testing.assert_array_equal(fitted.transform(one), fitted.transform(table[:1]))
+
+
+@pytest.mark.parametrize("n_rows", [1, N])
+@pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)
+def test_a_column_of_other_values_than_in_fit_is_warned_of(change, n_rows):
+    """Silently, its values would count as missing, or as others."""
+    table = frame(MACHINES)
+    table = table[table["c"] > 1].reset_index(drop=True)
+    fitted = small(categorical_features=["c"]).fit(table)
+    other = table.assign(c=change(table["c"]))[:n_rows]
+    for method in (fitted.transform, fitted.score_samples, fitted.reconstruct):
+        with pytest.warns(UserWarning, match="categorical column c of X holds"):
+            method(other)
+
+
+def test_numbers_where_fit_had_text_are_warned_of():
+    table = frame(MACHINES)
+    fitted = small(categorical_features=["c"]).fit(table.astype({"c": str}))
+    with pytest.warns(UserWarning, match="numbers, and held text in fit"):
+        codes = fitted.transform(table)
+    missing = table.astype({"c": object}).assign(c=None)
+    np.testing.assert_array_equal(codes, fitted.transform(missing))
+
+
+def test_arrays_are_warned_of_by_the_number_of_the_column():
+    table = np.column_stack([NUMBERS, MACHINES])
+    fitted = small(categorical_features=[2]).fit(table)
+    with pytest.warns(UserWarning, match="categorical column 2 of X holds no value"):
+        fitted.transform(table + 10)
 
 
 def test_infinity_beside_categories_is_refused():
@@ -321,7 +391,7 @@ def test_a_mixed_table_streams_and_pickles():
     stream = small(categorical_features=["c"], max_iter=2)
     for start in range(0, N, 30):
         stream.partial_fit(frame(COLOURS, object)[start : start + 30])
-    stream.partial_fit(frame(COLOURS, object)[:5].assign(c="violet"))
+    stream.partial_fit(frame(COLOURS, object)[:5].assign(c=["violet", *"rrr", "red"]))
     saved = pickle.loads(pickle.dumps(stream))
     np.testing.assert_array_equal(saved.transform(FRAME), stream.transform(FRAME))
     assert list(stream.table_encoder_.schema.ordinal_encoder.categories_[0]) == [

@@ -17,7 +17,9 @@ ALL = pytest.mark.parametrize("scaling", SCALINGS)
 
 def fitted(X, scaling="standard", *, weights=None, index=None):
     """Columns learned from all rows of a numeric table."""
-    schema = Schema(np.zeros(X.shape[1], dtype=bool), None)
+    schema = Schema(
+        np.zeros(X.shape[1], dtype=bool), None, tuple(map(str, range(X.shape[1])))
+    )
     index = np.arange(len(X)) if index is None else index
     return TableEncoder.fit(schema, X, index, weights, scaling=scaling)
 
@@ -341,3 +343,17 @@ def test_ties_of_float64_are_ties_in_float32():
     Z = columns.encode(rounded)[0]
     np.testing.assert_allclose(Z, columns.encode(X)[0], atol=1e-3)
     np.testing.assert_allclose(columns.decode(Z), X, atol=1e-3)
+
+
+@pytest.mark.parametrize("value", [1e200, np.finfo(float).max, -np.finfo(float).max])
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_an_error_names_the_cell_that_is_too_large(scaling, value):
+    """Where more than outliers are, which the tails hold."""
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    X[7:14, 2] = value
+    with pytest.raises(ValueError, match=r"in row \d+ of column 2") as info:
+        fitted(X, scaling)
+    row = int(str(info.value).split("in row ")[1].split()[0])
+    assert X[row, 2] == value
+    X[7:14, 2] = np.nan
+    fitted(X, scaling)

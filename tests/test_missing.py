@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skdae import GradualDAETransformer
+from skdae import (
+    GradualDAEImputer,
+    GradualDAEOutlierDetector,
+    GradualDAETransformer,
+)
 
 
 def small(hidden_layer_sizes=(6, 3), *, max_iter=4, **parameters):
@@ -110,6 +114,28 @@ def test_a_column_without_values_takes_no_part():
     assert fitted.score(later) == fitted.score(dead)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        GradualDAETransformer,
+        GradualDAEImputer,
+        lambda: GradualDAEOutlierDetector(false_alarm_rate=0.1),
+    ],
+    ids=["transformer", "imputer", "detector"],
+)
+def test_the_warning_points_at_the_code_of_the_user(make):
+    """Through whatever layers it comes."""
+    model = make()
+    inner = {"max_iter": 2, "hidden_layer_sizes": 4}
+    prefix = "" if isinstance(model, GradualDAETransformer) else "transformer__"
+    model.set_params(**{prefix + name: value for name, value in inner.items()})
+    table = FULL.copy()
+    table[:, 3] = np.nan
+    with pytest.warns(UserWarning, match="hold no value") as caught:
+        model.fit(table)
+    assert {each.filename for each in caught} == {__file__}
+
+
 def test_the_warning_names_columns_of_a_frame():
     """By name where there are names."""
     frame = pd.DataFrame(FULL, columns=[f"s{i}" for i in range(8)]).assign(s4=np.nan)
@@ -182,6 +208,31 @@ def test_pandas_na_among_objects_is_missing():
     fitted = small().fit(plain)
     np.testing.assert_array_equal(fitted.transform(objects), fitted.transform(plain))
     pd.testing.assert_frame_equal(objects, before)
+    for table in (objects.to_numpy(), objects.to_numpy().tolist()):
+        codes = small().fit(table).transform(table)
+        np.testing.assert_array_equal(codes, small().fit(X).transform(X))
+
+
+def test_decimals_of_arrow_with_gaps_are_numbers():
+    from decimal import Decimal
+
+    arrow = pytest.importorskip("pyarrow")
+    cells = [Decimal("1.5"), None, Decimal("-2.25")] * 100
+    dtype = pd.ArrowDtype(arrow.decimal128(5, 2))
+    table = pd.DataFrame(FULL).assign(d=pd.Series(cells, dtype=dtype))
+    table.columns = table.columns.astype(str)
+    plain = table.assign(d=[np.nan if cell is None else float(cell) for cell in cells])
+    fitted = small().fit(table)
+    np.testing.assert_array_equal(fitted.transform(table), fitted.transform(plain))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_a_series_is_not_a_table(library):
+    series = pytest.importorskip(library).Series(FULL[:, 0])
+    for model in (small(), small(categorical_features=[0])):
+        with pytest.raises(ValueError, match=r"X is a Series.*to_frame"):
+            model.fit(series)
+    small().fit(series.to_frame("a"))
 
 
 def test_tensors_are_tables():

@@ -71,7 +71,7 @@ def test_each_row_is_as_likely_in_the_sample():
 @pytest.mark.parametrize("size", [7, 64, 5000])
 def test_an_epoch_of_a_stream_holds_each_row_once_in_whole_blocks(size):
     raw = np.arange(600.0).reshape(200, 3)
-    schema = Schema(np.zeros(3, dtype=bool), None)
+    schema = Schema(np.zeros(3, dtype=bool), None, ("a", "b", "c"))
     encoder = TableEncoder.fit(schema, raw, np.arange(200), scaling=None)
     parts = [raw[:90], raw[90:95], raw[95:]]
     source = StreamSource(lambda: iter(parts), encoder, encoded_block(encoder, raw))

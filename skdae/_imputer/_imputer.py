@@ -21,11 +21,11 @@ from skdae._table.encoder import TableEncoder
 from skdae._table.frames import missing_cells
 from skdae._table.rows import training_rows
 from skdae._table.schema import Schema
-from skdae._transformer import GradualDAETransformer
 from skdae._transformer._defaults import default_transformer
 from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._parameters import warn_of_empty_columns
+from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
 
 MIN_SHARE = 1e-6  # of a category that is drawn
 CERTAIN = 1e6  # outweighs the deviations drawn for single features of a category
@@ -170,10 +170,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        named = getattr(self.transformer, "categorical_features", None) is not None
-        tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = named
-        tags.input_tags.string = named
+        tags.input_tags = input_tags_of(self.transformer)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -9,6 +9,26 @@ from sklearn.preprocessing import OrdinalEncoder
 from skdae._sklearn_compat import safe_indexing
 from skdae._table.frames import column_name, dtype_names, is_dataframe
 
+#: From the type of a value to what a message calls such values.
+KINDS: dict[type, str] = {
+    str: "text",
+    np.str_: "text",
+    bool: "booleans",
+    np.bool_: "booleans",
+}
+
+
+def may_be_categorical(X: Any, categorical_features: Any) -> bool:
+    """Return whether a parameter names columns of X, as far as is seen at once."""
+    if not isinstance(categorical_features, str):
+        return categorical_features is not None
+    return is_dataframe(X) and any(_of_categorical_dtype(X))
+
+
+def _of_categorical_dtype(X: Any) -> list[bool]:
+    kinds = ("category", "categorical", "enum")
+    return [dtype.startswith(kinds) for dtype in dtype_names(X)]
+
 
 def categorical_mask(
     X: Any,
@@ -21,8 +41,7 @@ def categorical_mask(
     mask = np.zeros(n_features, dtype=bool)
     if isinstance(categorical_features, str):  # 'from_dtype'
         if is_dataframe(X):
-            kinds = ("category", "categorical", "enum")
-            mask[:] = [dtype.startswith(kinds) for dtype in dtype_names(X)]
+            mask[:] = _of_categorical_dtype(X)
         return mask
     chosen = np.asarray(categorical_features)
     if chosen.size == 0:
@@ -80,6 +99,25 @@ def category_cells(X: Any, columns: np.ndarray) -> np.ndarray:
         values[pandas.isna(values)] = np.nan
         cells[:, place] = values
     return cells
+
+
+def unknown_values(
+    column: np.ndarray, known: np.ndarray, codes: np.ndarray
+) -> str | None:
+    """Return what is wrong with the values of a categorical column, None for nothing.
+
+    `column` holds them as objects and `codes` their ordinal codes, NaN for unknown
+    ones.
+    """
+    given = next((value for value in column if value == value), None)
+    if given is None or not len(known):
+        return None
+    kind, learned = (KINDS.get(type(each), "numbers") for each in (given, known[0]))
+    if kind != learned:
+        return f"{kind}, and held {learned} in fit; convert it to {learned}"
+    if np.isnan(codes).all():
+        return f"no value that occurred in fit, but {given!r} and the like"
+    return None
 
 
 def fit_categories(X: Any, columns: np.ndarray) -> OrdinalEncoder:

@@ -266,6 +266,21 @@ def _category_shares(
     return counts / max(counts.sum(), 1)
 
 
+def _refuse_large(
+    schema: Schema, raw: np.ndarray, index: np.ndarray, columns: np.ndarray
+) -> None:
+    """Raise for the first of the columns that are too large to be squared."""
+    if not len(columns):
+        return
+    column = columns[0]
+    row = index[np.nanargmax(np.abs(raw[index, column]))]
+    raise ValueError(
+        f"X holds {raw[row, column]:g} in row {row} of column {schema.names[column]}, "
+        "too large to compute with; divide the column by a constant, or replace what "
+        "stands for a missing value by NaN."
+    )
+
+
 def _fit(
     schema: Schema,
     raw: np.ndarray,
@@ -283,6 +298,7 @@ def _fit(
         return raw[np.ix_(index, numeric)].astype(np.float64)
 
     moments = moments_of(raw, numeric, index, weights)
+    _refuse_large(schema, raw, index, numeric[~np.isfinite(moments.std)])
     metric = AffineScaler(moments.mean, moments.std, TAIL_START)
     scaler = SCALINGS[scaling](metric, moments, take)
     has_values = np.ones(schema.n_columns, dtype=bool)

@@ -24,7 +24,10 @@ def as_table(X: Any) -> Any:
     without either are returned as they are.
     """
     if type(X) is np.ndarray:  # at once: single rows are read so often
-        return X
+        return _without_na(X) if X.dtype == object else X
+    if isinstance(X, list):
+        cells = np.asarray(X)
+        return _without_na(cells) if cells.dtype == object else X
     if isinstance(X, np.ma.MaskedArray):
         kept = (np.float32, np.float64)
         dtype = X.dtype if X.dtype in kept else np.dtype(np.float64)
@@ -50,6 +53,14 @@ def as_table(X: Any) -> Any:
     return X
 
 
+def _without_na(cells: np.ndarray) -> np.ndarray:
+    """Return objects with pandas.NA as NaN."""
+    import pandas
+
+    is_na = np.frompyfunc(lambda cell: cell is pandas.NA, 1, 1)(cells).astype(bool)
+    return np.where(is_na, np.nan, cells) if is_na.any() else cells
+
+
 def index_of(X: Any) -> Any:
     """Return the index of a DataFrame, None where there is none."""
     return getattr(X, "index", None) if is_dataframe(X) else None
@@ -65,10 +76,16 @@ def column_name(X: Any, column: Any) -> str:
 
 
 def plain_cells(X: Any) -> Any:
-    """Return the cells of a polars frame, whose dtype check_array would not see."""
-    if is_dataframe(X) and not hasattr(X, "iloc"):
+    """Return X with dtypes that check_array reads as numbers.
+
+    It does not see those of a polars frame, nor read decimals of Arrow with gaps.
+    """
+    if not is_dataframe(X):
+        return X
+    if not hasattr(X, "iloc"):
         return np.ascontiguousarray(X.to_numpy())
-    return X
+    decimals = [name for name in X if str(X[name].dtype).startswith("decimal")]
+    return X.astype(dict.fromkeys(decimals, np.float64)) if decimals else X
 
 
 def missing_cells(X: Any) -> np.ndarray:

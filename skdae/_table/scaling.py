@@ -266,10 +266,12 @@ def _outlier_limits(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low - width, high + width
 
 
+@np.errstate(over="ignore", invalid="ignore")  # a variance that is not finite says so
 def _block_moments(X: np.ndarray, weights: np.ndarray | None) -> Moments:
     """Moments of some columns, NaN left out, and outliers from mean and spread.
 
-    `X` is (n_columns, n_rows) float64 and is overwritten.
+    `X` is (n_columns, n_rows) float64 and is overwritten. Values that are too large
+    to be squared, or to be subtracted, make a standard deviation that is not finite.
     """
     low, high = X.min(axis=1), X.max(axis=1)  # NaN where one is missing
     has_values = ~np.isnan(low)
@@ -297,20 +299,15 @@ def _block_moments(X: np.ndarray, weights: np.ndarray | None) -> Moments:
 
     mean = mean_of(X)
     X -= mean[:, None]
-    with np.errstate(over="ignore"):
-        variance = mean_of(np.square(X, out=X))
-    if not np.isfinite(variance).all():
-        largest = np.fmax(np.abs(low), np.abs(high)).max()
-        raise ValueError(
-            f"X holds values up to {largest:g}, too large to be squared; "
-            "divide them by a constant, or turn them into missing values."
-        )
+    variance = mean_of(np.square(X, out=X))
+    variance[~np.isfinite(high - low)] = np.inf
     # no more spread than rounding makes of a constant
     rounding = (10 * np.finfo(np.float64).eps * np.abs(mean)) ** 2
     constant = (low == high) | (variance <= rounding)
     # a constant is measured by its own size, whatever its unit
     size = np.where(mean == 0, 1.0, np.abs(mean))
     std = np.where(constant, size, np.sqrt(np.where(constant, 1.0, variance)))
+    std[~np.isfinite(variance)] = np.inf
     return Moments(mean, std, low, high, has_values, constant)
 
 

@@ -16,6 +16,8 @@ from skdae._table.categories import (
     category_cells,
     category_lists,
     fit_categories,
+    may_be_categorical,
+    unknown_values,
 )
 from skdae._table.frames import (
     as_table,
@@ -31,8 +33,10 @@ from skdae._table.validation import (
     as_numbers,
     check_container,
     check_names,
+    column_names,
     read_numeric,
     refuse_non_tables,
+    user_stacklevel,
 )
 
 
@@ -46,6 +50,7 @@ class Schema:
 
     is_categorical: np.ndarray  # (n_columns,) bool
     ordinal_encoder: Any  # OrdinalEncoder of the categorical columns, None without
+    names: tuple[str, ...]  # of the columns, in messages
 
     @property
     def n_columns(self) -> int:
@@ -76,7 +81,7 @@ class Schema:
         X = as_table(X)
         refuse_non_tables(X)
         check_names(X)
-        if categorical_features is not None:
+        if may_be_categorical(X, categorical_features):
             X = check_container(estimator, X, reset=True, min_rows=2)
             names = getattr(estimator, "feature_names_in_", None)
             mask = categorical_mask(X, categorical_features, names)
@@ -86,10 +91,11 @@ class Schema:
                 if weights is not None and (weights > 0).any():
                     counted = safe_indexing(X, np.flatnonzero(weights > 0))
                 encoder = fit_categories(counted, np.flatnonzero(mask))
-                schema = cls(mask, encoder)
-                return schema, schema._mixed(estimator, X)
+                schema = cls(mask, encoder, column_names(estimator))
+                return schema, schema._mixed(estimator, X)[0]
         raw = read_numeric(estimator, X, reset=True, min_rows=2)
-        return cls(np.zeros(raw.shape[1], dtype=bool), None), raw
+        is_categorical = np.zeros(raw.shape[1], dtype=bool)
+        return cls(is_categorical, None, column_names(estimator)), raw
 
     def read(self, estimator: Any, X: Any) -> np.ndarray:
         """Return a later table as a matrix, (n, n_columns) float32 or float64."""
@@ -97,20 +103,41 @@ class Schema:
         refuse_non_tables(X)
         if self.ordinal_encoder is not None:
             X = check_container(estimator, X, reset=False, min_rows=1)
-            return self._mixed(estimator, X)
+            raw, cells = self._mixed(estimator, X)
+            self._warn_of_unknown(cells, raw)
+            return raw
         return read_numeric(estimator, X, reset=False, min_rows=1)
 
-    def _mixed(self, estimator: Any, X: Any) -> np.ndarray:
-        """Return a float64 matrix of numeric columns and ordinal codes."""
+    def _mixed(self, estimator: Any, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return a float64 matrix of numbers and ordinal codes, and the categories.
+
+        These are objects, (n, n_categorical), NaN where missing.
+        """
         raw = np.empty((X.shape[0], self.n_columns))
         numeric = np.flatnonzero(~self.is_categorical)
         categorical = np.flatnonzero(self.is_categorical)
         if len(numeric):
             part = safe_indexing(X, numeric, axis=1)
             raw[:, numeric] = as_numbers(estimator, part, part, 1)
-        codes = self.ordinal_encoder.transform(category_cells(X, categorical))
-        raw[:, categorical] = codes
-        return raw
+        cells = category_cells(X, categorical)
+        raw[:, categorical] = self.ordinal_encoder.transform(cells)
+        return raw, cells
+
+    def _warn_of_unknown(self, cells: np.ndarray, raw: np.ndarray) -> None:
+        """Warn of categorical columns whose values are of another type or all unknown.
+
+        Such a column counts as missing, which nobody may have meant.
+        """
+        places = np.flatnonzero(self.is_categorical)
+        for place, column, known in zip(places, cells.T, self.categories, strict=True):
+            why = unknown_values(column, known, raw[:, place])
+            if why is not None:
+                warnings.warn(
+                    f"The categorical column {self.names[place]} of X holds {why}. "
+                    "Values that did not occur in fit count as missing.",
+                    UserWarning,
+                    stacklevel=user_stacklevel(),
+                )
 
     # --- back to the user's table ----------------------------------------------------
 
@@ -119,7 +146,8 @@ class Schema:
     ) -> Any:
         """Return a matrix as a table in the user's categories and container."""
         container = output_container(estimator)
-        numbers = values.astype(dtype, copy=False)
+        limits = np.finfo(dtype)
+        numbers = np.clip(values, limits.min, limits.max).astype(dtype, copy=False)
         if self.ordinal_encoder is None and container == "default":
             return numbers
         columns = self._columns(numbers)

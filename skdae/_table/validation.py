@@ -1,5 +1,6 @@
 """Checks of a user's table; an error says which columns it is about, and the remedy."""
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,10 +12,27 @@ from sklearn.utils.validation import validate_data
 from skdae._table.frames import dtype_names, is_dataframe, plain_cells
 
 
+def user_stacklevel() -> int:
+    """Return the stacklevel by which a warning points at the code of the user.
+
+    For a function that calls `warnings.warn`.
+    """
+    frame, level = inspect.currentframe(), 0
+    ours = ("skdae", "sklearn", "joblib")
+    while frame and frame.f_globals.get("__name__", "").split(".")[0] in ours:
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 def refuse_non_tables(X: Any) -> None:
     """Refuse dates, which would be read as numbers, and what is not a table yet."""
     if type(X).__name__ == "LazyFrame":
         raise ValueError("X is a LazyFrame of polars; pass X.collect().")
+    if type(X).__name__ == "Series" and hasattr(X, "to_frame"):
+        raise ValueError(
+            "X is a Series, and must be a table of rows and columns; pass "
+            "X.to_frame() for a table of one column."
+        )
     dates: list[Any] = []
     if is_dataframe(X):
         kinds = ("date", "time", "duration", "period")
@@ -95,9 +113,13 @@ def check_container(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> An
 
 @contextmanager
 def explained(estimator: Any, X: Any) -> Iterator[None]:
-    """Say of which columns of X an error of scikit-learn speaks, and the remedy."""
+    """Add to an error of scikit-learn which columns of X it is about, and the remedy.
+
+    A sum of large float32 numbers, by which it looks for infinite ones, may overflow.
+    """
     try:
-        yield
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
     except (TypeError, ValueError) as error:
         remedy = _remedy(str(error), estimator, X)
         if remedy is None:
@@ -107,8 +129,6 @@ def explained(estimator: Any, X: Any) -> Iterator[None]:
 
 def _remedy(message: str, estimator: Any, X: Any) -> str | None:
     """Return what helps against an error about the cells of X, None if unknown."""
-    if "NAType" in message:
-        return "X holds pandas.NA among objects; turn it into NaN with astype(float)."
     if "contains infinity" in message:
         return "Replace infinite values by NaN, which counts as missing."
     kinds = ("int", "float", "bool", "decimal")
@@ -127,14 +147,20 @@ def _remedy(message: str, estimator: Any, X: Any) -> str | None:
             estimator, "transformer"
         ):
             encode = (
-                "name categories in categorical_features (names, indices, or "
-                "'from_dtype' for columns of a categorical dtype)"
+                "name categories in categorical_features, or give the columns a "
+                "categorical dtype (astype('category'))"
             )
         return (
             f"X holds text or dates{which}: {encode}, turn dates into numbers, or "
             "drop the columns."
         )
     return None
+
+
+def column_names(estimator: Any) -> tuple[str, ...]:
+    """Return the names of the columns that an estimator has read, or their numbers."""
+    names = getattr(estimator, "feature_names_in_", range(estimator.n_features_in_))
+    return tuple(str(name) for name in names)
 
 
 def check_names(X: Any) -> None:

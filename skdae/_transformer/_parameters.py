@@ -14,6 +14,7 @@ from skdae._core.network import Shape
 from skdae._table.encoder import TableEncoder
 from skdae._table.frames import is_dataframe
 from skdae._table.rows import TrainingRows
+from skdae._table.validation import user_stacklevel
 from skdae._transformer._outputs import OUTPUTS, Output
 from skdae.noise import Noise, make_noise
 from skdae.schedules import SCHEDULES, Phase, Schedule, as_schedule
@@ -214,10 +215,7 @@ def check_noise(estimator: Any, noise: Noise, encoder: TableEncoder) -> None:
 
 
 def warn_of_empty_columns(estimator: Any, encoder: TableEncoder) -> None:
-    """Warn of columns without a value.
-
-    To be called by `fit` itself, so that the warning points at its caller.
-    """
+    """Warn of columns without a value."""
     if encoder.has_values.all():
         return
     empty = np.flatnonzero(~encoder.has_values)
@@ -228,7 +226,7 @@ def warn_of_empty_columns(estimator: Any, encoder: TableEncoder) -> None:
         "no part and stay missing in what is rebuilt. Drop them to be rid of "
         "this warning.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=user_stacklevel(),
     )
 
 

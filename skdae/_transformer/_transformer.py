@@ -125,9 +125,11 @@ of Phase, default='gradual'
         'quantile': normal scores of the ranks, limited to the range seen in `fit`.
         Constant columns are centred only.
     categorical_features : array-like of bool, int or str, 'from_dtype' or None, \
-default=None
-        Categorical columns: a mask, indices, names, or those of a categorical dtype.
-        They are encoded as one-hot groups. An unknown category counts as missing.
+default='from_dtype'
+        Categorical columns: a mask, indices, names, or those of a DataFrame that have
+        a categorical dtype; None for none. They are encoded as one-hot groups. An
+        unknown category counts as missing, with a warning if a column has no other or
+        its values are of another type than in `fit`.
     output : {'code', 'layers', 'code_and_error', 'reconstruction', 'error'}, \
 default='code'
         What `transform` returns: the top code; the codes of all layers side by side;
@@ -287,7 +289,7 @@ default='code'
         activation="relu",
         loss="auto",
         scaling="standard",
-        categorical_features=None,
+        categorical_features="from_dtype",
         output="code",
         solver="adam",
         learning_rate_init=1e-3,
@@ -347,8 +349,10 @@ default='code'
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
-        tags.input_tags.categorical = self.categorical_features is not None
-        tags.input_tags.string = self.categorical_features is not None
+        named = self.categorical_features
+        tags.input_tags.categorical = named is not None
+        # columns of a categorical dtype may hold text, but arrays may not
+        tags.input_tags.string = not (named is None or isinstance(named, str))
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
