@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tracemalloc
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from copy import deepcopy
@@ -1224,3 +1225,61 @@ def test_what_can_be_set_is_listed():
         small().set_params(schedule__rate=1)
     search = GridSearchCV(small(), {"noise__rate": [0.1, 0.3]}, cv=2).fit(X)
     assert search.best_estimator_.noise.rate == search.best_params_["noise__rate"]
+
+
+# --- fits that fail -------------------------------------------------------------------
+
+
+class InterruptingNoise(MaskingNoise):
+    """Interrupts the training as Ctrl-C does, after some batches."""
+
+    def apply(self, Z, generator, layout, intensity=None):
+        raise KeyboardInterrupt
+
+
+FAILURES = {
+    "diverged": ({"solver": "sgd", "learning_rate_init": 1e12}, ValueError),
+    "interrupted": ({"noise": InterruptingNoise(0.2)}, KeyboardInterrupt),
+}
+FITS = {
+    "fit": lambda model, X: model.fit(X),
+    "warm fit": lambda model, X: model.set_params(warm_start=True).fit(X),
+    "fit_stream": lambda model, X: model.fit_stream([X]),
+    "partial_fit": lambda model, X: model.partial_fit(X),
+}
+
+
+@pytest.mark.parametrize("failure", ["diverged", "interrupted"])
+@pytest.mark.parametrize("refit", FITS.values(), ids=FITS)
+@pytest.mark.parametrize("first", ["fit", "partial_fit"])
+def test_a_fit_that_fails_changes_nothing(first, refit, failure):
+    """The model is that of the last fit, and can be trained on as if nothing was."""
+    parameters, error = FAILURES[failure]
+    model, other = (FITS[first](small(), X) for _ in range(2))
+    same_table = refit not in (FITS["fit"], FITS["fit_stream"])
+    table = X if same_table else pandas_table(100 * X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        with pytest.raises(error):
+            refit(model.set_params(**parameters), table)
+    model.set_params(**other.get_params(deep=False))
+    assert vars(model).keys() == vars(other).keys()
+    np.testing.assert_array_equal(model.transform(X), other.transform(X))
+    for each in (model, other):
+        each.partial_fit(X[::-1])
+    np.testing.assert_array_equal(model.transform(X), other.transform(X))
+
+
+@pytest.mark.parametrize("fit", FITS.values(), ids=FITS)
+def test_a_first_fit_that_fails_leaves_the_model_unfitted(fit):
+    model = small(noise=InterruptingNoise(0.2))
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, pandas_table(X))
+    assert set(vars(model)) == set(model.get_params(deep=False))
+
+
+def pandas_table(X):
+    """The columns with names."""
+    import pandas
+
+    return pandas.DataFrame(X, columns=[f"s{j}" for j in range(X.shape[1])])

@@ -51,6 +51,7 @@ from skdae._transformer._parameters import (
     training_settings,
     warn_of_empty_columns,
 )
+from skdae._transformer._state import unchanged_on_failure
 from skdae.noise import NOISES, Noise, make_noise
 from skdae.schedules import SCHEDULES, Phase, Schedule, as_schedule, joint
 
@@ -358,6 +359,7 @@ default='code'
 
     # --- fit -------------------------------------------------------------------------
 
+    @unchanged_on_failure
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
         """Learn the columns' scaling and train the network through its phases.
@@ -410,6 +412,7 @@ default='code'
         monitor.fit_end(fitted.network)
         return self
 
+    @unchanged_on_failure
     @fit_context(prefer_skip_nested_validation=True)
     def fit_stream(self, batches, *, sample_size=100_000):
         """Train on a table that is read batch by batch, several times over.
@@ -467,6 +470,7 @@ default='code'
         monitor.fit_end(training.network)
         return self
 
+    @unchanged_on_failure
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
         """Learn from one batch of a stream.
