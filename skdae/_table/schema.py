@@ -34,6 +34,7 @@ from skdae._table.validation import (
     check_container,
     check_names,
     column_names,
+    is_valid,
     read_numeric,
     refuse_non_tables,
     user_stacklevel,
@@ -99,6 +100,8 @@ class Schema:
 
     def read(self, estimator: Any, X: Any) -> np.ndarray:
         """Return a later table as a matrix, (n, n_columns) float32 or float64."""
+        if self.ordinal_encoder is None and is_valid(estimator, X):
+            return X
         X = as_table(X)
         refuse_non_tables(X)
         if self.ordinal_encoder is not None:

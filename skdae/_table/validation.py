@@ -47,8 +47,8 @@ def refuse_non_tables(X: Any) -> None:
         )
 
 
-def _is_valid(estimator: Any, X: Any, min_rows: int) -> bool:
-    """Return whether validation would return X as it is; True is never wrong.
+def is_valid(estimator: Any, X: Any) -> bool:
+    """Return whether validation would return a later X as it is; True is never wrong.
 
     For one row at a time scikit-learn's validation takes longer than the network.
     """
@@ -58,7 +58,7 @@ def _is_valid(estimator: Any, X: Any, min_rows: int) -> bool:
         or X.dtype not in (np.float64, np.float32)
         or hasattr(estimator, "feature_names_in_")
         or X.shape[1] != estimator.n_features_in_
-        or len(X) < min_rows
+        or not len(X)
     ):
         return False
     with np.errstate(over="ignore", invalid="ignore"):
@@ -67,8 +67,6 @@ def _is_valid(estimator: Any, X: Any, min_rows: int) -> bool:
 
 def read_numeric(estimator: Any, X: Any, *, reset: bool, min_rows: int) -> np.ndarray:
     """Return a validated float table; float32 is not copied."""
-    if not reset and _is_valid(estimator, X, min_rows):
-        return X
     cells = plain_cells(X)
     if cells is not X:  # the names first, then the numbers
         validate_data(estimator, X, reset=reset, skip_check_array=True)
