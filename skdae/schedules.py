@@ -4,7 +4,7 @@ A schedule is a tuple of :class:`Phase`. Nothing here trains anything: a plan ca
 printed, tested and costed before the first weight moves.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from numbers import Real
 from typing import Any
@@ -85,10 +85,35 @@ class Phase:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", tuple(self.rates))
-        for name, is_valid, text in _PHASE_RULES:
-            if not is_valid(self):
+        for name, is_wrong, rule in self._rules():
+            if is_wrong:
                 value = f"{name}={getattr(self, name)!r}"
-                raise ValueError(f"{value} of a Phase {text.format(phase=self)}")
+                raise ValueError(f"{value} of a Phase {rule}")
+
+    def _rules(self) -> Iterator[tuple[str, bool, str]]:
+        """Yield parameters, whether they are wrong, and rules that rely on the last."""
+        n, rates, output_rate = self.depth, self.rates, self.output_rate
+        text = "must be an int of at least 1; leave a phase of no length out."
+        yield "depth", not _is_count(n), text
+        yield "epochs", not _is_count(self.epochs), text
+        text = f"must hold one factor per layer (depth={n}); give {n} of them."
+        yield "rates", len(rates) != n, text
+        text = "must lie in [0, 1]; scale learning_rate_init to train faster."
+        yield "rates", not all(map(_is_share, rates)), text
+        has_output_rate = output_rate is not None
+        is_wrong = has_output_rate and not _is_share(output_rate)
+        yield "output_rate", is_wrong, f"must be None or {text[5:]}"
+        is_on_code = self.corrupt == "code"
+        text = "needs corrupt='input': codes have no output layer; leave it out."
+        yield "output_rate", has_output_rate and is_on_code, text
+        text = "train nothing; give at least one layer a factor above 0."
+        yield "rates", not any(rates) and not output_rate, text
+        is_known = self.corrupt in ("input", "code")
+        yield "corrupt", not is_known, "must be 'input' or 'code'."
+        text = "needs depth to be at least 2: below it is the input; use 'input'."
+        yield "corrupt", is_on_code and n == 1, text
+        text = "must be 0 below the top layer for corrupt='code', which is frozen."
+        yield "rates", is_on_code and any(rates[:-1]), text
 
     def rate_of(self, role: str, depth: int) -> float:
         """Learning-rate factor of a layer of the network.
@@ -122,58 +147,6 @@ class Phase:
     def cost(self) -> int:
         """Weight updates in layer-epochs: epochs times the layers updated."""
         return self.epochs * self.n_updated
-
-
-# parameter of a phase, whether it is valid, and the rule with its remedy; each rule may
-# rely on those above
-_WHOLE = "must be an int of at least 1; leave a phase of no length out of the schedule."
-_PHASE_RULES: tuple[tuple[str, Callable[[Phase], Any], str], ...] = (
-    ("depth", lambda phase: _is_count(phase.depth), _WHOLE),
-    ("epochs", lambda phase: _is_count(phase.epochs), _WHOLE),
-    (
-        "rates",
-        lambda phase: len(phase.rates) == phase.depth,
-        "must hold one factor per layer (depth={phase.depth}); give {phase.depth} of "
-        "them.",
-    ),
-    (
-        "rates",
-        lambda phase: all(map(_is_share, phase.rates)),
-        "must lie in [0, 1]; scale learning_rate_init to train faster.",
-    ),
-    (
-        "output_rate",
-        lambda phase: phase.output_rate is None or _is_share(phase.output_rate),
-        "must be None or lie in [0, 1]; scale learning_rate_init to train faster.",
-    ),
-    (
-        "output_rate",
-        lambda phase: phase.output_rate is None or phase.corrupt != "code",
-        "needs corrupt='input': a phase on codes has no output layer; leave it out.",
-    ),
-    (
-        "rates",
-        lambda phase: any(phase.rates) or phase.output_rate,
-        "train nothing; give at least one layer a factor above 0.",
-    ),
-    (
-        "corrupt",
-        lambda phase: phase.corrupt in ("input", "code"),
-        "must be 'input' or 'code'.",
-    ),
-    (
-        "corrupt",
-        lambda phase: phase.corrupt == "input" or phase.depth > 1,
-        "needs depth to be at least 2: below the first layer there is only the input; "
-        "use corrupt='input'.",
-    ),
-    (
-        "rates",
-        lambda phase: phase.corrupt == "input" or not any(phase.rates[:-1]),
-        "must be 0 below the top layer with corrupt='code': the code that is rebuilt "
-        "is frozen.",
-    ),
-)
 
 
 def total_epochs(phases: Sequence[Phase]) -> int:

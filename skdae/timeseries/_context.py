@@ -1,6 +1,5 @@
 """What the rows around say of a cell: as columns beside a table, and for imputation."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -268,32 +267,29 @@ def _share_of_after(
 def _beyond(values: np.ndarray, axis: TimeAxis, ends: np.ndarray) -> np.ndarray:
     """Return the values of the known cells beyond both ends; of the ends where none."""
     around = find_neighbours(~np.isnan(values), axis)
-    beyond = around.before[ends[0], 0], around.after[ends[1], 0]
-    return np.stack(
-        [
-            values[np.where(place < 0, end, place), 0]
-            for place, end in zip(beyond, ends, strict=True)
-        ]
-    )
+    beyond = np.stack([around.before[ends[0], 0], around.after[ends[1], 0]])
+    return values[np.where(beyond < 0, ends, beyond), 0]
 
 
 # --- as a transformer ----------------------------------------------------------------
 
-#: suffix of a column of the context: it from the context, the unit of time and the
-#: horizon; the causal ones first
-CONTEXTS: dict[str, Callable[[Context, float, float], np.ndarray]] = {
-    "last": lambda context, unit, horizon: context.last,
-    "log_back": lambda context, unit, horizon: _log(context.back, unit, horizon),
-    "next": lambda context, unit, horizon: context.next,
-    "log_ahead": lambda context, unit, horizon: _log(context.ahead, unit, horizon),
-    "interpolation": lambda context, unit, horizon: context.interpolation,
-}
-CAUSAL_CONTEXTS = ("last", "log_back")
+#: suffixes of the columns of the context, the causal ones first
+CONTEXTS = ("last", "log_back", "next", "log_ahead", "interpolation")
+N_CAUSAL = 2
 
 
-def _log(distance: np.ndarray, unit: float, horizon: float) -> np.ndarray:
-    """Return log(1 + distance in units of time), at most that of the horizon."""
-    return np.log1p(np.minimum(distance / unit, horizon))
+def _context_columns(
+    context: Context, unit: float, horizon: float
+) -> dict[str, np.ndarray]:
+    """Return the columns of the context; distances as log(1 + steps of time)."""
+    back, ahead = context.back / unit, context.ahead / unit
+    return {
+        "last": context.last,
+        "log_back": np.log1p(np.minimum(back, horizon)),
+        "next": context.next,
+        "log_ahead": np.log1p(np.minimum(ahead, horizon)),
+        "interpolation": context.interpolation,
+    }
 
 
 class TimeContext(RowsTransformer):
@@ -453,9 +449,8 @@ class TimeContext(RowsTransformer):
                 "measured in the usual step of time there. Pass it to both or to none."
             )
         context = time_context(cells, groups, time)
-        parts = [
-            CONTEXTS[name](context, self.unit_, self.horizon) for name in self._kinds()
-        ]
+        columns = _context_columns(context, self.unit_, self.horizon)
+        parts = [columns[kind] for kind in self._kinds()]
         return np.hstack([cells, *parts]).astype(cells.dtype, copy=False)
 
     def get_feature_names_out(self, input_features=None):
@@ -477,4 +472,4 @@ class TimeContext(RowsTransformer):
 
     def _kinds(self) -> tuple[str, ...]:
         """Return the kinds of columns to add."""
-        return CAUSAL_CONTEXTS if self.causal else tuple(CONTEXTS)
+        return CONTEXTS[:N_CAUSAL] if self.causal else CONTEXTS

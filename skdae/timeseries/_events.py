@@ -223,12 +223,13 @@ def _episodes(
     is_new = np.append(True, is_far)
     episode = np.cumsum(is_new) - 1  # (n_runs,)
     last_run = np.append(np.flatnonzero(is_new)[1:], len(start)) - 1  # of each episode
+    # (n_runs,) first position at which the run is older than on_delay, else its stop
     on = np.array(
         [
             a + np.searchsorted(numbers[a:b], numbers[a] + on_delay)
             for a, b in zip(start, stop, strict=True)
         ]
-    )  # (n_runs,) first position at which the run is older than on_delay, else its stop
+    )
     turns_on = np.flatnonzero(on < stop)
     found, first_on = np.unique(episode[turns_on], return_index=True)
     return on[turns_on[first_on]], stop[last_run[found]]
@@ -370,9 +371,10 @@ def _alarm_rows(y_pred: Any, rows: _Rows) -> tuple[np.ndarray, np.ndarray]:
         position = np.argsort(rows.order)
         starts = position[y_pred["start"].to_numpy(dtype=np.intp)]
         lengths = y_pred["length"].to_numpy(dtype=np.intp)
-        is_alarm = np.zeros(n_rows, dtype=bool)
-        for a, n in zip(starts, lengths, strict=True):
-            is_alarm[a : a + n] = True
+        change = np.zeros(n_rows + 1, dtype=int)
+        np.add.at(change, starts, 1)
+        np.add.at(change, starts + lengths, -1)
+        is_alarm = change[:-1].cumsum() > 0
         return is_alarm, starts
     flags = _row_flags(y_pred, "y_pred")
     if len(flags) != n_rows:
