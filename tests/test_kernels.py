@@ -143,15 +143,15 @@ def make_batch(head, kind, n_rows):
         T[missing] = 0
     X = np.where(corrupted, 0, T) + generator.normal(0, 0.1, T.shape) * ~missing
     to_tensor = torch.from_numpy
-    return Batch(
-        to_tensor(X), to_tensor(T), None if weight is None else to_tensor(weight)
-    )
+    offset = generator.normal(size=T.shape) if kind == "offset" else None
+    parts = (X, T, weight, offset)
+    return Batch(*(None if part is None else to_tensor(part) for part in parts))
 
 
-WEIGHTS = ["none", "missing", "emphasis", "emphasis and missing"]
+WEIGHTS = ["none", "missing", "emphasis", "emphasis and missing", "offset"]
 
 
-def oracle_loss(parameters, flat, phase, X, T, weight):
+def oracle_loss(parameters, flat, phase, X, T, weight, offset=None):
     """The summed loss as a function of the flat vector, for autograd."""
     shape = parameters.shape
     depth, corrupt, _ = phase
@@ -166,6 +166,7 @@ def oracle_loss(parameters, flat, phase, X, T, weight):
         H = H @ W + b
         if i < len(keys) - 1:
             H = ORACLE_ACTIVATIONS[shape.activation](H)
+    H = H if offset is None else H + offset
     weight = torch.ones_like(T) if weight is None else weight
     n = head.n_numeric
     if head.loss == "cross_entropy":
@@ -181,12 +182,12 @@ def oracle_loss(parameters, flat, phase, X, T, weight):
     return loss
 
 
-def oracle_gradient(parameters, phase, alpha, X, T, weight):
+def oracle_gradient(parameters, phase, alpha, X, T, weight, offset=None):
     """Loss, and gradient of mean loss plus penalty at the layers that learn."""
     depth, corrupt, rates = phase
     shape = parameters.shape
     flat = parameters.flat.clone().requires_grad_()
-    loss = oracle_loss(parameters, flat, phase, X, T, weight)
+    loss = oracle_loss(parameters, flat, phase, X, T, weight, offset)
     penalty = torch.zeros((), dtype=flat.dtype)
     learns = torch.zeros(len(flat), dtype=torch.bool)
     for key in shape.phase_keys(depth, corrupt):
@@ -262,7 +263,7 @@ def test_float32_is_close_to_float64():
     exact = make_parameters(shape)
     single = make_parameters(shape, dtype=torch.float32)
     make_step(exact, PHASES[2])(batch)
-    make_step(single, PHASES[2])(Batch(*(part.float() for part in batch)))
+    make_step(single, PHASES[2])(Batch(*(part.float() for part in batch[:3])))
     assert single.grad.dtype == torch.float32
     assert relative_error(single.grad.double(), exact.grad) < 1e-5
 
@@ -272,15 +273,16 @@ def test_batches_are_left_as_they_are():
     shape = make_shape(HEADS["mixed"], activation="identity")
     parameters = make_parameters(shape)
     batch = make_batch(shape.head, "missing", 6)
-    copies = [part.clone() for part in batch]
+    copies = [part.clone() for part in batch[:3]]
     make_step(parameters, PHASES[2])(batch)
-    assert all(map(torch.equal, batch, copies))
+    assert all(map(torch.equal, batch[:3], copies))
 
 
 def test_bfloat16_is_close_to_float32():
     """And weights and moments stay in full precision."""
     shape = make_shape(HEADS["mixed"], activation="logistic", tied=True)
-    batch = Batch(*(part.float() for part in make_batch(shape.head, "emphasis", 6)))
+    rows = make_batch(shape.head, "emphasis", 6)[:3]
+    batch = Batch(*(part.float() for part in rows))
     single = make_parameters(shape, dtype=torch.float32)
     half = make_parameters(shape, dtype=torch.float32)
     loss = make_step(single, PHASES[2])(batch)
@@ -312,7 +314,7 @@ def test_what_a_longer_batch_left_in_the_buffers_does_not_matter():
 def test_cells_of_no_weight_have_no_influence():
     """What stands in a missing cell's target is of no consequence."""
     shape = make_shape(HEADS["mixed, cross-entropy"], activation="logistic")
-    X, T, weight = make_batch(shape.head, "missing", N_ROWS)
+    X, T, weight, _ = make_batch(shape.head, "missing", N_ROWS)
     assert (weight == 0).any()
     other = torch.where(weight == 0, 1 - T, T)
     grads = []
@@ -402,7 +404,7 @@ def test_gradient_with_dropout_equals_autograd(activation, phase, solver):
     """Of the units kept, each multiplied by the inverse of the share that is kept."""
     shape = make_shape(HEADS["mixed"], activation=activation, decoder="direct")
     parameters = make_parameters(shape)
-    X, T, weight = make_batch(shape.head, "missing", 6)
+    X, T, weight, _ = make_batch(shape.head, "missing", 6)
     kept = make_step(parameters, phase, dropout=0.4)._draw_kept(len(X))
     assert all((~mask).any() and mask.any() for mask in kept)
     step = make_step(parameters, phase, dropout=0.4, solver=solver)

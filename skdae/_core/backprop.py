@@ -60,6 +60,7 @@ class Memory:
     X: Tensor  # (m, n_inputs)
     T: Tensor  # (m, n_outputs)
     weight: Tensor | None  # (m, n_outputs); None: every target cell counts as one
+    offset: Tensor | None  # (m, n_outputs) added to the outputs; None: 0
     spare: Tensor  # (m, n_outputs)
     outputs: list[Tensor]  # (m, width) of each layer
     kept: list[Tensor]  # (m, width) bool of each hidden layer; empty without dropout
@@ -72,6 +73,7 @@ class Memory:
         m: int,
         exact: torch.dtype,
         weighted: bool,
+        shifted: bool,
         dropping: bool,
     ) -> "Memory":
         """Memory for batches of m rows."""
@@ -81,6 +83,7 @@ class Memory:
             X=new(m, layers[0].weight.shape[0]),
             T=new(m, widths[-1], dtype=exact),
             weight=new(m, widths[-1], dtype=exact) if weighted else None,
+            offset=new(m, widths[-1], dtype=exact) if shifted else None,
             spare=new(m, widths[-1], dtype=exact),
             outputs=[new(m, width) for width in widths],
             kept=[new(m, w, dtype=torch.bool) for w in widths[:-1] if dropping],
@@ -103,7 +106,7 @@ class StepGraph:
         loss: Callable[[], Loss],
         backward: Sequence[Call],
     ) -> None:
-        parts = (memory.X, memory.T, memory.weight, *memory.kept)
+        parts = (memory.X, memory.T, memory.weight, memory.offset, *memory.kept)
         self._loaders = [loader(part) for part in parts]
         self.forward, self.backward = forward, backward
         self.loss = loss  # also turns the outputs into their gradient
@@ -150,7 +153,7 @@ class Backprop:
         self._lowest = next(i for i, rate in enumerate(network.rates) if rate > 0)
         self._dropout_scale = 1 / (1 - dropout)  # the units kept stand for all of them
         self._exact, self._graph_class = exact, graph_class
-        self._graphs: dict[tuple[int, int, bool, bool], StepGraph] = {}
+        self._graphs: dict[tuple[int, int, bool, bool, bool], StepGraph] = {}
 
     def loss(self, batch: Batch) -> Loss:
         """Summed loss of a batch, without a gradient."""
@@ -168,16 +171,21 @@ class Backprop:
 
     def _loaded(self, batch: Batch, kept: Sequence[Array], n_total: int) -> StepGraph:
         """The graph for batches like this one, which is loaded."""
-        key = (batch.n_rows, n_total, batch.weight is not None, len(kept) > 0)
+        has_weight, has_offset = batch.weight is not None, batch.offset is not None
+        key = (batch.n_rows, n_total, has_weight, has_offset, len(kept) > 0)
         graph = self._graphs.get(key)
         if graph is None:
             graph = self._graphs[key] = self._graph(*key)
         graph.load(batch, kept)
         return graph
 
-    def _graph(self, m: int, n_total: int, weighted: bool, dropping: bool) -> StepGraph:
+    def _graph(
+        self, m: int, n_total: int, weighted: bool, shifted: bool, dropping: bool
+    ) -> StepGraph:
         """Write the step down for m rows of a batch of `n_total`."""
-        memory = Memory.allocate(self._layers, m, self._exact, weighted, dropping)
+        memory = Memory.allocate(
+            self._layers, m, self._exact, weighted, shifted, dropping
+        )
         hidden_scale = self._dropout_scale if dropping else 1.0
         scales = [1.0] + [hidden_scale] * (len(self._layers) - 1)  # of the inputs
         loss = output_loss(
@@ -205,6 +213,8 @@ class Backprop:
                 # of the output
                 calls.append(partial(self._activation.forward, A))
                 calls += [partial(A.mul_, mask) for mask in memory.kept[i : i + 1]]
+        if memory.offset is not None:
+            calls.append(partial(memory.outputs[-1].add_, memory.offset))
         return calls
 
     def _backward(self, memory: Memory, scales: Sequence[float]) -> list[Call]:

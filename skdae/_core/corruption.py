@@ -30,7 +30,7 @@ def corrupted_batch(
     weight = block.weight
     if weight is not None and weight.ndim == 1:
         weight = np.repeat(weight[:, None], block.target.shape[1], axis=1)
-    return Batch(corrupted, block.target, weight)
+    return Batch(corrupted, block.target, weight, block.offset)
 
 
 def held_out_batch(

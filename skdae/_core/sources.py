@@ -18,6 +18,7 @@ class Block(NamedTuple):
     observed: np.ndarray | None  # (m, n_features) bool; None: everything
     target: np.ndarray | None = None  # (m, n_outputs) float32; None: the values
     weight: np.ndarray | None = None  # (m,) or (m, n_outputs) in the loss; None: 1
+    offset: np.ndarray | None = None  # (m, n_outputs) added to the outputs; None: 0
 
     def part(self, rows: Any) -> "Block":
         """Rows of the block."""
@@ -31,6 +32,7 @@ class Batch(NamedTuple):
     corrupted: Any  # (m, n_features)
     target: Any  # (m, n_outputs): the clean rows, or what is predicted
     weight: Any = None  # (m, n_outputs) of each target cell in the loss; None: 1
+    offset: Any = None  # (m, n_outputs) added to the outputs; None: 0
 
     @property
     def n_rows(self) -> int:
@@ -39,8 +41,7 @@ class Batch(NamedTuple):
 
     def part(self, rows: slice) -> "Batch":
         """Rows of the batch."""
-        weight = None if self.weight is None else self.weight[rows]
-        return Batch(self.corrupted[rows], self.target[rows], weight)
+        return Batch(*(None if part is None else part[rows] for part in self))
 
     def split(self, size: int) -> "Iterator[Batch]":
         """Consecutive parts of at most `size` rows; the last may be shorter."""
