@@ -26,10 +26,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
-from skdae._supervised._fine_tuning import DEFAULT_TRANSFORMER
+from skdae._transformer._defaults import default_transformer
 from skdae.schedules import at_equal_updates, gradual
 
-WIDTHS = DEFAULT_TRANSFORMER["hidden_layer_sizes"]
+WIDTHS = default_transformer("classifier").hidden_layer_sizes
 REFERENCE = gradual(len(WIDTHS), GradualDAETransformer().max_iter)
 SCHEDULES = ("gradual", "stacked", "frozen", "joint")
 SCRATCH = "no pretraining"
@@ -78,10 +78,8 @@ class Case:
 
 def pretrain(case: Case, schedule: str) -> GradualDAETransformer:
     """Fit a transformer on all training rows."""
-    transformer = GradualDAETransformer(
-        **DEFAULT_TRANSFORMER,
-        categorical_features=case.categorical or None,
-        random_state=case.seed,
+    transformer = default_transformer("classifier").set_params(
+        categorical_features=case.categorical or None, random_state=case.seed
     )
     if schedule == SCRATCH:  # the same scaling and network, its weights as drawn
         transformer.set_params(max_iter=len(WIDTHS), learning_rate_init=1e-12)

@@ -3,19 +3,22 @@
 import pickle
 import subprocess
 import sys
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
 from skdae._supervised._targets import fitting_temperature
@@ -33,6 +36,34 @@ ESTIMATORS = {
     "two outputs": (GradualDAERegressor, Y),
 }
 BOTH = pytest.mark.parametrize(("make", "y"), ESTIMATORS.values(), ids=list(ESTIMATORS))
+
+
+class Run(NamedTuple):
+    """What a network of a classifier or regressor was trained on."""
+
+    source: object
+    plan: tuple
+    noise: object
+    settings: object
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Training runs of fine-tuning, in order; those of pretraining are not among them.
+
+    They are distinguished by their rows, which have targets.
+    """
+    from skdae._core import training
+
+    seen, train = [], training.train
+
+    def recorded(source, plan, shape, **rest):
+        if hasattr(source.rows, "target"):
+            seen.append(Run(source, tuple(plan), rest["noise"], rest["settings"]))
+        return train(source, plan, shape, **rest)
+
+    monkeypatch.setattr(training, "train", recorded)
+    return seen
 
 
 def small(**parameters):
@@ -239,23 +270,16 @@ def test_nullable_columns_are_labels(dtype):
     ("change", "n_trained"),
     [({}, 3), ({"n_teachers": 4}, 5), ({"unlabeled_weight": 0.0}, 1)],
 )
-def test_so_many_teachers_and_one_student_are_trained(change, n_trained, monkeypatch):
-    calls = []
-    train = GradualDAEClassifier._train
-
-    def count(self, labelled, source, streams, *, is_student=False):
-        plan = self._plan(labelled.transformer, source.n_drawn, is_student)
-        noise = self._noise(labelled.transformer, is_student)
-        calls.append((is_student, len(plan), noise is None, len(source.index)))
-        return train(self, labelled, source, streams, is_student=is_student)
-
-    monkeypatch.setattr(GradualDAEClassifier, "_train", count)
+def test_so_many_teachers_and_one_student_are_trained(change, n_trained, runs):
     parameters = {"unlabeled_weight": 0.5, "n_teachers": 2} | change
     quick(GradualDAEClassifier, unlabeled=-1, **parameters).fit(X, hidden(CLASSES, -1))
-    assert len(calls) == n_trained
-    assert all(each == (False, 3, True, 75) for each in calls[:-1])
+    assert len(runs) == n_trained
+    for run in runs[:-1]:  # clean rows that have a label
+        assert (len(run.plan), run.noise, len(run.source.index)) == (3, None, 75)
     if n_trained > 1:  # all layers at once, corrupted rows, the unlabelled ones too
-        assert calls[-1] == (True, 1, False, 150)
+        student = runs[-1]
+        assert (len(student.plan), len(student.source.index)) == (1, 150)
+        assert student.noise is not None
 
 
 @pytest.mark.parametrize(("make", "y"), [(GradualDAERegressor, Y[:, 0])])
@@ -393,6 +417,149 @@ def test_missing_cells_and_categories_work_as_in_the_transformer(make):
     assert codes.shape == (300, 4)
 
 
+@BOTH
+def test_a_table_is_read_once_per_call(make, y, table_calls):
+    model = quick(make)
+    model.fit(X, y)
+    assert table_calls["read"] == 1
+    for call in (model.predict, model.transform, lambda X: model.score(X, y)):
+        table_calls.clear()
+        call(X)
+        assert table_calls == {"read": 1, "encode": 1}
+    table_calls.clear()
+    model.partial_fit(X, y)
+    assert table_calls["read"] == 1
+    table_calls.clear()
+    model.set_params(early_stopping=True).fit(X, y, X_val=X, y_val=y)
+    assert table_calls["read"] == 2  # X and X_val
+
+
+@BOTH
+def test_tensors_are_tables_and_labels(make, y):
+    model = quick(make)
+    said = outputs(model.fit(X, y), X)
+    model.fit(torch.tensor(X), torch.tensor(y))
+    np.testing.assert_array_equal(outputs(model, torch.tensor(X)), said)
+
+
+@BOTH
+def test_a_failed_fit_leaves_the_model_as_it_was(make, y, monkeypatch):
+    """Neither an error nor a keyboard interrupt leaves a mixture of two models."""
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    model = quick(make).fit(frame, y)
+    said, names = outputs(model, frame), list(model.feature_names_in_)
+    other = pd.DataFrame(X[:, :3] * 100, columns=list("xyz"))
+    with pytest.raises(ValueError, match="diverged"):
+        model.set_params(learning_rate_init=1e30).fit(other, y)
+    np.testing.assert_array_equal(outputs(model, frame), said)
+    assert list(model.feature_names_in_) == names
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skdae._core.training.train", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(learning_rate_init=1e-3).fit(other, y)
+    np.testing.assert_array_equal(outputs(model, frame), said)
+    assert list(model.feature_names_in_) == names
+
+
+def test_a_fit_without_names_forgets_those_of_the_fit_before():
+    model = quick(GradualDAEClassifier).fit(
+        pd.DataFrame(X, columns=list("abcdef")), CLASSES
+    )
+    assert not hasattr(model.fit(X, CLASSES), "feature_names_in_")
+
+
+def test_pseudo_labels_do_not_depend_on_the_number_of_threads():
+    """Sums of a product are split among the threads of the BLAS."""
+    wide = np.random.default_rng(0).normal(size=(400, 300))
+    y = hidden((wide[:, 0] > 0).astype(int), -1)
+    frozen = FrozenEstimator(small(hidden_layer_sizes=(64, 32)).fit(wide))
+    model = quick(GradualDAEClassifier, frozen, unlabeled=-1, unlabeled_weight=1.0)
+    found = []
+    for n_threads in (1, 2):
+        with threadpool_limits(n_threads):
+            model.fit(wide, y)
+        with threadpool_limits(1):
+            found.append(model.predict_proba(wide))
+    np.testing.assert_array_equal(*found)
+
+
+# --- labels ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [int, bool, float, str])
+def test_labels_of_object_dtype_are_taken_everywhere(kind):
+    plain = (X[:, 0] > 0).astype(int).astype(kind)
+    y = plain.astype(object)
+    model = quick(GradualDAEClassifier, early_stopping=True)
+    model.fit(X, y, X_val=X, y_val=y)
+    assert model.classes_.dtype.kind == plain.dtype.kind
+    assert model.score(X, y) == model.score(X, plain)
+    assert model.score(X, pd.Series(y)) == model.score(X, plain)
+    scores = cross_val_score(quick(GradualDAEClassifier), X, y, cv=KFold(2))
+    wanted = cross_val_score(quick(GradualDAEClassifier), X, plain, cv=KFold(2))
+    np.testing.assert_array_equal(scores, wanted)
+
+
+def test_numbers_of_object_dtype_are_taken_everywhere():
+    y = Y.astype(object)
+    model = quick(GradualDAERegressor, early_stopping=True)
+    model.fit(X, y, X_val=X, y_val=y)
+    assert model.score(X, y) == model.score(X, Y)
+
+
+def test_a_fold_may_lack_a_class_that_has_a_weight():
+    y = np.where(CLASSES == 0, "a", "b").astype(object)
+    weights = {"a": 2, "b": 1}
+    wanted = quick(GradualDAEClassifier, class_weight=weights).fit(X, y)
+    model = quick(GradualDAEClassifier, class_weight=weights | {"rare": 20})
+    with pytest.warns(UserWarning, match=r"class_weight names \['rare'\]"):
+        model.fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), wanted.predict_proba(X))
+
+
+def test_a_class_of_minus_one_beside_numbered_ones_is_asked_about():
+    with pytest.warns(UserWarning, match="set unlabeled=-1"):
+        quick(GradualDAEClassifier).fit(X, hidden(CLASSES, -1))
+
+
+# --- callbacks ------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(
+    not hasattr(GradualDAETransformer, "set_callbacks"), reason="before 1.9"
+)
+@BOTH
+def test_callbacks_observe_fine_tuning_and_can_end_it(make, y):
+    class Stop:
+        """Ends the training at the end of its first phase."""
+
+        def __init__(self):
+            self.tasks, self.predicted = [], []
+
+        def setup(self, estimator, context):
+            pass
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            self.tasks.append(context.task_name)
+            self.predicted.append(outputs(fitted_estimator, X))
+            return context.task_name.startswith("phase")
+
+        def teardown(self, estimator, context):
+            pass
+
+    callback = Stop()
+    model = quick(make).set_callbacks(callback).fit(X, y)
+    assert callback.tasks == ["epoch", "epoch", "phase 1: fine-tuning", "fit"]
+    assert len(model.phases_) == 1
+    np.testing.assert_array_equal(callback.predicted[-1], outputs(model, X))
+
+
 # --- weights --------------------------------------------------------------------------
 
 
@@ -522,21 +689,14 @@ def test_a_given_validation_set_comes_through_a_pipeline():
     )
 
 
-def test_every_class_is_held_out_by_its_share():
+def test_every_class_is_held_out_by_its_share(runs):
     """And rows that are alike stay on one side: their loss would be known."""
     y = (np.arange(150) % 10 == 0).astype(int)
     model = quick(GradualDAEClassifier, early_stopping=True, validation_fraction=0.2)
-    from skdae._random import spawn_streams
-    from skdae._supervised._pseudo_labels import Labels
-
-    transformer = small().fit(X)
-    doubled, labels = np.concatenate([X, X]), np.concatenate([y, y])
-    labelled = model._labelled_rows(
-        transformer, doubled, Labels(labels, np.arange(300), np.arange(0)), None
-    )
-    source = model._source(labelled, None, None, spawn_streams(0))
-    held_out = labelled.rows.take(source.held_out_index)
-    trained = labelled.rows.take(source.index)
+    model.fit(np.concatenate([X, X]), np.concatenate([y, y]))
+    source = runs[-1].source
+    held_out = source.rows.take(source.held_out_index)
+    trained = source.rows.take(source.index)
     assert held_out.target.sum(axis=0).tolist() == [54, 6]
     assert trained.target.sum(axis=0).tolist() == [216, 24]
     seen = {row.tobytes() for row in trained.values}
@@ -776,7 +936,7 @@ ERRORS = {
         GradualDAEClassifier,
         {"unlabeled": np.nan},
         {"y": CLASSES.astype(str)},
-        "cannot stand in y, an array of text",
+        "cannot occur in y, an array of text",
     ),
     "a weight of nothing": (
         GradualDAEClassifier,
@@ -801,6 +961,12 @@ ERRORS = {
         {"class_weight": dict.fromkeys(range(3), 0)},
         {},
         "class_weight=.* not all 0",
+    ),
+    "a sparse target": (
+        GradualDAERegressor,
+        {},
+        {"y": csr_array(Y)},
+        r"y is a sparse matrix, .* y\.toarray\(\)",
     ),
     "huge target": (
         GradualDAERegressor,
@@ -827,7 +993,7 @@ def test_errors_come_before_the_pretraining(case, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("pretrained for nothing")
 
-    monkeypatch.setattr(GradualDAETransformer, "fit", refuse)
+    monkeypatch.setattr("skdae._supervised._pretraining.fit_matrix", refuse)
     with pytest.raises(ValueError, match=message):
         quick(make, **parameters).fit(X, **({"y": CLASSES} | data))
 

@@ -1,5 +1,6 @@
 """The classifier: a softmax on the pretrained code, and the whole trained on labels."""
 
+import warnings
 from numbers import Real
 from typing import Any
 
@@ -13,14 +14,18 @@ from skdae._core.network import Network
 from skdae._core.sources import TableSource
 from skdae._sklearn_compat import Interval, StrOptions
 from skdae._supervised._fine_tuning import FineTuned
-from skdae._supervised._pseudo_labels import LabelledRows
-from skdae._supervised._targets import ClassTarget, fitting_temperature
+from skdae._supervised._rows import LabelledRows
+from skdae._supervised._targets import (
+    ClassTarget,
+    fitting_temperature,
+    looks_like_marker,
+)
 
 
 class GradualDAEClassifier(ClassifierMixin, FineTuned):
     """Classifier started from the encoder of a gradually trained autoencoder.
 
-    Labels are dear and rows are cheap. The encoder of a
+    Labels are expensive; unlabelled rows are not. The encoder of a
     :class:`GradualDAETransformer` is trained on all rows; then an output layer is put
     on its code, and the whole network is trained on the rows that have a label [1]_.
     It pays most where labels are few.
@@ -133,6 +138,11 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
     -----
     The output layer starts at zero, so that it pulls the encoder nowhere before it
     has learned something itself.
+
+    A fit that fails or is interrupted (Ctrl-C) leaves the estimator as it was. To end a
+    long fit and keep what is trained so far, pass a callback of scikit-learn 1.9 or
+    newer to ``set_callbacks``: one that asks to stop at the end of an epoch ends the
+    phase of fine-tuning, at the end of a phase the fit.
 
     References
     ----------
@@ -365,7 +375,28 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
             )
         return target
 
-    def _trained_on(self, T: np.ndarray) -> np.ndarray:
+    def _check_target(self, target: ClassTarget) -> None:
+        """Warn of a marker that is learned as a class, and of weights without one."""
+        classes = target.classes
+        if self.unlabeled is None and looks_like_marker(classes):
+            warnings.warn(
+                f"y holds -1, which is learned as one of the classes "
+                f"{classes.tolist()}; if it marks rows without a label, set "
+                "unlabeled=-1.",
+                UserWarning,
+                stacklevel=5,
+            )
+        if isinstance(self.class_weight, dict):
+            absent = [key for key in self.class_weight if key not in classes.tolist()]
+            if absent and len(absent) < len(self.class_weight):
+                warnings.warn(
+                    f"class_weight names {absent}, not among the classes of y "
+                    f"({classes.tolist()}); these weights are not used.",
+                    UserWarning,
+                    stacklevel=5,
+                )
+
+    def _smoothed(self, T: np.ndarray) -> np.ndarray:
         """Return smoothed one-hot rows."""
         smoothing = np.float32(self.label_smoothing)
         return T * (1 - smoothing) + smoothing / T.shape[1]
@@ -383,6 +414,12 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
             of_class = _given_weights(self.class_weight, target.classes)
         return of_class / (totals @ of_class / totals.sum())
 
+    def _learned(self, labelled: LabelledRows) -> dict[str, Any]:
+        """Return what a callback needs beside the network to make predictions."""
+        target: Any = labelled.target
+        outputs = {"classes_": target.classes, "temperature_": 1.0}
+        return super()._learned(labelled) | outputs
+
     def _strata(self, labelled: LabelledRows) -> np.ndarray:
         """Return the class of each row."""
         return np.argmax(labelled.rows.target, axis=1)
@@ -391,10 +428,10 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         """Return whether rows are held out; the temperature needs them as well."""
         return self.early_stopping or self.temperature_scaling
 
-    def _calibrated(
+    def _assign_target(
         self, target: ClassTarget, network: Network, source: TableSource | None
-    ) -> dict[str, Any]:
-        """Return the classes and the temperature."""
+    ) -> None:
+        """Set the classes and the temperature."""
         temperature = 1.0
         held_out = source.held_out if source and self.temperature_scaling else None
         if held_out is not None:
@@ -403,14 +440,19 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
             temperature = fitting_temperature(
                 logits, T.argmax(axis=1), held_out.weights
             )
-        return {"classes_": target.classes, "temperature_": temperature}
+        self._target, self.classes_ = target, target.classes
+        self.temperature_ = temperature
 
 
 def _given_weights(class_weight: dict[Any, float], classes: np.ndarray) -> np.ndarray:
-    """Return the weight of each class; others have the weight 1."""
-    unknown = [name for name in class_weight if name not in classes.tolist()]
+    """Return the weight of each class, 1 where none is given.
+
+    Classes that do not occur are ignored, as a fold of a cross-validation may lack one.
+    """
+    known = [name for name in class_weight if name in classes.tolist()]
     given = np.array([class_weight.get(name, 1) for name in classes.tolist()], float)
-    if unknown or not np.isfinite(given).all() or (given < 0).any() or not given.any():
+    is_valid = np.isfinite(given).all() and (given >= 0).all() and given.any()
+    if not is_valid or (class_weight and not known):
         raise ValueError(
             f"class_weight={class_weight!r} must give weights of at least 0, not all "
             f"0, to the classes of y ({classes.tolist()}); correct it, or use "

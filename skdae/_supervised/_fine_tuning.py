@@ -1,76 +1,80 @@
 """Fine-tuning of a pretrained encoder: base class of classifier and regressor."""
 
 from abc import abstractmethod
-from copy import copy
+from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    clone,
-)
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from skdae._core.monitor import PhaseRecord
-from skdae._core.network import Network, chunks
+from skdae._core.monitor import Monitor, PhaseRecord
+from skdae._core.network import Network
 from skdae._core.sources import HeldOut, TableSource
 from skdae._random import Streams, spawn_streams
 from skdae._sklearn_compat import (
+    CallbackSupportMixin,
     HasMethods,
     Interval,
     StrOptions,
+    callback_context,
     fit_context,
-    safe_indexing,
     validate_params_of,
 )
-from skdae._supervised._pseudo_labels import (
-    LabelledRows,
+from skdae._supervised._labels import (
     Labels,
-    Unlabelled,
-    beside,
-    stratified,
-    unlabelled_rows,
-    without_held_out,
+    labelled_part,
+    read_labels,
+    refuse_missing,
+    refuse_sparse,
 )
-from skdae._supervised._targets import Target, read_labels, sort_keys
-from skdae._table.rows import check_weights, training_rows
+from skdae._supervised._pretraining import (
+    Pretrained,
+    default_encoder,
+    n_layers_of,
+    pretrain,
+)
+from skdae._supervised._pseudo_labels import pseudo_labels, with_pseudo_labels
+from skdae._supervised._rows import (
+    LabelledRows,
+    Unlabelled,
+    hold_out,
+    loss_weights,
+    stratified,
+    training_part,
+    unlabelled_rows,
+)
+from skdae._supervised._targets import Target
+from skdae._supervised._training import (
+    Configuration,
+    fine_tune,
+    noise_of,
+    phases_of,
+    settings_of,
+)
 from skdae._table.sources import TableRows, TargetRows, encoded_block
 from skdae._transformer import _outputs
-from skdae._transformer._callbacks import Monitors, monitors
+from skdae._transformer._callbacks import CallbackMonitor, Monitors, monitors
 from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
-from skdae._transformer._parameters import (
-    batch_rows,
-    check_noise,
-    check_widths,
-    training_settings,
-)
-from skdae._transformer._transformer import (
-    GradualDAETransformer,
-    input_tags_of,
-)
-from skdae.noise import NOISES, Noise, SwapNoise, make_noise
-from skdae.schedules import UNFREEZINGS, Phase, fine_tuning
-
-# used for transformer=None; features of swap noise classify better
-DEFAULT_TRANSFORMER: dict[str, Any] = {
-    "hidden_layer_sizes": (256, 128),
-    "noise": "swap",
-}
+from skdae._transformer._nested import NestedParametersMixin
+from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
+from skdae.noise import NOISES, Noise
+from skdae.schedules import UNFREEZINGS, Phase
 
 DEFAULT_FINE_NOISE = 0.1  # rate of a noise given by name
-AUTO_STEPS, MIN_EPOCHS = 2_000, 20  # steps and epochs of max_iter='auto'
-STUDENT_NOISE = SwapNoise(0.1)  # noise='auto' with unlabelled rows
 
 
 class FineTuned(
-    PhaseTableMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    CallbackSupportMixin,
+    PhaseTableMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    NestedParametersMixin,
 ):
     """Base of the estimators that train a pretrained encoder on labels."""
 
@@ -115,21 +119,34 @@ class FineTuned(
 
     @abstractmethod
     def _learn_target(self, y: np.ndarray, weights: np.ndarray | None) -> Target:
-        """What the labels of the rows ask the network to say."""
+        """Return the encoding of the labels, learned from those of the rows."""
 
-    def _trained_on(self, T: np.ndarray) -> np.ndarray:
-        """Targets as the loss sees them."""
+    def _check_target(self, target: Any) -> None:
+        """Raise or warn where parameters do not suit the labels."""
+
+    def _smoothed(self, T: np.ndarray) -> np.ndarray:
+        """Return targets as the loss sees them."""
         return T
 
     def _class_weights(
         self, target: Any, T: np.ndarray, weights: np.ndarray | None
     ) -> np.ndarray | None:
-        """Weight of each class in the loss; None for equal ones."""
+        """Return the weight of each class in the loss; None for equal ones."""
         return None
 
+    def _strata(self, labelled: LabelledRows) -> np.ndarray:
+        """Return the stratum of each row; equal shares of strata are held out."""
+        return np.zeros(labelled.rows.n_rows, dtype=int)
+
     def _holds_out(self) -> bool:
-        """Whether some rows are not trained on."""
+        """Return whether some rows are not trained on."""
         return self.early_stopping
+
+    def _assign_target(
+        self, target: Any, network: Network, source: TableSource | None
+    ) -> None:
+        """Set the fitted attributes that describe the target."""
+        self._target = target
 
     # --- scikit-learn's conventions --------------------------------------------------
 
@@ -145,7 +162,7 @@ class FineTuned(
     def _phase_tables(self):
         transformer = getattr(self, "transformer_", self.transformer)
         transformer = getattr(transformer, "estimator", transformer)  # if frozen
-        transformer = _default() if transformer is None else transformer
+        transformer = transformer or default_encoder()
         tables = phase_tables(transformer, "pretraining")
         if getattr(self, "phases_", ()):
             title = "Phases of fine-tuning, in which the output layer learns too"
@@ -153,24 +170,10 @@ class FineTuned(
             tables.append(PhaseTable(title, self.phases_, rate))
         return tables
 
-    def set_params(self, **params):
-        """Set parameters, also those of the transformer.
-
-        Parameters
-        ----------
-        **params : dict
-            Values by name. ``transformer__noise_rate`` reaches into the transformer;
-            where that is None it becomes the default one first.
-
-        Returns
-        -------
-        self : object
-            This estimator.
-        """
-        inside = any(name.startswith("transformer__") for name in params)
-        if inside and params.get("transformer", self.transformer) is None:
-            params["transformer"] = _default()
-        return super().set_params(**params)
+    def _object_for(self, name, value):
+        # None is the default transformer, whose parameters can be set and searched
+        is_default = name == "transformer" and value is None
+        return default_encoder() if is_default else None
 
     @property
     def _n_features_out(self):
@@ -213,22 +216,20 @@ class FineTuned(
         streams = spawn_streams(self.random_state)
         labels = self._read_labels(X, y)
         self._check_early(labels, X_val, y_val)
-        transformer = self._pretrained(X, sample_weight, streams)
-        raw = transformer.table_encoder_.read(transformer, X)
-        labelled = self._labelled_rows(transformer, raw, labels, sample_weight)
+        pretrained = pretrain(self.transformer, X, sample_weight, streams)
+        labelled = self._labelled_rows(pretrained, labels, sample_weight)
         source = self._source(labelled, X_val, y_val, streams)
         others = None
         if self.unlabeled_weight > 0:
-            others = unlabelled_rows(transformer, raw, labels, sample_weight)
-        if others is None:
-            result = self._train(labelled, source, streams)
-        else:
-            result = self._train_student(labelled, source, others, streams)
-        self.__dict__.update(
-            self._learned(labelled)
-            | _training_results(result)
-            | self._calibrated(labelled.target, result.network, source)
-        )
+            others = unlabelled_rows(pretrained, labels, sample_weight)
+        training = self._train(labelled, source, others, streams)
+        self._assign_target(labelled.target, training.network, source)
+        self._assign_table(pretrained)
+        self.network_, self.phases_ = training.network, training.phases
+        self.loss_curve_ = training.loss_curve
+        self.validation_loss_curve_ = training.validation_loss_curve
+        self.n_iter_ = len(training.loss_curve)
+        self._stream = None
         return self
 
     def _learn_batch(self, X: Any, y: Any, sample_weight: Any, target: Target | None):
@@ -241,17 +242,15 @@ class FineTuned(
         labels = self._read_labels(X, y, at_least=1 if first else 0)
         if first:
             self._check_early(labels, None, None, target)
-        transformer = (
-            self._pretrained(X, sample_weight, streams) if first else self.transformer_
-        )
-        raw = transformer.table_encoder_.read(transformer, X)
+            pretrained = pretrain(self.transformer, X, sample_weight, streams)
+        else:
+            pretrained = Pretrained(self.transformer_, self._read(X))
         if len(labels.known) == 0:
             return self
-        labelled = self._labelled_rows(transformer, raw, labels, sample_weight, target)
-        source = TableSource(
-            labelled.rows, np.arange(labelled.rows.n_rows), labelled.weights
-        )
-        plan = self._plan(transformer, source.n_drawn)
+        labelled = self._labelled_rows(pretrained, labels, sample_weight, target)
+        source, configuration = labelled.source, Configuration.of(self)
+        n_rows = source.n_drawn
+        plan = phases_of(self, configuration, pretrained.n_layers, n_rows)
         self._check_stream(plan)
         finished = not first and self._stream is None  # continues after fit
         network, loss, state = train_on_batch(
@@ -259,34 +258,29 @@ class FineTuned(
             plan[-1:] if finished else plan,
             labelled.shape,
             None if first else self._stream,
-            noise=self._noise(transformer),
+            noise=noise_of(self, pretrained),
             streams=streams,
-            settings=self._settings(transformer, source.n_drawn),
+            settings=settings_of(self, configuration, pretrained, n_rows),
             initial=self.network_ if finished else labelled.start,
         )
         if first:
-            self.__dict__.update(
-                self._learned(labelled)
-                | self._calibrated(labelled.target, network, None)
-            )
+            self._assign_target(labelled.target, network, None)
+            self._assign_table(pretrained)
             self.validation_loss_curve_, self.phases_ = None, ()
         self.network_, self._stream = network, state
         self.loss_curve_ = [loss] if first else [*self.loss_curve_, loss]
         self.n_iter_ = len(self.loss_curve_)
         return self
 
-    def _calibrated(
-        self, target: Any, network: Network, source: TableSource | None
-    ) -> dict[str, Any]:
-        """Return further fitted attributes, from the held-out rows."""
-        return {}
-
-    def _learned(self, labelled: LabelledRows) -> dict[str, Any]:
-        """Return the fitted attributes that describe table and target."""
-        transformer = labelled.transformer
-        names = ("n_features_in_", "feature_names_in_")
-        seen = {n: getattr(transformer, n) for n in names if hasattr(transformer, n)}
-        return seen | {"transformer_": transformer, "_target": labelled.target}
+    def _assign_table(self, pretrained: Pretrained) -> None:
+        """Set the fitted attributes that describe the table."""
+        transformer = pretrained.transformer
+        self.transformer_ = transformer
+        self.n_features_in_ = transformer.n_features_in_
+        if hasattr(transformer, "feature_names_in_"):
+            self.feature_names_in_ = transformer.feature_names_in_
+        elif hasattr(self, "feature_names_in_"):  # of a fit before this one
+            del self.feature_names_in_
 
     # --- predictions -----------------------------------------------------------------
 
@@ -326,14 +320,7 @@ class FineTuned(
 
     def _with_labels(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
         """Return the labelled rows, for scoring."""
-        if self.unlabeled is None:
-            return X, y, sample_weight
-        check_consistent_length(X, y, sample_weight)
-        known, missing = read_labels(y, self.unlabeled)
-        index = np.flatnonzero(~missing)
-        if sample_weight is not None:
-            sample_weight = safe_indexing(sample_weight, index)
-        return safe_indexing(X, index), known, sample_weight
+        return labelled_part(X, y, sample_weight, self.unlabeled)
 
     # --- training --------------------------------------------------------------------
 
@@ -341,53 +328,53 @@ class FineTuned(
         self,
         labelled: LabelledRows,
         source: TableSource,
-        streams: Streams,
-        *,
-        is_student: bool = False,
-    ) -> Any:
-        """Return a network trained from the pretrained encoder on the rows."""
-        from skdae._core.training import train
-
-        plan = self._plan(labelled.transformer, source.n_drawn, is_student)
-        return train(
-            source if self.early_stopping else without_held_out(source),
-            plan,
-            labelled.shape,
-            noise=self._noise(labelled.transformer, is_student),
-            streams=streams,
-            settings=self._settings(labelled.transformer, source.n_drawn),
-            initial=labelled.start,
-            monitor=Monitors(monitors(plan, int(self.verbose))),
-        )
-
-    def _train_student(
-        self,
-        labelled: LabelledRows,
-        source: TableSource,
-        others: Unlabelled,
+        others: Unlabelled | None,
         streams: Streams,
     ) -> Any:
-        """Return a student network trained on labels and pseudo-labels.
+        """Train a network on labels, or a student on labels and pseudo-labels.
 
-        The teachers are trained on labels alone, from the same encoder. The
-        pseudo-label of an unlabelled row is the mean of their outputs on the clean row;
-        the student predicts it from the corrupted row.
+        The teachers are trained on labels alone, from the same encoder; the student
+        predicts their mean output on the clean row from the corrupted row.
         """
-        seeds = streams.init.integers(2**32, size=(self.n_teachers,))
-        teachers = [
-            self._train(labelled, source, spawn_streams(seed)).network
-            for seed in seeds.tolist()
-        ]
-        n_others = others.rows.n_rows
-        pseudo = np.zeros((n_others, labelled.target.head.n_features), np.float32)
-        for part in chunks(n_others):
-            Z = others.rows.take(np.arange(n_others)[part]).values
-            for teacher in teachers:
-                pseudo[part] += teacher.decode(teacher.encode(Z)) / len(teachers)
-        # labelled and unlabelled weights may have different units
-        weight = self.unlabeled_weight * others.unit / labelled.unit
-        both = beside(source, labelled.rows, others, pseudo, weight)
-        return self._train(labelled, both, streams, is_student=True)
+        tune = partial(fine_tune, self, labelled)
+        configuration = Configuration.of(self)
+        observers = partial(self._monitor, labelled)
+        if others is None:
+            training = tune(source, streams, configuration, observers)
+        else:
+            seeds = streams.init.integers(2**32, size=(self.n_teachers,))
+            teachers = [
+                tune(source, spawn_streams(seed), configuration, self._printer).network
+                for seed in seeds.tolist()
+            ]
+            both = with_pseudo_labels(
+                source,
+                labelled,
+                others,
+                pseudo_labels(others, teachers),
+                self.unlabeled_weight,
+            )
+            student = configuration.of_student
+            training = tune(both, streams, student, observers, is_student=True)
+        return training
+
+    def _printer(self, plan: Sequence[Phase]) -> Monitor:
+        """Return what prints the progress."""
+        return Monitors(monitors(plan, int(self.verbose)))
+
+    def _monitor(self, labelled: LabelledRows, plan: Sequence[Phase]) -> Monitor:
+        """Return what observes the training of the final network."""
+        observers = monitors(plan, int(self.verbose))
+        context = callback_context(self, len(plan))
+        if context is not None:
+            learned = self._learned(labelled)
+            observers.append(CallbackMonitor(self, context, learned, {}))
+        return Monitors(observers)
+
+    def _learned(self, labelled: LabelledRows) -> dict[str, Any]:
+        """Return what a callback needs beside the network to make predictions."""
+        transformer = labelled.pretrained.transformer
+        return {"transformer_": transformer, "_target": labelled.target}
 
     # --- parts of fit ----------------------------------------------------------------
 
@@ -398,6 +385,7 @@ class FineTuned(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
                 "None; pass the labels, with unlabeled=... for rows without one."
             )
+        refuse_sparse(y)
         check_consistent_length(X, y)
         labels, missing = read_labels(y, self.unlabeled)
         known = np.flatnonzero(~missing)
@@ -417,14 +405,7 @@ class FineTuned(
 
     def _checked(self, y: np.ndarray, name: str = "y") -> np.ndarray:
         """Return the checked labels, none of which may be missing."""
-        from pandas import isna
-
-        empty = np.count_nonzero(isna(y)) if y.dtype.kind in "Of" else 0
-        if empty:
-            raise ValueError(
-                f"Input {name} contains NaN, in {empty} cells; leave these rows out, "
-                "or set unlabeled=np.nan to pretrain on rows of X without a label."
-            )
+        refuse_missing(y, name)
         return self._check_y(y)
 
     def _check_early(
@@ -442,15 +423,11 @@ class FineTuned(
                 f"noise_rate={self.noise_rate!r} is for a noise given by name, and "
                 f"noise is {self.noise!r}; name one, or set the object's own rate."
             )
-        if isinstance(self.transformer, FrozenEstimator):
-            network = getattr(self.transformer.estimator, "network_", None)
-            n_layers = len(network.encoder) if network is not None else 1
-        else:
-            sizes = (self.transformer or _default()).hidden_layer_sizes
-            n_layers = len(check_widths(sizes))
-        self._phases(n_layers, 10**6 if self.max_iter == "auto" else self.max_iter)
+        max_iter = 10**6 if self.max_iter == "auto" else self.max_iter
+        Configuration.of(self).phases(n_layers_of(self.transformer), max_iter)
         if target is None:
             target = self._learn_target(labels.y, None)
+        self._check_target(target)
         self._class_weights(target, target.encode(labels.y), None)
         self._check_validation(X_val, y_val)
         if y_val is not None:
@@ -483,85 +460,9 @@ class FineTuned(
         if X_val is not None:
             check_consistent_length(X_val, y_val)
 
-    def _pretrained(
-        self, X: Any, sample_weight: Any, streams: Streams
-    ) -> GradualDAETransformer:
-        """Return the transformer fitted on all rows, or the frozen one unchanged."""
-        if isinstance(self.transformer, FrozenEstimator):
-            frozen = self.transformer.estimator
-            if not isinstance(frozen, GradualDAETransformer):
-                raise ValueError(
-                    f"transformer={self.transformer!r} must freeze a fitted "
-                    "GradualDAETransformer; pass FrozenEstimator(dae.fit(X)), or the "
-                    "transformer itself to have it fitted."
-                )
-            check_is_fitted(frozen)
-            return copy(frozen)  # a later fit of it must not reach this model
-        transformer = (
-            _default() if self.transformer is None else clone(self.transformer)
-        )
-        if transformer.random_state is None:
-            transformer.set_params(random_state=int(streams.init.integers(2**32)))
-        validate_params_of(transformer)  # which scikit-learn skips within another fit
-        return transformer.fit(X, sample_weight=sample_weight)
-
-    def _plan(
-        self, transformer: GradualDAETransformer, n_rows: int, is_student: bool = False
-    ) -> tuple[Phase, ...]:
-        """Return the phases of fine-tuning.
-
-        A student has many rows: its layers are trained at the full rate from the start,
-        unless they are frozen.
-        """
-        max_iter = self.max_iter
-        if max_iter == "auto":
-            n_steps = ceil(n_rows / batch_rows(self.batch_size, n_rows))
-            max_iter = max(MIN_EPOCHS, round(AUTO_STEPS / n_steps))
-        n_layers = len(transformer.network_.encoder)
-        if is_student and self.encoder_rate > 0:
-            return fine_tuning(n_layers, max_iter)
-        return self._phases(n_layers, max_iter)
-
-    def _phases(self, n_layers: int, max_iter: int) -> tuple[Phase, ...]:
-        """Return the phases of `max_iter` epochs."""
-        return fine_tuning(
-            n_layers,
-            max_iter,
-            encoder_rate=self.encoder_rate,
-            unfreezing=self.unfreezing,
-        )
-
-    def _noise(
-        self, transformer: GradualDAETransformer, is_student: bool = False
-    ) -> Noise | None:
-        """Return the noise on the input while fine-tuning, checked."""
-        if self.noise is None:
-            return None
-        if self.noise == "auto":
-            return STUDENT_NOISE if is_student else None
-        noise = make_noise(self.noise, self.noise_rate)
-        check_noise(self, noise, transformer.table_encoder_)
-        return noise
-
-    def _settings(self, transformer: GradualDAETransformer, n_rows: int) -> Any:
-        """Return the training settings, with the device of the transformer."""
-        return replace(
-            training_settings(transformer, n_rows),
-            solver="adam",
-            learning_rate_init=self.learning_rate_init,
-            alpha=self.alpha,
-            batch_size=batch_rows(self.batch_size, n_rows),
-            emphasis=None,
-            n_iter_no_change=self.n_iter_no_change,
-            tol=self.tol,
-            dropout=self.dropout,
-            averaging=self.average,
-        )
-
     def _labelled_rows(
         self,
-        transformer: GradualDAETransformer,
-        raw: np.ndarray,
+        pretrained: Pretrained,
         labels: Labels,
         sample_weight: Any,
         target: Target | None = None,
@@ -570,78 +471,48 @@ class FineTuned(
 
         The target is learned from them unless it is given.
         """
-        weights = check_weights(sample_weight, raw)
-        if weights is not None:
-            weights = weights[labels.known]
-        labelled_raw = raw[labels.known] if len(labels.missing) else raw
-        rows = training_rows(labelled_raw, weights, sort_keys(labels.y))
+        rows = training_part(pretrained, labels, sample_weight)
         if target is None:
             repeated, shares = rows.repeated
             target = self._learn_target(labels.y[repeated], shares)
         T = target.encode(labels.y[rows.index])
         class_weights = self._class_weights(target, T, rows.weights)
-        labelled = LabelledRows(
-            transformer,
-            TargetRows(
-                TableRows(transformer.table_encoder_, raw, labels.known[rows.index]),
-                self._trained_on(T),
-            ),
+        index = labels.known[rows.index]
+        table = TableRows(pretrained.encoder, pretrained.raw, index)
+        return LabelledRows(
+            pretrained,
+            TargetRows(table, self._smoothed(T), loss_weights(T, class_weights)),
             target,
             rows.weights,
             rows.unit,
             rows.groups,
             class_weights,
         )
-        weighted = replace(labelled.rows, weight=labelled.loss_weights(T))
-        return replace(labelled, rows=weighted)
 
     def _source(
         self, labelled: LabelledRows, X_val: Any, y_val: Any, streams: Streams
     ) -> TableSource:
         """Return the training rows and the held-out rows."""
-        everything = np.arange(labelled.rows.n_rows)
-        source = TableSource(labelled.rows, everything, labelled.weights)
+        source = labelled.source
         if X_val is not None:
             return replace(source, held_out_rows=self._given(labelled, X_val, y_val))
         if not self._holds_out():
             return source
-        held_out = stratified(
-            labelled, self.validation_fraction, streams.split, self._strata(labelled)
+        strata = self._strata(labelled)
+        return hold_out(
+            source,
+            stratified(labelled, self.validation_fraction, streams.split, strata),
         )
-        return replace(
-            source, index=everything[~held_out], held_out_index=everything[held_out]
-        )
-
-    def _strata(self, labelled: LabelledRows) -> np.ndarray:
-        """Return the stratum of each row; equal shares of strata are held out."""
-        return np.zeros(labelled.rows.n_rows, dtype=int)
 
     def _given(self, labelled: LabelledRows, X_val: Any, y_val: Any) -> HeldOut:
         """Return the held-out rows that the user passed."""
         X_val, y_val, _ = self._with_labels(X_val, y_val, None)
-        y_val = self._checked(np.asarray(y_val), "y_val")
-        T = labelled.target.encode(y_val, "y_val")
-        transformer = labelled.transformer
-        encoder = transformer.table_encoder_
-        block = encoded_block(encoder, encoder.read(transformer, X_val))
-        block = block._replace(
-            target=self._trained_on(T), weight=labelled.loss_weights(T)
+        T = labelled.target.encode(self._checked(y_val, "y_val"), "y_val")
+        transformer, encoder = (
+            labelled.pretrained.transformer,
+            labelled.pretrained.encoder,
         )
+        block = encoded_block(encoder, encoder.read(transformer, X_val))
+        weight = loss_weights(T, labelled.class_weights)
+        block = block._replace(target=self._smoothed(T), weight=weight)
         return HeldOut(block, np.ones(len(T)))
-
-
-def _training_results(training: Any) -> dict[str, Any]:
-    """Return the fitted attributes of a training run."""
-    return {
-        "network_": training.network,
-        "loss_curve_": training.loss_curve,
-        "validation_loss_curve_": training.validation_loss_curve,
-        "phases_": training.phases,
-        "n_iter_": len(training.loss_curve),
-        "_stream": None,
-    }
-
-
-def _default() -> GradualDAETransformer:
-    """Return what transformer=None stands for."""
-    return GradualDAETransformer(**DEFAULT_TRANSFORMER)

@@ -113,6 +113,11 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
     The output layer starts at zero, so that it pulls the encoder nowhere before it
     has learned something itself.
 
+    A fit that fails or is interrupted (Ctrl-C) leaves the estimator as it was. To end a
+    long fit and keep what is trained so far, pass a callback of scikit-learn 1.9 or
+    newer to ``set_callbacks``: one that asks to stop at the end of an epoch ends the
+    phase of fine-tuning, at the end of a phase the fit.
+
     References
     ----------
     .. [1] A. Kalmanovich and G. Chechik, "Gradual training of deep denoising auto

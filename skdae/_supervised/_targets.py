@@ -1,7 +1,6 @@
 """Targets: encoding for the network, and decoding of its outputs."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -83,62 +82,14 @@ class NumberTarget:
 Target = ClassTarget | NumberTarget
 
 
-def read_labels(y: Any, marker: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return the labels of labelled rows, and which rows have none, (n,) bool.
+def looks_like_marker(classes: np.ndarray) -> bool:
+    """Return whether -1 stands beside classes numbered from 0, as unlabelled rows do.
 
-    A marker that is a missing value (NaN, None, NA) stands for all of these.
+    Of two classes -1 is as likely a class of its own.
     """
-    from pandas import isna
-
-    if not isinstance(y, np.ndarray):  # lists and pandas columns can mix types
-        y = _as_array(y)
-    missing: Any = np.zeros(y.shape, dtype=bool)
-    if marker is not None:
-        absent = np.asarray(isna(y))
-        missing = absent if isna(marker) else ~absent & _equal(y, marker)
-    if y.dtype.kind in "US" and marker is not None and not isinstance(marker, str):
-        raise ValueError(
-            f"unlabeled={marker!r} cannot stand in y, an array of text; name a text, "
-            "or pass y as a list or with dtype=object."
-        )
-    if y.ndim == 2:
-        if (missing.any(axis=1) != missing.all(axis=1)).any():
-            raise ValueError(
-                f"unlabeled={marker!r} marks only some outputs of a row of y; mark "
-                "whole rows, or fit a model for each output."
-            )
-        missing = missing.all(axis=1)
-    known = y[~missing]
-    return (_narrowed(known) if known.dtype == object else known), missing
-
-
-def _equal(y: np.ndarray, marker: Any) -> np.ndarray:
-    """Return which cells equal the marker; NA equals nothing."""
-    if y.dtype != object:
-        return np.broadcast_to(np.asarray(y == marker), y.shape)
-    same = [(cell == marker) is True for cell in y.ravel().tolist()]
-    return np.array(same, dtype=bool).reshape(y.shape)
-
-
-def _as_array(y: Any) -> np.ndarray:
-    """Return a list or a column as an array that keeps the types of its cells."""
-    plain = np.asarray(y)
-    return plain if plain.dtype.kind in "biuf" else np.asarray(y, dtype=object)
-
-
-def _narrowed(y: np.ndarray) -> np.ndarray:
-    """Return objects as numbers, booleans or text, if they are of one kind."""
-    is_text = {isinstance(cell, str) for cell in np.ravel(y)}
-    if len(is_text) != 1:  # mixed, which scikit-learn rejects, or empty
-        return y
-    return np.asarray(y.tolist())
-
-
-def sort_keys(y: np.ndarray) -> np.ndarray:
-    """Return numbers that sort rows by their labels, (n, n_keys)."""
-    if y.ndim == 2:
-        return y
-    return np.unique(y, return_inverse=True)[1].reshape(-1, 1)
+    if classes.dtype.kind not in "if" or len(classes) < 3:
+        return False
+    return bool(classes[0] == -1 and classes[1] == 0)
 
 
 def fitting_temperature(

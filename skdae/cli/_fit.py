@@ -304,7 +304,7 @@ def make_estimator(
     prefix = "" if kind == "transformer" else INNER
     inside = any(name.startswith(INNER) for name in given)
     if prefix and (texts or inside):
-        estimator.set_params(transformer=_transformer(estimator, kind, n_rows))
+        estimator.set_params(transformer=default_transformer(kind, n_rows))
     _check_settings(estimator, kind, given)
     if texts:
         given = {prefix + CATEGORICAL: texts, **given}
@@ -314,17 +314,6 @@ def make_estimator(
     if hasattr(estimator, "set_output"):
         estimator.set_output(transform="pandas")
     return estimator
-
-
-def _transformer(estimator: Any, kind: str, n_rows: int) -> Any:
-    """Return the network that an estimator would take by itself."""
-    if kind == "detector":
-        return default_transformer(kind, n_rows)
-    if kind == "imputer":
-        return default_transformer(kind)
-    from skdae._supervised._fine_tuning import _default
-
-    return _default()
 
 
 def _check_settings(estimator: Any, kind: str, given: dict[str, Any]) -> None:
