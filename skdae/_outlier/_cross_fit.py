@@ -11,7 +11,7 @@ from sklearn.base import clone
 from skdae._core.monitor import PhaseRecord
 from skdae._core.network import Network
 from skdae._outlier._folds import Batch, Folds
-from skdae._outlier._models import Model
+from skdae._outlier._models import Model, completed
 from skdae._outlier._scores import (
     SCORES,
     Score,
@@ -114,10 +114,15 @@ class Member:
         views = Views(self.encoder, self.network, batch)
         return np.column_stack(
             [
-                model.score(views[SCORES[name].view])
+                model.score(self._seen(SCORES[name].view, model, views))
                 for name, model in zip(names, self.models, strict=True)
             ]
         )
+
+    @staticmethod
+    def _seen(view: str, model: Model, views: Views) -> np.ndarray:
+        """Return a view of rows as a model takes it."""
+        return completed(model, views[view], views.missing(view))
 
     def contributions(self, names: Sequence[str], batch: Batch) -> np.ndarray:
         """Return what each column adds to each score, (n_scores, n, n_columns)."""
@@ -135,7 +140,9 @@ class Member:
         """Return what each column adds to one score, (n, n_columns)."""
         if view != "code":
             return column_contributions(
-                model.contributions(views[view]), view, self.encoder
+                model.contributions(self._seen(view, model, views)),
+                view,
+                self.encoder,
             )
         shared = code_contributions(model, views[view], views.inputs, self.reference)
         return column_contributions(shared, "inputs", self.encoder)
@@ -165,6 +172,7 @@ class FoldFit:
     transformer: GradualDAETransformer  # fitted
     training: dict[str, np.ndarray]  # views of its training rows
     held_out: dict[str, np.ndarray]  # views of its held-out rows
+    missing: dict[str, np.ndarray | None]  # which features of these are missing
     trained_on: np.ndarray  # fingerprints of its training rows
 
     def member(self, models: tuple[Model, ...]) -> Member:
@@ -227,7 +235,10 @@ class CrossFit:
             else:
                 reference = fold.training[score.view]
             models.append(score.learn(reference, n_neighbors))
-            scores[rows] = models[-1].score(fold.held_out[score.view])
+            seen = completed(
+                models[-1], fold.held_out[score.view], fold.missing[score.view]
+            )
+            scores[rows] = models[-1].score(seen)
         return scores, models
 
 
@@ -261,6 +272,7 @@ def cross_fit(
                 fitted,
                 {name: of_training[name] for name in own},
                 {name: of_held_out[name] for name in views},
+                {name: of_held_out.missing(name) for name in views},
                 fingerprints(raw[rows]),
             )
         )

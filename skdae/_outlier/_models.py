@@ -59,6 +59,24 @@ class Quadratic:
         deviation = V - self.center
         return deviation * (deviation @ self.precision)
 
+    def completed(self, V: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        """Return rows with missing features at their expectation given the others.
+
+        Their distance is that of the other features by themselves. Where features
+        nearly determine each other, any other value would be far off.
+        """
+        deviation = V - self.center
+        rows = np.flatnonzero(missing.any(axis=1))
+        patterns, pattern_of = np.unique(missing[rows], axis=0, return_inverse=True)
+        for number, gaps in enumerate(patterns):
+            same = rows[pattern_of.ravel() == number]
+            known = deviation[np.ix_(same, np.flatnonzero(~gaps))]
+            pull = known @ self.precision[np.ix_(~gaps, gaps)]
+            among = self.precision[np.ix_(gaps, gaps)]
+            filled = -np.linalg.solve(among, pull.T).T
+            deviation[np.ix_(same, np.flatnonzero(gaps))] = filled
+        return deviation + self.center
+
 
 @dataclass(frozen=True)
 class Neighbors:
@@ -130,6 +148,13 @@ class RankNeighbors:
 
     def contributions(self, V: np.ndarray) -> np.ndarray:
         return self.near.contributions(self.ranks.forward(V))
+
+
+def completed(model: Model, V: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
+    """Return rows of a view with missing features as a model takes them."""
+    if missing is None or not isinstance(model, Quadratic):
+        return V
+    return model.completed(V, missing)
 
 
 # --- learned from reference rows, (n, width), and a number of neighbours --------------

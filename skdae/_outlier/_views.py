@@ -45,12 +45,29 @@ class Views:
             "hidden": lambda: self.hidden,
         }[name]()
 
+    def missing(self, name: str) -> np.ndarray | None:
+        """Return which features of a view are missing, (n, width), None without one."""
+        missing = self._filled_and_missing[1]
+        if missing is None or name == "code":
+            return None
+        if IS_RESIDUAL[name]:
+            cells = ~self.encoder.observed_cells(self.batch.rows)
+            return cells & self.encoder.has_values
+        if name == "inputs":
+            return missing[self.batch.window[:, 0]]
+        return missing[self.batch.window].reshape(len(self.batch), -1)
+
     @cached_property
     def _filled(self) -> np.ndarray:
         """The encoded rows of the batch without gaps, (m, n_features)."""
+        return self._filled_and_missing[0]
+
+    @cached_property
+    def _filled_and_missing(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """The encoded rows of the batch, filled, and which features were missing."""
         Z, observed = self.encoder.encode(self.batch.raw)
         if observed is None:
-            return Z
+            return Z, None
         missing = ~observed & self.encoder.has_values[self.encoder.column_of]
         rows = np.flatnonzero(missing.any(axis=1))
         for part in chunks(len(rows)):
@@ -59,7 +76,7 @@ class Views:
                 rebuilt = self.network.decode(self.network.encode(filled))
                 filled = np.where(gaps, rebuilt, filled)
             Z[rows[part]] = filled
-        return Z
+        return Z, missing
 
     @cached_property
     def _encoded(self) -> np.ndarray:
