@@ -4,7 +4,7 @@ A schedule is a tuple of :class:`Phase`. Nothing here trains anything: a plan ca
 printed, tested and costed before the first weight moves.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from numbers import Real
 from typing import Any
@@ -242,61 +242,26 @@ def _budget(
     return max_iter - tuning, tuning
 
 
-@dataclass(frozen=True)
-class _Options:
-    """What shapes a stage, beside its depth and its epochs."""
-
-    stacked_fraction: float = 0.5
-    lower_layer_rate: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not _is_share(value):
-                raise ValueError(f"{name}={value!r} must be a number in [0, 1].")
-
-
 def _joint_phase(n_layers: int, epochs: int, kind: str) -> tuple[Phase, ...]:
     """All layers together, or no phase at all for no epochs."""
     return (Phase(n_layers, epochs, (1.0,) * n_layers, kind=kind),) if epochs else ()
 
 
-def _gradual_stage(depth: int, epochs: int, options: _Options) -> tuple[Phase, ...]:
+def _gradual_phase(depth: int, epochs: int, lower_layer_rate: float) -> Phase:
     """The newest layer at the full rate, those below at their share of it."""
-    rates = (float(options.lower_layer_rate),) * (depth - 1) + (1.0,)
-    return (Phase(depth, epochs, rates, kind="gradual"),)
+    rates = (float(lower_layer_rate),) * (depth - 1) + (1.0,)
+    return Phase(depth, epochs, rates, kind="gradual")
 
 
-def _frozen_stage(depth: int, epochs: int, options: _Options) -> tuple[Phase, ...]:
+def _frozen_phase(depth: int, epochs: int) -> Phase:
     """The newest layer alone, with noise and loss on the input."""
-    return (Phase(depth, epochs, (0.0,) * (depth - 1) + (1.0,), kind="frozen"),)
+    return replace(_gradual_phase(depth, epochs, 0.0), kind="frozen")
 
 
-def _stacked_stage(depth: int, epochs: int, options: _Options) -> tuple[Phase, ...]:
+def _stacked_phase(depth: int, epochs: int) -> Phase:
     """The newest layer alone, with noise and loss on the code it is given."""
-    (phase,) = _frozen_stage(depth, epochs, options)
     corrupt = "input" if depth == 1 else "code"
-    return (replace(phase, corrupt=corrupt, kind="stacked"),)
-
-
-def _hybrid_stage(depth: int, epochs: int, options: _Options) -> tuple[Phase, ...]:
-    """First stacked-style, then gradual; the fraction counts weight updates."""
-    if depth == 1:  # nothing lies below: both styles are the same
-        return _gradual_stage(depth, epochs, options)
-    # s stacked and g gradual epochs make s and g * depth updates (fewer when the
-    # lower layers are frozen): solve s / (s + g * n_updated) = stacked_fraction.
-    weighted = options.stacked_fraction * total_cost(_gradual_stage(depth, 1, options))
-    n_stacked = round(epochs * weighted / (1 - options.stacked_fraction + weighted))
-    parts = ((_stacked_stage, n_stacked), (_gradual_stage, epochs - n_stacked))
-    return tuple(phase for add, n in parts if n for phase in add(depth, n, options))
-
-
-# name: the phases that add the layer `depth` in so many epochs
-_STAGES: dict[str, Callable[[int, int, _Options], tuple[Phase, ...]]] = {
-    "gradual": _gradual_stage,
-    "hybrid": _hybrid_stage,
-    "frozen": _frozen_stage,
-    "stacked": _stacked_stage,
-}
+    return replace(_frozen_phase(depth, epochs), corrupt=corrupt, kind="stacked")
 
 
 def gradual(
@@ -586,6 +551,7 @@ class Schedule:
         tuple of Phase
             The plan, in the order it is run.
         """
+        self._check()
         shares, tuning_fraction = self.epoch_allocation, self.tuning_fraction
         growing, tuning = _budget(n_layers, max_iter, n_layers, tuning_fraction)
         epochs = _allocate(growing, _shares(shares, n_layers))
@@ -596,10 +562,14 @@ class Schedule:
 
     def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
         """Return the phases that add a layer."""
-        names = [each.name for each in fields(_Options) if hasattr(self, each.name)]
-        options = _Options(**{name: getattr(self, name) for name in names})
-        (name,) = (n for n, kind in SCHEDULES.items() if isinstance(self, kind))
-        return _STAGES[name](depth, n_epochs, options)
+        raise NotImplementedError(f"{type(self).__name__} must define _stage().")
+
+    def _check(self) -> None:
+        """Raise if a share that shapes the stages is out of its range."""
+        for name in ("stacked_fraction", "lower_layer_rate"):
+            value = getattr(self, name, 1)
+            if not _is_share(value):
+                raise ValueError(f"{name}={value!r} must be a number in [0, 1].")
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name.
@@ -665,6 +635,9 @@ class Gradual(Schedule):
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
 
+    def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
+        return (_gradual_phase(depth, n_epochs, self.lower_layer_rate),)
+
 
 @dataclass
 class Hybrid(Schedule):
@@ -688,6 +661,21 @@ class Hybrid(Schedule):
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
 
+    def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
+        last = _gradual_phase(depth, n_epochs, self.lower_layer_rate)
+        if depth == 1:  # nothing lies below: both styles are the same
+            return (last,)
+        # s stacked and g gradual epochs make s and g * depth updates (fewer when the
+        # lower layers are frozen): solve s / (s + g * n_updated) = stacked_fraction.
+        weighted = self.stacked_fraction * last.n_updated
+        n_stacked = round(n_epochs * weighted / (1 - self.stacked_fraction + weighted))
+        if n_stacked == 0:
+            return (last,)
+        first = _stacked_phase(depth, n_stacked)
+        if n_stacked == n_epochs:
+            return (first,)
+        return first, replace(last, epochs=n_epochs - n_stacked)
+
 
 @dataclass
 class Frozen(Schedule):
@@ -704,6 +692,9 @@ class Frozen(Schedule):
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
 
+    def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
+        return (_frozen_phase(depth, n_epochs),)
+
 
 @dataclass
 class Stacked(Schedule):
@@ -719,6 +710,9 @@ class Stacked(Schedule):
 
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
+
+    def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
+        return (_stacked_phase(depth, n_epochs),)
 
 
 @dataclass
@@ -828,6 +822,7 @@ def at_equal_updates(
     if isinstance(schedule, Joint):
         epochs = max(1, round(total_cost(growing) / n_layers))
         return _joint_phase(n_layers, epochs, "joint") + tuning
+    schedule._check()
     costs = [
         sum(phase.cost for phase in growing if phase.depth == depth)
         for depth in range(1, n_layers + 1)
