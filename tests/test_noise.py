@@ -157,20 +157,14 @@ def assert_independent(name, X, first, second):
 
 
 @every_name
-def test_seeds_are_independent(name):
+def test_seeds_and_consecutive_batches_are_independent(name):
     X = np.random.default_rng(0).standard_normal((4000, 10))
-    noise = make_noise(name, 0.5)
-    draws = [noise.corrupt(X, random_state=seed) for seed in (0, 1)]
-    assert_independent(name, X, *draws)
-
-
-@every_name
-def test_consecutive_batches_are_independent(name):
-    X = np.random.default_rng(0).standard_normal((4000, 10))
-    layout, generator = Layout.from_data(X), spawn_streams(0).corruption
-    noise = make_noise(name, 0.5)
-    draws = [noise.apply(X, generator, layout) for _ in range(2)]
-    assert_independent(name, X, *draws)
+    noise, layout = make_noise(name, 0.5), Layout.from_data(X)
+    by_seed = [noise.corrupt(X, random_state=seed) for seed in (0, 1)]
+    generator = spawn_streams(0).corruption
+    in_turn = [noise.apply(X, generator, layout) for _ in range(2)]
+    assert_independent(name, X, *by_seed)
+    assert_independent(name, X, *in_turn)
 
 
 @every_name

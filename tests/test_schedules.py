@@ -340,6 +340,10 @@ def test_a_phase_is_a_fact():
         ((2, 1, (0.0, 0.0)), r"train nothing"),
         ((1, 1, (1.0,), "output"), r"corrupt='output' .* 'input' or 'code'"),
         ((2, 1, (0.5, 1.0), "code"), r"rates=\(0\.5, 1\.0\) .* must be 0 below"),
+        ((1, 3, (1.0,), "code"), "depth to be at least 2"),
+        ((1, 1, (1.0,), "input", 1.5), r"output_rate=1\.5 of a Phase"),
+        ((1, 1, (0.0,), "input", 0.0), "train nothing"),
+        ((2, 1, (0.0, 1.0), "code", 1.0), "output_rate=1.0 of a Phase needs corrupt"),
     ],
 )
 def test_a_phase_that_cannot_be_is_an_error(arguments, message):
@@ -370,19 +374,16 @@ def test_options_out_of_range_are_errors(options, message):
         Hybrid(**options).plan(**size)
 
 
-def test_an_unknown_name_is_an_error_at_equal_updates_too():
-    with pytest.raises(ValueError, match=r"schedule='greedy'"):
-        at_equal_updates("greedy", gradual(2, 10))
-
-
-def test_below_the_first_layer_there_is_no_code():
-    with pytest.raises(ValueError, match="depth to be at least 2"):
-        Phase(1, 3, (1.0,), "code")
-
-
-def test_a_reference_of_no_phases_is_refused():
-    with pytest.raises(ValueError, match="at least one Phase"):
-        at_equal_updates("gradual", ())
+@pytest.mark.parametrize(
+    ("name", "reference", "message"),
+    [
+        ("greedy", gradual(2, 10), "schedule='greedy'"),
+        ("gradual", (), "at least one Phase"),
+    ],
+)
+def test_equal_updates_need_a_name_and_a_reference(name, reference, message):
+    with pytest.raises(ValueError, match=message):
+        at_equal_updates(name, reference)
 
 
 @pytest.mark.parametrize("max_iter", [10.5, True, 0, "10"])
@@ -441,13 +442,7 @@ def test_fine_tuning_says_what_is_wrong(arguments, message):
         fine_tuning(2, **({"max_iter": 10} | arguments))
 
 
-def test_an_output_rate_is_checked():
-    with pytest.raises(ValueError, match=r"output_rate=1\.5 of a Phase"):
-        Phase(1, 1, (1.0,), output_rate=1.5)
-    with pytest.raises(ValueError, match="train nothing"):
-        Phase(1, 1, (0.0,), output_rate=0.0)
-    with pytest.raises(ValueError, match="output_rate=1.0 of a Phase needs corrupt"):
-        Phase(2, 1, (0.0, 1.0), corrupt="code", output_rate=1.0)
+def test_an_output_rate_needs_an_output_layer():
     mirror = GradualDAETransformer((4,), schedule=(Phase(1, 1, (1.0,), output_rate=1),))
     with pytest.raises(ValueError, match="decoder='mirror' has no output layer"):
         mirror.fit(np.eye(5))

@@ -47,16 +47,6 @@ __all__ = [
 ]
 
 
-def _random_masking(rate: ArrayLike) -> Noise:
-    """Return masking with a rate per row between 0 and `rate`."""
-    return PerRowNoise(MaskingNoise(rate))
-
-
-def _random_gaussian(rate: ArrayLike) -> Noise:
-    """Return a Gaussian error with a scale per row between 0 and `rate`."""
-    return PerRowNoise(GaussianNoise(rate))
-
-
 #: Constructor of each named noise. Its only argument is the rate, or the scale of
 #: Gaussian errors.
 NOISES: dict[str, Callable[[Any], Noise]] = {
@@ -68,8 +58,8 @@ NOISES: dict[str, Callable[[Any], Noise]] = {
     "spike": SpikeNoise,
     "drift": DriftNoise,
     "dropout": DropoutNoise,
-    "random_masking": _random_masking,
-    "random_gaussian": _random_gaussian,
+    "random_masking": lambda rate: PerRowNoise(MaskingNoise(rate)),
+    "random_gaussian": lambda rate: PerRowNoise(GaussianNoise(rate)),
 }
 
 

@@ -141,7 +141,7 @@ class Layout:
         """
         width = np.shape(values)[-1:]
         is_common = width == () or (width == (1,) and self.n_columns > 1)
-        if self.column_of is None or self._is_one_to_one or is_common:
+        if is_common or self.column_of is None or self._is_one_to_one:
             return values
         return np.take(values, self.column_of, axis=-1)
 
