@@ -1,10 +1,9 @@
-"""Ranks: what is rare in its column, and how alike neighbours are, in any units."""
+"""Normal scores of the ranks of a column, whatever its units."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 MIN_SPREAD = 1e-3  # of the scores of a column: less is a constant
 
@@ -43,16 +42,3 @@ class NormalScores:
             beyond = column - np.clip(column, values[0], values[-1])
             Z[:, j] = np.interp(column, values, scores) + beyond
         return Z
-
-
-def neighbour_correlation(X: np.ndarray) -> float:
-    """Return how alike neighbouring rows are: the median over columns, at most 1.
-
-    X, (n, width), may have gaps.
-    """
-    ranks = np.zeros(X.shape)
-    for column, known, rank in zip(X.T, ~np.isnan(X).T, ranks.T, strict=True):
-        rank[known] = rankdata(column[known]) - (known.sum() + 1) / 2
-    variance = (ranks**2).mean(axis=0)
-    follow = (ranks[1:] * ranks[:-1]).mean(axis=0)
-    return float(np.median(follow / np.maximum(variance, 1e-12)))
