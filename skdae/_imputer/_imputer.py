@@ -1,5 +1,6 @@
 """The imputer: fills missing cells, and leaves the others as they are."""
 
+import warnings
 from numbers import Integral
 from typing import Any
 
@@ -7,12 +8,19 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skdae._imputer._error_table import error_table
 from skdae._imputer._masks import IncompleteRows
-from skdae._imputer._model import fit_imputation_model
+from skdae._imputer._model import (
+    ImputationModel,
+    feature_columns,
+    fit_imputation_model,
+)
+from skdae._imputer._time import OrderedRows, fit_time_model
 from skdae._random import spawn_streams
 from skdae._sklearn_compat import (
     HasMethods,
     Interval,
+    StrOptions,
     check_feature_names_in,
     fit_context,
     validate_params_of,
@@ -26,6 +34,7 @@ from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._parameters import warn_of_empty_columns
 from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
+from skdae.timeseries import time_order
 
 MIN_SHARE = 1e-6  # of a category that is drawn
 CERTAIN = 1e6  # outweighs the deviations drawn for single features of a category
@@ -40,6 +49,11 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
     the others. The imputed value is the weighted mean of the networks' and the forests'
     estimates; the weights, one per column, are the inverse squared errors on held-out
     rows. Only missing cells change.
+
+    Where rows are in time order, a cell is also imputed from the rows around it: by the
+    line between the known values before and after, and by regressions that read how far
+    the other columns have moved off their lines meanwhile. Each gap is the mean of the
+    three, weighted by the errors expected for gaps of its length.
 
     Parameters
     ----------
@@ -63,6 +77,11 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         the estimates of the first ones, one above 60 encoded columns, and none where
         its weight would be small. They make up most of the fitted imputer's size, up
         to about 4 MB per column; 0 omits all of them.
+    order : {'auto', 'time'} or None, default='auto'
+        Whether rows are in time order, in `fit` and later. 'auto': if some column
+        depends on its values in the rows around, by `skdae.timeseries.time_order`;
+        later tables that are long enough for a test must be in order too, or are
+        imputed row by row with a warning. None: every row is imputed by itself.
     n_imputations : int, default=1
         Tables that `sample_imputations` returns.
     add_indicator : bool, default=False
@@ -82,6 +101,15 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         `refinements`, networks and the share of their correction that is made, by
         feature; `forests` and their weight, `forest_share`; `spread` of the errors on
         held-out rows, over the one that `gaussian` expects.
+    time_model_ : TimeModel or None
+        What is read from the rows around: by column, regressions for each class of gap
+        lengths and their errors. None where rows are not in time order.
+    error_ : DataFrame
+        Errors of cells that were hidden in held-out rows: by ``column``, length of the
+        ``gap`` in rows and ``candidate``, the root mean square ``error`` in units of
+        the scaling (standard deviations by default; the root of the Brier score for
+        categories) and the ``share`` of the candidate. 'mean' and 'linear' are
+        baselines, 'imputed' what the imputer does.
     table_encoder_ : TableEncoder
         Learned encoding of the table.
     indicator_features_ : ndarray of int
@@ -102,6 +130,12 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
     numbers above 2**53, which floats do not hold, it stays one of integers, and imputed
     values are rounded. Decimals are filled with decimals of as many places. Categorical
     columns keep their dtype, which learns the categories that it lacks.
+
+    Gaps of 1, 2 to 3, 4 to 11 and 12 or more rows have regressions of their own. They
+    are learned from known cells as if they were inside gaps: three in four of those of
+    the table, the others of all lengths up to 48 rows. Errors are measured on further
+    hidden cells, so that more is missing than in the table itself. Rows before the
+    first or after the last known value of a group have a neighbour on one side alone.
 
     The covariance is shrunk where there are fewer than ten rows per encoded column.
 
@@ -143,6 +177,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         "transformer": [GradualDAETransformer, None],
         "n_refinements": [Interval(Integral, 0, None, closed="left")],
         "n_trees": [Interval(Integral, 0, None, closed="left")],
+        "order": [StrOptions({"auto", "time"}), None],
         "n_imputations": [Interval(Integral, 1, None, closed="left")],
         "add_indicator": ["boolean"],
         "sample_posterior": ["boolean"],
@@ -155,6 +190,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         *,
         n_refinements=1,
         n_trees=10,
+        order="auto",
         n_imputations=1,
         add_indicator=False,
         sample_posterior=False,
@@ -163,6 +199,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         self.transformer = transformer
         self.n_refinements = n_refinements
         self.n_trees = n_trees
+        self.order = order
         self.n_imputations = n_imputations
         self.add_indicator = add_indicator
         self.sample_posterior = sample_posterior
@@ -172,10 +209,12 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         tags = super().__sklearn_tags__()
         tags.input_tags = input_tags_of(self.transformer)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        # the tag by which scikit-learn's checks leave the order of rows alone
+        tags.non_deterministic = self.order == "time"
         return tags
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, groups=None):
         """Learn the imputation model.
 
         Parameters
@@ -184,6 +223,10 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
             Training table; NaN where nothing was measured.
         y : None
             Ignored, there for pipelines.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row (unit, file, run); nothing is read across groups. In a
+            pipeline it comes by metadata routing, after
+            ``set_fit_request(groups=True)``.
 
         Returns
         -------
@@ -209,23 +252,57 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         encoder = TableEncoder.fit(schema, raw, index, scaling=transformer.scaling)
         warn_of_empty_columns(self, encoder)
         streams = spawn_streams(self.random_state)
-        rows = IncompleteRows(*_encoded(encoder, raw[index]), index.argsort().argsort())
-        self.imputation_model_ = fit_imputation_model(
+        Z, observed = _encoded(encoder, raw)
+        rows = IncompleteRows(Z[index], observed[index], index.argsort().argsort())
+        model = fit_imputation_model(
             transformer, self.n_refinements, self.n_trees, encoder, rows, streams
         )
+        self._seed = int(streams.shuffle.integers(2**32))
+        self.time_model_ = None
+        if self._is_ordered(raw, groups):
+            columns = feature_columns(encoder)
+            self.time_model_ = fit_time_model(
+                model, Z, ~observed, columns, groups, streams.shuffle
+            )
+        self.imputation_model_ = model
         self.table_encoder_ = encoder
+        names = check_feature_names_in(self)
+        self.error_ = error_table(names, encoder, model, self.time_model_)
         self.indicator_features_ = np.flatnonzero(missing_cells(X).any(axis=0))
         self._range = np.fmin.reduce(raw[index]), np.fmax.reduce(raw[index])
-        self._seed = int(streams.shuffle.integers(2**32))
         return self
 
-    def transform(self, X):
+    def fit_transform(self, X, y=None, groups=None):
+        """Learn the imputation model and return the table with imputed cells.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Training table.
+        y : None
+            Ignored, there for pipelines.
+        groups : array-like of shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray or DataFrame of shape (n_samples, n_features or more)
+            As in `transform`.
+        """
+        return self.fit(X, y, groups).transform(X, groups)
+
+    def transform(self, X, groups=None):
         """Return the table with its missing cells filled.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows with the columns seen in `fit`.
+            Rows with the columns seen in `fit`; in time order they bring those around
+            them along, and a row by itself is imputed without.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row (unit, file, run); nothing is read across groups. In a
+            pipeline it comes by metadata routing, after
+            ``set_transform_request(groups=True)``.
 
         Returns
         -------
@@ -237,9 +314,9 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         """
         check_is_fitted(self)
         generator = np.random.default_rng(self._seed) if self.sample_posterior else None
-        return self._filled(X, generator)
+        return self._filled(X, groups, generator)
 
-    def sample_imputations(self, X):
+    def sample_imputations(self, X, groups=None):
         """Return several filled tables, drawn from what missing cells may be.
 
         What is computed of each table can be averaged, and its spread over the tables
@@ -249,6 +326,8 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows with the columns seen in `fit`.
+        groups : array-like of shape (n_samples,), default=None
+            As in `transform`.
 
         Returns
         -------
@@ -258,7 +337,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         """
         check_is_fitted(self)
         generator = np.random.default_rng(self._seed)
-        return [self._filled(X, generator) for _ in range(self.n_imputations)]
+        return [self._filled(X, groups, generator) for _ in range(self.n_imputations)]
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` returns.
@@ -296,18 +375,49 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         none = name == "transformer" and value is None
         return default_transformer("imputer") if none else None
 
-    def _filled(self, X: Any, generator: np.random.Generator | None) -> Any:
+    def _is_ordered(self, raw: np.ndarray, groups: Any) -> bool:
+        """Return whether the rows of `fit` are in time order."""
+        if self.order == "auto":
+            return time_order(raw, groups).is_ordered
+        return self.order == "time"
+
+    def _reads_around(self, raw: np.ndarray, groups: Any) -> bool:
+        """Return whether rows are imputed from those around them."""
+        if self.time_model_ is None or len(raw) == 1:
+            return False
+        if self.order == "time":
+            return True
+        found = time_order(raw, groups)
+        is_shuffled = not found.is_ordered and not np.isnan(found.correlation).any()
+        if is_shuffled:
+            warnings.warn(
+                "Rows were in time order in fit, and those of X are not; their cells "
+                "are imputed row by row. Pass them in order, with order='time' if they "
+                "are, or set order=None.",
+                UserWarning,
+                stacklevel=4,
+            )
+        return not is_shuffled
+
+    def _filled(
+        self, X: Any, groups: Any, generator: np.random.Generator | None
+    ) -> Any:
         """Return the table filled with means, or with draws from a generator."""
-        encoder = self.table_encoder_
+        encoder, model = self.table_encoder_, self.imputation_model_
         raw = encoder.read(self, X)
         values, observed = _encoded(encoder, raw)
         rows = np.flatnonzero(~observed.all(axis=1))
-        filled, missing = values[rows], ~observed[rows]
-        model = self.imputation_model_
-        if len(rows):
+        filled, missing, errors = values[rows], ~observed[rows], None
+        time_model = self.time_model_ if self._reads_around(raw, groups) else None
+        if len(rows) and time_model is not None:
+            ordered = OrderedRows.from_table(model, values, ~observed, groups)
+            filled, errors = (each[rows] for each in time_model.impute(ordered))
+        elif len(rows):
             filled = model.means(filled, missing)
         if generator is not None:
             deviations = model.deviations(missing, generator)
+            if errors is not None:
+                deviations = _rescaled(deviations, errors, model, missing)
             shares = _drawn_categories(encoder, filled, missing, generator)
             filled = shares + deviations
         imputed = raw.astype(np.float64)
@@ -333,6 +443,18 @@ def _encoded(encoder: TableEncoder, raw: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 # --- parts of transform --------------------------------------------------------------
+
+
+def _rescaled(
+    deviations: np.ndarray,
+    errors: np.ndarray,
+    model: ImputationModel,
+    missing: np.ndarray,
+) -> np.ndarray:
+    """Return draws with the spread of errors where these are known, not NaN."""
+    expected = model.spread * np.sqrt(model.gaussian.variances(missing))
+    ratio = np.divide(errors, expected, out=np.ones_like(errors), where=expected > 0)
+    return deviations * np.where(np.isnan(errors), 1, ratio)
 
 
 def _drawn_categories(

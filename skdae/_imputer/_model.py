@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from skdae._imputer._errors import DEVIATIONS, LEVEL, HeldOutErrors
 from skdae._imputer._forests import Forests, fit_forests
 from skdae._imputer._gaussian import Gaussian, fit_gaussian
 from skdae._imputer._masks import IncompleteRows, MaskedRows, hide_cells, hold_out
@@ -26,8 +27,6 @@ MAX_LINEAR_ROWS = 5_000  # that the covariance is estimated from
 MIN_ROWS = 20  # fewer are not worth a network
 MIN_SHARE = 0.2  # of the forests in a column, below which none is grown
 SCORED_TREES = 5  # of the forests whose share is measured, in one round
-COVERAGE = 0.9  # share of held-out errors that the intervals of draws cover
-COVERAGE_DEVIATIONS = 1.6449  # half the width of that normal interval
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ class ImputationModel:
     spread: np.ndarray  # (n_features,) error over what `gaussian` expects
     low: np.ndarray  # (n_features,) seen in training
     high: np.ndarray
+    errors: HeldOutErrors
 
     def means(self, Z: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Return the rows, float64, with their missing cells filled."""
@@ -62,6 +62,21 @@ class ImputationModel:
     ) -> np.ndarray:
         """Draw how far missing cells lie from their means, 0 elsewhere."""
         return self.spread * self.gaussian.deviations(missing, generator)
+
+    def expected_errors(self, missing: np.ndarray) -> np.ndarray:
+        """Return the expected root mean squares of missing cells, 0 elsewhere.
+
+        By the other cells that their row misses, and the errors of held-out rows.
+        """
+        return self.error_ratio * np.sqrt(self.gaussian.variances(missing))
+
+    @property
+    def error_ratio(self) -> np.ndarray:
+        """Errors of held-out rows over those that the linear estimate expects."""
+        imputed, expected = self.errors.imputed, self.errors.expected
+        ratio = np.ones(len(imputed))
+        np.divide(imputed, expected, out=ratio, where=(imputed > 0) & (expected > 0))
+        return ratio
 
     def clipped(self, filled: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Return filled rows with missing cells limited to the range seen."""
@@ -99,9 +114,13 @@ def fit_imputation_model(
         ]
         for _ in range(n_refinements):
             model = _refined(model, transformer, passes, parts.held_out, streams)
+    held_out = parts.held_out
+    refined = model.refined(held_out.values, held_out.missing)
     if n_trees:
-        return _with_forests(model, n_trees, _columns(encoder), parts, streams)
-    return replace(model, spread=_spread(parts.held_out, model))
+        return _with_forests(
+            model, n_trees, refined, feature_columns(encoder), parts, streams
+        )
+    return _with_errors(model, held_out, refined, None)
 
 
 def _linear_model(
@@ -118,6 +137,7 @@ def _linear_model(
         spread=np.ones(n_features),
         low=encoder.layout.low,
         high=encoder.layout.high,
+        errors=HeldOutErrors(*[np.full(n_features, np.nan)] * 6),
     )
 
 
@@ -179,6 +199,7 @@ def _refined(
 def _with_forests(
     model: ImputationModel,
     n_trees: int,
+    refined: np.ndarray,
     columns: list[slice],
     rows: _Rows,
     streams: Streams,
@@ -189,7 +210,6 @@ def _with_forests(
     that fill are grown on all rows, in the columns where they count.
     """
     held_out = rows.held_out
-    refined = model.refined(held_out.values, held_out.missing)
 
     def grown(
         rows: IncompleteRows, columns: list[slice], n_trees: int, n_rounds: int | None
@@ -205,13 +225,14 @@ def _with_forests(
         )
 
     small = grown(rows.train, columns, min(n_trees, SCORED_TREES), 1)
-    share = _share(held_out, refined, small(refined, held_out.missing), columns)
+    filled = small(refined, held_out.missing)
+    share = _share(held_out, refined, filled, columns)
     share[share < MIN_SHARE] = 0
-    model = replace(model, forests=small, forest_share=share)
-    spread = _spread(held_out, model)
+    model = replace(model, forest_share=share)
+    model = _with_errors(model, held_out, refined, filled)
     worth = [column for column in columns if share[column.start] > 0]
     forests = grown(rows.all, worth, n_trees, None)
-    return replace(model, forests=forests, spread=spread)
+    return replace(model, forests=forests)
 
 
 def _share(
@@ -230,26 +251,62 @@ def _share(
     return share
 
 
-def _spread(held_out: MaskedRows, model: ImputationModel) -> np.ndarray:
+def _with_errors(
+    model: ImputationModel,
+    held_out: MaskedRows,
+    refined: np.ndarray,
+    filled: np.ndarray | None,
+) -> ImputationModel:
+    """Return the model with the errors of held-out rows and what follows from them.
+
+    `refined` is the estimate of the networks, `filled` the one of the forests.
+    """
+    n_hidden = held_out.hidden.sum(axis=0)
+
+    def root_mean(squares: np.ndarray) -> np.ndarray:
+        total = np.where(n_hidden, squares.sum(axis=0), np.nan)
+        return np.sqrt(total / np.maximum(n_hidden, 1))
+
+    def rms(estimate: np.ndarray) -> np.ndarray:
+        return root_mean(held_out.errors(estimate) ** 2)
+
+    imputed = refined
+    if filled is not None:
+        imputed = refined + model.forest_share * (filled - refined)
+    linear = model.gaussian.fill(held_out.values, held_out.missing)
+    variances = model.gaussian.variances(held_out.missing)
+    errors = HeldOutErrors(
+        mean=rms(np.broadcast_to(model.gaussian.mean, refined.shape)),
+        linear=rms(model.clipped(linear, held_out.missing)),
+        networks=rms(refined) if model.refinements else None,
+        forests=None if filled is None else rms(filled),
+        imputed=rms(imputed),
+        expected=root_mean(np.where(held_out.hidden, variances, 0)),
+    )
+    spread = _spread(held_out, imputed, np.sqrt(variances))
+    return replace(model, errors=errors, spread=spread)
+
+
+def _spread(
+    held_out: MaskedRows, filled: np.ndarray, expected: np.ndarray
+) -> np.ndarray:
     """Return the spread of the errors over the one that the linear estimate expects.
 
-    By column, so that intervals of draws cover `COVERAGE` of the cells hidden in
-    held-out rows, or one more where there are few.
+    By column, so that intervals of draws cover `LEVEL` of the cells hidden in held-out
+    rows, or one more where there are few.
     """
-    filled = model.means(held_out.values, held_out.missing)
     size = np.abs(held_out.errors(filled))
-    expected = np.sqrt(model.gaussian.variances(held_out.missing))
     spread = np.ones(size.shape[1])
     for j, hidden in enumerate(held_out.hidden.T):
         n_hidden = hidden.sum()
         if n_hidden:
             ratio = size[hidden, j] / expected[hidden, j]
-            level = min(1.0, np.ceil((n_hidden + 1) * COVERAGE) / n_hidden)
-            spread[j] = np.quantile(ratio, level) / COVERAGE_DEVIATIONS
+            level = min(1.0, np.ceil((n_hidden + 1) * LEVEL) / n_hidden)
+            spread[j] = np.quantile(ratio, level) / DEVIATIONS
     return spread
 
 
-def _columns(encoder: TableEncoder) -> list[slice]:
+def feature_columns(encoder: TableEncoder) -> list[slice]:
     """Return the features of each column."""
     numeric = [slice(j, j + 1) for j in range(len(encoder.numeric))]
     return [*numeric, *encoder.groups]

@@ -1,0 +1,217 @@
+"""The imputer on rows in time order: what the rows around say of a cell."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import config_context
+from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.pipeline import make_pipeline
+
+from skdae import GradualDAEImputer, GradualDAETransformer
+from skdae._imputer._errors import error_shares
+from skdae._imputer._time import GAP_CLASSES, _ridge
+from skdae.timeseries import interpolate
+
+
+def small(order="auto", **parameters):
+    """Return an imputer that is fitted in a moment."""
+    parameters = {"random_state": 0, "n_trees": 3, **parameters}
+    network = GradualDAETransformer((8,), max_iter=4, noise="random_masking")
+    return GradualDAEImputer(network, order=order, **parameters)
+
+
+def record(n_rows=1200, seed=0):
+    """Five slow sensors of two quantities, each with a drift of its own."""
+    rng = np.random.default_rng(seed)
+    common = np.cumsum(rng.normal(size=(n_rows, 2)), axis=0)
+    own = np.cumsum(0.3 * rng.normal(size=(n_rows, 5)), axis=0)
+    loadings = np.random.default_rng(99).normal(size=(2, 5))
+    return common @ loadings + own + 0.02 * rng.normal(size=(n_rows, 5))
+
+
+def gaps_in(table, *, outages, seed=1):
+    """Hide a tenth of the cells, or 24 rows of each sensor at a time."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.random(table.shape) < (0 if outages else 0.1)
+    for column in hidden.T if outages else []:
+        for begin in rng.choice(len(table) // 24, 5, replace=False) * 24:
+            column[begin : begin + 24] = True
+    return np.where(hidden, np.nan, table)
+
+
+TABLE = record()
+SINGLE, OUTAGES = (gaps_in(TABLE, outages=each) for each in (False, True))
+ROWS = small(order=None).fit(SINGLE)
+FITTED = small().fit(SINGLE)
+
+
+def rms(filled, gaps, table=TABLE):
+    hidden = np.isnan(gaps)
+    return np.sqrt(np.mean((filled - table)[hidden] ** 2))
+
+
+@pytest.mark.parametrize("gaps", [SINGLE, OUTAGES], ids=["single", "outages"])
+def test_rows_around_are_worth_more_than_the_row(gaps):
+    """Better than the row alone and than interpolation."""
+    ours = rms(small().fit_transform(gaps), gaps)
+    assert ours < 0.6 * rms(small(order=None).fit_transform(gaps), gaps)
+    assert ours < 0.9 * rms(interpolate(gaps), gaps)
+
+
+@pytest.mark.parametrize("gaps", [SINGLE, OUTAGES], ids=["single", "outages"])
+def test_draws_cover_the_truth(gaps):
+    fitted = small(n_imputations=39).fit(gaps)
+    below = np.mean([each < TABLE for each in fitted.sample_imputations(gaps)], axis=0)
+    inside = (below > 0.04) & (below < 0.96)  # 0.9 of a truth drawn like them
+    assert 0.8 < inside[np.isnan(gaps)].mean() < 0.97
+
+
+def test_only_missing_cells_change_and_stay_in_the_range():
+    filled = FITTED.transform(SINGLE)
+    known = ~np.isnan(SINGLE)
+    np.testing.assert_array_equal(filled[known], SINGLE[known])
+    assert (filled >= np.nanmin(SINGLE, axis=0)).all()
+    assert (filled <= np.nanmax(SINGLE, axis=0)).all()
+
+
+def test_rows_without_order_are_imputed_one_by_one():
+    """To the bit as with order=None."""
+    shuffled = np.random.default_rng(0).permutation(SINGLE)
+    fitted = small().fit(shuffled)
+    assert fitted.time_model_ is None
+    expected = small(order=None).fit(shuffled).transform(shuffled)
+    np.testing.assert_array_equal(fitted.transform(shuffled), expected)
+
+
+def test_a_single_row_and_one_without_neighbours_are_imputed_alone():
+    gone = np.flatnonzero(np.isnan(SINGLE).any(axis=1))[:20]
+    for row in SINGLE[gone]:
+        alone = FITTED.transform(row[None])
+        np.testing.assert_array_equal(alone, ROWS.transform(row[None]))
+    each_alone = FITTED.transform(SINGLE[gone], groups=np.arange(len(gone)))
+    np.testing.assert_array_equal(each_alone, ROWS.transform(SINGLE[gone]))
+
+
+def test_shuffled_rows_are_imputed_one_by_one_with_a_warning():
+    shuffled = np.random.default_rng(0).permutation(SINGLE)
+    with pytest.warns(UserWarning, match="those of X are not.*order='time'"):
+        filled = FITTED.transform(shuffled)
+    np.testing.assert_array_equal(filled, ROWS.transform(shuffled))
+
+
+def test_groups_may_be_interleaved():
+    """The rows of a unit are imputed alike wherever those of others stand."""
+    groups = np.repeat([3, 1, 2], 400)
+    mixed = np.argsort(np.tile(np.arange(400), 3), kind="stable")
+    fitted = small(order="time").fit(SINGLE, groups=groups)
+    filled = fitted.transform(SINGLE, groups=groups)
+    interleaved = fitted.transform(SINGLE[mixed], groups=groups[mixed])
+    np.testing.assert_allclose(interleaved, filled[mixed], rtol=1e-9, atol=1e-9)
+
+
+def test_nothing_is_read_across_groups():
+    groups = np.repeat([0, 1], 600)
+    fitted = small(order="time").fit(SINGLE, groups=groups)
+    other = SINGLE.copy()
+    other[600:] = gaps_in(record(seed=5), outages=False)[600:]
+    expected = fitted.transform(SINGLE, groups=groups)[:600]
+    filled = fitted.transform(other, groups=groups)[:600]
+    np.testing.assert_allclose(filled, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_groups_come_by_metadata_routing():
+    groups = np.repeat([0, 1], 600)
+    expected = small(order="time").fit(SINGLE, groups=groups)
+    with config_context(enable_metadata_routing=True):
+        imputer = small(order="time").set_fit_request(groups=True)
+        imputer.set_transform_request(groups=True)
+        pipeline = make_pipeline(imputer, Ridge())
+        pipeline.fit(SINGLE, TABLE[:, 0], groups=groups)
+        found = pipeline[0].transform(SINGLE, groups=groups)
+    np.testing.assert_array_equal(found, expected.transform(SINGLE, groups=groups))
+
+
+def test_groups_must_have_an_entry_for_each_row():
+    with pytest.raises(ValueError, match="one entry for each of the 1200 rows"):
+        small(order="time").fit(SINGLE, groups=[0, 1])
+
+
+def test_twin_sensors_that_fail_together_are_interpolated():
+    """A regression on the other one must not be trusted where it is missing too."""
+    table = np.column_stack([TABLE[:, 0], TABLE[:, 0], TABLE[:, 3]])
+    table[:, 1] += 1e-4 * np.random.default_rng(0).normal(size=len(table))
+    gaps = table.copy()
+    for begin in (100, 300, 500):
+        gaps[begin : begin + 24, 0] = np.nan
+        gaps[begin + 60 : begin + 84, 1] = np.nan
+    gaps[700:724, :2] = np.nan
+    together = np.zeros(table.shape, dtype=bool)
+    together[700:724, :2] = True
+    error = np.where(together, small().fit_transform(gaps) - table, 0)
+    baseline = np.where(together, interpolate(gaps) - table, 0)
+    assert np.sqrt((error**2).sum()) < 1.1 * np.sqrt((baseline**2).sum())
+
+
+def test_categories_are_read_from_the_rows_around():
+    """A state that lasts, and that no other column knows."""
+    state = np.repeat(np.random.default_rng(0).choice(list("abc"), 40), 30)
+    frame = pd.DataFrame({"x": TABLE[:, 0], "state": state})
+    gone = np.random.default_rng(1).random(len(frame)) < 0.2
+    gaps = frame.assign(state=frame["state"].mask(gone))
+    network = GradualDAETransformer(
+        (8,), max_iter=4, noise="random_masking", categorical_features=["state"]
+    )
+    imputer = GradualDAEImputer(network, n_trees=3, order="time", random_state=0)
+    filled = imputer.set_output(transform="pandas").fit_transform(gaps)
+    assert (filled["state"][gone] == state[gone]).mean() > 0.9
+
+
+# --- errors -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fitted", [ROWS, FITTED], ids=["rows", "time"])
+def test_shares_of_the_candidates_add_up_to_one(fitted):
+    table = fitted.error_
+    gaps = {"row alone"} if fitted is ROWS else {"row alone", *GAP_CLASSES}
+    assert set(table["gap"]) == gaps
+    candidates = table[table["candidate"] != "imputed"]
+    total = candidates.groupby(["column", "gap"])["share"].sum()
+    np.testing.assert_allclose(total, 1)
+    assert len(total) == 5 * len(gaps)
+
+
+def test_the_error_table_says_how_large_errors_are():
+    """Single cells, in standard deviations; more are missing where it is measured."""
+    table = FITTED.error_.set_index(["gap", "candidate"])
+    stated = table.loc[("1", "imputed"), "error"].to_numpy()
+    filled = FITTED.transform(SINGLE)
+    squares = np.where(np.isnan(SINGLE), (filled - TABLE) ** 2, np.nan)
+    measured = np.sqrt(np.nanmean(squares, axis=0)) / TABLE.std(axis=0)
+    assert (stated < 2 * measured).all()
+    assert (stated > 0.8 * measured).all()
+
+
+def test_shares_are_equal_for_equal_errors_and_zero_errors_win():
+    np.testing.assert_allclose(error_shares(np.full(3, 0.7)), 1 / 3)
+    np.testing.assert_allclose(error_shares(np.array([0.0, 1.0])), [1, 0])
+    np.testing.assert_allclose(error_shares(np.array([1.0, 2.0])), [16 / 17, 1 / 17])
+
+
+def test_left_out_errors_are_those_of_models_without_the_row():
+    """And the slopes are those of scikit-learn, which chooses the same penalty."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4)), rng.normal(size=60)
+    slopes, intercept, left_out = _ridge(X, y)
+    scaled = (X - X.mean(axis=0)) / X.std(axis=0)
+    reference = RidgeCV(60 * np.logspace(-6, 1, 8)).fit(scaled, y)
+    np.testing.assert_allclose(slopes * X.std(axis=0), reference.coef_)
+    fitted = X @ slopes + intercept
+    np.testing.assert_allclose(fitted, reference.predict(scaled))
+    without = [
+        y[i]
+        - Ridge(reference.alpha_)
+        .fit(np.delete(scaled, i, axis=0), np.delete(y, i))
+        .predict(scaled[[i]])[0]
+        for i in range(60)
+    ]
+    np.testing.assert_allclose(left_out, without)
