@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from sklearn.ensemble import ExtraTreesRegressor
 
 from skdae._imputer import _forests
 from skdae._imputer._forests import fit_forests
 from skdae._imputer._masks import IncompleteRows
+from skdae._imputer._trees import Trees
 
 
 def table(n_rows=600, n_columns=5, seed=0):
@@ -80,8 +82,7 @@ def test_many_rows_make_larger_leaves(monkeypatch):
     """The size of a tree is bounded."""
     monkeypatch.setattr(_forests, "MAX_LEAVES", 20)
     for forest in grown(TRUTH, KNOWN).members:
-        for tree in forest.trees.estimators_:
-            assert tree.get_n_leaves() <= 20
+        assert len(forest.trees.values) <= 20 * len(forest.trees.roots)
 
 
 @pytest.mark.parametrize("n_columns", [1, 2])
@@ -93,3 +94,24 @@ def test_where_there_is_nothing_to_learn_from(n_columns):
     columns = {forest.column.start for forest in forests.members}
     assert columns == set(range(n_columns - 1))
     assert np.isfinite(forests(TRUTH[:, :n_columns], ~known)).all()
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("n_rows", [1, 2, 300, 20_001])
+def test_small_trees_predict_what_those_of_scikit_learn_do(n_outputs, n_rows):
+    """But for the rounding of the leaves to float32; ties at thresholds included."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4)).round(1)
+    target = rng.normal(size=(300, n_outputs)) + X[:, [0]]
+    reference = ExtraTreesRegressor(7, min_samples_leaf=2, random_state=0)
+    reference.fit(X, target if n_outputs > 1 else target[:, 0])
+    asked = rng.normal(size=(n_rows, 4)).round(1)
+    predicted = Trees.of(reference).predict(asked)
+    assert predicted.shape == (n_rows, n_outputs)
+    expected = reference.predict(asked).reshape(n_rows, n_outputs)
+    np.testing.assert_allclose(predicted, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_trees_without_a_split():
+    reference = ExtraTreesRegressor(2, random_state=0).fit(np.ones((5, 1)), np.ones(5))
+    np.testing.assert_array_equal(Trees.of(reference).predict(np.zeros((3, 1))), 1)

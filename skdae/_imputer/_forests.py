@@ -6,9 +6,10 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesRegressor
 
 from skdae._imputer._masks import IncompleteRows
+from skdae._imputer._trees import Trees
 
 MAX_ROWS = 20_000  # that trees are grown on
-MAX_LEAVES = 2_000  # of a tree, about: more rows make larger leaves
+MAX_LEAVES = 1_500  # of a tree, about: more rows make larger leaves
 MIN_LEAF = 2  # rows of a leaf
 WIDE = 60  # features from which less is done for each
 MAX_INPUTS, MAX_INPUTS_WIDE = 20, 10  # features that a forest looks at
@@ -21,14 +22,13 @@ class Forest:
 
     column: slice  # its features
     inputs: np.ndarray  # (n_inputs,) features that it is filled from
-    trees: ExtraTreesRegressor
+    trees: Trees
 
     def fill(self, filled: np.ndarray, missing: np.ndarray) -> None:
         """Write the predictions of the trees into the missing cells of the column."""
         rows = np.flatnonzero(missing[:, self.column.start])
         if len(rows):
-            predicted = self.trees.predict(filled[:, self.inputs][rows])
-            filled[rows, self.column] = predicted.reshape(len(rows), -1)
+            filled[rows, self.column] = self.trees.predict(filled[rows][:, self.inputs])
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def fit_forests(
         if target.shape[1] == 1:
             target = target[:, 0]
         trees.fit(filled[:, inputs][observed], target)
-        forest = Forest(column, inputs, trees)
+        forest = Forest(column, inputs, Trees.of(trees))
         forest.fill(filled, missing)
         members.append(forest)
     return Forests(tuple(members))

@@ -76,7 +76,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         Trees of a forest. A column has two forests, the second of which starts from
         the estimates of the first ones, one above 60 encoded columns, and none where
         its weight would be small. They make up most of the fitted imputer's size, up
-        to about 4 MB per column; 0 omits all of them.
+        to about 0.3 MB per column; 0 omits all of them.
     order : {'auto', 'time'} or None, default='auto'
         Whether rows are in time order, in `fit` and later. 'auto': if some column
         depends on its values in the rows around, by `skdae.timeseries.time_order`;
