@@ -51,6 +51,7 @@ IMPUTERS: dict[str, Method] = {
     "linear interpolation": interpolation,
     "PCA, best size, iterated": pca_best,
     "iterative, trees": partial(iterative, trees=True),
+    "imputer, row by row": partial(imputer, options={"order": None}),
     "imputer (defaults)": imputer,
 }
 
