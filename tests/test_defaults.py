@@ -104,3 +104,24 @@ def test_a_grid_over_the_default_network_is_that_over_the_network_given(user):
     ]
     found = [repr(search.best_estimator_) for search in searches]
     assert found[0] == found[1]
+
+
+class InterruptingNoise(MaskingNoise):
+    """Interrupts the training as Ctrl-C does."""
+
+    def apply(self, Z, generator, layout, intensity=None):
+        raise KeyboardInterrupt
+
+
+def test_a_refit_that_is_interrupted_changes_nothing(user):
+    small = {"transformer__hidden_layer_sizes": (4,), "transformer__max_iter": 2}
+    model = MAKERS[user]().set_params(**small).fit(X)
+    before = dict(vars(model))
+    model.transformer.set_params(noise=InterruptingNoise(0.2), noise_rate=0.25)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X[:, :3])
+    assert vars(model) == before
+    fresh = clone(model)
+    with pytest.raises(KeyboardInterrupt):
+        fresh.fit(X)
+    assert set(vars(fresh)) == set(fresh.get_params(deep=False))

@@ -33,6 +33,7 @@ from skdae._transformer._defaults import default_transformer
 from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._parameters import warn_of_empty_columns
+from skdae._transformer._state import unchanged_on_failure
 from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
 from skdae.timeseries import time_order
 
@@ -213,6 +214,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         tags.non_deterministic = self.order == "time"
         return tags
 
+    @unchanged_on_failure
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, groups=None):
         """Learn the imputation model.

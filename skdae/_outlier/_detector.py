@@ -1,8 +1,6 @@
 """The outlier detector: anomaly scores, and thresholds from held-out rows."""
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
 
@@ -53,10 +51,12 @@ from skdae._table.encoder import TableEncoder
 from skdae._table.frames import index_of
 from skdae._table.rows import empty_rows, training_rows
 from skdae._table.schema import Schema
+from skdae._table.validation import user_stacklevel
 from skdae._transformer._defaults import default_transformer
 from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._parameters import check_rows
+from skdae._transformer._state import unchanged_on_failure
 from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
 from skdae.timeseries import Smoothing, time_order
 
@@ -65,18 +65,6 @@ ROBUST_NEIGHBORS = 50  # so that outliers that are alike do not mask each other
 ROUNDING = 1e-5  # of a score, between batches
 LAGS_IN_ORDER = 2  # rows before; more detect no more on Tennessee Eastman
 TRIM = 0.35  # share of the training rows, where some of them are outliers
-
-
-@contextmanager
-def unchanged_on_failure(estimator: Any) -> Iterator[None]:
-    """Leave an estimator as it was where a fit fails or is interrupted."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersMixin):
@@ -276,6 +264,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
 
     # --- fit -------------------------------------------------------------------------
 
+    @unchanged_on_failure
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, *, groups=None):
         """Train networks on parts of the rows and calibrate on what they left out.
@@ -308,8 +297,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
             rows in time order are held out at random. If scores are tied where
             `contamination` cuts them.
         """
-        with unchanged_on_failure(self):
-            self._fit(X, groups)
+        self._fit(X, groups)
         return self
 
     # --- scores ----------------------------------------------------------------------
@@ -343,7 +331,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
                 f"{n_empty} of the rows of X have no value at all and count as normal; "
                 "count missing cells to find silent sensors.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=user_stacklevel(),
             )
         return -self._ensemble.score(batch)
 
@@ -570,7 +558,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
                 "those of X and not for later ones. Set calibration='auto' or "
                 "'blocked', or pass groups.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=user_stacklevel(),
             )
         return self.calibration
 

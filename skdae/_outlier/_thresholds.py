@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import stats
 
+from skdae._table.validation import user_stacklevel
 from skdae.timeseries import effective_sample_size
 
 # Chosen on AR(1) processes of 12 sensors (coefficients 0 to 0.98, 300 and 1,000 rows,
@@ -247,7 +248,7 @@ def warn_of_few_rows(rate: float, limit: Limit) -> None:
         f"and {found}; the threshold is {end}. Give more rows, or raise "
         f"false_alarm_rate to {promised_rate(rate, limit):.3g}.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=user_stacklevel(),
     )
 
 
@@ -270,7 +271,7 @@ def share_threshold(scores: np.ndarray, share: float) -> float:
         "called outliers. Set contamination to that share, or leave out copies of "
         "rows.",
         UserWarning,
-        stacklevel=4,
+        stacklevel=user_stacklevel(),
     )
     if len(values) == 1:
         return float(values[0])

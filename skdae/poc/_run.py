@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from joblib import Memory, Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from threadpoolctl import threadpool_limits
 
+from skdae._sklearn_compat import Interval, StrOptions, validate_params
 from skdae._transformer import GradualDAETransformer
 from skdae._transformer._defaults import default_transformer
 from skdae._version import __version__
