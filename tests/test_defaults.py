@@ -6,7 +6,13 @@ from sklearn.base import clone
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 
-from skdae import GradualDAEImputer, GradualDAEOutlierDetector, GradualDAETransformer
+from skdae import (
+    GradualDAEClassifier,
+    GradualDAEImputer,
+    GradualDAEOutlierDetector,
+    GradualDAERegressor,
+    GradualDAETransformer,
+)
 from skdae._transformer._defaults import DEFAULTS, default_transformer
 from skdae.noise import MaskingNoise
 
@@ -16,6 +22,8 @@ MAKERS = {
     "detector": lambda **k: GradualDAEOutlierDetector(
         false_alarm_rate=0.1, random_state=0, **k
     ),
+    "classifier": lambda **k: GradualDAEClassifier(max_iter=2, random_state=0, **k),
+    "regressor": lambda **k: GradualDAERegressor(max_iter=2, random_state=0, **k),
     "imputer": lambda **k: GradualDAEImputer(n_trees=1, random_state=0, **k),
 }
 
@@ -115,13 +123,13 @@ class InterruptingNoise(MaskingNoise):
 
 def test_a_refit_that_is_interrupted_changes_nothing(user):
     small = {"transformer__hidden_layer_sizes": (4,), "transformer__max_iter": 2}
-    model = MAKERS[user]().set_params(**small).fit(X)
+    model = MAKERS[user]().set_params(**small).fit(X, Y)
     before = dict(vars(model))
     model.transformer.set_params(noise=InterruptingNoise(0.2), noise_rate=0.25)
     with pytest.raises(KeyboardInterrupt):
-        model.fit(X[:, :3])
+        model.fit(X[:, :3], Y)
     assert vars(model) == before
     fresh = clone(model)
     with pytest.raises(KeyboardInterrupt):
-        fresh.fit(X)
+        fresh.fit(X, Y)
     assert set(vars(fresh)) == set(fresh.get_params(deep=False))

@@ -114,9 +114,9 @@ def _sizes(model: Model) -> list[tuple[str, Any]]:
         found.append(("scores", ", ".join(detector.score_names_)))
         found.append(("threshold", f"{-detector.offset_:.4g}"))
     if model.kind == "imputer":
-        filling = model.estimator.filling_
-        found.append(("refinements", len(filling.refinements)))
-        found.append(("forests", len(filling.forests.members)))
+        imputation = model.estimator.imputation_model_
+        found.append(("refinements", len(imputation.refinements)))
+        found.append(("forests", len(imputation.forests.members)))
     if model.kind == "classifier":
         found.append(("classes", ", ".join(map(str, model.estimator.classes_))))
     return found
