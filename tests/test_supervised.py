@@ -435,6 +435,17 @@ def test_a_table_is_read_once_per_call(make, y, table_calls):
 
 
 @BOTH
+def test_quantiles_are_computed_once_a_fit(make, y, table_calls):
+    """Of the pretraining and of the fine-tuning, however many epochs they take."""
+    encodes = []
+    for max_iter in (6, 60):
+        table_calls.clear()
+        quick(make, small(scaling="quantile"), max_iter=max_iter).fit(X, y)
+        encodes.append(table_calls["encode"])
+    assert encodes == [2, 2]
+
+
+@BOTH
 def test_tensors_are_tables_and_labels(make, y):
     model = quick(make)
     said = outputs(model.fit(X, y), X)

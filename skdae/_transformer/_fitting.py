@@ -12,12 +12,11 @@ import numpy as np
 
 from skdae._core.monitor import Monitor
 from skdae._core.network import Network, Shape
-from skdae._core.sources import ArrayRows, TableSource
+from skdae._core.sources import TableSource
 from skdae._random import Streams, spawn_streams
 from skdae._table.encoder import TableEncoder
 from skdae._table.rows import TrainingRows, training_rows
-from skdae._table.scaling import QuantileScaler
-from skdae._table.sources import TableRows, encoded_block
+from skdae._table.sources import TableRows
 from skdae._transformer._parameters import (
     ResolvedParameters,
     check_held_out,
@@ -42,15 +41,9 @@ class Opening:
     shape: Shape
 
     @property
-    def encoded(self) -> TableRows | ArrayRows:
-        """The training rows as the network sees them.
-
-        They are encoded as they are asked for, or once where that takes long.
-        """
-        if not isinstance(self.encoder.scaler, QuantileScaler):
-            return TableRows(self.encoder, self.raw, self.rows.index)
-        block = encoded_block(self.encoder, self.raw.take(self.rows.index, axis=0))
-        return ArrayRows(block.values, self.encoder.layout, block.observed)
+    def encoded(self) -> TableRows:
+        """The training rows as the network sees them."""
+        return TableRows(self.encoder, self.raw, self.rows.index)
 
     @property
     def n_repeated(self) -> int:
