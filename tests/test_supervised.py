@@ -877,6 +877,17 @@ def test_a_search_reaches_into_the_default_transformer(make, y):
     assert fresh.transformer.noise == "swap"
 
 
+@BOTH
+def test_parameters_of_a_named_noise_are_set(make, y):
+    """As those of the transformer's noise."""
+    model = quick(make, noise="masking", noise_rate=0.3)
+    assert model.get_params()["noise__rate"] == 0.3
+    model.set_params(noise__rate=0.2).fit(X, y)
+    assert (model.noise.rate, model.noise_rate) == (0.2, make().noise_rate)
+    named = quick(make, noise="masking", noise_rate=0.2).fit(X, y)
+    np.testing.assert_array_equal(outputs(model, X), outputs(named, X))
+
+
 # --- errors ---------------------------------------------------------------------------
 
 ERRORS = {

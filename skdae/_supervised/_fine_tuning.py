@@ -63,7 +63,7 @@ from skdae._transformer._callbacks import CallbackMonitor, Monitors, monitors
 from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
-from skdae.noise import NOISES, Noise
+from skdae.noise import NOISES, Noise, make_noise
 from skdae.schedules import UNFREEZINGS, Phase
 
 DEFAULT_FINE_NOISE = 0.1  # rate of a noise given by name
@@ -171,9 +171,15 @@ class FineTuned(
         return tables
 
     def _object_for(self, name, value):
+        if name == "noise" and isinstance(value, str) and value in NOISES:
+            return make_noise(value, self.noise_rate)
         # None is the default transformer, whose parameters can be set and searched
         is_default = name == "transformer" and value is None
         return default_encoder() if is_default else None
+
+    def _replaced(self, name):
+        # the rate is the object's own from here on
+        return {"noise_rate": DEFAULT_FINE_NOISE} if name == "noise" else {}
 
     @property
     def _n_features_out(self):
