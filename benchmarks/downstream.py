@@ -127,6 +127,14 @@ def evaluate(
 
 CANDIDATES: dict[str, dict[str, Any]] = {
     "defaults": {},
+    "nothing chosen": {  # the defaults before there was a choice
+        "dropout": 0.25,
+        "encoder_rate": 0.3,
+        "unfreezing": "gradual",
+        "linear_path": False,
+    },
+    "linear_path=False": {"linear_path": False},
+    "linear_path=True": {"linear_path": True},
     "encoder_rate=0": {"encoder_rate": 0.0},
     "encoder_rate=0.03": {"encoder_rate": 0.03},
     "encoder_rate=1": {"encoder_rate": 1.0},

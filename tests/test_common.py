@@ -23,11 +23,11 @@ SMALL = GradualDAETransformer((8, 4), max_iter=4)
         GradualDAETransformer(
             (6, 4), decoder="direct", early_stopping=True, solver="sgd"
         ),
-        GradualDAEClassifier(GradualDAETransformer((16, 8), max_iter=20)),
+        GradualDAEClassifier(GradualDAETransformer((16, 8), max_iter=20), max_iter=60),
         GradualDAEClassifier(
             SMALL, early_stopping=True, temperature_scaling=True, unfreezing="joint"
         ),
-        GradualDAERegressor(GradualDAETransformer((16, 8), max_iter=20)),
+        GradualDAERegressor(GradualDAETransformer((16, 8), max_iter=20), max_iter=60),
         GradualDAERegressor(SMALL, encoder_rate=1.0, unfreezing="joint", max_iter=200),
         GradualDAEImputer(),
         GradualDAEImputer(SMALL, add_indicator=True, sample_posterior=True),

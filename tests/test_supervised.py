@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 import torch
 from scipy.sparse import csr_array
+from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -21,6 +22,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
+from skdae._core.network import Head
+from skdae._supervised._selection import CANDIDATES, held_out_loss
 from skdae._supervised._targets import fitting_temperature
 from skdae.datasets import make_sensor_data
 
@@ -66,6 +69,16 @@ def runs(monkeypatch):
     return seen
 
 
+# what is chosen by held-out labels otherwise
+FIXED = {
+    "dropout": 0.25,
+    "encoder_rate": 1.0,
+    "unfreezing": "gradual",
+    "linear_path": False,
+}
+OPEN = dict.fromkeys(FIXED, "auto")
+
+
 def small(**parameters):
     defaults = {"hidden_layer_sizes": (8, 4), "max_iter": 4, "random_state": 0}
     return GradualDAETransformer(**(defaults | parameters))
@@ -73,8 +86,9 @@ def small(**parameters):
 
 def quick(make, transformer=None, **parameters):
     transformer = small() if transformer is None else transformer
-    defaults = {"max_iter": 6, "encoder_rate": 1.0, "random_state": 0}
-    return make(transformer, **(defaults | parameters))
+    return make(
+        transformer, **({"max_iter": 6, "random_state": 0} | FIXED | parameters)
+    )
 
 
 def outputs(model, X):
@@ -101,7 +115,7 @@ def test_the_classifier_learns():
 
 def test_the_regressor_learns_what_a_linear_one_cannot():
     train, test = slice(0, 100), slice(100, 150)
-    model = GradualDAERegressor(random_state=0).fit(X[train], Y[train])
+    model = GradualDAERegressor(max_iter=200, random_state=0).fit(X[train], Y[train])
     linear = Ridge().fit(X[train], Y[train])
     assert model.score(X[test], Y[test]) > linear.score(X[test], Y[test]) + 0.1
 
@@ -119,7 +133,10 @@ def test_pretraining_helps_where_labels_are_few():
         for seed in range(4):
             few = np.random.default_rng(seed).choice(rest, 60, replace=False)
             model = GradualDAEClassifier(
-                FrozenEstimator(transformer), max_iter=60, random_state=seed
+                FrozenEstimator(transformer),
+                max_iter=60,
+                random_state=seed,
+                **(FIXED | {"dropout": 0.0, "unfreezing": "joint"}),
             )
             scores[i, seed] = model.fit(digits[few], y[few]).score(
                 digits[test], y[test]
@@ -334,10 +351,159 @@ def test_a_student_learns_from_rows_of_no_label():
                 unlabeled=-1,
                 unlabeled_weight=weight,
                 random_state=seed,
+                **FIXED,
             )
             model.fit(digits[rest], labels[rest])
             scores[i, seed] = model.score(digits[test], y[test])
     assert scores[1].mean() > scores[0].mean() + 0.005
+
+
+# --- how far the network is fitted to the labels --------------------------------------
+
+
+def plain(rows, seed=0):
+    """A table of few factors, a linear target and one that is not, without noise."""
+    generator = np.random.default_rng(seed)
+    loadings = np.random.default_rng(1).normal(size=(3, 12))
+    F = generator.normal(size=(rows, 3))
+    return F @ loadings, F[:, 0] - 2 * F[:, 1], F[:, 0] * F[:, 1] + F[:, 2] ** 2
+
+
+def rmse(model, X, y):
+    return np.sqrt(np.mean((model.predict(X) - y) ** 2)) / y.std()
+
+
+def test_a_linear_target_is_left_to_the_linear_path():
+    rows, y, _ = plain(150)
+    noisy = y + y.std() * np.random.default_rng(2).normal(size=len(y))
+    test, truth, _ = plain(500, seed=3)
+    model = GradualDAERegressor(small(max_iter=20), random_state=0).fit(rows, noisy)
+    ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 5, 17)))
+    assert rmse(model, test, truth) < 1.1 * rmse(ridge.fit(rows, noisy), test, truth)
+    assert model.fine_tuning_.configuration.linear_path
+
+
+def test_clean_labels_are_fitted_without_dropout():
+    rows, _, y = plain(200)
+    test, _, truth = plain(500, seed=3)
+    encoder = FrozenEstimator(small(hidden_layer_sizes=(64, 32), max_iter=40).fit(rows))
+    model = GradualDAERegressor(encoder, random_state=0).fit(rows, y)
+    assert model.fine_tuning_.configuration.dropout == 0
+    fixed = clone(model).set_params(**FIXED).fit(rows, y)
+    assert rmse(model, test, truth) < 0.8 * rmse(fixed, test, truth)
+
+
+def test_classes_that_a_line_divides_are_predicted_as_by_a_logistic_regression():
+    rows, y, _ = plain(150)
+    noise = y.std() * np.random.default_rng(2).normal(size=len(y))
+    test, truth, _ = plain(1000, seed=3)
+    model = GradualDAEClassifier(small(max_iter=20), random_state=0)
+    model.fit(rows, y + noise > 0)
+    linear = make_pipeline(StandardScaler(), LogisticRegression()).fit(
+        rows, y + noise > 0
+    )
+    assert model.score(test, truth > 0) > linear.score(test, truth > 0) - 0.03
+
+
+@BOTH
+def test_the_candidate_of_the_lowest_held_out_loss_is_taken(make, y):
+    model = quick(make, **OPEN).fit(X, y)
+    chosen = model.fine_tuning_
+    losses = dict(chosen.held_out_losses)
+    assert len(losses) == 4
+    assert losses[chosen.configuration] == min(losses.values())
+    # as if it had been asked for
+    asked = quick(make, **vars(chosen.configuration)).fit(X, y)
+    assert asked.fine_tuning_.configuration == chosen.configuration
+    assert [p.rates for p in asked.phases_] == [p.rates for p in model.phases_]
+
+
+@BOTH
+@pytest.mark.parametrize("parameter", FIXED)
+def test_a_parameter_that_is_given_is_not_chosen(make, y, parameter):
+    model = quick(make, **(OPEN | {parameter: FIXED[parameter]})).fit(X, y)
+    candidates = [candidate for candidate, _ in model.fine_tuning_.held_out_losses]
+    assert {getattr(each, parameter) for each in candidates} == {FIXED[parameter]}
+    assert len(set(candidates)) == len(candidates) >= 2
+
+
+@BOTH
+def test_the_choice_does_not_depend_on_the_order_of_rows(make, y):
+    order = np.random.default_rng(1).permutation(len(X))
+    one = quick(make, **OPEN).fit(X, y)
+    other = quick(make, **OPEN).fit(X[order], y[order])
+    assert one.fine_tuning_ == other.fine_tuning_
+    np.testing.assert_array_equal(outputs(one, X), outputs(other, X))
+
+
+@BOTH
+def test_outputs_are_those_of_the_network_and_the_linear_path(make, y):
+    model = quick(make, linear_path=True).fit(X, y)
+    encoder, network = model.transformer_.table_encoder_, model.network_
+    Z = encoder.encode(X)[0]
+    raw = network.raw_outputs(network.encode(Z)) + model.linear_path_(Z)
+    if make is GradualDAEClassifier:
+        np.testing.assert_allclose(model.predict_proba(X), softmax(raw, axis=1))
+    else:
+        wanted = raw * np.std(y, axis=0) + np.mean(y, axis=0)
+        np.testing.assert_allclose(model.predict(X), wanted.reshape(y.shape))
+
+
+@BOTH
+def test_a_network_beside_a_linear_path_begins_with_its_loss(make, y):
+    """The output layer is zero at first, and a tiny step leaves it so."""
+    options = {"early_stopping": True, "learning_rate_init": 1e-12}
+    model = quick(make, linear_path=True, **options)
+    model.fit(X[:100], y[:100], X_val=X[100:], y_val=y[100:])
+    network = model.network_
+    np.testing.assert_allclose(network.decoder[-1].weight, 0, atol=1e-9)
+    if make is GradualDAEClassifier:
+        wanted = log_loss(y[100:], model.predict_proba(X[100:]))
+    else:
+        scaled_error = (model.predict(X[100:]) - y[100:]) / np.std(y[:100], axis=0)
+        wanted = (scaled_error.reshape(50, -1) ** 2).sum(axis=1).mean() / 2
+    assert model.validation_loss_curve_[0] == pytest.approx(wanted, rel=1e-4)
+
+
+@BOTH
+def test_few_labels_choose_nothing(make, y):
+    model = quick(make, **OPEN).fit(X[:18], y[:18])
+    assert model.fine_tuning_.held_out_losses == ()
+    assert model.fine_tuning_.configuration == CANDIDATES[0]
+
+
+@BOTH
+def test_a_stream_goes_on_beside_its_linear_path(make, y):
+    classes = {"classes": np.unique(y)} if make is GradualDAEClassifier else {}
+    model = quick(make, linear_path=True).partial_fit(X, y, **classes)
+    path = model.linear_path_
+    model.partial_fit(X, y)
+    assert model.linear_path_ is path
+    fitted = quick(make, **OPEN).fit(X, y)
+    chosen = fitted.fine_tuning_
+    assert fitted.partial_fit(X, y).fine_tuning_ is chosen
+
+
+def test_the_held_out_loss_of_classes_does_not_depend_on_their_scale():
+    generator = np.random.default_rng(0)
+    T = np.eye(3)[generator.integers(3, size=200)]
+    logits = T + generator.normal(size=(200, 3))
+    head, weights = Head(0, (slice(0, 3),)), np.ones(200)
+    loss = held_out_loss(logits, T, weights, head)
+    assert held_out_loss(logits * 5, T, weights, head) == pytest.approx(loss, rel=1e-4)
+
+
+def test_folds_have_equal_shares_of_classes_and_keep_identical_rows_together(runs):
+    doubled, labels = np.concatenate([X, X]), np.concatenate([CLASSES, CLASSES])
+    quick(GradualDAEClassifier, **OPEN).fit(doubled, labels)
+    folds = [run.source for run in runs[:3]]
+    rows = [each.rows.take(each.index) for each in folds]
+    counts = [block.target.sum(axis=0) for block in rows]
+    shares = np.bincount(labels) * 2 / 3
+    assert all(np.abs(count - shares).max() <= 2 for count in counts)
+    for block in rows:
+        _, times = np.unique(block.values, axis=0, return_counts=True)
+        assert set(times) == {2}
 
 
 # --- a fit is a function of its rows --------------------------------------------------

@@ -10,7 +10,6 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from skdae._core.network import Network
 from skdae._core.sources import TableSource
 from skdae._sklearn_compat import Interval, StrOptions
 from skdae._supervised._fine_tuning import FineTuned
@@ -20,6 +19,7 @@ from skdae._supervised._targets import (
     fitting_temperature,
     looks_like_marker,
 )
+from skdae._supervised._training import Predictor
 
 
 class GradualDAEClassifier(ClassifierMixin, FineTuned):
@@ -44,18 +44,22 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         20 epochs.
     learning_rate_init : float, default=1e-3
         Step size of Adam at the output layer.
-    encoder_rate : float in [0, 1], default=0.3
+    encoder_rate : float in [0, 1] or 'auto', default='auto'
         Learning-rate factor of the pretrained layers. With 0 they are frozen, and the
         output layer is a linear model of the code. For any other value, a student (see
         `unlabeled_weight`) uses 1.
-    unfreezing : {'gradual', 'joint'}, default='gradual'
+    unfreezing : {'gradual', 'joint', 'auto'}, default='auto'
         'gradual': first the output layer is trained alone, then the layers below are
         unfrozen one by one from the top down, each for an equal share of the epochs
         [2]_. 'joint': all layers are trained from the start, as those of a student
         always are.
+    linear_path : bool or 'auto', default='auto'
+        Whether to add the outputs of a logistic regression on the encoded inputs to
+        those of the network, which learns what it leaves. Its penalty is chosen by
+        held-out labels.
     alpha : float, default=0.0
         L2 penalty: ``alpha / 2 * sum(W ** 2)`` is added to the mean loss of a row.
-    dropout : float in [0, 1), default=0.25
+    dropout : float in [0, 1) or 'auto', default='auto'
         Share of the units of each hidden layer that are dropped in a step, drawn for
         each row.
     noise : str, Noise, 'auto' or None, default='auto'
@@ -116,6 +120,12 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         The classes, sorted.
     temperature_ : float
         Divisor of the logits; 1 without `temperature_scaling`.
+    fine_tuning_ : FineTuning
+        The chosen `dropout`, `encoder_rate`, `unfreezing` and `linear_path`, the share
+        of the network beside the linear path, and the held-out losses of all
+        candidates.
+    linear_path_ : Layer or None
+        Weights and biases of the linear path.
     phases_ : tuple of PhaseRecord
         Phases of fine-tuning that were run.
     loss_curve_ : list of float
@@ -138,6 +148,15 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
     -----
     The output layer starts at zero, so that it pulls the encoder nowhere before it
     has learned something itself.
+
+    `dropout`, `encoder_rate`, `unfreezing` and `linear_path` are chosen together where
+    they are 'auto'. The candidates are 0.25, 0.3 and 'gradual' as well as 0, 1 and
+    'joint', with and without a linear path, beside which the network counts fully or
+    not at all. They share the pretrained encoder. The lowest mean loss on held-out
+    labels, at the best temperature of each, decides: on the rows for early stopping, or
+    on three folds of the labelled rows in turn (above 3,000 of them on one). With fewer
+    than 20 labelled rows, and in `partial_fit`, the first candidate is taken that the
+    parameters leave.
 
     A fit that fails or is interrupted (Ctrl-C) leaves the estimator as it was. To end a
     long fit and keep what is trained so far, pass a callback of scikit-learn 1.9 or
@@ -182,10 +201,11 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         *,
         max_iter="auto",
         learning_rate_init=1e-3,
-        encoder_rate=0.3,
-        unfreezing="gradual",
+        encoder_rate="auto",
+        unfreezing="auto",
+        linear_path="auto",
         alpha=0.0,
-        dropout=0.25,
+        dropout="auto",
         noise="auto",
         noise_rate=0.1,
         average=0.5,
@@ -208,6 +228,7 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         self.learning_rate_init = learning_rate_init
         self.encoder_rate = encoder_rate
         self.unfreezing = unfreezing
+        self.linear_path = linear_path
         self.alpha = alpha
         self.dropout = dropout
         self.noise = noise
@@ -429,14 +450,14 @@ class GradualDAEClassifier(ClassifierMixin, FineTuned):
         return self.early_stopping or self.temperature_scaling
 
     def _assign_target(
-        self, target: ClassTarget, network: Network, source: TableSource | None
+        self, target: ClassTarget, predictor: Predictor, source: TableSource | None
     ) -> None:
         """Set the classes and the temperature."""
         temperature = 1.0
         held_out = source.held_out if source and self.temperature_scaling else None
         if held_out is not None:
             values, T = held_out.block.values, np.asarray(held_out.block.target)
-            logits = network.raw_outputs(network.encode(values)).astype(np.float64)
+            logits = predictor.raw_outputs(values).astype(np.float64)
             temperature = fitting_temperature(
                 logits, T.argmax(axis=1), held_out.weights
             )

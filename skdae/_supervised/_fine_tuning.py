@@ -14,7 +14,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from skdae._core.monitor import Monitor, PhaseRecord
-from skdae._core.network import Network
+from skdae._core.network import Layer, Network
 from skdae._core.sources import HeldOut, TableSource
 from skdae._random import Streams, spawn_streams
 from skdae._sklearn_compat import (
@@ -26,6 +26,11 @@ from skdae._sklearn_compat import (
     fit_context,
     validate_params_of,
 )
+from skdae._supervised._checks import (
+    check_parameters,
+    check_stream,
+    check_validation,
+)
 from skdae._supervised._labels import (
     Labels,
     labelled_part,
@@ -33,6 +38,7 @@ from skdae._supervised._labels import (
     refuse_missing,
     refuse_sparse,
 )
+from skdae._supervised._linear import fit_path
 from skdae._supervised._pretraining import (
     Pretrained,
     default_encoder,
@@ -49,12 +55,15 @@ from skdae._supervised._rows import (
     training_part,
     unlabelled_rows,
 )
+from skdae._supervised._selection import FineTuning, candidates_of, select
 from skdae._supervised._targets import Target
 from skdae._supervised._training import (
-    Configuration,
+    Predictor,
+    beside,
     fine_tune,
     noise_of,
     phases_of,
+    scaled,
     settings_of,
 )
 from skdae._table.sources import TableRows, TargetRows, encoded_block
@@ -66,7 +75,7 @@ from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
 from skdae.noise import NOISES, Noise, make_noise
 from skdae.schedules import UNFREEZINGS, Phase
 
-DEFAULT_FINE_NOISE = 0.1  # rate of a noise given by name
+PATH_SEED = 0  # of the folds that the penalty of the linear path is chosen by
 
 
 class FineTuned(
@@ -80,6 +89,8 @@ class FineTuned(
 
     transformer_: GradualDAETransformer
     network_: Network
+    linear_path_: Layer | None
+    fine_tuning_: FineTuning
     loss_curve_: list[float]
     phases_: tuple[PhaseRecord, ...]
     _target: Target
@@ -89,10 +100,11 @@ class FineTuned(
         "transformer": [GradualDAETransformer, FrozenEstimator, None],
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "encoder_rate": [Interval(Real, 0, 1, closed="both")],
-        "unfreezing": [StrOptions(set(UNFREEZINGS))],
+        "encoder_rate": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
+        "unfreezing": [StrOptions({"auto", *UNFREEZINGS})],
+        "linear_path": ["boolean", StrOptions({"auto"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
         "noise": [StrOptions({"auto", *NOISES}), Noise, None],
         "noise_rate": [Interval(Real, 0, None, closed="left"), "array-like"],
         "average": [Interval(Real, 0, 1, closed="both")],
@@ -143,7 +155,7 @@ class FineTuned(
         return self.early_stopping
 
     def _assign_target(
-        self, target: Any, network: Network, source: TableSource | None
+        self, target: Any, predictor: Predictor, source: TableSource | None
     ) -> None:
         """Set the fitted attributes that describe the target."""
         self._target = target
@@ -228,10 +240,16 @@ class FineTuned(
         others = None
         if self.unlabeled_weight > 0:
             others = unlabelled_rows(pretrained, labels, sample_weight)
-        training = self._train(labelled, source, others, streams)
-        self._assign_target(labelled.target, training.network, source)
+        chosen = select(self, labelled, source, self._strata(labelled), streams)
+        path = None
+        if chosen.configuration.linear_path:
+            path = fit_path(source, labelled.target.head, PATH_SEED)
+        training = self._train(labelled, source, others, chosen, path, streams)
+        network = scaled(training.network, chosen.network_share)
+        self._assign_target(labelled.target, Predictor(network, path), source)
         self._assign_table(pretrained)
-        self.network_, self.phases_ = training.network, training.phases
+        self.fine_tuning_, self.linear_path_ = chosen, path
+        self.network_, self.phases_ = network, training.phases
         self.loss_curve_ = training.loss_curve
         self.validation_loss_curve_ = training.validation_loss_curve
         self.n_iter_ = len(training.loss_curve)
@@ -254,13 +272,15 @@ class FineTuned(
         if len(labels.known) == 0:
             return self
         labelled = self._labelled_rows(pretrained, labels, sample_weight, target)
-        source, configuration = labelled.source, Configuration.of(self)
-        n_rows = source.n_drawn
+        source, n_rows = labelled.source, labelled.source.n_drawn
+        chosen, path = self._followed(labelled, first)
+        configuration = chosen.configuration.fixed_by(self)
         plan = phases_of(self, configuration, pretrained.n_layers, n_rows)
-        self._check_stream(plan)
+        if not first:
+            check_stream(self, plan, self._stream)
         finished = not first and self._stream is None  # continues after fit
         network, loss, state = train_on_batch(
-            source,
+            beside(path, source),
             plan[-1:] if finished else plan,
             labelled.shape,
             None if first else self._stream,
@@ -270,13 +290,25 @@ class FineTuned(
             initial=self.network_ if finished else labelled.start,
         )
         if first:
-            self._assign_target(labelled.target, network, None)
+            self._assign_target(labelled.target, Predictor(network, path), None)
             self._assign_table(pretrained)
+            self.fine_tuning_, self.linear_path_ = chosen, path
             self.validation_loss_curve_, self.phases_ = None, ()
         self.network_, self._stream = network, state
         self.loss_curve_ = [loss] if first else [*self.loss_curve_, loss]
         self.n_iter_ = len(self.loss_curve_)
         return self
+
+    def _followed(
+        self, labelled: LabelledRows, first: bool
+    ) -> tuple[FineTuning, Layer | None]:
+        """Return configuration and linear path of a stream, from its first batch."""
+        if not first:
+            return self.fine_tuning_, self.linear_path_
+        chosen = FineTuning(candidates_of(self, labelled.pretrained.n_layers)[0])
+        if not chosen.configuration.linear_path:
+            return chosen, None
+        return chosen, fit_path(labelled.source, labelled.target.head, PATH_SEED)
 
     def _assign_table(self, pretrained: Pretrained) -> None:
         """Set the fitted attributes that describe the table."""
@@ -321,8 +353,12 @@ class FineTuned(
     def _raw_outputs(self, X: Any) -> np.ndarray:
         """Return the outputs before the head's activation, (n, n_outputs) float64."""
         check_is_fitted(self)
-        raw = self._read(X)
-        return self._values(_outputs.raw_outputs, raw).astype(np.float64)
+        predictor = Predictor(self.network_, self.linear_path_)
+        outputs = self._values(
+            lambda encoder, _, raw: predictor.raw_outputs(encoder.encode(raw)[0]),
+            self._read(X),
+        )
+        return outputs.astype(np.float64)
 
     def _with_labels(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
         """Return the labelled rows, for scoring."""
@@ -335,6 +371,8 @@ class FineTuned(
         labelled: LabelledRows,
         source: TableSource,
         others: Unlabelled | None,
+        chosen: FineTuning,
+        path: Layer | None,
         streams: Streams,
     ) -> Any:
         """Train a network on labels, or a student on labels and pseudo-labels.
@@ -342,16 +380,20 @@ class FineTuned(
         The teachers are trained on labels alone, from the same encoder; the student
         predicts their mean output on the clean row from the corrupted row.
         """
-        tune = partial(fine_tune, self, labelled)
-        configuration = Configuration.of(self)
-        observers = partial(self._monitor, labelled)
+        tune = partial(fine_tune, self, labelled, path=path)
+        configuration = chosen.configuration
+        observers = partial(self._monitor, labelled, path)
         if others is None:
             training = tune(source, streams, configuration, observers)
         else:
             seeds = streams.init.integers(2**32, size=(self.n_teachers,))
-            teachers = [
-                tune(source, spawn_streams(seed), configuration, self._printer).network
+            trained = [
+                tune(source, spawn_streams(seed), configuration, self._printer)
                 for seed in seeds.tolist()
+            ]
+            teachers = [
+                Predictor(scaled(each.network, chosen.network_share), path)
+                for each in trained
             ]
             both = with_pseudo_labels(
                 source,
@@ -368,12 +410,14 @@ class FineTuned(
         """Return what prints the progress."""
         return Monitors(monitors(plan, int(self.verbose)))
 
-    def _monitor(self, labelled: LabelledRows, plan: Sequence[Phase]) -> Monitor:
+    def _monitor(
+        self, labelled: LabelledRows, path: Layer | None, plan: Sequence[Phase]
+    ) -> Monitor:
         """Return what observes the training of the final network."""
         observers = monitors(plan, int(self.verbose))
         context = callback_context(self, len(plan))
         if context is not None:
-            learned = self._learned(labelled)
+            learned = self._learned(labelled) | {"linear_path_": path}
             observers.append(CallbackMonitor(self, context, learned, {}))
         return Monitors(observers)
 
@@ -418,53 +462,18 @@ class FineTuned(
         self, labels: Labels, X_val: Any, y_val: Any, target: Any = None
     ) -> None:
         """Raise errors that can be found before the pretraining."""
-        if self.unlabeled_weight > 0 and self.unlabeled is None:
-            raise ValueError(
-                f"unlabeled_weight={self.unlabeled_weight} needs unlabeled, the value "
-                "of y that marks rows without a label, such as -1 or NaN."
-            )
-        by_name = isinstance(self.noise, str) and self.noise != "auto"
-        if not by_name and not np.array_equal(self.noise_rate, DEFAULT_FINE_NOISE):
-            raise ValueError(
-                f"noise_rate={self.noise_rate!r} is for a noise given by name, and "
-                f"noise is {self.noise!r}; name one, or set the object's own rate."
-            )
+        check_parameters(self)
         max_iter = 10**6 if self.max_iter == "auto" else self.max_iter
-        Configuration.of(self).phases(n_layers_of(self.transformer), max_iter)
+        n_layers = n_layers_of(self.transformer)
+        candidates_of(self, n_layers)[0].phases(n_layers, max_iter)
         if target is None:
             target = self._learn_target(labels.y, None)
         self._check_target(target)
         self._class_weights(target, target.encode(labels.y), None)
-        self._check_validation(X_val, y_val)
+        check_validation(X_val, y_val, is_used=self._holds_out())
         if y_val is not None:
             known, _ = read_labels(y_val, self.unlabeled)
             target.encode(self._checked(known, "y_val"), "y_val")
-
-    def _check_stream(self, plan: tuple[Phase, ...]) -> None:
-        """Raise if the phases of a stream changed after its first batch."""
-        state = getattr(self, "_stream", None)
-        if state is None:
-            return
-        before, asked = ([phase.rates for phase in each] for each in (state.plan, plan))
-        if before not in (asked, asked[-1:]):
-            raise ValueError(
-                f"encoder_rate={self.encoder_rate!r} and unfreezing="
-                f"{self.unfreezing!r} must stay what they were at the first batch; use "
-                "a fresh estimator for others."
-            )
-
-    def _check_validation(self, X_val: Any, y_val: Any) -> None:
-        """Raise if held-out rows are incomplete or not used."""
-        if (X_val is None) != (y_val is None):
-            given, other = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
-            raise ValueError(f"{given} is given without {other}; pass both or none.")
-        if X_val is not None and not self._holds_out():
-            raise ValueError(
-                "X_val and y_val are given, but not used; set "
-                "early_stopping=True, or omit them."
-            )
-        if X_val is not None:
-            check_consistent_length(X_val, y_val)
 
     def _labelled_rows(
         self,

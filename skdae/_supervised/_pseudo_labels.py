@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from skdae._core.network import Network, chunks
+from skdae._core.network import chunks
 from skdae._core.sources import TableSource
 from skdae._supervised._rows import LabelledRows, Unlabelled
+from skdae._supervised._training import Predictor
 from skdae._table.sources import TargetRows
 
 
-def pseudo_labels(others: Unlabelled, teachers: Sequence[Network]) -> np.ndarray:
+def pseudo_labels(others: Unlabelled, teachers: Sequence[Predictor]) -> np.ndarray:
     """Return the mean of the teachers' outputs on the clean rows, float32.
 
     Like training, it is done by one thread: the number of threads changes sums.
@@ -19,12 +20,12 @@ def pseudo_labels(others: Unlabelled, teachers: Sequence[Network]) -> np.ndarray
     from skdae._core.threads import limited_threads
 
     n_rows = others.rows.n_rows
-    labels = np.zeros((n_rows, teachers[0].head.n_features), np.float32)
+    labels = np.zeros((n_rows, teachers[0].network.head.n_features), np.float32)
     with limited_threads(1):
         for part in chunks(n_rows):
             Z = others.rows.take(np.arange(n_rows)[part]).values
             for teacher in teachers:
-                labels[part] += teacher.decode(teacher.encode(Z)) / len(teachers)
+                labels[part] += teacher.decode(Z) / len(teachers)
     return labels
 
 

@@ -31,18 +31,22 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
         20 epochs.
     learning_rate_init : float, default=1e-3
         Step size of Adam at the output layer.
-    encoder_rate : float in [0, 1], default=0.3
+    encoder_rate : float in [0, 1] or 'auto', default='auto'
         Learning-rate factor of the pretrained layers. With 0 they are frozen, and the
         output layer is a linear model of the code. For any other value, a student (see
         `unlabeled_weight`) uses 1.
-    unfreezing : {'gradual', 'joint'}, default='gradual'
+    unfreezing : {'gradual', 'joint', 'auto'}, default='auto'
         'gradual': first the output layer is trained alone, then the layers below are
         unfrozen one by one from the top down, each for an equal share of the epochs
         [2]_. 'joint': all layers are trained from the start, as those of a student
         always are.
+    linear_path : bool or 'auto', default='auto'
+        Whether to add the outputs of a ridge regression on the encoded inputs to
+        those of the network, which learns what it leaves. Its penalty is chosen by
+        held-out labels.
     alpha : float, default=0.0
         L2 penalty: ``alpha / 2 * sum(W ** 2)`` is added to the mean loss of a row.
-    dropout : float in [0, 1), default=0.25
+    dropout : float in [0, 1) or 'auto', default='auto'
         Share of the units of each hidden layer that are dropped in a step, drawn for
         each row.
     noise : str, Noise, 'auto' or None, default='auto'
@@ -90,6 +94,12 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
         The pretrained transformer, before fine-tuning.
     network_ : Network
         The fine-tuned encoder and the output layer, in numpy.
+    fine_tuning_ : FineTuning
+        The chosen `dropout`, `encoder_rate`, `unfreezing` and `linear_path`, the share
+        of the network beside the linear path, and the held-out losses of all
+        candidates.
+    linear_path_ : Layer or None
+        Weights and biases of the linear path.
     phases_ : tuple of PhaseRecord
         Phases of fine-tuning that were run.
     loss_curve_ : list of float
@@ -112,6 +122,14 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
     -----
     The output layer starts at zero, so that it pulls the encoder nowhere before it
     has learned something itself.
+
+    `dropout`, `encoder_rate`, `unfreezing` and `linear_path` are chosen together where
+    they are 'auto'. The candidates are 0.25, 0.3 and 'gradual' as well as 0, 1 and
+    'joint', with and without a linear path, beside which the network counts 0, 0.25,
+    0.5, 0.75 or 1 times. They share the pretrained encoder. The lowest mean loss on
+    held-out labels decides: on the rows for early stopping, or on three folds of the
+    labelled rows in turn (above 3,000 of them on one). With fewer than 20 labelled
+    rows, and in `partial_fit`, the first candidate is taken that the parameters leave.
 
     A fit that fails or is interrupted (Ctrl-C) leaves the estimator as it was. To end a
     long fit and keep what is trained so far, pass a callback of scikit-learn 1.9 or
@@ -144,10 +162,11 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
         *,
         max_iter="auto",
         learning_rate_init=1e-3,
-        encoder_rate=0.3,
-        unfreezing="gradual",
+        encoder_rate="auto",
+        unfreezing="auto",
+        linear_path="auto",
         alpha=0.0,
-        dropout=0.25,
+        dropout="auto",
         noise="auto",
         noise_rate=0.1,
         average=0.5,
@@ -167,6 +186,7 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
         self.learning_rate_init = learning_rate_init
         self.encoder_rate = encoder_rate
         self.unfreezing = unfreezing
+        self.linear_path = linear_path
         self.alpha = alpha
         self.dropout = dropout
         self.noise = noise

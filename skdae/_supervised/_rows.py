@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from skdae._core.network import Layer, Network, Shape
-from skdae._core.sources import TableSource
+from skdae._core.sources import Block, EncodedRows, TableSource
 from skdae._supervised._labels import Labels
 from skdae._supervised._pretraining import Pretrained
 from skdae._supervised._targets import Target
 from skdae._table.rows import TrainingRows, check_weights, training_rows
 from skdae._table.sources import TableRows, TargetRows
+from skdae.noise import Layout
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,33 @@ class LabelledRows:
         return replace(network, decoder=(output,))
 
 
+@dataclass(frozen=True)
+class OffsetRows:
+    """Rows whose targets the network is to predict together with a linear path."""
+
+    rows: EncodedRows  # with targets
+    path: Layer
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.rows.n_rows
+
+    @property
+    def layout(self) -> Layout:
+        """Columns of the encoded features."""
+        return self.rows.layout
+
+    def take(self, index: np.ndarray) -> Block:
+        """Copies of the rows at `index`, with the outputs of the linear path."""
+        return with_offset(self.rows.take(index), self.path)
+
+
+def with_offset(block: Block, path: Layer) -> Block:
+    """Return rows with the outputs of the linear path."""
+    return block._replace(offset=path(block.values))
+
+
 def loss_weights(T: np.ndarray, class_weights: np.ndarray | None) -> np.ndarray | None:
     """Return the loss weight of rows by their one-hot targets; None: 1 everywhere."""
     return None if class_weights is None else (T @ class_weights).astype(np.float32)
@@ -102,6 +130,26 @@ def hold_out(source: TableSource, is_held_out: np.ndarray) -> TableSource:
     """Return a source with some of its rows held out, (n_rows,) bool."""
     index = np.arange(source.rows.n_rows)
     return replace(source, index=index[~is_held_out], held_out_index=index[is_held_out])
+
+
+def fold_numbers(
+    labelled: LabelledRows,
+    n_folds: int,
+    generator: np.random.Generator,
+    strata: np.ndarray,
+) -> np.ndarray:
+    """Return the fold of each row, (n_rows,): equal shares of each stratum in each.
+
+    Identical rows are in one fold.
+    """
+    found, first, group = np.unique(
+        labelled.groups, return_index=True, return_inverse=True
+    )
+    order = generator.permutation(len(found))
+    by_stratum = order[np.argsort(strata[first][order], kind="stable")]
+    fold = np.empty(len(found), dtype=int)
+    fold[by_stratum] = np.arange(len(found)) % n_folds
+    return fold[group]
 
 
 def without_held_out(source: TableSource) -> TableSource:

@@ -5,11 +5,21 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
+import numpy as np
+from scipy.special import softmax
+
 from skdae._core.monitor import Monitor
+from skdae._core.network import Layer, Network
 from skdae._core.sources import TableSource
 from skdae._random import Streams
 from skdae._supervised._pretraining import Pretrained
-from skdae._supervised._rows import LabelledRows, without_held_out
+from skdae._supervised._rows import (
+    LabelledRows,
+    OffsetRows,
+    with_offset,
+    without_held_out,
+)
+from skdae._transformer._callbacks import Monitors, monitors
 from skdae._transformer._parameters import batch_rows, check_noise, training_settings
 from skdae.noise import Noise, SwapNoise, make_noise
 from skdae.schedules import Phase, fine_tuning
@@ -20,16 +30,32 @@ STUDENT_NOISE = SwapNoise(0.1)  # noise='auto' with unlabelled rows
 
 @dataclass(frozen=True)
 class Configuration:
-    """Parameters that decide how far the network is fitted to the labels."""
+    """Parameters that decide how far the network is fitted to the labels.
+
+    Attributes
+    ----------
+    dropout : float
+        Share of the units of each hidden layer that are dropped.
+    encoder_rate : float
+        Learning-rate factor of the pretrained layers.
+    unfreezing : {'gradual', 'joint'}
+        Order in which they join the training.
+    linear_path : bool
+        Whether a linear model of the encoded inputs is added to the network.
+    """
 
     dropout: float
     encoder_rate: float
     unfreezing: str
+    linear_path: bool
 
-    @classmethod
-    def of(cls, estimator: Any) -> "Configuration":
-        """The configuration that the parameters of an estimator ask for."""
-        return cls(estimator.dropout, estimator.encoder_rate, estimator.unfreezing)
+    def fixed_by(self, estimator: Any) -> "Configuration":
+        """The configuration with those parameters that an estimator fixes."""
+        asked = {name: getattr(estimator, name) for name in vars(self)}
+        fixed = {name: value for name, value in asked.items() if value != "auto"}
+        if fixed.get("encoder_rate") == 0 and "unfreezing" not in fixed:
+            fixed["unfreezing"] = "joint"  # nothing is unfrozen
+        return replace(self, **fixed)
 
     def phases(self, n_layers: int, max_iter: int) -> tuple[Phase, ...]:
         """The phases of `max_iter` epochs."""
@@ -94,6 +120,45 @@ def settings_of(
     )
 
 
+@dataclass(frozen=True)
+class Predictor:
+    """A fine-tuned network and the linear path beside it."""
+
+    network: Network
+    path: Layer | None
+
+    def parts(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Outputs of path and network before the head's activation, (n, n_outputs)."""
+        outputs = self.network.raw_outputs(self.network.encode(Z))
+        return (np.zeros_like(outputs) if self.path is None else self.path(Z)), outputs
+
+    def raw_outputs(self, Z: np.ndarray) -> np.ndarray:
+        """Their sum, (n, n_outputs)."""
+        outputs = self.network.raw_outputs(self.network.encode(Z))
+        return outputs if self.path is None else outputs + self.path(Z)
+
+    def decode(self, Z: np.ndarray) -> np.ndarray:
+        """Numbers, or probabilities of classes, (n, n_outputs)."""
+        outputs = self.raw_outputs(Z)
+        for group in self.network.head.groups:
+            outputs[:, group] = softmax(outputs[:, group], axis=1)
+        return outputs
+
+
+def quiet(plan: tuple[Phase, ...]) -> Monitor:
+    """Return the monitor of a run that is not the final one."""
+    return Monitors(monitors(plan, 0))
+
+
+def scaled(network: Network, share: float) -> Network:
+    """Return the network with its outputs times a share."""
+    if share == 1:
+        return network
+    *others, last = network.decoder
+    last = Layer(last.weight * np.float32(share), last.bias * np.float32(share))
+    return replace(network, decoder=(*others, last))
+
+
 def fine_tune(
     estimator: Any,
     labelled: LabelledRows,
@@ -102,16 +167,20 @@ def fine_tune(
     configuration: Configuration,
     make_monitor: Callable[[tuple[Phase, ...]], Monitor],
     *,
+    path: Layer | None = None,
     is_student: bool = False,
 ) -> Any:
-    """Train a network on the rows of a source, from the pretrained encoder."""
+    """Train a network on the rows of a source, from the pretrained encoder.
+
+    With a linear path it learns what the path leaves.
+    """
     from skdae._core.training import train
 
     pretrained, n_rows = labelled.pretrained, source.n_drawn
     plan = phases_of(estimator, configuration, pretrained.n_layers, n_rows)
     observer = make_monitor(plan)
     training = train(
-        source if estimator.early_stopping else without_held_out(source),
+        beside(path, source if estimator.early_stopping else without_held_out(source)),
         plan,
         labelled.shape,
         noise=noise_of(estimator, pretrained, is_student),
@@ -122,3 +191,13 @@ def fine_tune(
     )
     observer.fit_end(training.network)
     return training
+
+
+def beside(path: Layer | None, source: TableSource) -> TableSource:
+    """Return the rows with the outputs of a linear path."""
+    if path is None:
+        return source
+    given = source.held_out_rows
+    if given is not None:
+        given = given._replace(block=with_offset(given.block, path))
+    return replace(source, rows=OffsetRows(source.rows, path), held_out_rows=given)
