@@ -27,6 +27,7 @@ from skdae._sklearn_compat import (
     validate_params_of,
 )
 from skdae._supervised._checks import (
+    DEFAULT_NOISE_RATE,
     check_parameters,
     check_stream,
     check_validation,
@@ -191,7 +192,7 @@ class FineTuned(
 
     def _replaced(self, name):
         # the rate is the object's own from here on
-        return {"noise_rate": DEFAULT_FINE_NOISE} if name == "noise" else {}
+        return {"noise_rate": DEFAULT_NOISE_RATE} if name == "noise" else {}
 
     @property
     def _n_features_out(self):
