@@ -139,7 +139,7 @@ def test_score_of_a_detector(run, folder):
     detector, X = estimator(folder, "detector"), features()
     scores = read_csv(out)
     assert code == 0
-    np.testing.assert_array_equal(scores["anomaly_score"], -detector.score_samples(X))
+    np.testing.assert_allclose(scores["anomaly_score"], -detector.score_samples(X))
     np.testing.assert_array_equal(scores["alarm"] == 1, detector.predict(X) == -1)
     assert (scores["threshold"] == -detector.offset_).all()
     parts = detector.contributions(X, as_frame=True)

@@ -15,6 +15,7 @@ from sklearn.model_selection import (
     PredefinedSplit,
     ShuffleSplit,
 )
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -720,6 +721,31 @@ def test_rows_without_a_value_are_named():
     rows[2] = np.nan
     with pytest.warns(UserWarning, match="1 of the rows of X have no value at all"):
         assert FITTED.predict(rows)[2] == 1
+    with pytest.warns(UserWarning, match="1 of the rows of X have no value at all"):
+        FITTED.contributions(rows)
+
+
+@pytest.mark.parametrize(
+    ("n_factors", "n_features", "algorithm"),
+    [(2, 12, "kd_tree"), (12, 12, "brute"), (2, 16, "brute"), (1, 1, "kd_tree")],
+)
+def test_either_search_finds_the_same_neighbours(n_factors, n_features, algorithm):
+    """The one that is faster for the dimensions of the rows is chosen."""
+    generator = np.random.default_rng(0)
+    V = generator.normal(size=(300, n_factors)) @ generator.normal(
+        size=(n_factors, n_features)
+    )
+    if n_factors == n_features:
+        V = generator.normal(size=V.shape)
+    assert _models.search_algorithm(V) == algorithm
+    found = [
+        _models.Neighbors(
+            NearestNeighbors(algorithm=each).fit(V[:200]), V[:200], n_neighbors=3
+        )
+        for each in ("kd_tree", "brute")
+    ]
+    np.testing.assert_array_equal(*[each.neighbors(V) for each in found])
+    np.testing.assert_allclose(*[each.score(V) for each in found], rtol=1e-6)
 
 
 def test_missing_and_categorical_cells():

@@ -324,16 +324,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
             If rows have no value at all: they count as normal.
         """
         check_is_fitted(self)
-        batch = self._read(X)
-        n_empty = int(empty_rows(batch.raw).sum())
-        if n_empty:
-            warnings.warn(
-                f"{n_empty} of the rows of X have no value at all and count as normal; "
-                "count missing cells to find silent sensors.",
-                UserWarning,
-                stacklevel=user_stacklevel(),
-            )
-        return -self._ensemble.score(batch)
+        return -self._ensemble.score(self._read(X))
 
     def decision_function(self, X):
         """Return `score_samples` minus `offset_`: below 0 for outliers.
@@ -408,6 +399,11 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         -------
         ndarray or DataFrame of shape (n_samples, n_features)
             Contributions, in the units of the score.
+
+        Warns
+        -----
+        UserWarning
+            If rows have no value at all: they count as normal.
         """
         check_is_fitted(self)
         contributions = self._ensemble.contributions(self._read(X))
@@ -626,5 +622,14 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         return self.smoothing.smooth(scores, groups=groups)
 
     def _read(self, X: Any) -> Batch:
-        """Return rows to be scored."""
-        return Batch.of(self.table_encoder_.read(self, X), self.lags_)
+        """Return rows to be scored; warn of those that cannot be."""
+        batch = Batch.of(self.table_encoder_.read(self, X), self.lags_)
+        n_empty = int(empty_rows(batch.raw).sum())
+        if n_empty:
+            warnings.warn(
+                f"{n_empty} of the rows of X have no value at all and count as normal; "
+                "count missing cells to find silent sensors.",
+                UserWarning,
+                stacklevel=user_stacklevel(),
+            )
+        return batch

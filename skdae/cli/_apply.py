@@ -117,13 +117,13 @@ def whole_columns(model: Model, job: "Job") -> frozenset[str]:
 
 def alarms(model: Model, part: Part, top: int) -> pd.DataFrame:
     """Anomaly score, threshold, alarm, and the columns that add most to the score."""
-    detector = model.estimator
-    parts = detector.contributions(part.X)
-    normality = detector.score_samples(part.X)
+    threshold = -model.estimator.offset_
+    parts = model.estimator.contributions(part.X)
+    scores = parts.sum(axis=1)  # `score_samples` would look for neighbours once more
     columns: dict[str, Any] = {
-        "anomaly_score": -normality,
-        "threshold": np.full(len(normality), -detector.offset_),
-        "alarm": (normality < detector.offset_).astype(np.int64),
+        "anomaly_score": scores,
+        "threshold": np.full(len(scores), threshold),
+        "alarm": (scores > threshold).astype(np.int64),
     }
     parts = np.maximum(parts, 0)
     total = parts.sum(axis=1)
