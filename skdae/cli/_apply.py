@@ -424,7 +424,7 @@ def _beside(
         elif name in found:
             raise TableError(
                 f"{chunk.label}: the column {name!r} has the name of a result of "
-                f"{command}; rename it, or leave --keep away."
+                f"{command}; rename it, or omit --keep."
             )
         elif name not in known:
             columns[name] = chunk.written(name)
