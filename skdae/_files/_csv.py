@@ -213,80 +213,135 @@ def open_text(
     encoding = form.named_encoding or encoding or find_encoding(iter([head]), label)
     check_known(encoding)
     text = to_utf8(head, encoding, label, 1).decode().removeprefix("\ufeff")
-    if not SPREADSHEET_MARK.sub("", text, count=1).strip():
-        raise TableError(f"{label} is empty; the first line must name the columns.")
-    lines = list(islice(io.StringIO(text, newline="\n"), SAMPLE_LINES))
-    named = SPREADSHEET_MARK.fullmatch(lines[0])
-    n_before = 1 if named else 0
-    lines = lines[n_before:]
-    while not lines[0].strip("\r\n"):
-        lines, n_before = lines[1:], n_before + 1
-    delimiter = form.delimiter or (named[1] if named else None)
-    n_comments = count_comments(lines, delimiter)
-    lines, n_before = lines[n_comments:], n_before + n_comments
-    delimiter = delimiter or find_delimiter(lines)
-    found = list(rows_of(lines, delimiter, label, n_before))
+    start = _Start.of(text, form, label)
+    delimiter = start.delimiter or find_delimiter(start.lines)
+    found = list(rows_of(start.lines, delimiter, label, start.n_before))
     sample = [(line, cells) for line, cells, _ in found]
-    check_delimiter(sample, lines, delimiter, form.delimiter is not None, label)
+    check_delimiter(sample, start.lines, delimiter, form.delimiter is not None, label)
     is_named = has_names(sample, form.header, label)
     names, places, notes = find_names(sample, is_named, label)
 
-    n_skipped = n_before + (len(found[0][2]) if is_named else 0)
-    body = text.encode()
-    for _ in range(n_skipped):
-        body = body[body.index(b"\n") + 1 :] if b"\n" in body else b""
-    n_head = head.count(b"\n")
-    line_bytes = len(head) // max(n_head, 1) + 1
-    size = int(np.clip(n_rows * line_bytes, *BLOCKS))
-    blocks = chain(
-        [body] if body else [], _recoded(file, label, encoding, size, n_head)
-    )
+    n_skipped = start.n_before + (len(found[0][2]) if is_named else 0)
+    body = _without_lines(text.encode(), n_skipped)
+    rest = _recoded(file, label, encoding, _block_size(head, n_rows), head.count(b"\n"))
     lexer = _Lexer(label, delimiter, len(sample[0][1]), sample[0][0])
-    tables = lexer.tables(blocks, n_skipped)
+    tables = lexer.tables(chain([body] if body else [], rest), n_skipped)
     first = next(tables, lexer.empty())
 
     has_commas = (b'"' if delimiter == "," else b",") in body
     votes = (
         _votes(first, places, form.missing) if has_commas else [Votes() for _ in places]
     )
-    decimal, said = find_decimal(votes, delimiter)
-    decimal = form.decimal or decimal
-    decimals = tuple(form.decimal or vote.mark or decimal for vote in votes)
+    marks = _Marks.of(votes, delimiter, form.decimal)
     if is_named and form.header is None:
         check_units(sample, label)
-    other = ambiguous_delimiter(lines, delimiter)
-    if other and form.delimiter is None and not named:
-        notes += (
-            f"{label}: is read as parted by {NAMES_OF_DELIMITERS[delimiter]}, and "
-            f"{NAMES_OF_DELIMITERS[other]} parts it too; name one by --delimiter.",
-        )
-    if n_comments:
-        notes += (f"{label}: {_comments_skipped(n_comments, n_before)}",)
-    if said and form.decimal is None:
-        notes += (f"{label}: {said}",)
-    deviating = [
-        name for name, mark in zip(names, decimals, strict=True) if mark != decimal
-    ]
-    if deviating:
-        this, that = ("points", "commas") if decimal == "," else ("commas", "points")
-        notes += (
-            f"{label}: the columns {listed(deviating)} have decimal {this} and the "
-            f"others {that}; each is read as it is written.",
-        )
-    if encoding in ("cp1252", "cp932") and form.named_encoding is None:
-        notes += (f"{label}: read as text in {encoding}, as it is not UTF-8.",)
+    dialect = Dialect(delimiter, marks.decimal, encoding)
+    said = (
+        *start.notes(delimiter),
+        *marks.notes(names),
+        *_encoding_notes(form, encoding),
+    )
     chosen = [str(j) for j in places] + [LINE]
     return Text(
         label=label,
         names=names,
-        dialect=Dialect(delimiter, decimal, encoding),
-        decimals=decimals,
-        notes=notes,
+        dialect=dialect,
+        decimals=marks.decimals,
+        notes=(*notes, *(f"{label}: {each}" for each in said)),
         tables=(
             table.select(chosen).rename_columns([*names, LINE])
             for table in chain([first], tables)
         ),
     )
+
+
+@dataclass(frozen=True)
+class _Start:
+    """The first lines of a table, without what stands before it."""
+
+    lines: list[str]
+    n_before: int  # lines before the table
+    n_comments: int  # the last of them, which begin with #
+    delimiter: str | None  # that the user or the file names
+
+    @classmethod
+    def of(cls, text: str, form: Format, label: str) -> "_Start":
+        """From the beginning of a text."""
+        if not SPREADSHEET_MARK.sub("", text, count=1).strip():
+            raise TableError(f"{label} is empty; the first line must name the columns.")
+        lines = list(islice(io.StringIO(text, newline="\n"), SAMPLE_LINES))
+        mark = SPREADSHEET_MARK.fullmatch(lines[0])
+        delimiter = form.delimiter or (mark[1] if mark else None)
+        n_before = 1 if mark else 0
+        while not lines[n_before].strip("\r\n"):
+            n_before += 1
+        n_comments = count_comments(lines[n_before:], delimiter)
+        n_before += n_comments
+        return cls(lines[n_before:], n_before, n_comments, delimiter)
+
+    def notes(self, delimiter: str) -> Iterator[str]:
+        """Yield notes on the delimiter and on comments."""
+        other = ambiguous_delimiter(self.lines, delimiter)
+        if other and self.delimiter is None:
+            yield (
+                f"is read as parted by {NAMES_OF_DELIMITERS[delimiter]}, and "
+                f"{NAMES_OF_DELIMITERS[other]} parts it too; name one by --delimiter."
+            )
+        if self.n_comments:
+            yield _comments_skipped(self.n_comments, self.n_before)
+
+
+@dataclass(frozen=True)
+class _Marks:
+    """The decimal mark of a table, and that of each column."""
+
+    decimal: str
+    decimals: tuple[str, ...]
+    doubt: str | None  # a note where the cells do not decide
+
+    @classmethod
+    def of(cls, votes: list[Votes], delimiter: str, given: str | None) -> "_Marks":
+        """From what the cells of each column show, and what the user says."""
+        if given:
+            return cls(given, (given,) * len(votes), None)
+        decimal, doubt = find_decimal(votes, delimiter)
+        return cls(decimal, tuple(vote.mark or decimal for vote in votes), doubt)
+
+    def notes(self, names: tuple[str, ...]) -> Iterator[str]:
+        """Yield notes on marks that are doubtful or differ."""
+        if self.doubt:
+            yield self.doubt
+        deviating = [
+            name
+            for name, mark in zip(names, self.decimals, strict=True)
+            if mark != self.decimal
+        ]
+        if deviating:
+            words = ("commas", "points")
+            this, that = words[::-1] if self.decimal == "," else words
+            yield (
+                f"the columns {listed(deviating)} have decimal {this} and the others "
+                f"{that}; each is read as it is written."
+            )
+
+
+def _encoding_notes(form: Format, encoding: str) -> Iterator[str]:
+    """Yield a note on an encoding that was guessed."""
+    if encoding in ("cp1252", "cp932") and form.named_encoding is None:
+        yield f"read as text in {encoding}, as it is not UTF-8."
+
+
+def _without_lines(body: bytes, n_lines: int) -> bytes:
+    """Return a text without its first lines."""
+    for _ in range(n_lines):
+        body = body[body.index(b"\n") + 1 :] if b"\n" in body else b""
+    return body
+
+
+def _block_size(head: bytes, n_rows: int) -> int:
+    """Return the bytes of about `n_rows` lines, within `BLOCKS`."""
+    line_bytes = len(head) // max(head.count(b"\n"), 1) + 1
+    return int(np.clip(n_rows * line_bytes, *BLOCKS))
 
 
 def _comments_skipped(n: int, last: int) -> str:
