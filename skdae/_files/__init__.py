@@ -13,6 +13,7 @@ from skdae._files._table import (
     read_table,
 )
 from skdae._files._targets import check_target
+from skdae._files._whole import whole_file
 
 __all__ = [
     "NAMES_OF_DELIMITERS",
@@ -32,4 +33,5 @@ __all__ = [
     "read_table",
     "shortened",
     "shown",
+    "whole_file",
 ]

@@ -2,7 +2,6 @@
 
 import codecs
 import gzip
-import os
 import shutil
 import stat
 import sys
@@ -15,7 +14,7 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-from skdae._files import Dialect, TableError
+from skdae._files import Dialect, TableError, whole_file
 
 STDOUT = "-"
 MIN_FREE = 1_000_000  # bytes on the disk
@@ -80,21 +79,10 @@ def check_folder(folder: Path) -> None:
 
 @contextmanager
 def replacing(path: str, force: bool) -> Iterator[IO[bytes]]:
-    """Open a file that takes its name when all of it is written.
-
-    A file that is replaced keeps its permissions.
-    """
+    """Check an output, and open a file that takes its name when it is whole."""
     check_output(path, force)
-    target = Path(path).resolve()
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        if target.exists():
-            part.chmod(stat.S_IMODE(target.stat().st_mode))
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        yield file
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skdae._files import whole_file
 from skdae._version import __version__
 from skdae.poc._data import Data
 from skdae.poc._denoising import CORRUPTIONS, IMPUTER
@@ -178,7 +179,7 @@ class PoCReport:
         return page(self.content, lang)
 
     def save(self, path: str | os.PathLike, lang: str = "en") -> Path:
-        """Write the page, and the data beside it as JSON.
+        """Write the page, and the data beside it as JSON, each whole or not at all.
 
         The cache of a run that is finished is removed: all of it is in these files.
 
@@ -204,9 +205,10 @@ class PoCReport:
         page = Path(path)
         html = self.to_html(lang)
         page.parent.mkdir(parents=True, exist_ok=True)
-        data = page.with_suffix(".json")
-        data.write_text(to_json(self.content), encoding="utf-8")
-        page.write_text(html, encoding="utf-8")
+        content = {page.with_suffix(".json"): to_json(self.content), page: html}
+        for name, text in content.items():
+            with whole_file(name) as file:
+                file.write(text.encode())
         if self.finished and self.cache is not None:
             shutil.rmtree(self.cache)
             self.cache = None
