@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
+import pandas as pd
 import typer
 
-from skdae._files import TableError, parse_times, read_sheet
+from skdae._files import Format, TableError, parse_times, read_sheet
 from skdae.cli import _options as options
 from skdae.cli._notes import notes, printable
 from skdae.cli._outputs import check_folder
@@ -173,12 +174,9 @@ def poc(
 
     _check_output(output, resume, force)
     form = options.make_format(delimiter, decimal, encoding, header, missing)
-    sheet = read_sheet(data, form=form, least_rows=MIN_ROWS)
-    notes(sheet.notes, quiet)
-    table = sheet.frame
     named = [("--target", target), ("--time", time), ("--group", group)]
     named += [("--drop", name) for name in drop or ()]
-    options.check_columns(named, table.columns)
+    table = _read(data, form, named, quiet)
     work = output.with_suffix(".work")
     output.parent.mkdir(parents=True, exist_ok=True)
     check_folder(output.parent)
@@ -203,10 +201,26 @@ def poc(
             progress=bar,
             name="stdin" if data == "-" else Path(data).name,
         )
-    page = report.save(output, lang.value)
+    _finish(report, output, lang.value, quiet)
+
+
+def _read(
+    data: str, form: Format, named: list[tuple[str, str | None]], quiet: bool
+) -> pd.DataFrame:
+    """Read the table and check that it has the columns that options name."""
+    sheet = read_sheet(data, form=form, least_rows=MIN_ROWS)
+    notes(sheet.notes, quiet)
+    options.check_columns(named, sheet.frame.columns)
+    return sheet.frame
+
+
+def _finish(report: Any, output: Path, lang: str, quiet: bool) -> None:
+    """Write and summarise a report, and end with the code of its run."""
+    page = report.save(output, lang)
     notes(report.content["warnings"], quiet)
-    typer.echo(printable(report.summary(lang.value)))
+    typer.echo(printable(report.summary(lang)))
     if not report.finished:
+        work = output.with_suffix(".work")
         typer.echo(f"interrupted: the rest follows with --resume ({work}).", err=True)
     typer.echo(str(page))
     if not report.finished:
