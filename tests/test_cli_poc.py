@@ -252,7 +252,7 @@ def test_what_cannot_be_used_is_said_in_words(case, tmp_path, capsys, monkeypatc
 
 VALUES = {
     "--minutes": ("-1", "-1.0 must be at least 0; 0 runs everything"),
-    "--label-budget": ("3", "3 must be at least 20; leave it away"),
+    "--label-budget": ("3", "3 must be at least 20; omit it"),
     "--splits": ("0", "0 must be at least 1"),
     "--jobs": ("0", "0 must be at least 1, or -1"),
     "--seed": ("-1", "-1 must be from 0"),
@@ -273,7 +273,7 @@ def test_options_are_those_of_the_run():
     from skdae.cli import _poc
     from skdae.poc import _data, _page, _run
 
-    assert _poc.LEAST_ROWS == _data.MIN_ROWS
+    assert _poc.MIN_ROWS == _data.MIN_ROWS
     assert [each.value for each in _poc.Task] == ["auto", *_data.TASKS]
     assert [each.value for each in _poc.Language] == list(_page.LANGUAGES)
     assert _poc.SCHEDULE_NAMES.split(",") == list(_run.DEFAULT_SCHEDULES)

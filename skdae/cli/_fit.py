@@ -201,7 +201,7 @@ def _left_out(
         if kind == "date_time" and name in use and not is_numeric(values):
             raise TableError(
                 f"--use {name!r} must name numbers or categories, and these are dates "
-                "or times; make numbers of them, such as the hour, or leave it away."
+                "or times; make numbers of them, such as the hour, or omit it."
             )
         if kind in LEFT_OUT and name not in use:
             reasons.setdefault(str(name), LEFT_OUT[kind])
