@@ -146,7 +146,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
     those of `fit` may be larger than the draws suggest.
 
     Fewer than 20 rows train neither networks nor forests. Of large tables the
-    covariance is learned from 5,000 rows drawn at random and forests from 20,000;
+    covariance is learned from 5,000 rows drawn at random and forests from 12,000;
     networks see all.
 
     Held-out rows are blocks of neighbours, so that rows in time order are scored on
