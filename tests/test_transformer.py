@@ -1063,7 +1063,7 @@ def test_documented_defaults_are_those_of_the_signature(label):
     parameters = dict(inspect.signature(PUBLIC[label]).parameters)
     parameters.pop("self", None)
     # what is returned and never made by users is documented by its attributes
-    is_result = is_dataclass(PUBLIC[label]) and "\nAttributes\n" in doc
+    is_result = is_dataclass(PUBLIC[label]) and "\nParameters\n" not in doc
     section = "Attributes" if is_result else "Parameters"
     documented = documented_parameters(doc, section)
     assert list(documented) == list(parameters)

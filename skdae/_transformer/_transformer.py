@@ -351,9 +351,9 @@ default='code'
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         named = self.categorical_features
-        tags.input_tags.categorical = named is not None
-        # columns of a categorical dtype may hold text, but arrays may not
-        tags.input_tags.string = not (named is None or isinstance(named, str))
+        # 'from_dtype' finds categories in data frames; arrays stay numeric
+        has_categories = not (named is None or isinstance(named, str))
+        tags.input_tags.categorical = tags.input_tags.string = has_categories
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -95,7 +95,7 @@ def filler(model: Model) -> Callable[[Any], Any]:
         return model.estimator.transform
     # `transform` would draw the same again for each chunk
     generator = np.random.default_rng(model.estimator._seed)
-    return partial(model.estimator._filled, generator=generator)
+    return partial(model.estimator._filled, groups=None, generator=generator)
 
 
 def whole_columns(model: Model, job: "Job") -> frozenset[str]:
