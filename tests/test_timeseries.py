@@ -591,3 +591,27 @@ def test_a_split_without_rows_is_refused():
     everything = PredefinedSplit(np.zeros(len(ROWS)))
     with pytest.raises(ValueError, match="leaves 0 rows .* choose another splitter"):
         codes(ROWS, everything)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("knows_names", [True, False])
+def test_a_stream_goes_by_the_names_of_the_sensors(width, knows_names):
+    """Every message alike: sensors in any order, and none of them left out."""
+    frame = pd.DataFrame(
+        np.random.default_rng(0).normal(size=(60, 3)), columns=[*"abc"]
+    )
+    forest = IsolationForest(n_estimators=5, random_state=0)
+    model = make_pipeline(SlidingWindow(width), forest).fit(frame)
+    score = model.score_samples if knows_names else (lambda X: model.score_samples(X))
+    stream = StreamScorer(score, width=width)
+    expected = model.score_samples(frame[:8])
+    messages = [dict(row) for _, row in frame[:8].iterrows()]
+    for i, message in enumerate(messages):
+        if i:
+            message = dict(reversed(message.items()))
+            short = {name: message[name] for name in "ac"}
+            with pytest.raises(ValueError, match=r"lacks \['b'\]\.\nPass every"):
+                stream.push(short)
+            with pytest.raises(ValueError, match=r"does not know \['d'\]"):
+                stream.push({**message, "d": 0.0})
+        assert stream.push(message) == pytest.approx(expected[i])

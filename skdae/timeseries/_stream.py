@@ -59,7 +59,8 @@ class StreamScorer:
         ----------
         row : array-like of shape (n_features,), Series, mapping or table of one row
             The row. If the model was fitted on a DataFrame, it must have names: those
-            of a Series, the keys of a mapping or the columns of a DataFrame.
+            of a Series, the keys of a mapping or the columns of a DataFrame, in any
+            order. A sensor that is silent has its name and NaN.
         group : hashable, default=None
             The unit or the file that the row belongs to.
 
@@ -71,8 +72,9 @@ class StreamScorer:
         Raises
         ------
         ValueError
-            If `row` is not a single row, or a parameter is out of
-            its range.
+            If `row` is not a single row, its names are not those of the model (where
+            `score` is no method of a model: of the rows before), or a parameter is out
+            of its range.
         """
         self._check()
         table = _table(row)
@@ -82,6 +84,7 @@ class StreamScorer:
                 "once for each."
             )
         self.state = {} if self.state is None else self.state
+        table = self._in_order(table)
         rows, last = self.state.get(group, ((), None))
         rows = (*rows, table)[-self.width :]
         score = float(np.asarray(self.score(concatenate(list(rows))))[-1])
@@ -90,6 +93,32 @@ class StreamScorer:
             score = last[0]
         self.state[group] = rows, last
         return score
+
+    def _in_order(self, table: Any) -> Any:
+        """Return a named row with its columns in the order of the model."""
+        names = self._names()
+        if names is None or not hasattr(table, "columns"):
+            return table
+        lacking = [name for name in names if name not in table.columns]
+        unknown = [name for name in table.columns if name not in names]
+        if lacking or unknown:
+            wrong = [f"It lacks {lacking}."] * bool(lacking)
+            wrong += [f"The model does not know {unknown}."] * bool(unknown)
+            raise ValueError(
+                "row must have the names of the model's columns, in any order.\n"
+                f"{' '.join(wrong)}\n"
+                "Pass every sensor by its name, with NaN where it is silent."
+            )
+        return table[names]
+
+    def _names(self) -> list[Any] | None:
+        """Return the names of the model's columns, or of the rows before."""
+        model = getattr(self.score, "__self__", None)
+        fitted = getattr(model, "feature_names_in_", None)
+        if fitted is not None:
+            return list(fitted)
+        kept = [rows[-1] for rows, _ in (self.state or {}).values() if rows]
+        return list(kept[0].columns) if kept and hasattr(kept[0], "columns") else None
 
     def _check(self) -> None:
         """Check the parameters, which may be set at any time."""
