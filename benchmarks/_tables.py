@@ -195,7 +195,8 @@ def interval_text(
     values, ratio = over_sets(by_row), 0.0
     p_value = ""
     if len(values) > 1:
-        p_value = f"{wilcoxon(values).pvalue if np.any(values) else 1.0:.3f}"
+        unequal = [value for value in values if value != 0]  # the others say nothing
+        p_value = f"{wilcoxon(unequal).pvalue if len(unequal) else 1.0:.3f}"
     elif len(by_row) == 1:
         values, ratio = over_splits(results, *by_row, pair, measure, how)
     if len(values) < 2:
