@@ -1202,3 +1202,11 @@ def test_a_parameter_of_the_inner_transformer_is_named(make, y, parameter, value
     model = make(small(**{parameter: value}))
     with pytest.raises(ValueError, match=f"'{parameter}' .* GradualDAETransformer"):
         model.fit(X, y)
+
+
+def test_parameters_of_an_automatic_noise_are_refused_by_name():
+    """'auto' is no object, whose rate could be set."""
+    model = GradualDAEClassifier()
+    with pytest.raises(ValueError, match="noise='auto' stands for none; set noise to"):
+        model.set_params(noise__rate=0.1)
+    assert model.get_params()["noise"] == "auto"

@@ -58,9 +58,21 @@ class NestedParametersMixin(BaseEstimator):
         -------
         self : object
             This estimator.
+
+        Raises
+        ------
+        ValueError
+            If a name has no such parameter, or stands for no object.
         """
-        for name in {key.split("__")[0] for key in params if "__" in key}:
-            made = self._object_for(name, params.get(name, getattr(self, name, None)))
+        for key in [key for key in params if "__" in key]:
+            name, _, inner = key.partition("__")
+            value = params.get(name, getattr(self, name, None))
+            made = self._object_for(name, value)
             if made is not None:
                 params = self._replaced(name) | params | {name: made}
+            elif isinstance(value, str):
+                raise ValueError(
+                    f"{key} belongs to an object, and {name}={value!r} stands for "
+                    f"none; set {name} to the object whose {inner} is meant first."
+                )
         return super().set_params(**params)
