@@ -42,9 +42,8 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
-# the checks have too few rows for a rate of 1 %, or sorted ones, and that is warned of
+# the checks have too few rows for a rate of 1 %, and that is warned of
 @pytest.mark.filterwarnings("ignore:false_alarm_rate:UserWarning")
-@pytest.mark.filterwarnings("ignore:Neighbouring rows:UserWarning")
 # checks round their tables, and copies of rows are tied
 @pytest.mark.filterwarnings("ignore:contamination=0.2 cannot be met")
 @parametrize_with_checks(

@@ -367,7 +367,7 @@ def test_a_single_cell_with_another_decimal_mark_is_never_another_number(tmp_pat
 
 def test_what_can_be_read_in_two_ways_is_noted(tmp_path):
     (said,) = read_sheet(write(tmp_path, "pump 0;a,b 1\n;0,0\n")).notes[:1]
-    assert "read as parted by comma, and semicolon parts it too" in said
+    assert "read as separated by comma, and semicolon separates it too" in said
     form = Format(missing=frozenset({"-999.0"}))
     path = write(tmp_path, 'a,b\nx,-999.0\ny,"0,5"\n')
     assert read_table(path, form=form)["b"].tolist()[1] == 0.5
@@ -600,7 +600,9 @@ def test_no_file_and_no_table(tmp_path):
 
 def test_a_delimiter_that_is_named_and_wrong_is_met_by_the_likely_one(tmp_path):
     path = write(tmp_path, "a;b\n1;2\n3;4\n")
-    with pytest.raises(TableError, match="parted at comma; .* --delimiter semicolon"):
+    with pytest.raises(
+        TableError, match="separated by comma; .* --delimiter semicolon"
+    ):
         read_table(path, form=Format(delimiter=","))
     path = write(tmp_path, "full name\nAnn Lee\nBob Ray\n")
     assert read_table(path, form=Format(delimiter=",")).shape == (2, 1)

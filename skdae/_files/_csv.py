@@ -146,7 +146,7 @@ class _Lexer:
         mark = NAMES_OF_DELIMITERS.get(self.delimiter, self.delimiter)
         return TableError(
             f"{self.label}, line {line}: has {counted(len(cells), 'cell')} and must "
-            f"have {self.n_cells}, as line {self.first_line} has. The cells are parted "
+            f"have {self.n_cells}, as line {self.first_line} has. Cells are separated "
             f"by {mark}; a text that holds one must stand in double quotes."
         )
 
@@ -284,8 +284,9 @@ class _Start:
         other = ambiguous_delimiter(self.lines, delimiter)
         if other and self.delimiter is None:
             yield (
-                f"is read as parted by {NAMES_OF_DELIMITERS[delimiter]}, and "
-                f"{NAMES_OF_DELIMITERS[other]} parts it too; name one by --delimiter."
+                f"is read as separated by {NAMES_OF_DELIMITERS[delimiter]}, and "
+                f"{NAMES_OF_DELIMITERS[other]} separates it too; name one by "
+                "--delimiter."
             )
         if self.n_comments:
             yield _comments_skipped(self.n_comments, self.n_before)

@@ -98,9 +98,9 @@ def check_delimiter(
     remedy = "write it with one of these, or name the delimiter by --delimiter"
     if likely:
         name = NAMES_OF_DELIMITERS.get(likely[0], f"'{likely[0]}'")
-        remedy = f"it is likely parted by another: --delimiter {name}"
+        remedy = f"it is likely separated by another: --delimiter {name}"
     raise TableError(
-        f"{label} has one column, {shown(sample[0][1][0])}, when parted at {tried}; "
+        f"{label} has one column, {shown(sample[0][1][0])}, when separated by {tried}; "
         f"{remedy}."
     )
 

@@ -25,7 +25,7 @@ from skdae._transformer import GradualDAETransformer
 from skdae._transformer._transformer import fit_matrix
 
 FINGERPRINT_SEED = 0
-TRIM_ROUNDS = 3  # times that the centre is found anew without the most anomalous rows
+TRIM_ROUNDS = 3  # times that the centre is estimated again without the most anomalous
 
 
 # --- which rows are known, which are copies, which are normal -------------------------
@@ -61,7 +61,7 @@ def find_inliers(
 ) -> np.ndarray:
     """Return which rows are left without the share `trim` of the most anomalous ones.
 
-    By the sum of the ranks of two distances: from the centre, measured anew without
+    By the sum of the ranks of two distances: from the centre, estimated again without
     the most anomalous rows, and from the nearest rows. No network is trained for it.
     """
     inliers = np.ones(len(raw), dtype=bool)

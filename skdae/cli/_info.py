@@ -163,7 +163,7 @@ def describe_table(
     if dialect is not None:
         mark = NAMES_OF_DELIMITERS.get(dialect.delimiter, dialect.delimiter)
         decimal = "decimal comma" if dialect.decimal == "," else "decimal point"
-        written = f"CSV, parted by {mark}, {decimal}, {dialect.encoding}"
+        written = f"CSV, separated by {mark}, {decimal}, {dialect.encoding}"
     facts.add_row("written as", written)
     console.print(facts)
     columns = Table("column", "kind", "missing", "different", "values")
