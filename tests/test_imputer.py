@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skdae import GradualDAEImputer, GradualDAETransformer
-from skdae._imputer._gaussian import Gaussian, fit_gaussian
+from skdae._gaussian import Gaussian, fit_gaussian
 from skdae._imputer._masks import MaskedRows
 from skdae._imputer._networks import fit_refinement
 

@@ -9,7 +9,8 @@ from sklearn.pipeline import make_pipeline
 
 from skdae import GradualDAEImputer, GradualDAETransformer
 from skdae._imputer._errors import error_shares
-from skdae._imputer._time import GAP_CLASSES, _ridge
+from skdae._imputer._time import GAP_CLASSES
+from skdae._ridge import ridge
 from skdae.timeseries import interpolate
 
 
@@ -202,7 +203,7 @@ def test_left_out_errors_are_those_of_models_without_the_row():
     """And the slopes are those of scikit-learn, which chooses the same penalty."""
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 4)), rng.normal(size=60)
-    slopes, intercept, left_out = _ridge(X, y)
+    slopes, intercept, left_out = ridge(X, y)
     scaled = (X - X.mean(axis=0)) / X.std(axis=0)
     reference = RidgeCV(60 * np.logspace(-6, 1, 8)).fit(scaled, y)
     np.testing.assert_allclose(slopes * X.std(axis=0), reference.coef_)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from skdae._gaussian import Gaussian, fit_gaussian
 from skdae._imputer._errors import DEVIATIONS, LEVEL, HeldOutErrors
 from skdae._imputer._forests import Forests, fit_forests
-from skdae._imputer._gaussian import Gaussian, fit_gaussian
 from skdae._imputer._masks import IncompleteRows, MaskedRows, hide_cells, hold_out
 from skdae._imputer._networks import Refinement, fit_refinement
 from skdae._random import Streams

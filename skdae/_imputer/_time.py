@@ -14,6 +14,7 @@ import numpy as np
 
 from skdae._imputer._errors import DEVIATIONS, LEVEL, ErrorSize, error_shares
 from skdae._imputer._model import ImputationModel
+from skdae._ridge import ridge
 from skdae.timeseries import draw_gaps
 from skdae.timeseries._context import AlignedContext, aligned_context
 from skdae.timeseries._neighbours import (
@@ -37,7 +38,6 @@ MAX_OTHER_GAP = 48  # rows
 MAX_CALIBRATION_ROWS = 4_000  # consecutive rows whose hidden cells are scored
 FEW_GAPS = 0.02  # share of missing cells, below which single ones are hidden as well
 SINGLE_CELLS = 0.1  # share of these
-PENALTIES = np.logspace(-6, 1, 8)  # over the variance of standardised inputs
 
 
 @dataclass(frozen=True)
@@ -353,7 +353,7 @@ def _learned(
     coefficients, intercepts = [], []
     for gap in range(len(GAP_CLASSES)):
         chosen = _of_class(gaps, gap)
-        slopes, intercept, left_out = _ridge(context.inputs[chosen], residual[chosen])
+        slopes, intercept, left_out = ridge(context.inputs[chosen], residual[chosen])
         coefficients.append(slopes)
         intercepts.append(intercept)
         errors[gaps == gap] = left_out[gaps[chosen] == gap]
@@ -363,22 +363,3 @@ def _learned(
         intercepts=(*column.intercepts, np.array(intercepts)),
     )
     return _with_errors(column, 1, errors, gaps)
-
-
-def _ridge(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-    """Return slopes, intercept and leave-one-out errors of a ridge regression.
-
-    The penalty is the one of `PENALTIES` with the least leave-one-out error.
-    """
-    n_rows, centre, scale = len(X), X.mean(axis=0), X.std(axis=0)
-    scale[scale <= 1e-9 * np.abs(X).max(axis=0, initial=0)] = np.inf
-    scaled, mean = (X - centre) / scale, y.mean()
-    values, vectors = np.linalg.eigh(scaled.T @ scaled / n_rows)
-    P = scaled @ vectors  # (n, n_inputs)
-    shrunk = 1 / (np.maximum(values, 0)[:, None] + PENALTIES)
-    weights = (P.T @ (y - mean) / n_rows)[:, None] * shrunk  # (n_inputs, n_penalties)
-    leverage = P**2 @ shrunk / n_rows + 1 / n_rows
-    left_out = (y[:, None] - mean - P @ weights) / np.maximum(1 - leverage, 1e-3)
-    best = int((left_out**2).mean(axis=0).argmin())
-    slopes = vectors @ weights[:, best] / scale
-    return slopes, float(mean - centre @ slopes), left_out[:, best]

@@ -13,8 +13,8 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from skdae._gaussian import Gaussian, fit_gaussian
 from skdae._imputer import GradualDAEImputer
-from skdae._imputer._gaussian import Gaussian, fit_gaussian
 from skdae._transformer import GradualDAETransformer
 from skdae._transformer._defaults import default_transformer
 from skdae.noise import (
