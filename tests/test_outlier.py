@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from skdae import GradualDAEOutlierDetector, GradualDAETransformer
 from skdae._outlier import _models
 from skdae._outlier._covariance import shrunk_covariance
-from skdae._outlier._cross_fit import fingerprints, member_weights
+from skdae._outlier._cross_fit import TrainingRows, fingerprints
 from skdae._outlier._folds import Batch, make_folds
 from skdae._outlier._models import MIN_SPREAD, Quadratic
 from skdae._outlier._scores import (
@@ -156,7 +156,7 @@ def test_broken_rows_are_found():
 def test_training_rows_are_scored_by_networks_not_trained_on_them():
     """Their scores are those of calibration."""
     np.testing.assert_allclose(FITTED.score_samples(X), FITTED.calibration_scores_)
-    weights = member_weights(FITTED.members_, np.vstack([X, FRESH]))
+    weights = TrainingRows.of(FITTED.members_).weights_of(np.vstack([X, FRESH]))
     assert ((weights[: len(X)] > 0).sum(axis=1) == 1).all()
     np.testing.assert_allclose(weights[len(X) :], 1 / 3)
 
@@ -740,12 +740,20 @@ def test_either_search_finds_the_same_neighbours(n_factors, n_features, algorith
     assert _models.search_algorithm(V) == algorithm
     found = [
         _models.Neighbors(
-            NearestNeighbors(algorithm=each).fit(V[:200]), V[:200], n_neighbors=3
+            NearestNeighbors(algorithm=each).fit(V[:200]),
+            V[:200],
+            (V[:200] ** 2).sum(axis=1),
+            n_neighbors=3,
         )
         for each in ("kd_tree", "brute")
     ]
     np.testing.assert_array_equal(*[each.neighbors(V) for each in found])
     np.testing.assert_allclose(*[each.score(V) for each in found], rtol=1e-6)
+    near = found[0]
+    few = np.split(V, range(_models.FEW_ROWS, len(V), _models.FEW_ROWS))
+    for name in ("neighbors", "score"):
+        in_parts = np.concatenate([getattr(near, name)(rows) for rows in few])
+        np.testing.assert_allclose(in_parts, getattr(near, name)(V), rtol=1e-9)
 
 
 def test_missing_and_categorical_cells():
@@ -804,7 +812,7 @@ def test_a_refit_is_the_same_to_the_bit():
 def test_rounds_are_averaged():
     detector = small(n_estimators=2).fit(X)
     assert len(detector.members_) == 6
-    seen = member_weights(detector.members_, X) > 0
+    seen = TrainingRows.of(detector.members_).weights_of(X) > 0
     assert (seen.sum(axis=1) == 2).all()
     np.testing.assert_allclose(detector.score_samples(X), detector.calibration_scores_)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,14 +37,19 @@ def fingerprints(raw: np.ndarray) -> np.ndarray:
 
     Rows are equal when they are in float32, so that copies in it are recognised.
     """
-    generator = np.random.default_rng(FINGERPRINT_SEED)
-    odd = generator.integers(2**63, size=raw.shape[1], dtype=np.uint64) * 2 + 1
     with np.errstate(over="ignore"):  # beyond float32 all are equal
         single = raw.astype(np.float32) + np.float32(0)  # no negative zeros
     single[np.isnan(single)] = np.nan  # of one kind
     words = single.astype(np.float64).view(np.uint64)
     words ^= words >> 29
-    return ((words * odd) ^ (words >> 32)).sum(axis=1, dtype=np.uint64)
+    products = words * _odd_numbers(raw.shape[1])
+    return (products ^ (words >> 32)).sum(axis=1, dtype=np.uint64)
+
+
+@lru_cache(maxsize=16)  # drawn once for the calls with single rows
+def _odd_numbers(n_columns: int) -> np.ndarray:
+    generator = np.random.default_rng(FINGERPRINT_SEED)
+    return generator.integers(2**63, size=n_columns, dtype=np.uint64) * 2 + 1
 
 
 def duplicate_groups(raw: np.ndarray, n_splits: int) -> np.ndarray | None:
@@ -148,18 +154,33 @@ class Member:
         return column_contributions(shared, "inputs", self.encoder)
 
 
-def member_weights(members: Sequence[Member], raw: np.ndarray) -> np.ndarray:
-    """Return the weight of each member in the score of each row, (n, n_members).
+@dataclass(frozen=True)
+class TrainingRows:
+    """The rows that some members were trained on, to be recognised.
 
     A row is scored by the members that were not trained on it, with equal weights; by
     all of them where there is none.
     """
-    prints = fingerprints(raw)
-    is_new = np.column_stack(
-        [~np.isin(prints, member.trained_on) for member in members]
-    )
-    is_new[~is_new.any(axis=1)] = True
-    return is_new / is_new.sum(axis=1, keepdims=True)
+
+    prints: np.ndarray  # (n_known,) fingerprints, ascending
+    weights: np.ndarray  # (n_known + 1, n_members); the last row: of rows not known
+
+    @classmethod
+    def of(cls, members: Sequence[Member]) -> "TrainingRows":
+        """Those of some members."""
+        prints = np.unique(np.concatenate([member.trained_on for member in members]))
+        is_new = np.ones((len(prints) + 1, len(members)), dtype=bool)
+        for number, member in enumerate(members):
+            is_new[np.searchsorted(prints, member.trained_on), number] = False
+        is_new[~is_new.any(axis=1)] = True
+        return cls(prints, is_new / is_new.sum(axis=1, keepdims=True))
+
+    def weights_of(self, raw: np.ndarray) -> np.ndarray:
+        """Return the weight of each member in the score of rows, (n, n_members)."""
+        prints = fingerprints(raw)
+        place = np.searchsorted(self.prints, prints)
+        is_known = self.prints[np.minimum(place, len(self.prints) - 1)] == prints
+        return self.weights[np.where(is_known, place, -1)]
 
 
 # --- networks of all folds -----------------------------------------------------------

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdae._outlier._cross_fit import (
     Member,
+    TrainingRows,
     cross_fit,
     duplicate_groups,
     find_inliers,
@@ -519,6 +520,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
             encoder,
             names,
             members,
+            TrainingRows.of(members),
             Combination.learn(held_out[is_calibrated], is_ordered),
             MissingCellCorrection.none(encoder.n_columns),
         ).with_correction(batch, np.flatnonzero(is_held_out), held_out)

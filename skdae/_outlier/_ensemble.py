@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skdae._outlier._cross_fit import Member, member_weights
+from skdae._outlier._cross_fit import Member, TrainingRows
 from skdae._outlier._folds import Batch
 from skdae._outlier._missing_cells import (
     MAX_ROWS,
@@ -33,12 +33,13 @@ class Ensemble:
     encoder: TableEncoder
     names: Sequence[str]
     members: list[Member]
+    training_rows: TrainingRows
     combination: Combination
     correction: MissingCellCorrection
 
     def weights(self, batch: Batch) -> np.ndarray:
         """Return the weight of each member in the score of each row."""
-        return member_weights(self.members, batch.rows)
+        return self.training_rows.weights_of(batch.rows)
 
     def observed(self, raw: np.ndarray) -> np.ndarray:
         """Return which cells hold a value, of columns that had one in training."""
@@ -63,7 +64,8 @@ class Ensemble:
         for member, weight in zip(self.members, weights.T, strict=True):
             rows = np.flatnonzero(weight)
             if len(rows):
-                found = member.score(self.names, batch.take(rows))
+                part = batch if len(rows) == len(batch) else batch.take(rows)
+                found = member.score(self.names, part)
                 scores[rows] += to_mean_scale(found, is_ordered) * weight[rows, None]
         return from_mean_scale(scores, is_ordered)
 

@@ -130,5 +130,7 @@ class Views:
 def _without_gaps(errors: np.ndarray) -> np.ndarray:
     """Return residuals with 0 for missing cells, the others scaled up to make good."""
     observed = ~np.isnan(errors)
+    if observed.all():
+        return errors
     share = np.maximum(observed.mean(axis=1, keepdims=True), 1 / errors.shape[1])
     return np.where(observed, errors, 0) / np.sqrt(share)
