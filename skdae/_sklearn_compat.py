@@ -157,7 +157,7 @@ def validate_params_of(estimator: Any) -> None:
     estimator._validate_params()
 
 
-def callback_context(estimator: Any, max_subtasks: int) -> Any | None:
+def callback_context(estimator: Any, max_subtasks: int | None) -> Any | None:
     """Return the root task of a fit for its callbacks, None without support."""
     if not hasattr(estimator, "_init_callback_context"):
         return None

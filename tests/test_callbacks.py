@@ -6,7 +6,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skdae import GradualDAETransformer
+from skdae import (
+    GradualDAEImputer,
+    GradualDAEOutlierDetector,
+    GradualDAETransformer,
+)
 
 callback = pytest.importorskip(
     "sklearn.callback", reason="callbacks came with scikit-learn 1.9"
@@ -214,3 +218,74 @@ def test_partial_fit_does_not_need_callbacks():
     stream = small().set_callbacks(recorder).partial_fit(X)
     assert stream.transform(X).shape == (80, 6)
     assert recorder.events == []
+
+
+ABOVE_A_TRANSFORMER = {
+    "detector": (GradualDAEOutlierDetector, {"n_splits": 2, "contamination": 0.1}, 2),
+    "imputer": (GradualDAEImputer, {"n_refinements": 2, "n_trees": 0}, 2),
+}
+
+
+class Reader(Recorder):
+    """Records whether a fitted estimator was given."""
+
+    def on_fit_task_end(self, estimator, context, *, X=None, fitted_estimator=None):
+        self.events.append(("end", context.task_name, fitted_estimator))
+        return self.stop(context)
+
+
+@pytest.mark.parametrize("name", ABOVE_A_TRANSFORMER)
+def test_networks_are_tasks(name):
+    """Each network that is trained is a task above its phases, with its own number."""
+    make, parameters, n_networks = ABOVE_A_TRANSFORMER[name]
+    noise = {"noise": "random_masking"}
+    watched = make(small(max_iter=4, **noise), random_state=0, **parameters)
+    recorder = Reader()
+    watched.set_callbacks(recorder).fit(X)
+    begun = [event[1] for event in recorder.events if event[0] == "begin"]
+    assert begun[0] == "fit"
+    numbered = [task for task in begun if task.startswith("network")]
+    assert numbered == [f"network {k + 1}" for k in range(n_networks)]
+    assert begun.count("phase 1") == begun.count("phase 2") == n_networks
+    assert begun.count("epoch") == 4 * n_networks
+    ended = dict(event[1:] for event in recorder.events if event[0] == "end")
+    assert ended["network 1"] is None  # not fitted yet
+    plain = make(small(max_iter=4, **noise), random_state=0, **parameters).fit(X)
+    holed = np.where(np.arange(X.size).reshape(X.shape) % 7, X, np.nan)
+    method = "transform" if name == "imputer" else "score_samples"
+    for fitted in (watched, ended["fit"]):
+        np.testing.assert_array_equal(
+            getattr(fitted, method)(holed), getattr(plain, method)(holed)
+        )
+
+
+def test_a_callback_stops_each_network():
+    """A network ends early, and the next one is trained all the same."""
+    detector = GradualDAEOutlierDetector(small(), n_splits=2, contamination=0.1)
+    stopped = detector.set_callbacks(Reader(lambda c: is_epoch(c, 0))).fit(X)
+    epochs = [[p.epochs for p in member.phases] for member in stopped.members_]
+    assert epochs == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("name", ABOVE_A_TRANSFORMER)
+@pytest.mark.parametrize("owner", ["estimator", "transformer"])
+def test_networks_are_printed_by_number(name, owner, capsys):
+    """Once, whoever has verbose."""
+    make, parameters, n_networks = ABOVE_A_TRANSFORMER[name]
+    network = small(max_iter=2, noise="random_masking", verbose=owner == "transformer")
+    make(network, verbose=owner == "estimator", **parameters).fit(X)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [
+        f"network {k + 1}" for k in range(n_networks) for _ in range(2)
+    ]
+
+
+def test_the_callbacks_of_a_search_reach_the_networks(capsys):
+    """The bar of a pipeline's search names the networks of its detector."""
+    pytest.importorskip("rich")
+    pipeline = make_pipeline(
+        StandardScaler(),
+        GradualDAEOutlierDetector(small(max_iter=2), n_splits=2, contamination=0.1),
+    )
+    pipeline.set_callbacks(callback.ProgressBar(max_propagation_depth=None)).fit(X)
+    assert "network 2" in capsys.readouterr().out

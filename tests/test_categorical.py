@@ -3,8 +3,16 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import get_tags
 
-from skdae import GradualDAETransformer
+from skdae import (
+    GradualDAEClassifier,
+    GradualDAEImputer,
+    GradualDAEOutlierDetector,
+    GradualDAERegressor,
+    GradualDAETransformer,
+)
 
 
 def small(hidden_layer_sizes=(6, 3), *, max_iter=4, **parameters):
@@ -399,3 +407,57 @@ def test_a_mixed_table_streams_and_pickles():
         "green",
         "red",
     ]
+
+
+# --- estimators with a transformer ----------------------------------------------------
+
+LABELS = np.arange(N) % 2
+ESTIMATORS = {
+    "classifier": (GradualDAEClassifier, {"max_iter": 4}, "predict_proba"),
+    "regressor": (GradualDAERegressor, {"max_iter": 4}, "predict"),
+    "detector": (
+        GradualDAEOutlierDetector,
+        {"n_splits": 2, "contamination": 0.1},
+        "score_samples",
+    ),
+    "imputer": (GradualDAEImputer, {"n_trees": 0}, "transform"),
+}
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize("features", [["c"], "from_dtype", None])
+def test_every_estimator_names_categorical_columns(name, features):
+    """The parameter is that of the transformer, which it replaces."""
+    make, parameters, method = ESTIMATORS[name]
+    codes = frame(np.unique(COLOURS, return_inverse=True)[1].astype(float))
+    table = codes.astype({"c": "category"}) if features == "from_dtype" else codes
+    noise = {"noise": "random_masking", "max_iter": 4}
+
+    def results(own, of_transformer):
+        transformer = small(categorical_features=of_transformer, **noise)
+        made = make(transformer, categorical_features=own, random_state=0, **parameters)
+        holed = table.assign(x=table.x.where(np.arange(N) % 3 > 0))
+        made.fit(table, LABELS)
+        return np.asarray(getattr(made, method)(holed), dtype=float)
+
+    np.testing.assert_array_equal(results(features, [0]), results("auto", features))
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_text_is_read_by_every_estimator(name):
+    """Columns of text are named without making a transformer."""
+    make, parameters, method = ESTIMATORS[name]
+    made = make(categorical_features=["c"], transformer=None, **parameters)
+    made.set_params(transformer__max_iter=2, transformer__hidden_layer_sizes=(4, 2))
+    assert get_tags(made).input_tags.string
+    made.fit(frame(COLOURS), LABELS)
+    assert len(getattr(made, method)(frame(COLOURS))) == N
+
+
+@pytest.mark.parametrize("make", [GradualDAEClassifier, GradualDAERegressor])
+def test_a_frozen_transformer_knows_its_categories(make):
+    """It reads tables as in its own fit, and nothing else can be asked for."""
+    frozen = FrozenEstimator(small(categorical_features=["c"]).fit(frame(COLOURS)))
+    make(frozen, max_iter=2).fit(frame(COLOURS), LABELS)
+    with pytest.raises(ValueError, match="must be 'auto' with a frozen transformer"):
+        make(frozen, categorical_features=["c"]).fit(frame(COLOURS), LABELS)

@@ -18,30 +18,38 @@ from skdae._imputer._model import (
 from skdae._imputer._time import OrderedRows, fit_time_model
 from skdae._random import spawn_streams
 from skdae._sklearn_compat import (
+    CallbackSupportMixin,
     HasMethods,
     Interval,
     StrOptions,
     check_feature_names_in,
     fit_context,
-    validate_params_of,
 )
 from skdae._table.encoder import TableEncoder
 from skdae._table.frames import missing_cells
 from skdae._table.rows import training_rows
 from skdae._table.schema import Schema
+from skdae._transformer._callbacks import observed_networks
 from skdae._transformer._defaults import default_transformer
 from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._parameters import warn_of_empty_columns
 from skdae._transformer._state import unchanged_on_failure
-from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
+from skdae._transformer._transformer import (
+    CATEGORICAL_FEATURES,
+    GradualDAETransformer,
+    categorical_features_of,
+    input_tags_of,
+)
 from skdae.timeseries import time_order
 
 MIN_SHARE = 1e-6  # of a category that is drawn
 CERTAIN = 1e6  # outweighs the deviations drawn for single features of a category
 
 
-class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin):
+class GradualDAEImputer(
+    CallbackSupportMixin, PhaseTableMixin, TransformerMixin, NestedParametersMixin
+):
     """Impute missing cells from the other cells of their row.
 
     A first estimate is linear: the conditional mean of a normal distribution, learned
@@ -69,6 +77,11 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         cells in `fit`, but at most half of them, get those of another row.
         None: widths of 128 and 64, 100 epochs in batches of 64 rows at a rate of
         0.002, and a random share of each row hidden, up to 60 % of it.
+    categorical_features : array-like of bool, int or str, 'auto', 'from_dtype' or \
+None, default='auto'
+        Categorical columns: a mask, indices or names, 'from_dtype' for those of a
+        DataFrame that have a categorical dtype, None for none. 'auto': those of the
+        `transformer`, which are those of a categorical dtype by default.
     n_refinements : int, default=1
         Networks, each of which corrects the errors of the estimate before it. 0 is the
         linear estimate, which is ahead where relations change after `fit`. A further
@@ -94,6 +107,8 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
     random_state : int, RandomState, Generator or None, default=None
         Seed of hidden cells, held-out rows, trees and draws, and of a `transformer`
         without a seed of its own.
+    verbose : bool or int, default=False
+        Whether to print the progress of the networks; above 1 for every epoch.
 
     Attributes
     ----------
@@ -176,6 +191,7 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
 
     _parameter_constraints: dict[str, list[Any]] = {
         "transformer": [GradualDAETransformer, None],
+        "categorical_features": CATEGORICAL_FEATURES,
         "n_refinements": [Interval(Integral, 0, None, closed="left")],
         "n_trees": [Interval(Integral, 0, None, closed="left")],
         "order": [StrOptions({"auto", "time"}), None],
@@ -183,12 +199,14 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         "add_indicator": ["boolean"],
         "sample_posterior": ["boolean"],
         "random_state": ["random_state", HasMethods("integers")],
+        "verbose": ["verbose"],
     }
 
     def __init__(
         self,
         transformer=None,
         *,
+        categorical_features="auto",
         n_refinements=1,
         n_trees=10,
         order="auto",
@@ -196,8 +214,10 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         add_indicator=False,
         sample_posterior=False,
         random_state=None,
+        verbose=False,
     ):
         self.transformer = transformer
+        self.categorical_features = categorical_features
         self.n_refinements = n_refinements
         self.n_trees = n_trees
         self.order = order
@@ -205,10 +225,11 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         self.add_indicator = add_indicator
         self.sample_posterior = sample_posterior
         self.random_state = random_state
+        self.verbose = verbose
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags = input_tags_of(self.transformer)
+        tags.input_tags = input_tags_of(self)
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         # the tag by which scikit-learn's checks leave the order of rows alone
         tags.non_deterministic = self.order == "time"
@@ -240,38 +261,8 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
         ValueError
             If a parameter is out of its range or does not fit the data.
         """
-        transformer = self.transformer or default_transformer("imputer")
-        validate_params_of(transformer)  # which scikit-learn skips within another fit
-        schema, raw = Schema.fit(
-            self, X, categorical_features=transformer.categorical_features
-        )
-        index = training_rows(raw, None).index
-        if not len(index):
-            raise ValueError(
-                "X must hold some value to learn from, and all cells of its "
-                f"{len(raw)} rows are missing; add rows with values."
-            )
-        encoder = TableEncoder.fit(schema, raw, index, scaling=transformer.scaling)
-        warn_of_empty_columns(self, encoder)
-        streams = spawn_streams(self.random_state)
-        Z, observed = _encoded(encoder, raw)
-        rows = IncompleteRows(Z[index], observed[index], index.argsort().argsort())
-        model = fit_imputation_model(
-            transformer, self.n_refinements, self.n_trees, encoder, rows, streams
-        )
-        self._seed = int(streams.shuffle.integers(2**32))
-        self.time_model_ = None
-        if self._is_ordered(raw, groups):
-            columns = feature_columns(encoder)
-            self.time_model_ = fit_time_model(
-                model, Z, ~observed, columns, groups, streams.shuffle
-            )
-        self.imputation_model_ = model
-        self.table_encoder_ = encoder
-        names = check_feature_names_in(self)
-        self.error_ = error_table(names, encoder, model, self.time_model_)
-        self.indicator_features_ = np.flatnonzero(missing_cells(X).any(axis=0))
-        self._range = np.fmin.reduce(raw[index]), np.fmax.reduce(raw[index])
+        with observed_networks(self, self.n_refinements, X):
+            self._fit(X, groups)
         return self
 
     def fit_transform(self, X, y=None, groups=None):
@@ -376,6 +367,40 @@ class GradualDAEImputer(PhaseTableMixin, TransformerMixin, NestedParametersMixin
     def _object_for(self, name, value):
         none = name == "transformer" and value is None
         return default_transformer("imputer") if none else None
+
+    def _fit(self, X: Any, groups: Any) -> None:
+        """Set the fitted attributes."""
+        transformer = self.transformer or default_transformer("imputer")
+        schema, raw = Schema.fit(
+            self, X, categorical_features=categorical_features_of(self, transformer)
+        )
+        index = training_rows(raw, None).index
+        if not len(index):
+            raise ValueError(
+                "X must hold some value to learn from, and all cells of its "
+                f"{len(raw)} rows are missing; add rows with values."
+            )
+        encoder = TableEncoder.fit(schema, raw, index, scaling=transformer.scaling)
+        warn_of_empty_columns(self, encoder)
+        streams = spawn_streams(self.random_state)
+        Z, observed = _encoded(encoder, raw)
+        rows = IncompleteRows(Z[index], observed[index], index.argsort().argsort())
+        model = fit_imputation_model(
+            transformer, self.n_refinements, self.n_trees, encoder, rows, streams
+        )
+        self._seed = int(streams.shuffle.integers(2**32))
+        self.time_model_ = None
+        if self._is_ordered(raw, groups):
+            columns = feature_columns(encoder)
+            self.time_model_ = fit_time_model(
+                model, Z, ~observed, columns, groups, streams.shuffle
+            )
+        self.imputation_model_ = model
+        self.table_encoder_ = encoder
+        names = check_feature_names_in(self)
+        self.error_ = error_table(names, encoder, model, self.time_model_)
+        self.indicator_features_ = np.flatnonzero(missing_cells(X).any(axis=0))
+        self._range = np.fmin.reduce(raw[index]), np.fmax.reduce(raw[index])
 
     def _is_ordered(self, raw: np.ndarray, groups: Any) -> bool:
         """Return whether the rows of `fit` are in time order."""

@@ -114,6 +114,7 @@ def _train(
     source = TableSource(rows, everything, parts=tuple(np.split(everything, ends[:-1])))
     given = transformer.random_state
     streams = spawn_streams(seed if given is None else given)
+    monitor = Monitors(monitors(parameters.plan, 0))
     training = train(
         source,
         parameters.plan,
@@ -121,8 +122,9 @@ def _train(
         noise=None,  # the hidden cells are the corruption
         streams=streams,
         settings=replace(training_settings(transformer, len(passes[0])), emphasis=None),
-        monitor=Monitors(monitors(parameters.plan, int(transformer.verbose))),
+        monitor=monitor,
     )
+    monitor.fit_end(training.network)
     return Refinement(training.network, training.phases, scale, np.ones(n_features))
 
 

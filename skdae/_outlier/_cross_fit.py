@@ -281,7 +281,7 @@ def cross_fit(
     fits, fold_of = [], np.full(len(raw), -1)
     for number, ((train, held_out), seed) in enumerate(zip(folds, seeds, strict=True)):
         rows = train[inliers[train]]
-        fitted = clone(transformer).set_params(random_state=int(seed))
+        fitted = clone(transformer).set_params(random_state=int(seed), verbose=False)
         fit_matrix(fitted, owner, encoder, raw[rows])
         fold_of[held_out] = number
         of_training, of_held_out = (

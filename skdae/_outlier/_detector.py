@@ -42,6 +42,7 @@ from skdae._outlier._thresholds import (
 )
 from skdae._random import spawn_streams
 from skdae._sklearn_compat import (
+    CallbackSupportMixin,
     HasMethods,
     Interval,
     StrOptions,
@@ -53,12 +54,18 @@ from skdae._table.frames import index_of
 from skdae._table.rows import empty_rows, training_rows
 from skdae._table.schema import Schema
 from skdae._table.validation import user_stacklevel
+from skdae._transformer._callbacks import observed_networks
 from skdae._transformer._defaults import default_transformer
 from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._parameters import check_rows
 from skdae._transformer._state import unchanged_on_failure
-from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
+from skdae._transformer._transformer import (
+    CATEGORICAL_FEATURES,
+    GradualDAETransformer,
+    categorical_features_of,
+    input_tags_of,
+)
 from skdae.timeseries import Smoothing, time_order
 
 NEIGHBORS = 2
@@ -68,7 +75,9 @@ LAGS_IN_ORDER = 2  # rows before; more detect no more on Tennessee Eastman
 TRIM = 0.35  # share of the training rows, where some of them are outliers
 
 
-class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersMixin):
+class GradualDAEOutlierDetector(
+    CallbackSupportMixin, PhaseTableMixin, OutlierMixin, NestedParametersMixin
+):
     """Outlier detector by denoising autoencoders, with calibrated thresholds.
 
     A fault is often a value that is common in itself and does not go with the others.
@@ -87,6 +96,11 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         rate and a scale of its own for each row, and 20 to 100 epochs, fewer where
         there are many rows. Setting a parameter of None makes it the one of 10,000
         rows, with 62 epochs.
+    categorical_features : array-like of bool, int or str, 'auto', 'from_dtype' or \
+None, default='auto'
+        Categorical columns: a mask, indices or names, 'from_dtype' for those of a
+        DataFrame that have a categorical dtype, None for none. 'auto': those of the
+        `transformer`, which are those of a categorical dtype by default.
     scores : str or sequence of str, default='auto'
         The anomaly scores. On the residuals of a row: 'squared_error', their mean
         square; 'scaled_error', each over its spread on rows not trained on;
@@ -140,6 +154,8 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         'auto' is 0 where the training rows count as normal and otherwise 0.35.
     random_state : int, RandomState, Generator or None, default=None
         Seed of the folds and of the networks.
+    verbose : bool or int, default=False
+        Whether to print the progress of the networks; above 1 for every epoch.
 
     Attributes
     ----------
@@ -210,6 +226,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
 
     _parameter_constraints: dict[str, list[Any]] = {
         "transformer": [GradualDAETransformer, None],
+        "categorical_features": CATEGORICAL_FEATURES,
         "scores": [StrOptions({"auto", *SCORES}), tuple, list],
         "contamination": [
             StrOptions({"auto"}),
@@ -227,12 +244,14 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         ],
         "trim": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         "random_state": ["random_state", HasMethods("integers")],
+        "verbose": ["verbose"],
     }
 
     def __init__(
         self,
         transformer=None,
         *,
+        categorical_features="auto",
         scores="auto",
         contamination="auto",
         false_alarm_rate=0.01,
@@ -244,8 +263,10 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         n_neighbors="auto",
         trim="auto",
         random_state=None,
+        verbose=False,
     ):
         self.transformer = transformer
+        self.categorical_features = categorical_features
         self.scores = scores
         self.contamination = contamination
         self.false_alarm_rate = false_alarm_rate
@@ -257,10 +278,11 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         self.n_neighbors = n_neighbors
         self.trim = trim
         self.random_state = random_state
+        self.verbose = verbose
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags = input_tags_of(self.transformer)
+        tags.input_tags = input_tags_of(self)
         return tags
 
     # --- fit -------------------------------------------------------------------------
@@ -298,7 +320,8 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
             rows in time order are held out at random. If scores are tied where
             `contamination` cuts them.
         """
-        self._fit(X, groups)
+        with observed_networks(self, None, X):
+            self._fit(X, groups)
         return self
 
     # --- scores ----------------------------------------------------------------------
@@ -481,7 +504,7 @@ class GradualDAEOutlierDetector(PhaseTableMixin, OutlierMixin, NestedParametersM
         schema, raw = Schema.fit(
             self,
             X,
-            categorical_features=transformer.categorical_features,
+            categorical_features=categorical_features_of(self, transformer),
         )
         if self.smoothing is not None:
             self.smoothing.check()

@@ -72,7 +72,11 @@ from skdae._transformer import _outputs
 from skdae._transformer._callbacks import CallbackMonitor, Monitors, monitors
 from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._transformer._nested import NestedParametersMixin
-from skdae._transformer._transformer import GradualDAETransformer, input_tags_of
+from skdae._transformer._transformer import (
+    CATEGORICAL_FEATURES,
+    GradualDAETransformer,
+    input_tags_of,
+)
 from skdae.noise import NOISES, Noise, make_noise
 from skdae.schedules import UNFREEZINGS, Phase
 
@@ -99,6 +103,7 @@ class FineTuned(
 
     _parameter_constraints: dict[str, Any] = {
         "transformer": [GradualDAETransformer, FrozenEstimator, None],
+        "categorical_features": CATEGORICAL_FEATURES,
         "max_iter": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "encoder_rate": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
@@ -165,7 +170,7 @@ class FineTuned(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags = input_tags_of(self.transformer)
+        tags.input_tags = input_tags_of(self)
         tags.target_tags.required = True
         return tags
 
@@ -235,7 +240,7 @@ class FineTuned(
         streams = spawn_streams(self.random_state)
         labels = self._read_labels(X, y)
         self._check_early(labels, X_val, y_val)
-        pretrained = pretrain(self.transformer, X, sample_weight, streams)
+        pretrained = pretrain(self, X, sample_weight, streams)
         labelled = self._labelled_rows(pretrained, labels, sample_weight)
         source = self._source(labelled, X_val, y_val, streams)
         others = None
@@ -267,7 +272,7 @@ class FineTuned(
         labels = self._read_labels(X, y, at_least=1 if first else 0)
         if first:
             self._check_early(labels, None, None, target)
-            pretrained = pretrain(self.transformer, X, sample_weight, streams)
+            pretrained = pretrain(self, X, sample_weight, streams)
         else:
             pretrained = Pretrained(self.transformer_, self._read(X))
         if len(labels.known) == 0:

@@ -15,7 +15,12 @@ from skdae._table.encoder import TableEncoder
 from skdae._table.schema import Schema
 from skdae._transformer._defaults import default_transformer
 from skdae._transformer._parameters import check_widths
-from skdae._transformer._transformer import GradualDAETransformer, fit_matrix
+from skdae._transformer._transformer import (
+    GradualDAETransformer,
+    categorical_features_of,
+    fit_matrix,
+    names_own_categories,
+)
 
 
 def default_encoder() -> GradualDAETransformer:
@@ -55,13 +60,15 @@ def n_layers_of(transformer: Any) -> int:
 
 
 def pretrain(
-    transformer: Any, X: Any, sample_weight: Any, streams: Streams
+    estimator: Any, X: Any, sample_weight: Any, streams: Streams
 ) -> Pretrained:
-    """Read a table, and fit a transformer on all rows; a frozen one is used as it is.
+    """Read a table, and fit an estimator's transformer on all rows.
 
-    The table is read once.
+    A frozen one is used as it is. The table is read once.
     """
+    transformer = estimator.transformer
     if isinstance(transformer, FrozenEstimator):
+        _check_frozen(estimator)
         fitted = _thawed(transformer)
         return Pretrained(fitted, fitted.table_encoder_.read(fitted, X))
     fresh = default_encoder() if transformer is None else clone(transformer)
@@ -71,10 +78,20 @@ def pretrain(
     schema, raw = Schema.fit(
         fresh,
         X,
-        categorical_features=fresh.categorical_features,
+        categorical_features=categorical_features_of(estimator, fresh),
         sample_weight=sample_weight,
     )
     return Pretrained(fit_matrix(fresh, fresh, schema, raw, sample_weight), raw)
+
+
+def _check_frozen(estimator: Any) -> None:
+    """Raise where a parameter would read tables in another way than in training."""
+    if names_own_categories(estimator):
+        raise ValueError(
+            f"categorical_features={estimator.categorical_features!r} must be 'auto' "
+            "with a frozen transformer, which reads tables as in its own fit; name "
+            "the columns in the transformer's categorical_features."
+        )
 
 
 def _thawed(transformer: FrozenEstimator) -> GradualDAETransformer:

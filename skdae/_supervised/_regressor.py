@@ -26,6 +26,11 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
         as ``transformer__noise_rate``, also where it is None. It also defines how the
         table is read (categories, missing cells, scaling) and the hardware of the
         training (`device`, `n_threads`, `dtype`).
+    categorical_features : array-like of bool, int or str, 'auto', 'from_dtype' or \
+None, default='auto'
+        Categorical columns: a mask, indices or names, 'from_dtype' for those of a
+        DataFrame that have a categorical dtype, None for none. 'auto': those of the
+        `transformer`, which are those of a categorical dtype by default.
     max_iter : int or 'auto', default='auto'
         Epochs of fine-tuning, over all its phases. 'auto' is 2,000 steps, and at least
         20 epochs.
@@ -160,6 +165,7 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
         self,
         transformer=None,
         *,
+        categorical_features="auto",
         max_iter="auto",
         learning_rate_init=1e-3,
         encoder_rate="auto",
@@ -182,6 +188,7 @@ class GradualDAERegressor(RegressorMixin, FineTuned):
         verbose=False,
     ):
         self.transformer = transformer
+        self.categorical_features = categorical_features
         self.max_iter = max_iter
         self.learning_rate_init = learning_rate_init
         self.encoder_rate = encoder_rate

@@ -3,17 +3,56 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import count
 from time import perf_counter
 from typing import Any
 
 from skdae._core.monitor import Epoch, Monitor, PhaseRecord, Snapshot
 from skdae._core.network import Network
+from skdae._sklearn_compat import callback_context, validate_params_of
 from skdae.schedules import Phase
 
 #: Makes a monitor from the plan of each fit in this context; None makes none.
 _OBSERVER: ContextVar[Callable[[Sequence[Phase]], Monitor] | None] = ContextVar(
     "observer", default=None
 )
+
+
+@contextmanager
+def observed_networks(
+    estimator: Any, n_networks: int | None, X: Any, y: Any = None
+) -> Iterator[None]:
+    """Observe the networks that an estimator trains within the context, by number.
+
+    With `verbose`, its own or its transformer's, their progress is printed. Each is a
+    task of the estimator's callbacks, above its phases. A callback that asks to stop
+    ends a phase, or the training of that network; those after it are trained.
+    """
+    verbose = int(estimator.verbose)
+    if estimator.transformer is not None:
+        validate_params_of(estimator.transformer)  # skipped within another fit
+        verbose = max(verbose, int(estimator.transformer.verbose))
+    context = callback_context(estimator, n_networks)
+    outer, numbers = _OBSERVER.get(), count(1)
+
+    def observe(plan: Sequence[Phase]) -> Monitor:
+        name = f"network {next(numbers)}"
+        observers = [outer(plan)] if outer else []
+        if verbose:
+            observers.append(PrintMonitor(plan, verbose, f"{name}  "))
+        if context is not None:
+            task = context.subcontext(task_name=name, max_subtasks=len(plan))
+            observers.append(CallbackMonitor(estimator, task, None, {}))
+        return Monitors(observers)
+
+    if context is not None:
+        context.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
+    with observed_by(observe):
+        yield
+    if context is not None:
+        context.call_on_fit_task_end(
+            estimator=estimator, X=X, y=y, reconstruction_attributes={}
+        )
 
 
 @contextmanager
@@ -40,8 +79,8 @@ def monitors(plan: Sequence[Phase], verbose: int) -> list[Monitor]:
 class PrintMonitor(Monitor):
     """Prints a line per phase, per epoch from verbose=2, with the time left."""
 
-    def __init__(self, plan: Sequence[Phase], verbose: int) -> None:
-        self.plan, self.verbose = plan, verbose
+    def __init__(self, plan: Sequence[Phase], verbose: int, prefix: str = "") -> None:
+        self.plan, self.verbose, self.prefix = plan, verbose, prefix
         self.started = perf_counter()
         self.number = 0
 
@@ -67,7 +106,7 @@ class PrintMonitor(Monitor):
                 else f"  validation {epoch.validation_loss:.5f}"
             )
             print(
-                f"phase {self.number + 1}/{len(self.plan)} ({phase.kind}, "
+                f"{self.prefix}phase {self.number + 1}/{len(self.plan)} ({phase.kind}, "
                 f"{phase.depth} layers)  epoch {epoch.epoch + 1}/{phase.epochs}  "
                 f"loss {epoch.loss:.5f}{validation}  "
                 f"{self._seconds_left(epoch.epoch + 1):.0f} s left"
@@ -76,13 +115,17 @@ class PrintMonitor(Monitor):
 
 
 class CallbackMonitor(Monitor):
-    """Passes phases and epochs on to scikit-learn's callbacks as nested tasks."""
+    """Passes phases and epochs on to scikit-learn's callbacks as nested tasks.
+
+    `learned` are the attributes that make a fitted estimator beside the network, None
+    where a network alone makes none.
+    """
 
     def __init__(
         self,
         estimator: Any,
         context: Any,
-        learned: dict[str, Any],
+        learned: dict[str, Any] | None,
         data: dict[str, Any],
     ) -> None:
         self.estimator, self.learned, self.data = estimator, learned, data
@@ -98,8 +141,9 @@ class CallbackMonitor(Monitor):
         """Notify the callbacks that a task has ended; True when one asks to stop."""
 
         def fitted() -> dict[str, Any] | None:
-            current = network()
-            return None if current is None else self.learned | {"network_": current}
+            if self.learned is None or (current := network()) is None:
+                return None
+            return self.learned | {"network_": current}
 
         return context.call_on_fit_task_end(
             estimator=self.estimator, reconstruction_attributes=fitted, **self.data

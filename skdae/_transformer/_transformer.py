@@ -56,14 +56,39 @@ from skdae.noise import NOISES, Noise, make_noise
 from skdae.schedules import SCHEDULES, Phase, Schedule, as_schedule, joint
 
 
-def input_tags_of(transformer: Any) -> InputTags:
-    """Return what a transformer can read, where None is the default one.
+def input_tags_of(estimator: Any) -> InputTags:
+    """Return what an estimator with a transformer can read.
 
-    What is no estimator counts as the default one too: `fit` refuses it, but the tags
-    are asked for by clones and pictures, which raise nothing.
+    A transformer that is no estimator counts as the default one, as None does: `fit`
+    refuses it, but the tags are asked for by clones and pictures, which raise nothing.
     """
+    transformer = estimator.transformer
     known = isinstance(transformer, BaseEstimator)
-    return get_tags(transformer if known else GradualDAETransformer()).input_tags
+    tags = get_tags(transformer if known else GradualDAETransformer()).input_tags
+    if names_own_categories(estimator):
+        named = estimator.categorical_features
+        tags.categorical = tags.string = not (named is None or isinstance(named, str))
+    return tags
+
+
+def names_own_categories(estimator: Any) -> bool:
+    """Return whether an estimator says itself which columns are categorical."""
+    named = estimator.categorical_features
+    return not (isinstance(named, str) and named == "auto")
+
+
+def categorical_features_of(estimator: Any, transformer: Any) -> Any:
+    """Return the categorical columns by an estimator, or else by its transformer."""
+    owner = estimator if names_own_categories(estimator) else transformer
+    return owner.categorical_features
+
+
+# of estimators with a transformer
+CATEGORICAL_FEATURES: list[Any] = [
+    "array-like",
+    StrOptions({"auto", "from_dtype"}),
+    None,
+]
 
 
 class GradualDAETransformer(
