@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from skdae._outlier import GradualDAEOutlierDetector
     from skdae._supervised import GradualDAEClassifier, GradualDAERegressor
     from skdae._transformer import GradualDAETransformer
+    from skdae.persistence import load, save
 
 __all__ = [
     "GradualDAEClassifier",
@@ -20,6 +21,8 @@ __all__ = [
     "GradualDAETransformer",
     "__version__",
     "grade",
+    "load",
+    "save",
 ]
 
 # public name: the module it lives in, imported when the name is asked for
@@ -30,6 +33,8 @@ _HOMES = {
     "GradualDAERegressor": "skdae._supervised",
     "GradualDAETransformer": "skdae._transformer",
     "grade": "skdae._grading",
+    "load": "skdae.persistence",
+    "save": "skdae.persistence",
 }
 
 

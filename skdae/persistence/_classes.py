@@ -1,0 +1,66 @@
+"""Classes that a model file may name."""
+
+from dataclasses import is_dataclass
+from importlib import import_module
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+# Where a class of an earlier release has gone: a file keeps its old name.
+MOVED: dict[str, str] = {}
+
+
+def name_of(cls: type) -> str:
+    """Return the name of a class in a file, by the public module where there is one."""
+    module = cls.__module__
+    if module.startswith("sklearn."):
+        module = module.split("._")[0]
+    return f"{module}:{cls.__qualname__}"
+
+
+def is_own(cls: type) -> bool:
+    """Return whether a class is one of this package that holds nothing but data."""
+    return cls.__module__.startswith("skdae.") and (
+        is_dataclass(cls)
+        or issubclass(cls, BaseEstimator)
+        or issubclass(cls, tuple)
+        and hasattr(cls, "_fields")
+    )
+
+
+def is_sklearn(cls: type) -> bool:
+    """Return whether a class is an estimator of scikit-learn."""
+    return cls.__module__.startswith("sklearn.") and issubclass(cls, BaseEstimator)
+
+
+def class_of(name: str) -> type:
+    """Return the class of a name; others than `is_own` and `is_sklearn` are refused."""
+    module, _, qualname = MOVED.get(name, name).partition(":")
+    if module.split(".")[0] not in ("skdae", "sklearn") or "." in qualname:
+        raise ValueError(f"{name} is no class of skdae or scikit-learn")
+    try:
+        cls = getattr(import_module(module), qualname)
+    except (ImportError, AttributeError):
+        raise ValueError(f"{name} is not known here") from None
+    if not isinstance(cls, type) or not (is_own(cls) or is_sklearn(cls)):
+        raise ValueError(f"{name} is no class that a model file may name")
+    return cls
+
+
+def holds_own(estimator: Any) -> bool:
+    """Return whether one of scikit-learn's estimators holds one of ours."""
+    return any(
+        is_own(type(part))
+        for value in vars(estimator).values()
+        for part in _parts(value)
+    )
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, (list, tuple)):
+        return [part for item in value for part in _parts(item)]
+    if isinstance(value, dict):
+        return _parts(list(value.values()))
+    if isinstance(value, BaseEstimator) and not is_own(type(value)):
+        return [value, *_parts(list(vars(value).values()))]
+    return [value]

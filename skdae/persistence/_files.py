@@ -1,0 +1,223 @@
+"""Model files: written whole or not at all, read with a checksum."""
+
+import hashlib
+import json
+import os
+import platform
+import struct
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skdae._files import whole_file
+from skdae._version import __version__
+from skdae.persistence._classes import is_own, is_sklearn, name_of
+from skdae.persistence._packing import NotPackedError, Packer, Unpacker
+
+FORMAT = 1  # of the manifest
+KEY = "skdae"  # of the manifest in the metadata
+LENGTH = struct.Struct("<Q")  # of the header, at the start of a safetensors file
+START = b'{"__metadata__":{"skdae":'  # how the header of a model file begins
+PACKAGES = ("numpy", "pandas", "scikit-learn", "torch")
+
+
+class ModelFileError(ValueError):
+    """A file that is no model of skdae, or a damaged one."""
+
+
+def save(estimator: Any, path: str | os.PathLike, *, metadata: Any = None) -> None:
+    """Save an estimator, fitted or not, in a file that needs no pickle.
+
+    Estimators of this package, and those of scikit-learn that hold them (a
+    :class:`~sklearn.pipeline.Pipeline` for instance) or stand beside them. A file that
+    exists is replaced when the new one is complete; if the process is stopped before,
+    it stays as it was. Training that `partial_fit` has begun can go on after loading.
+
+    Parameters
+    ----------
+    estimator : estimator
+        What is saved.
+    path : str or path-like
+        Name of the file, by custom ``*.skdae``.
+    metadata : JSON value, default=None
+        Anything to note beside the estimator; :func:`read_manifest` returns it.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` is none of these, or holds something that is neither data nor
+        an estimator, such as a function; the message names the attribute.
+    ImportError
+        If a tree model of scikit-learn is saved without the package skops.
+
+    See Also
+    --------
+    load : Read the file.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> import skdae
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> transformer = skdae.GradualDAETransformer((3,), max_iter=5).fit(X)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "iris.skdae")
+    ...     skdae.save(transformer, path)
+    ...     loaded = skdae.load(path)
+    >>> bool((loaded.transform(X) == transformer.transform(X)).all())
+    True
+    """
+    if not (is_own(type(estimator)) or is_sklearn(type(estimator))):
+        raise TypeError(
+            f"estimator must be an estimator of skdae or scikit-learn, got "
+            f"{type(estimator).__name__}."
+        )
+    packer = Packer()
+    manifest = {
+        "format": FORMAT,
+        "class": name_of(type(estimator)),
+        "versions": _versions(),
+        "metadata": metadata,
+        "estimator": packer.pack(estimator, type(estimator).__name__),
+    }
+    content = _serialized(manifest, packer.tensors)
+    with whole_file(path) as file:
+        file.write(content)
+
+
+def load(path: str | os.PathLike) -> Any:
+    """Load an estimator from a file that :func:`save` has written.
+
+    Nothing in a file is run: it holds data, and the names of classes of this package
+    and of estimators of scikit-learn. The checksum is compared first.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Name of the file.
+
+    Returns
+    -------
+    estimator : estimator
+        As it was saved: on the same machine and versions its results are the same to
+        the bit.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is no model of skdae, damaged, or of a later format.
+    FileNotFoundError
+        If there is no such file.
+    """
+    manifest, tensors = _read(path)
+    try:
+        return Unpacker(tensors).unpack(manifest["estimator"])
+    except ImportError:
+        raise
+    except Exception as error:
+        raise ModelFileError(
+            f"{path} was written by skdae {manifest['versions'].get('skdae')} and "
+            f"holds what skdae {__version__} does not know ({error}); load it with "
+            "that version, or fit it again."
+        ) from error
+
+
+def read_manifest(path: str | os.PathLike) -> dict[str, Any]:
+    """Return what a model file says of itself, without making the estimator.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Name of the file.
+
+    Returns
+    -------
+    manifest : dict
+        ``format`` (int), ``class``, ``versions`` of the packages that wrote it,
+        ``metadata`` as given to :func:`save`.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is no model of skdae, or damaged.
+    """
+    manifest, _ = _read(path)
+    return {k: v for k, v in manifest.items() if k not in ("estimator", "checksum")}
+
+
+def is_model_file(path: str | os.PathLike) -> bool:
+    """Return whether a file is a model, by how it begins."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(LENGTH.size + len(START))[LENGTH.size :] == START
+    except OSError:
+        return False
+
+
+def _serialized(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> bytes:
+    from safetensors.numpy import save as serialize
+
+    signed = manifest | {"checksum": _checksum(manifest, tensors)}
+    return serialize(tensors, metadata={KEY: _dumped(signed)})
+
+
+def _dumped(manifest: dict[str, Any]) -> str:
+    try:
+        return json.dumps(manifest, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise NotPackedError(f"metadata must be a JSON value ({error}).") from None
+
+
+def _checksum(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> str:
+    """SHA-256 of the manifest and of the arrays: names, types, shapes and values."""
+    digest = hashlib.sha256(_dumped(manifest).encode())
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the manifest and the arrays of a file whose checksum is right."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as deserialize
+
+    if not is_model_file(path):
+        Path(path).stat()  # a file that does not exist is another error
+        raise ModelFileError(
+            f"{path} is no model file; write one with skdae.save(estimator, path)."
+        )
+    content = Path(path).read_bytes()
+    try:
+        tensors = {
+            name: np.array(array) for name, array in deserialize(content).items()
+        }  # copied: aligned, and the user's to change
+        (length,) = LENGTH.unpack_from(content)
+        header = json.loads(content[LENGTH.size : LENGTH.size + length])
+        manifest = json.loads(header["__metadata__"][KEY])
+        checksum = manifest.pop("checksum")
+        is_whole = _checksum(manifest, tensors) == checksum
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError):
+        is_whole = False
+    if not is_whole:
+        raise ModelFileError(f"{path} is damaged: its checksum differs; copy it again.")
+    if manifest["format"] > FORMAT:
+        raise ModelFileError(
+            f"{path} has format {manifest['format']}, and skdae {__version__} reads up "
+            f"to {FORMAT}; load it with skdae {manifest['versions'].get('skdae')}."
+        )
+    return manifest, tensors
+
+
+def _versions() -> dict[str, str]:
+    found = {"skdae": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

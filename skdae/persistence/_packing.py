@@ -1,0 +1,331 @@
+"""Objects <-> JSON and arrays.
+
+Numbers, text, None and lists are themselves in JSON; everything else is a dict with one
+item, ``{kind: content}``. An object that stands in several places is packed once.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass
+from inspect import signature
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.neighbors import NearestNeighbors
+
+from skdae.persistence import _sklearn_blob
+from skdae.persistence._classes import (
+    class_of,
+    holds_own,
+    is_own,
+    is_sklearn,
+    name_of,
+)
+
+NATIVE = "biuf"  # kinds of arrays that a tensor holds
+SCALARS = (np.bool_, np.integer, np.floating)
+GENERATORS = {
+    name: getattr(np.random, name)
+    for name in ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
+}
+
+
+KINDS = {
+    *("array", "dict", "dtype", "float", "frame", "generator", "missing", "neighbors"),
+    *("object", "random", "ref", "scalar", "set", "sklearn", "slice", "time", "tuple"),
+    "type",
+}
+
+
+class NotPackedError(TypeError):
+    """An object that a model file cannot hold."""
+
+
+class Packer:
+    """Packs objects, and collects the arrays of them.
+
+    Attributes
+    ----------
+    tensors : dict of str to ndarray
+        The arrays that the JSON refers to, C-contiguous.
+    """
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, np.ndarray] = {}
+        self._numbers: dict[int, int] = {}  # id of an object: its number
+        self._kept: list[
+            Any
+        ] = []  # by number; as long as it is kept, its id is its own
+
+    def pack(self, value: Any, path: str) -> Any:
+        """Return the JSON of an object that stands at `path` of the estimator."""
+        if value is None or type(value) in (bool, int, str):
+            return value
+        if type(value) is float:
+            return value if math.isfinite(value) else {"float": repr(value)}
+        if type(value) is list:
+            return [self.pack(item, f"{path}[{k}]") for k, item in enumerate(value)]
+        if id(value) in self._numbers:
+            return {"ref": self._numbers[id(value)]}
+        for is_kind, kind, pack in self._kinds():
+            if is_kind(value):
+                return {kind: pack(value, path)}
+        raise NotPackedError(
+            f"{path} is {_described(value)}, which a model file does not hold: it "
+            "holds data, and estimators of skdae and scikit-learn. Set it to a value "
+            "that is data, or save without it."
+        )
+
+    def _kinds(self) -> list[tuple[Callable, str, Callable]]:
+        return [
+            (lambda v: isinstance(v, np.ndarray), "array", self._array),
+            (lambda v: is_own(type(v)), "object", self._object),
+            (lambda v: isinstance(v, NearestNeighbors), "neighbors", self._neighbors),
+            (lambda v: is_sklearn(type(v)), "sklearn", self._sklearn),
+            (lambda v: type(v) is tuple, "tuple", self._items),
+            (lambda v: type(v) is dict, "dict", self._dict),
+            (lambda v: type(v) in (set, frozenset), "set", lambda v, p: sorted(v)),
+            (lambda v: type(v) is slice, "slice", self._slice),
+            (lambda v: isinstance(v, SCALARS), "scalar", _scalar),
+            (lambda v: isinstance(v, np.dtype), "dtype", lambda v, p: v.str),
+            (_is_number_type, "type", lambda v, p: np.dtype(v).name),
+            (lambda v: isinstance(v, pd.DataFrame), "frame", self._frame),
+            (lambda v: v is pd.NA, "missing", lambda v, p: "NA"),
+            (lambda v: v is pd.NaT, "missing", lambda v, p: "NaT"),
+            (lambda v: type(v) is pd.Timestamp, "time", lambda v, p: v.isoformat()),
+            (lambda v: type(v) is np.random.Generator, "generator", self._generator),
+            (lambda v: type(v) is np.random.RandomState, "random", self._legacy),
+        ]
+
+    def _number(self, value: Any) -> int:
+        self._numbers[id(value)] = len(self._kept)
+        self._kept.append(value)
+        return len(self._kept) - 1
+
+    def _items(self, value: Any, path: str) -> list[Any]:
+        return self.pack(list(value), path)
+
+    def _dict(self, value: dict, path: str) -> list[Any]:
+        return [
+            [self.pack(key, f"a key of {path}"), self.pack(item, f"{path}[{key!r}]")]
+            for key, item in value.items()
+        ]
+
+    def _slice(self, value: slice, path: str) -> list[Any]:
+        return self._items([value.start, value.stop, value.step], path)
+
+    def _array(self, value: np.ndarray, path: str) -> dict[str, Any]:
+        content: dict[str, Any] = {"number": self._number(value)}
+        if value.dtype.hasobject or value.dtype.kind not in NATIVE:
+            if value.dtype.kind not in "OUMm":
+                raise NotPackedError(f"{path} is an array of dtype {value.dtype}.")
+            as_text = value.astype("i8") if value.dtype.kind in "Mm" else value
+            items = self.pack(as_text.ravel().tolist(), path)
+            return content | {
+                "dtype": value.dtype.str,
+                "shape": list(value.shape),
+                "items": items,
+            }
+        is_fortran = value.flags.f_contiguous and not value.flags.c_contiguous
+        name = f"{len(self.tensors)}:{path}"
+        self.tensors[name] = np.asarray(value.T if is_fortran else value, order="C")
+        return content | {"tensor": name} | ({"fortran": True} if is_fortran else {})
+
+    def _object(self, value: Any, path: str) -> dict[str, Any]:
+        return self._stateful(value, _state(value), path)
+
+    def _stateful(self, value: Any, state: dict[str, Any], path: str) -> dict[str, Any]:
+        return {
+            "number": self._number(value),
+            "class": name_of(type(value)),
+            "state": {k: self.pack(v, f"{path}.{k}") for k, v in state.items()},
+        }
+
+    def _neighbors(self, value: NearestNeighbors, path: str) -> dict[str, Any]:
+        """Pack the parameters and the rows: the tree is built again."""
+        packed = self._stateful(value, value.get_params(deep=False), path)
+        return packed | {"rows": self.pack(value._fit_X, f"{path} rows")}
+
+    def _sklearn(self, value: BaseEstimator, path: str) -> dict[str, Any]:
+        """Pack attribute by attribute; what has no plain attributes is up to skops."""
+        before = (dict(self.tensors), dict(self._numbers), list(self._kept))
+        try:
+            return self._stateful(value, vars(value), path)
+        except NotPackedError:
+            if holds_own(value):
+                raise
+            self.tensors, self._numbers, self._kept = before
+        blob = np.frombuffer(_sklearn_blob.dumps(value, path), np.uint8)
+        return {"number": self._number(value), "skops": self.pack(blob, path)}
+
+    def _frame(self, value: pd.DataFrame, path: str) -> dict[str, Any]:
+        return {
+            name: self.pack([*index], f"{path}.{name}")
+            for name, index in (("index", value.index), ("columns", value.columns))
+        } | {"data": [self.pack(np.asarray(value[c]), f"{path}[{c}]") for c in value]}
+
+    def _generator(self, value: np.random.Generator, path: str) -> Any:
+        return self.pack(value.bit_generator.state, path)
+
+    def _legacy(self, value: np.random.RandomState, path: str) -> Any:
+        return self.pack(value.get_state(legacy=False), path)
+
+
+def _described(value: Any) -> str:
+    kind = type(value)
+    name = getattr(value, "__qualname__", None)
+    return (
+        f"the {kind.__name__} {name}"
+        if name
+        else f"a {kind.__module__}.{kind.__name__}"
+    )
+
+
+def _is_number_type(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, (*SCALARS, np.object_))
+
+
+def _scalar(value: np.generic, path: str) -> list[Any]:
+    number = value.item()
+    is_special = isinstance(number, float) and not math.isfinite(number)
+    return [value.dtype.str, repr(number) if is_special else number]
+
+
+def _state(value: Any) -> dict[str, Any]:
+    """Return what makes an object up: fields, or all that an estimator holds."""
+    if isinstance(value, tuple):
+        return value._asdict()  # type: ignore[attr-defined]
+    if isinstance(value, BaseEstimator):
+        return vars(value)
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+class Unpacker:
+    """Makes objects of JSON and tensors again."""
+
+    def __init__(self, tensors: dict[str, np.ndarray]) -> None:
+        self.tensors = tensors
+        self._objects: dict[int, Any] = {}  # by number
+
+    def unpack(self, packed: Any) -> Any:
+        """Return the object of a JSON value."""
+        if isinstance(packed, list):
+            return [self.unpack(item) for item in packed]
+        if not isinstance(packed, dict):
+            return packed
+        ((kind, content),) = packed.items()
+        if kind not in KINDS:
+            raise ValueError(f"{kind!r} is no kind of object")
+        return getattr(self, f"_{kind}")(content)
+
+    def _float(self, content: str) -> float:
+        return float(content)
+
+    def _ref(self, content: int) -> Any:
+        return self._objects[content]
+
+    def _tuple(self, content: list) -> tuple:
+        return tuple(self.unpack(content))
+
+    def _dict(self, content: list) -> dict:
+        return {self.unpack(key): self.unpack(item) for key, item in content}
+
+    def _set(self, content: list) -> set:
+        return set(content)
+
+    def _slice(self, content: list) -> slice:
+        return slice(*self.unpack(content))
+
+    def _scalar(self, content: list) -> Any:
+        dtype, number = content
+        if np.dtype(dtype).kind not in NATIVE:
+            raise ValueError(f"{dtype} is no type of a number")
+        return np.dtype(dtype).type(number)
+
+    def _dtype(self, content: str) -> np.dtype:
+        return np.dtype(content)
+
+    def _type(self, content: str) -> type:
+        return np.dtype(content).type
+
+    def _missing(self, content: str) -> Any:
+        return {"NA": pd.NA, "NaT": pd.NaT}[content]
+
+    def _time(self, content: str) -> pd.Timestamp:
+        return pd.Timestamp(content)
+
+    def _array(self, content: dict) -> np.ndarray:
+        if "tensor" in content:
+            array = self.tensors[content["tensor"]]
+            array = array.T if content.get("fortran") else array
+        else:
+            array = _array_of_items(
+                self.unpack(content["items"]), content["dtype"], content["shape"]
+            )
+        self._objects[content["number"]] = array
+        return array
+
+    def _object(self, content: dict) -> Any:
+        cls = class_of(content["class"])
+        if issubclass(cls, tuple):
+            named = cls(**self.unpack_state(content))
+            self._objects[content["number"]] = named
+            return named
+        value: Any = object.__new__(cls)
+        self._objects[content["number"]] = value
+        for name, item in (_defaults(cls) | self.unpack_state(content)).items():
+            object.__setattr__(value, name, item)
+        return value
+
+    def unpack_state(self, content: dict) -> dict[str, Any]:
+        """Return the attributes of an object."""
+        return {name: self.unpack(item) for name, item in content["state"].items()}
+
+    def _neighbors(self, content: dict) -> NearestNeighbors:
+        value = NearestNeighbors(**self.unpack_state(content))
+        self._objects[content["number"]] = value
+        return value.fit(self.unpack(content["rows"]))
+
+    def _sklearn(self, content: dict) -> BaseEstimator:
+        if "skops" not in content:
+            return self._object(content)
+        blob = self.unpack(content["skops"])
+        value = _sklearn_blob.loads(blob.tobytes())
+        self._objects[content["number"]] = value
+        return value
+
+    def _frame(self, content: dict) -> pd.DataFrame:
+        index, columns = self.unpack(content["index"]), self.unpack(content["columns"])
+        data = dict(enumerate(self.unpack(content["data"])))
+        frame = pd.DataFrame(data, index=index)
+        frame.columns = pd.Index(columns)
+        return frame
+
+    def _generator(self, content: dict) -> np.random.Generator:
+        state = self.unpack(content)
+        bits = GENERATORS[state["bit_generator"]]()
+        bits.state = state
+        return np.random.Generator(bits)
+
+    def _random(self, content: dict) -> np.random.RandomState:
+        value = np.random.RandomState()
+        value.set_state(self.unpack(content))
+        return value
+
+
+def _array_of_items(items: list, dtype: str, shape: list[int]) -> np.ndarray:
+    is_time = np.dtype(dtype).kind in "Mm"
+    array = np.empty(len(items), "i8" if is_time else dtype)
+    for k, item in enumerate(items):  # at once, tuples would become axes
+        array[k] = item
+    return array.view(dtype).reshape(shape) if is_time else array.reshape(shape)
+
+
+def _defaults(cls: type) -> dict[str, Any]:
+    """Return the values of attributes that a file of an earlier release may lack."""
+    if is_dataclass(cls):
+        return {f.name: f.default for f in fields(cls) if f.default is not MISSING}
+    parameters = signature(cls).parameters.values() if is_own(cls) else ()
+    return {p.name: p.default for p in parameters}
