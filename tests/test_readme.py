@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-QUICK_START = (ROOT / "docs" / "quickstart.rst").read_text(encoding="utf-8")
+PAGES = ("quickstart", "saving")
 
 
 def markdown_blocks(text):
@@ -25,16 +25,22 @@ def rst_blocks(text):
     return [re.sub(r"^    ", "", block, flags=re.M) for block in found]
 
 
-@pytest.mark.parametrize(
-    "blocks",
-    [markdown_blocks(README), rst_blocks(QUICK_START)],
-    ids=["README.md", "quickstart.rst"],
-)
-def test_code_blocks_run_one_after_the_other(blocks, capsys):
+def run(blocks):
+    """Run blocks one after the other, and return the names that they define."""
     assert blocks
     names = {}
     for block in blocks:
         exec(compile(block, "<block>", "exec"), names)
+    return names
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_code_blocks_of_a_page_run_one_after_the_other(page):
+    run(rst_blocks((ROOT / "docs" / f"{page}.rst").read_text(encoding="utf-8")))
+
+
+def test_code_blocks_of_the_readme_run_one_after_the_other(capsys):
+    names = run(markdown_blocks(README))
     filled = names["filled"]
     assert filled.notna().all().all()
     assert list(filled.columns) == list(names["plant"].data.columns)
