@@ -1,6 +1,7 @@
 """What the columns of a data frame are, and the limits that decide it."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -67,17 +68,33 @@ class ColumnKinds:
         raise KeyError(name)
 
 
-def split_columns(table: pd.DataFrame) -> ColumnKinds:
+def split_columns(table: pd.DataFrame, use: Collection[str] = ()) -> ColumnKinds:
     """Return what each column of a table holds.
 
     Text and truth values are text. Numbers that count or name the rows, counters that
     only rise, and text that hardly ever repeats, are `id_like`. Dates, and clocks in
-    numbers, are `date_time`, also where all rows are of one day.
+    numbers, are `date_time`, also where all rows are of one day. Columns named in `use`
+    are neither, but numbers or text; dates, which are no numbers, cannot be used.
     """
     found: dict[str, list[str]] = {field.name: [] for field in fields(ColumnKinds)}
     for name, values in table.items():
-        found[kind_of_column(str(name), values)].append(name)
+        kind = kind_of_column(str(name), values)
+        if name in use and kind in ("date_time", "id_like"):
+            kind = _kind_used(str(name), values, kind)
+        found[kind].append(name)
     return ColumnKinds(**{kind: tuple(names) for kind, names in found.items()})
+
+
+def _kind_used(name: str, values: pd.Series, kind: str) -> str:
+    """Return what a column is used as that would be left out."""
+    if is_numeric(values):
+        return "numeric"
+    if kind == "date_time":
+        raise ValueError(
+            f"use={name!r} must name numbers or categories, and these are dates or "
+            "times; make numbers of them, such as the hour, or omit it."
+        )
+    return "text"
 
 
 def is_numeric(values: pd.Series) -> bool:

@@ -285,3 +285,22 @@ def test_what_brings_the_command_line_brings_parquet():
     extras = tomllib.loads(path.read_text())["project"]["optional-dependencies"]
     assert "pyarrow" in extras["cli"]
     assert "skdae[cli,plot]" in extras["poc"]
+
+
+def test_columns_that_would_be_left_out_can_be_used(tmp_path, capsys):
+    """As in fit: numbers that count, and no dates."""
+    table = plant().assign(count=range(120), day="2024-05-01")
+    table.to_csv(tmp_path / "plant.csv", index=False)
+    page = tmp_path / "report.html"
+    words = ["poc", str(tmp_path / "plant.csv"), "-o", str(page), *QUICK]
+    assert main([*words, "--use", "day"]) == 1
+    assert "--use 'day' must name numbers or categories" in capsys.readouterr().err
+    assert main([*words, "--use", "count", "--drop", "count"]) == 1
+    assert "--drop and --use must name different columns" in capsys.readouterr().err
+    assert main([*words, "--use", "count"]) == 0
+    content = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))
+    names = [column["name"] for column in content["data"]["columns"]]
+    assert "count" in names
+    left_out = {tuple(found["columns"]) for found in content["data"]["findings"]}
+    assert ("day",) in left_out
+    assert ("count",) not in left_out

@@ -223,6 +223,21 @@ def test_statistics_are_views_of_the_result_table():
         assert row["low"] == pytest.approx(stored["low"], rel=1e-4)
 
 
+def test_columns_are_used_on_request():
+    """Counters, clocks and many categories; not what is no column or has a role."""
+    X, y = table()
+    X = X.assign(row=range(len(X)), code=[f"c{i % 150}" for i in range(len(X))])
+    X["stamp"] = 1.7e9 + 60 * np.arange(len(X))
+    without = prepare(X, y)
+    assert not {"row", "code", "stamp"} & set(without.X.columns)
+    data = prepare(X, y, use=["row", "code", "stamp"])
+    assert {"row", "stamp"} <= set(data.numeric)
+    assert "code" in data.categorical
+    for name in ("rows", "stamp"):
+        with pytest.raises(ValueError, match=f"use='{name}' must be a column"):
+            prepare(X, y, time="stamp", use=[name])
+
+
 # --- splits ---------------------------------------------------------------------------
 
 

@@ -65,15 +65,7 @@ def fit(
             "--drop", metavar="COL", help="A column to leave out; may be repeated."
         ),
     ] = None,
-    use: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--use",
-            metavar="COL",
-            help="A column to learn from that would be left out, such as a number "
-            "that counts the rows; may be repeated.",
-        ),
-    ] = None,
+    use: options.Use = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -195,14 +187,10 @@ def _left_out(
     reasons = dict.fromkeys(drop, "dropped")
     if target is not None:
         reasons[target] = "the target"
-    kinds = split_columns(table)
+    with options.as_typed({"^use=": "--use "}):
+        kinds = split_columns(table, use)
     for name, values in table.items():
         kind = kinds.kind_of(str(name))
-        if kind == "date_time" and name in use and not is_numeric(values):
-            raise TableError(
-                f"--use {name!r} must name numbers or categories, and these are dates "
-                "or times; make numbers of them, such as the hour, or omit it."
-            )
         if kind in LEFT_OUT and name not in use:
             reasons.setdefault(str(name), LEFT_OUT[kind])
         n_different = 0 if is_numeric(values) else values.nunique()

@@ -1,6 +1,8 @@
 """Options that several commands have."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -53,6 +55,15 @@ ChunkRows = Annotated[
         help="Rows in memory at a time; tables may be larger than memory.",
     ),
 ]
+Use = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--use",
+        metavar="COL",
+        help="A column to learn from that would be left out, such as a number "
+        "that counts the rows; may be repeated.",
+    ),
+]
 Seed = Annotated[
     int,
     typer.Option(
@@ -103,6 +114,18 @@ Missing = Annotated[
         rich_help_panel=CSV_PANEL,
     ),
 ]
+
+
+@contextmanager
+def as_typed(options: Mapping[str, str]) -> Iterator[None]:
+    """Let an error name options, not parameters, by patterns of what it says."""
+    try:
+        yield
+    except ValueError as error:
+        said = str(error)
+        for parameter, option in options.items():
+            said = re.sub(parameter, option, said)
+        raise TableError(said) from error
 
 
 def check_columns(

@@ -1,6 +1,5 @@
 """The command that finds out whether it pays on a table."""
 
-import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -28,6 +27,7 @@ TYPED = {
     r"^X\b": "the table",
     r"^time\b": "--time",
     r"^groups\b": "--group",
+    r"^use=": "--use ",
     r"^schedules=\[(.*?)\]": r"--schedules \1",
     r"\btask='(\w+)'": r"--task \1",
     r"^cache='(.*?)'": r"\1",
@@ -87,6 +87,7 @@ def poc(
             "--drop", metavar="COL", help="A column to leave out; may be repeated."
         ),
     ] = None,
+    use: options.Use = None,
     label_budget: Annotated[
         int | None,
         typer.Option(
@@ -176,11 +177,12 @@ def poc(
     form = options.make_format(delimiter, decimal, encoding, header, missing)
     named = [("--target", target), ("--time", time), ("--group", group)]
     named += [("--drop", name) for name in drop or ()]
+    named += [("--use", name) for name in use or ()]
     table = _read(data, form, named, quiet)
     work = output.with_suffix(".work")
     output.parent.mkdir(parents=True, exist_ok=True)
     check_folder(output.parent)
-    with Bar(quiet) as bar, _going_on(work), _as_typed():
+    with Bar(quiet) as bar, _going_on(work), options.as_typed(TYPED):
         if time is not None:
             table[time] = parse_times(table[time], day_first=day_first).to_numpy()
         report = experiments.run(
@@ -190,6 +192,7 @@ def poc(
             schedules=[name.strip() for name in schedules.split(",") if name.strip()],
             time=time,
             groups=group,
+            use=use or (),
             label_budget=label_budget,
             minutes=minutes or None,
             n_splits=splits,
@@ -225,18 +228,6 @@ def _finish(report: Any, output: Path, lang: str, quiet: bool) -> None:
     typer.echo(str(page))
     if not report.finished:
         sys.exit(INTERRUPTED)
-
-
-@contextmanager
-def _as_typed() -> Iterator[None]:
-    """Let an error of the run name options, not parameters."""
-    try:
-        yield
-    except ValueError as error:
-        said = str(error)
-        for parameter, option in TYPED.items():
-            said = re.sub(parameter, option, said)
-        raise TableError(said) from error
 
 
 @contextmanager

@@ -112,10 +112,13 @@ def prepare(
     task: str = "auto",
     time: Any = None,
     groups: Any = None,
+    use: Sequence[str] = (),
 ) -> Data:
     """Return the usable part of a table, with findings about the rest.
 
     `y`, `time` and `groups` are arrays with one entry per row, or names of columns.
+    Columns named in `use` are used although they seem to count the rows, to be dates
+    in numbers or to have too many categories.
     """
     table = _as_frame(X)
     y_given, time_given, groups_given = y, time, groups
@@ -135,7 +138,7 @@ def prepare(
         table = table.iloc[order].reset_index(drop=True)
         y = None if y is None else y[order]
         groups = None if groups is None else groups[order]
-    columns, numeric = _usable(table, findings)
+    columns, numeric = _usable(table, use, findings)
     if not numeric:
         raise ValueError(
             f"X has no numeric column that varies (columns: {list(table.columns)[:10]}"
@@ -232,11 +235,18 @@ def _time_order(time: np.ndarray) -> np.ndarray:
 
 
 def _usable(
-    table: pd.DataFrame, findings: list[Finding]
+    table: pd.DataFrame, use: Sequence[str], findings: list[Finding]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the columns that are used, and which of them are numeric."""
-    kinds = split_columns(table)
-    many = [c for c in kinds.text if table[c].nunique() > MAX_CATEGORIES]
+    unknown = [name for name in use if name not in table.columns]
+    if unknown:
+        raise ValueError(
+            f"use={unknown[0]!r} must be a column of the table that has no other role; "
+            f"{close_names(unknown[0], table.columns)}"
+        )
+    kinds = split_columns(table, use)
+    unused = [c for c in kinds.text if c not in use]
+    many = [c for c in unused if table[c].nunique() > MAX_CATEGORIES]
     left_out = {name: list(getattr(kinds, name)) for name in LEFT_OUT}
     left_out["many_categories"] = many
     infinite = [c for c in kinds.numeric if np.isinf(table[c].astype(float)).any()]

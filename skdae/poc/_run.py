@@ -107,6 +107,7 @@ def run(
     transformer=None,
     time=None,
     groups=None,
+    use=(),
     label_budget=None,
     minutes=10.0,
     n_splits=MAX_SPLITS,
@@ -154,6 +155,9 @@ def run(
         other, whole blocks of them are held out.
     groups : str, array-like of shape (n_samples,) or None, default=None
         Units (machines, batches, files) of which whole ones are held out.
+    use : sequence of str, default=()
+        Columns to use that would be left out, because they seem to count the rows or
+        to be dates in numbers, or have many categories.
     label_budget : int or None, default=None
         The most labels that are used; None uses all.
     minutes : float or None, default=10
@@ -211,7 +215,7 @@ def run(
     """
     started = perf_counter()
     schedules = check_schedules(schedules)
-    data = prepare(X, y, task=task, time=time, groups=groups)
+    data = prepare(X, y, task=task, time=time, groups=groups, use=use)
     network = transformer or default_transformer("proof_of_concept")
     asked = {
         "task": task,
