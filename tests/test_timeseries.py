@@ -24,6 +24,14 @@ from skdae.timeseries import (
     SlidingWindow,
     Smoothing,
     StreamScorer,
+    TimeContext,
+    effective_sample_size,
+    event_scores,
+    events,
+    interpolate,
+    last_known_value,
+    moving_average,
+    time_context,
 )
 
 SMOOTHINGS = [EWMA(0.3), EWMA(1.0), KOfN(2, n=4), KOfN(1, n=1)]
@@ -185,6 +193,58 @@ def test_polars_frames():
     np.testing.assert_array_equal(
         windows.to_numpy(), [[1, 1], [1, 2], [np.nan, np.nan]]
     )
+
+
+# --- the dates of an index -----------------------------------------------------------
+
+HOURS = pd.date_range("2026-01-01", periods=40, freq="h")
+READERS = {
+    "SlidingWindow": lambda X, **g: SlidingWindow(2).fit_transform(X, **g),
+    "TimeContext": lambda X, **g: TimeContext().fit_transform(X, **g),
+    "time_context": lambda X, **g: time_context(X, **g),
+    "interpolate": lambda X, **g: interpolate(X, **g),
+    "last_known_value": lambda X, **g: last_known_value(X, **g),
+    "moving_average": lambda X, **g: moving_average(X, 3, **g),
+    "effective_sample_size": lambda X, **g: effective_sample_size(X["a"], **g),
+    "EWMA": lambda X, **g: EWMA().smooth(X["a"], **g),
+    "events": lambda X, **g: events(X["a"] > 1, **g),
+    "event_scores": lambda X, **g: event_scores(X["a"] > 1, X["a"] > 2, **g),
+    "BlockSplit": lambda X, **g: list(BlockSplit(2).split(X, **g)),
+}
+
+
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+@pytest.mark.parametrize(
+    "index",
+    [HOURS, HOURS.tz_localize("UTC"), HOURS.to_period(), HOURS - HOURS[0]],
+    ids=["dates", "zoned", "periods", "durations"],
+)
+def test_dates_of_an_index_must_not_decrease(read, index):
+    """What reads rows in their order refuses an order that their dates deny."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(40, 2)), columns=["a", "b"], index=index)
+    read(X)
+    shuffled = X.iloc[rng.permutation(40)]
+    with pytest.raises(ValueError, match="must not decrease, and do after row"):
+        read(shuffled)
+    with pytest.raises(ValueError, match=r"must not decrease, and do after row 0:"):
+        read(X[::-1])
+    read(shuffled.reset_index(drop=True))
+    # one unit after the other, each in order
+    read(pd.concat([X, X]), groups=np.repeat(["x", "y"], 40))
+
+
+def test_the_hour_that_summer_time_repeats_is_in_order():
+    """Local times fall back once a year; a zone tells the two hours apart."""
+    local = pd.date_range("2026-10-24", periods=60, freq="h", tz="Europe/Berlin")
+    X = pd.DataFrame({"a": np.arange(60.0)}, index=local.tz_localize(None))
+    windows = SlidingWindow(2).fit_transform(X)
+    np.testing.assert_array_equal(
+        windows, SlidingWindow(2).fit_transform(X.set_axis(local))
+    )
+    often = X.index[[0, 1, 2, 1, 2, 1]]  # more often than once a year
+    with pytest.raises(ValueError, match="after row"):
+        SlidingWindow(2).fit_transform(X[:6].set_axis(often))
 
 
 # --- groups --------------------------------------------------------------------------

@@ -42,6 +42,7 @@ from skdae._transformer._transformer import (
     input_tags_of,
 )
 from skdae.timeseries import time_order
+from skdae.timeseries._time import check_index, index_fault
 
 MIN_SHARE = 1e-6  # of a category that is drawn
 CERTAIN = 1e6  # outweighs the deviations drawn for single features of a category
@@ -106,7 +107,8 @@ None, default='auto'
         returning the mean (for categories, the most probable one).
     random_state : int, RandomState, Generator or None, default=None
         Seed of hidden cells, held-out rows, trees and draws, and of a `transformer`
-        without a seed of its own.
+        without a seed of its own. None draws a new seed each time, which
+        ``np.random.seed`` does not set.
     verbose : bool or int, default=False
         Whether to print the progress of the networks; above 1 for every epoch.
 
@@ -390,7 +392,7 @@ None, default='auto'
         )
         self._seed = int(streams.shuffle.integers(2**32))
         self.time_model_ = None
-        if self._is_ordered(raw, groups):
+        if self._is_ordered(X, raw, groups):
             columns = feature_columns(encoder)
             self.time_model_ = fit_time_model(
                 model, Z, ~observed, columns, groups, streams.shuffle
@@ -402,20 +404,24 @@ None, default='auto'
         self.indicator_features_ = np.flatnonzero(missing_cells(X).any(axis=0))
         self._range = np.fmin.reduce(raw[index]), np.fmax.reduce(raw[index])
 
-    def _is_ordered(self, raw: np.ndarray, groups: Any) -> bool:
+    def _is_ordered(self, X: Any, raw: np.ndarray, groups: Any) -> bool:
         """Return whether the rows of `fit` are in time order."""
         if self.order == "auto":
             return time_order(raw, groups).is_ordered
+        if self.order == "time":
+            check_index(X, groups)
         return self.order == "time"
 
-    def _reads_around(self, raw: np.ndarray, groups: Any) -> bool:
+    def _reads_around(self, X: Any, raw: np.ndarray, groups: Any) -> bool:
         """Return whether rows are imputed from those around them."""
         if self.time_model_ is None or len(raw) == 1:
             return False
         if self.order == "time":
+            check_index(X, groups)
             return True
         found = time_order(raw, groups)
         is_shuffled = not found.is_ordered and not np.isnan(found.correlation).any()
+        is_shuffled |= index_fault(X, groups) is not None
         if is_shuffled:
             warnings.warn(
                 "Rows were in time order in fit, and those of X are not; their cells "
@@ -435,7 +441,7 @@ None, default='auto'
         values, observed = _encoded(encoder, raw)
         rows = np.flatnonzero(~observed.all(axis=1))
         filled, missing, errors = values[rows], ~observed[rows], None
-        time_model = self.time_model_ if self._reads_around(raw, groups) else None
+        time_model = self.time_model_ if self._reads_around(X, raw, groups) else None
         if len(rows) and time_model is not None:
             ordered = OrderedRows.from_table(model, values, ~observed, groups)
             filled, errors = (each[rows] for each in time_model.impute(ordered))

@@ -67,6 +67,7 @@ from skdae._transformer._transformer import (
     input_tags_of,
 )
 from skdae.timeseries import Smoothing, time_order
+from skdae.timeseries._time import index_fault
 
 NEIGHBORS = 2
 ROBUST_NEIGHBORS = 50  # so that outliers that are alike do not mask each other
@@ -153,7 +154,8 @@ None, default='auto'
         most anomalous, by the distance from a robust centre and from neighbours.
         'auto' is 0 where the training rows count as normal and otherwise 0.35.
     random_state : int, RandomState, Generator or None, default=None
-        Seed of the folds and of the networks.
+        Seed of the folds and of the networks. None draws a new seed each time, which
+        ``np.random.seed`` does not set.
     verbose : bool or int, default=False
         Whether to print the progress of the networks; above 1 for every epoch.
 
@@ -510,6 +512,8 @@ None, default='auto'
             self.smoothing.check()
         streams = spawn_streams(self.random_state)
         is_ordered = self._is_ordered(raw, schema, groups)
+        if is_ordered:
+            _warn_of_index(X, groups)
         names = check_scores(self.scores, is_ordered)
         calibration = self._calibration(is_ordered, groups)
         lags = self._lags(names, is_ordered)
@@ -649,6 +653,8 @@ None, default='auto'
     def _read(self, X: Any) -> Batch:
         """Return rows to be scored; warn of those that cannot be."""
         batch = Batch.of(self.table_encoder_.read(self, X), self.lags_)
+        if self.lags_ or self.smoothing is not None:
+            _warn_of_index(X, None)
         n_empty = int(empty_rows(batch.raw).sum())
         if n_empty:
             warnings.warn(
@@ -658,3 +664,16 @@ None, default='auto'
                 stacklevel=user_stacklevel(),
             )
         return batch
+
+
+def _warn_of_index(X: Any, groups: Any) -> None:
+    """Warn of rows that count as those before others, and are not by their dates."""
+    row = index_fault(X, groups)
+    if row is not None:
+        warnings.warn(
+            f"The dates in the index of X decrease after row {row}, and rows are "
+            "scored with those before them; pass the rows in time order, of one unit "
+            "at a time.",
+            UserWarning,
+            stacklevel=user_stacklevel(),
+        )

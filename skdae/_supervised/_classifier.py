@@ -111,7 +111,8 @@ None, default='auto'
         Number of networks that predict the pseudo-labels.
     random_state : int, RandomState, Generator or None, default=None
         Seed of all draws, and of the transformer if it has none. With the same seed,
-        the same rows in any order give the same model.
+        the same rows in any order give the same model. None draws a new seed each time,
+        which ``np.random.seed`` does not set.
     verbose : bool or int, default=False
         Whether to print the progress of fine-tuning; above 1 for every epoch.
 

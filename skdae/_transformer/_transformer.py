@@ -192,7 +192,8 @@ default='code'
         one, training all layers for `max_iter` epochs.
     random_state : int, RandomState, Generator or None, default=None
         Seed of initial weights, order of rows, corruption and validation split. With
-        the same seed, the same rows in any order give the same model.
+        the same seed, the same rows in any order give the same model. None draws a new
+        seed each time, which ``np.random.seed`` does not set.
     device : {'cpu', 'cuda', 'auto'}, default='cpu'
         Where to train. 'auto' takes CUDA where torch sees it.
     n_threads : int or None, default=None
@@ -237,7 +238,8 @@ default='code'
 
     On scikit-learn 1.9 and newer, callbacks are notified of the fit, its phases and
     their epochs. One that asks to stop at the end of an epoch ends the phase, at the
-    end of a phase the fit; the network then has the layers that were trained.
+    end of a phase the fit; the network then has the layers that were trained. Ctrl-C
+    leaves the estimator as it was before `fit`.
 
     References
     ----------

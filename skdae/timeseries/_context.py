@@ -16,6 +16,7 @@ from skdae.timeseries._neighbours import (
     time_axis,
 )
 from skdae.timeseries._rows import RowsTransformer
+from skdae.timeseries._time import check_index
 
 MIN_GAPS = 20  # missing cells of a column, below which it draws from those of all
 
@@ -439,7 +440,8 @@ class TimeContext(RowsTransformer):
         Raises
         ------
         ValueError
-            If time is given here and not in `fit`, or the other way round.
+            If time is given here and not in `fit`, or the other way round; without it,
+            if the index of X holds dates that decrease.
         """
         cells, groups = self._read(X, groups)
         if (time is not None) != self._has_time:
@@ -448,6 +450,8 @@ class TimeContext(RowsTransformer):
                 f"{'given' if self._has_time else 'None'} as in fit; distances are "
                 "measured in the usual step of time there. Pass it to both or to none."
             )
+        if time is None:
+            check_index(X, groups)
         context = time_context(cells, groups, time)
         columns = _context_columns(context, self.unit_, self.horizon)
         parts = [columns[kind] for kind in self._kinds()]

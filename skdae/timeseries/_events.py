@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skdae.timeseries._groups import group_codes, group_starts
-from skdae.timeseries._time import RowTimes, row_times
+from skdae.timeseries._time import RowTimes, check_index, row_times
 
 if TYPE_CHECKING:
     import pandas
@@ -98,6 +98,8 @@ def events(
     import pandas
 
     is_alarm = _row_flags(alarms, "alarms")
+    if time is None:
+        check_index(alarms, groups, "alarms")
     rows = _Rows.of(len(is_alarm), time, groups)
     is_alarm = is_alarm[rows.order]
     found_scores = None
@@ -329,6 +331,8 @@ def event_scores(y_true, y_pred, *, time=None, tolerance=0, groups=None) -> Even
     0
     """
     is_event = _row_flags(y_true, "y_true")
+    if time is None:
+        check_index(y_true, groups, "y_true")
     rows = _Rows.of(len(is_event), time, groups)
     is_event = is_event[rows.order]
     is_alarm, episode_start = _alarm_rows(y_pred, rows)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 from skdae.timeseries._groups import group_codes, group_starts
-from skdae.timeseries._time import row_times
+from skdae.timeseries._time import check_index, row_times
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,8 @@ def cells_in_order(X: Any, groups: Any, time: Any) -> tuple[np.ndarray, TimeAxis
     cells = check_array(
         X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X"
     )
+    if time is None:
+        check_index(X, groups)
     axis = time_axis(len(cells), groups, time)
     return cells[axis.rows], axis
 

@@ -17,6 +17,7 @@ from skdae._sklearn_compat import safe_indexing
 from skdae._table.frames import is_dataframe
 from skdae.timeseries._groups import group_starts
 from skdae.timeseries._neighbours import TimeAxis, time_axis
+from skdae.timeseries._time import check_index
 
 # Known values of a run. Short runs suffice for processes that forget in a few rows, and
 # few rows hold enough of them; in long ones a slow process (AR 0.99) shows under white
@@ -171,6 +172,8 @@ def effective_sample_size(
     """
     cells = np.asarray(values, dtype=np.float64)
     table = cells[:, None] if cells.ndim == 1 else cells
+    if time is None:
+        check_index(values, groups, "values")
     axis = time_axis(len(table), groups, time)
     effective = _effective(table[axis.rows], axis)
     return float(effective[0]) if cells.ndim == 1 else effective

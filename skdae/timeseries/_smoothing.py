@@ -11,6 +11,7 @@ from sklearn.utils import check_array
 
 from skdae._sklearn_compat import Interval, validate_params_of
 from skdae.timeseries._groups import group_codes
+from skdae.timeseries._time import check_index
 
 
 class Smoothing(BaseEstimator):
@@ -84,7 +85,8 @@ class Smoothing(BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of its range, or a score is infinite.
+            If a parameter is out of its range, a score is infinite, or the index of
+            the scores holds dates that decrease.
         """
         self.check()
         values = check_array(
@@ -100,6 +102,7 @@ class Smoothing(BaseEstimator):
                 f"scores has the shape {values.shape} and must be one score per row; "
                 "pass what score_samples returns."
             )
+        check_index(scores, groups, "scores")
         states: dict[Hashable, tuple[float, Any]] = {}
         smoothed = np.empty(len(values))
         codes = group_codes(groups, len(values)).tolist()

@@ -6,6 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from skdae.timeseries._groups import group_codes
+
+HOUR = np.timedelta64(1, "h")
+
 
 @dataclass(frozen=True)
 class RowTimes:
@@ -64,6 +68,53 @@ class RowTimes:
                 f"time must not decrease, and does after row {row}; sort the rows "
                 "(X.sort_index()), or pass time=range(len(X)) to count them."
             )
+
+
+def check_index(X: Any, groups: Any = None, name: str = "X") -> None:
+    """Raise if rows that must be in time order are not, by the dates of their index."""
+    row = index_fault(X, groups)
+    if row is not None:
+        raise ValueError(
+            f"The dates in the index of {name} must not decrease, and do after row "
+            f"{row}: rows are read in their order. Sort them (sort_index()), pass the "
+            "groups they belong to, or drop the index (reset_index(drop=True)) if they "
+            "are in order."
+        )
+
+
+def index_fault(X: Any, groups: Any = None) -> int | None:
+    """Return the row after which the dates in the index decrease, None without one.
+
+    The hours that local times repeat at the end of summer time are no such case.
+    """
+    moments = _moments(X)
+    if moments is None or not len(moments):
+        return None
+    codes = group_codes(groups, len(moments))
+    order = np.argsort(codes, kind="stable")
+    codes = codes[order]
+    steps = np.diff(moments[order])
+    is_fall = (steps < np.timedelta64(0)) & (codes[1:] == codes[:-1])
+    is_local = getattr(X.index, "tz", None) is None
+    if is_local and (steps[is_fall] >= -HOUR).all():
+        years = 1 + np.ptp(moments) // np.timedelta64(365, "D")
+        is_fall &= is_fall.sum() > years * (codes[-1] + 1)
+    return int(order[is_fall.argmax()]) if is_fall.any() else None
+
+
+def _moments(X: Any) -> np.ndarray | None:
+    """Return the dates in the index of a pandas object, None without such."""
+    if not hasattr(X, "iloc"):
+        return None
+    import pandas
+
+    index = X.index
+    if isinstance(index, pandas.PeriodIndex):
+        index = index.to_timestamp()
+    if getattr(index, "tz", None) is not None:
+        index = index.tz_convert(None)
+    is_time = isinstance(index, pandas.DatetimeIndex | pandas.TimedeltaIndex)
+    return index.to_numpy() if is_time and not index.hasnans else None
 
 
 def row_times(time: Any, n_rows: int) -> RowTimes:

@@ -18,6 +18,7 @@ from skdae._sklearn_compat import (
 from skdae._table.frames import data_frame, plain_cells
 from skdae.timeseries._groups import group_codes, group_starts
 from skdae.timeseries._rows import RowsTransformer
+from skdae.timeseries._time import check_index
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,8 @@ class SlidingWindow(RowsTransformer):
         Raises
         ------
         ValueError
-            If no group is as long as a window and `edges='drop'`.
+            If no group is as long as a window and `edges='drop'`, or the index of X
+            holds dates that decrease.
         """
         cells, windows = self._find(X, groups)
         table = cells[windows.rows]  # (n_windows, width, n_features)
@@ -303,6 +305,7 @@ class SlidingWindow(RowsTransformer):
     def _find(self, X: Any, groups: Any) -> tuple[np.ndarray, Windows]:
         """Return the cells without the group column, and the windows of their rows."""
         cells, groups = self._read(X, groups)
+        check_index(X, groups)
         windows = self._windows(group_codes(groups, len(cells)))
         if len(windows.rows) == 0:
             raise ValueError(

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 
 from skdae._sklearn_compat import Interval, validate_params_of
 from skdae.timeseries._groups import group_codes
+from skdae.timeseries._time import check_index
 
 
 class BlockSplit(BaseEstimator):
@@ -87,10 +88,12 @@ class BlockSplit(BaseEstimator):
         Raises
         ------
         ValueError
-            If there are too few rows or groups, or the gap leaves none to train on.
+            If there are too few rows or groups, the gap leaves none to train on, or
+            the index of X holds dates that decrease.
         """
         validate_params_of(self)
         n_rows = len(X) if hasattr(X, "__len__") else X.shape[0]
+        check_index(X, groups)
         block = self._blocks(n_rows, groups)
         for number in range(self.n_splits):
             is_held_out = block % self.n_splits == number
