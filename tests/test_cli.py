@@ -298,6 +298,25 @@ def test_parquet_keeps_its_types(run, folder):
     assert found[["pressure", "unit"]].notna().all().all()
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_model_knows_the_markers_of_its_table(run, folder, kind):
+    """What --missing names in fit counts as missing in later tables."""
+    table = plant()[["flow", "pressure", "speed"]]
+    table.to_csv(folder / "holes.csv", index=False)
+    marked, name = table.fillna(-999), f"marked.{kind}"
+    getattr(marked, f"to_{kind}")(folder / name, index=False)
+    marked.to_csv(folder / "learned.csv", index=False)
+    words = ("fit", "learned.csv", "-o", "marked.model", "-f", *SMALL)
+    assert run(*words, "--missing", "-999")[0] == 0
+    code, out, err = run("score", "marked.model", name)
+    assert (code, err) == (0, "")
+    assert out == run("score", "marked.model", "holes.csv")[1]
+    assert "-999" in run("info", "marked.model")[1]
+    _, _, err = run("score", "marked.model", name, "--missing", "-1")
+    assert "--missing '-1' does not occur" in err
+    assert "-999" not in err
+
+
 def test_whole_numbers_stay_whole_where_nothing_is_missing(run, folder):
     table = plant().drop(columns=["time", "grade", "yield"])
     table["count"] = 2**53 + 1 + np.arange(N_ROWS)  # no float holds these

@@ -199,6 +199,16 @@ def test_masked_cells_are_missing(dtype):
     np.testing.assert_array_equal(small().fit(masked).transform(expected), codes)
 
 
+def test_masked_weights_are_missing_ones():
+    """Not the weights that stand behind the mask."""
+    weights = np.ma.masked_array(np.ones(len(X)), mask=np.arange(len(X)) == 3)
+    with pytest.raises(ValueError, match="sample_weight contains NaN"):
+        small().fit(X, sample_weight=weights)
+    plain = small().fit(X, sample_weight=np.ones(len(X)))
+    unmasked = small().fit(X, sample_weight=weights.filled(1.0).view(np.ma.MaskedArray))
+    np.testing.assert_array_equal(unmasked.transform(X), plain.transform(X))
+
+
 def test_pandas_na_among_objects_is_missing():
     import pandas as pd
 

@@ -755,6 +755,13 @@ def test_local_times_go_on_over_the_end_of_summer_time(freq, as_text):
     np.testing.assert_array_equal(parse_times(shuffled), shuffled)
 
 
+def test_periods_and_durations_are_times():
+    periods = HOURS.to_period("h")
+    np.testing.assert_array_equal(parse_times(periods), periods.to_timestamp())
+    durations = HOURS - HOURS[0]
+    np.testing.assert_array_equal(parse_times(durations), durations)
+
+
 def test_day_and_month_that_can_change_places_need_an_option():
     dates = ["01/02/2024", "02/03/2024"]
     with pytest.raises(TableError) as caught:

@@ -1162,6 +1162,18 @@ ERRORS = {
         {"y": np.linspace(0, 1e300, 150)},
         "too large to be squared",
     ),
+    "a sentinel in the target": (
+        GradualDAERegressor,
+        {},
+        {"y": np.where(np.arange(150) == 7, 3.4e38, X[:, 0])},
+        r"y holds 3\.4e\+38, and half of its values lie between",
+    ),
+    "masked labels": (
+        GradualDAEClassifier,
+        {},
+        {"y": np.ma.masked_array(np.arange(150) % 2, np.arange(150) < 5)},
+        "y contains NaN, in 5 cells.*unlabeled=np.nan",
+    ),
     "too large a rate": (
         GradualDAEClassifier,
         {"encoder_rate": 1.5},
@@ -1169,6 +1181,18 @@ ERRORS = {
         "'encoder_rate' parameter",
     ),
 }
+
+
+@pytest.mark.parametrize("make", [GradualDAEClassifier, GradualDAERegressor])
+def test_masked_labels_are_unlabelled_rows(make):
+    """As NaN is, whatever stands behind the mask."""
+    mask = np.arange(150) % 3 == 0
+    labels = np.arange(150) % 2
+    masked = np.ma.masked_array(np.where(mask, 9, labels), mask=mask)
+    model = quick(make, unlabeled=np.nan).fit(X, masked)
+    expected = quick(make, unlabeled=np.nan).fit(X, np.where(mask, np.nan, labels))
+    np.testing.assert_array_equal(outputs(model, X), outputs(expected, X))
+    assert model.score(X, masked) == expected.score(X[~mask], labels[~mask])
 
 
 AFTER_PRETRAINING = {"noise of another table", "another transformer"}

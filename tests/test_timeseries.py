@@ -234,8 +234,26 @@ def test_dates_of_an_index_must_not_decrease(read, index):
     read(pd.concat([X, X]), groups=np.repeat(["x", "y"], 40))
 
 
+def test_masked_entries_are_missing_ones():
+    """Cells, scores, groups and times, whatever stands behind the mask."""
+    values = np.arange(12.0).reshape(6, 2) ** 2
+    masked = np.ma.masked_array(values, mask=values == values[2, 0])
+    holed = masked.filled(np.nan)
+    for read in (interpolate, last_known_value, effective_sample_size):
+        np.testing.assert_array_equal(read(masked), read(holed))
+    np.testing.assert_array_equal(time_context(masked).last, time_context(holed).last)
+    np.testing.assert_array_equal(
+        EWMA().smooth(masked[:, 0]), EWMA().smooth(holed[:, 0])
+    )
+    hidden = np.ma.masked_array(np.arange(6), mask=np.arange(6) == 4)
+    with pytest.raises(ValueError, match="1 entries are missing"):
+        interpolate(values, groups=hidden)
+    with pytest.raises(ValueError, match="time is missing in 1 rows"):
+        interpolate(values, time=hidden)
+
+
 def test_the_hour_that_summer_time_repeats_is_in_order():
-    """Local times fall back once a year; a zone tells the two hours apart."""
+    """Local times fall back once a year; a zone distinguishes the two."""
     local = pd.date_range("2026-10-24", periods=60, freq="h", tz="Europe/Berlin")
     X = pd.DataFrame({"a": np.arange(60.0)}, index=local.tz_localize(None))
     windows = SlidingWindow(2).fit_transform(X)

@@ -1136,6 +1136,35 @@ def test_a_lazy_frame_is_to_be_collected():
         small().fit(polars.LazyFrame(X))
 
 
+@pytest.mark.parametrize(
+    ("make", "remedy"),
+    [
+        (lambda table: table.to_dict("records"), "pandas.DataFrame"),
+        (lambda table: table.to_dict("list"), "pandas.DataFrame"),
+        (lambda table: table.to_records(index=False), "pandas.DataFrame"),
+        (lambda table: table.astype("Sparse[float]"), "to_dense"),
+    ],
+    ids=["records", "dict", "fields", "sparse"],
+)
+def test_what_is_no_table_of_columns_is_refused_with_the_way_to_one(make, remedy):
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame(X[:, :2], columns=["a", "b"])
+    fitted = small().fit(table)
+    for call in (fitted.transform, small().fit):
+        with pytest.raises(ValueError, match=remedy):
+            call(make(table))
+
+
+def test_a_range_that_hides_the_values_is_refused():
+    """One sentinel leaves nothing of a column that is scaled by its range."""
+    spoilt = X.copy()
+    spoilt[5, 1] = 3.4e38
+    with pytest.raises(ValueError, match=r"3\.4e\+38 in row 5 of column 1"):
+        small(scaling="minmax").fit(spoilt)
+    spoilt[5, 1] = 100 * np.abs(X[:, 1]).max()
+    small(scaling="minmax").fit(spoilt)
+
+
 def test_values_too_large_to_be_squared_are_refused():
     with pytest.raises(ValueError, match="too large"):
         small().fit(X * 1e300)

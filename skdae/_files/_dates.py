@@ -54,17 +54,17 @@ def parse_times(values: Any, *, day_first: bool | None = None) -> pd.Series:
     Parameters
     ----------
     values : array-like of shape (n_rows,)
-        Numbers, datetimes, or texts. All texts of a column have one format, which is
-        inferred from all of them.
+        Numbers, durations, datetimes, periods, or texts. All texts of a column have one
+        format, which is inferred from all of them.
     day_first : bool or None, default=None
         Whether the day stands before the month, for texts that can be read both ways.
 
     Returns
     -------
     Series of shape (n_rows,)
-        Numbers as they are; other times as datetime64 without a zone, in UTC where they
-        name an offset or a zone. Local times in the order of the rows go on rising
-        where they repeat the hour at the end of summer time.
+        Numbers and durations as they are; other times as datetime64 without a zone, in
+        UTC where they name an offset or a zone. Local times in the order of the rows go
+        on rising where they repeat the hour at the end of summer time.
 
     Raises
     ------
@@ -90,8 +90,10 @@ def parse_times(values: Any, *, day_first: bool | None = None) -> pd.Series:
         if series.dt.tz is not None:
             return series.dt.tz_convert("UTC").dt.tz_localize(None)
         return _without_repeated_hours(series)
-    if kinds.is_numeric_dtype(series):
+    if kinds.is_numeric_dtype(series) or kinds.is_timedelta64_dtype(series):
         return series
+    if isinstance(series.dtype, pd.PeriodDtype):
+        return series.dt.to_timestamp()
     texts = series.astype(str).str.strip().str.replace(r"\[.*\]$", "", regex=True)
     texts = texts.replace({"[時分]": ":", "秒": ""}, regex=True).str.rstrip(":")
     parts = _parts(texts, series)

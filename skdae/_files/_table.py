@@ -51,9 +51,12 @@ class MarkerUse:
     markers: Markers
     met: set[str] = field(default_factory=set)
 
-    def unused(self, label: str) -> tuple[str, ...]:
-        """Return the note on markers that have not been met."""
-        unused = sorted(self.markers.texts - self.met)
+    def unused(
+        self, label: str, asked: frozenset[str] | None = None
+    ) -> tuple[str, ...]:
+        """Return the note on markers, or those asked for, that have not been met."""
+        asked = self.markers.texts if asked is None else asked
+        unused = sorted({text.strip() for text in asked} - self.met)
         if not unused:
             return ()
         return (f"{label}: --missing {listed(unused)} does not occur in what is read.",)
@@ -168,9 +171,9 @@ class Chunks:
     def __iter__(self) -> Iterator[Chunk]:
         return self.chunks
 
-    def unused_markers(self) -> tuple[str, ...]:
+    def unused_markers(self, asked: frozenset[str] | None = None) -> tuple[str, ...]:
         """Return the note on markers that were not met in the columns read so far."""
-        return self.use.unused(self.label)
+        return self.use.unused(self.label, asked)
 
 
 def open_chunks(path: str | os.PathLike, n_rows: int, form: Format) -> Chunks:

@@ -42,6 +42,8 @@ def read_labels(y: Any, marker: Any) -> tuple[np.ndarray, np.ndarray]:
     from pandas import isna
 
     refuse_sparse(y)
+    if np.ma.is_masked(y):  # with no masked label they stay what they are
+        y = np.ma.filled(y.astype(object), np.nan)
     if not isinstance(y, np.ndarray):  # lists mix types, and so do pandas' columns
         y = _as_array(y)
     missing: Any = np.zeros(y.shape, dtype=bool)

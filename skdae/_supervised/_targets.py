@@ -8,6 +8,7 @@ from scipy.special import log_softmax
 
 from skdae._core.network import Head
 
+RESOLUTION = 1e-6  # of the spread of a target; that of float32 is 1e-7
 LOG_TEMPERATURES = (-4.0, 4.0)  # range of the search
 
 
@@ -54,6 +55,17 @@ class NumberTarget:
             raise ValueError(
                 f"y holds values up to {np.abs(y).max():g}, too large to be squared; "
                 "divide them by a constant."
+            )
+        low, middle, high = np.quantile(y, [0.25, 0.5, 0.75], axis=0)
+        is_blurred = (high > low) & (high - low < RESOLUTION * scale)
+        if is_blurred.any():
+            column = int(is_blurred.argmax())
+            far = y[np.abs(y[:, column] - middle[column]).argmax(), column]
+            raise ValueError(
+                f"y holds {far:g}, and half of its values lie between {low[column]:g} "
+                f"and {high[column]:g}, too close to each other for a network that "
+                "learns both; mark what stands for a missing value by unlabeled, or "
+                "learn the logarithm of y."
             )
         # a constant has no more spread than rounding
         constant = scale <= 10 * np.finfo(np.float64).eps * np.abs(mean)

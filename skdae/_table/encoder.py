@@ -21,6 +21,8 @@ from skdae._table.scaling import (
 from skdae._table.schema import Schema
 from skdae.noise import Layout
 
+RESOLUTION = 1e-6  # of the range of a column; that of float32 is 1e-7
+
 
 @dataclass(frozen=True)
 class TableEncoder:
@@ -298,7 +300,11 @@ def _fit(
         return raw[np.ix_(index, numeric)].astype(np.float64)
 
     moments = moments_of(raw, numeric, index, weights)
-    _refuse_large(schema, raw, index, numeric[~np.isfinite(moments.std)])
+    is_large = ~np.isfinite(moments.std)
+    if scaling == "minmax":  # by the range, which outliers belong to
+        width = np.where(moments.is_constant, 0.0, moments.high - moments.low)
+        is_large |= moments.std < RESOLUTION * width
+    _refuse_large(schema, raw, index, numeric[is_large])
     metric = AffineScaler(moments.mean, moments.std, TAIL_START)
     scaler = SCALINGS[scaling](metric, moments, take)
     has_values = np.ones(schema.n_columns, dtype=bool)

@@ -29,11 +29,7 @@ def as_table(X: Any) -> Any:
         cells = np.asarray(X)
         return _without_na(cells) if cells.dtype == object else X
     if isinstance(X, np.ma.MaskedArray):
-        kept = (np.float32, np.float64)
-        dtype = X.dtype if X.dtype in kept else np.dtype(np.float64)
-        if X.dtype.kind not in "biuf":
-            dtype = np.dtype(object)
-        return np.ma.filled(X.astype(dtype), np.nan)
+        return unmasked(X)
     if type(X).__module__.startswith("torch"):
         return np.asarray(X)
     if is_dataframe(X) and hasattr(X, "iloc"):
@@ -51,6 +47,17 @@ def as_table(X: Any) -> Any:
                 column = X.iloc[:, j]
                 X.isetitem(j, column.where(column.notna(), np.nan))
     return X
+
+
+def unmasked(values: Any) -> Any:
+    """Return values with masked ones as NaN; what is no masked array as it is."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
+    kept = (np.float32, np.float64)
+    dtype = values.dtype if values.dtype in kept else np.dtype(np.float64)
+    if values.dtype.kind not in "biuf":
+        dtype = np.dtype(object)
+    return np.ma.filled(values.astype(dtype), np.nan)
 
 
 def _without_na(cells: np.ndarray) -> np.ndarray:

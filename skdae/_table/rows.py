@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skdae._sklearn_compat import check_sample_weight
+from skdae._table.frames import unmasked
 
 MAX_REPEATS = 10  # larger weights are shares, not counts: amounts in kWh, for example
 
@@ -16,7 +17,7 @@ def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
     if sample_weight is None:
         return None
     return check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        unmasked(sample_weight), X, dtype=np.float64, ensure_non_negative=True
     )
 
 

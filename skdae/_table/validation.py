@@ -1,7 +1,7 @@
 """Checks of a user's table; an error says which columns it is about, and the remedy."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,6 +33,22 @@ def refuse_non_tables(X: Any) -> None:
             "X is a Series, and must be a table of rows and columns; pass "
             "X.to_frame() for a table of one column."
         )
+    if _holds_records(X):
+        raise ValueError(
+            "X holds records, and must be a table of rows and columns; pass "
+            "pandas.DataFrame(X)."
+        )
+    if is_dataframe(X):
+        sparse = [
+            str(name)
+            for name, dtype in zip(X.columns, dtype_names(X), strict=True)
+            if dtype.startswith("sparse")
+        ]
+        if sparse:
+            raise ValueError(
+                f"X has the sparse columns {sparse}, and columns must be dense; pass "
+                "X.sparse.to_dense()."
+            )
     dates: list[Any] = []
     if is_dataframe(X):
         kinds = ("date", "time", "duration", "period")
@@ -45,6 +61,14 @@ def refuse_non_tables(X: Any) -> None:
             f"X holds dates or durations in the columns {dates}; turn them into "
             "numbers (hours since the start, hour of the day), or drop them."
         )
+
+
+def _holds_records(X: Any) -> bool:
+    """Return whether X is a mapping or holds some, or an array with named fields."""
+    if isinstance(X, np.ndarray) and X.dtype == object and X.size:
+        return isinstance(X.flat[0], Mapping)
+    names = getattr(getattr(X, "dtype", None), "names", None)
+    return isinstance(X, Mapping) or names is not None
 
 
 def is_valid(estimator: Any, X: Any) -> bool:

@@ -1,7 +1,7 @@
 """Commands that put a table through a model: transform, reconstruct, impute, score."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -313,6 +313,9 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
     check_output(job.output, job.force)
     model, said = load(path)
     notes(said, job.quiet)
+    asked = job.form.missing
+    form = replace(job.form, missing=asked | frozenset(model.missing))
+    job = replace(job, form=form)
     result = _result(model, command)
     with open_chunks(job.data, job.chunk_rows, job.form) as table:
         notes(table.notes, job.quiet)
@@ -336,7 +339,7 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
                 say(f"{command}: {n_rows:,} rows")
             if n_rows == 0:
                 raise TableError(f"{table.label}: has no rows; give a table with some.")
-        notes(table.unused_markers(), job.quiet)
+        notes(table.unused_markers(asked), job.quiet)
     if labelled:
         notes(_scored(model, labelled), job.quiet)
     if to_file:

@@ -86,7 +86,9 @@ def fit(
 ) -> None:
     """Learn a model from a table, and write it to a file.
 
-    Columns of numbers are learned from as they are, columns of text as categories.
+    Columns of numbers are learned from as they are, columns of text as categories. What
+    --missing names counts as missing in the tables that the model is given later, too.
+
     Left out, with a note, are columns that are empty, hold dates, count or name the
     rows, or have more than 100 different texts. Where the target is missing, a
     classifier or a regressor learns from the row without it.
@@ -144,6 +146,7 @@ def fit(
         left_out=left_out,
         target=target,
         versions=versions_now(),
+        missing=tuple(sorted(form.missing)),
     )
     save(model, output, force=force)
     done = f"{ESTIMATORS[chosen]} fitted on {len(X)} rows and {len(columns)} columns"

@@ -10,7 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from skdae._column_types import split_columns
-from skdae._files import NAMES_OF_DELIMITERS, Dialect, read_sheet, shortened
+from skdae._files import (
+    NAMES_OF_DELIMITERS,
+    Dialect,
+    listed,
+    read_sheet,
+    shortened,
+)
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Model, file_size, is_model, load, reasons
 from skdae.cli._notes import notes, printable
@@ -64,6 +70,7 @@ def describe_model(model: Model, path: str, console: Console) -> None:
         *_sizes(model),
         ("changed", ", ".join(_changed(model.estimator)) or "nothing"),
         ("left out", reasons(model.left_out)),
+        ("missing", listed(model.missing) if model.missing else None),
         ("file", f"{file_size(path):,} bytes"),
         ("versions", ", ".join(f"{n} {v}" for n, v in model.versions.items())),
     ]

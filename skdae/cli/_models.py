@@ -47,6 +47,7 @@ class Model:
     left_out: dict[str, str] = field(default_factory=dict)  # column: why
     target: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()  # further markers of missing values in its table
 
     @property
     def names(self) -> list[str]:

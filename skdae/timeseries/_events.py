@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skdae._table.frames import unmasked
 from skdae.timeseries._groups import group_codes, group_starts
 from skdae.timeseries._time import RowTimes, check_index, row_times
 
@@ -189,7 +190,7 @@ def _row_scores(scores: Any, clear_above: Any, n_rows: int) -> np.ndarray:
             "scores and clear_above must be given together: the deadband is a score; "
             "pass both or neither."
         )
-    values = np.asarray(scores, dtype=float)
+    values = np.asarray(unmasked(scores), dtype=float)
     if values.shape != (n_rows,):
         raise ValueError(
             f"scores has the shape {values.shape} and must hold one value for each of "

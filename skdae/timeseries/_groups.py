@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from skdae._table.frames import unmasked
+
 
 def group_codes(groups: Any, n_rows: int) -> np.ndarray:
     """Return the group number of each row; 0 without groups."""
@@ -11,7 +13,7 @@ def group_codes(groups: Any, n_rows: int) -> np.ndarray:
         return np.zeros(n_rows, dtype=np.intp)
     import pandas
 
-    labels = np.asarray(groups)
+    labels = np.asarray(unmasked(groups))
     if labels.shape != (n_rows,):
         raise ValueError(
             f"groups has the shape {labels.shape} and must have one entry for each "

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
+from skdae._table.frames import as_table
 from skdae.timeseries._groups import group_codes, group_starts
 from skdae.timeseries._time import check_index, row_times
 
@@ -118,7 +119,7 @@ def interpolated(X: np.ndarray, axis: TimeAxis, neighbours: Neighbours) -> np.nd
 def cells_in_order(X: Any, groups: Any, time: Any) -> tuple[np.ndarray, TimeAxis]:
     """Return a checked table in the order of its axis, float64, and the axis."""
     cells = check_array(
-        X, dtype=np.float64, ensure_all_finite="allow-nan", input_name="X"
+        as_table(X), dtype=np.float64, ensure_all_finite="allow-nan", input_name="X"
     )
     if time is None:
         check_index(X, groups)

@@ -14,7 +14,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.stats import binom, norm
 
 from skdae._sklearn_compat import safe_indexing
-from skdae._table.frames import is_dataframe
+from skdae._table.frames import as_table, is_dataframe
 from skdae.timeseries._groups import group_starts
 from skdae.timeseries._neighbours import TimeAxis, time_axis
 from skdae.timeseries._time import check_index
@@ -170,7 +170,7 @@ def effective_sample_size(
     >>> bool(50 < effective_sample_size(x) < 200)
     True
     """
-    cells = np.asarray(values, dtype=np.float64)
+    cells = np.asarray(as_table(values), dtype=np.float64)
     table = cells[:, None] if cells.ndim == 1 else cells
     if time is None:
         check_index(values, groups, "values")
@@ -183,6 +183,7 @@ def _cells(X: Any) -> np.ndarray:
     """Return a table as float64; text and categories by first appearance."""
     import pandas
 
+    X = as_table(X)
     if not is_dataframe(X):
         X = np.asarray(X)
         if X.ndim != 2:

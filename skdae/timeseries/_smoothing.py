@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 
 from skdae._sklearn_compat import Interval, validate_params_of
+from skdae._table.frames import unmasked
 from skdae.timeseries._groups import group_codes
 from skdae.timeseries._time import check_index
 
@@ -90,7 +91,7 @@ class Smoothing(BaseEstimator):
         """
         self.check()
         values = check_array(
-            scores,
+            unmasked(scores),
             dtype=np.float64,
             ensure_2d=False,
             ensure_all_finite="allow-nan",

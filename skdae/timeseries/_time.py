@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from skdae._table.frames import unmasked
 from skdae.timeseries._groups import group_codes
 
 HOUR = np.timedelta64(1, "h")
@@ -121,7 +122,7 @@ def row_times(time: Any, n_rows: int) -> RowTimes:
     """Return the time stamps of rows; rows are counted where `time` is None."""
     import pandas
 
-    stamps = pandas.Index(np.arange(n_rows) if time is None else time)
+    stamps = pandas.Index(np.arange(n_rows) if time is None else unmasked(time))
     if stamps.shape != (n_rows,):
         raise ValueError(
             f"time has the shape {stamps.shape} and must hold one value for each of "
