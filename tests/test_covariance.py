@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import quad
 from sklearn.covariance import LedoitWolf
 
-from skdae._outlier._covariance import FAR, _hilbert, shrunk_covariance
+from skdae._covariance import FAR, _hilbert, shrunk_covariance
 
 
 def rows_of(n_rows, width, seed=0):

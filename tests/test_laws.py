@@ -293,6 +293,7 @@ def test_a_linear_network_without_noise_reaches_the_pca_subspace(options):
         scaling=None,
         max_iter=1000,
         batch_size=200,
+        validation_fraction=None,
     ).fit(X)
     pca = PCA(2).fit(X)
     error = ((dae.reconstruct(X) - X) ** 2).mean()

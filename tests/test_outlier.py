@@ -20,8 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdae import GradualDAEOutlierDetector, GradualDAETransformer
+from skdae._covariance import shrunk_covariance
 from skdae._outlier import _models
-from skdae._outlier._covariance import shrunk_covariance
 from skdae._outlier._cross_fit import TrainingRows, fingerprints
 from skdae._outlier._folds import Batch, make_folds
 from skdae._outlier._models import MIN_SPREAD, Quadratic

@@ -23,7 +23,7 @@ def corrupted_batch(
     """
     corrupted, mask = block.values, np.zeros(block.values.shape, dtype=bool)
     if noise is not None:
-        corrupted, mask = _corrupt(block, layout, noise, generator)
+        corrupted, mask = corrupt(block, layout, noise, generator)
     if block.target is None:
         weight = _cell_weights(mask, block.observed, emphasis)
         return Batch(corrupted, block.values, weight)
@@ -66,7 +66,7 @@ def check_range(block: Block, head: Head) -> None:
         )
 
 
-def _corrupt(
+def corrupt(
     block: Block, layout: Layout, noise: Noise, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Corrupted rows and where; a missing cell enters as a masked one."""

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from skdae._core.network import chunks
-from skdae._outlier._covariance import Axes, shrunk_covariance
+from skdae._covariance import Axes, shrunk_covariance
 from skdae._outlier._ranks import NormalScores
 
 MIN_SPREAD = 1e-3  # of a feature: less is rounding, or a constant

@@ -352,16 +352,15 @@ class FineTuned(
 
     def _values(self, values: _outputs.Values, raw: np.ndarray) -> np.ndarray:
         """Return outputs of the fine-tuned network."""
-        return _outputs.by_chunk(
-            values, self.transformer_.table_encoder_, self.network_, raw
-        )
+        fitted = _outputs.Fitted(self.transformer_.table_encoder_, self.network_)
+        return _outputs.by_chunk(values, fitted, raw)
 
     def _raw_outputs(self, X: Any) -> np.ndarray:
         """Return the outputs before the head's activation, (n, n_outputs) float64."""
         check_is_fitted(self)
         predictor = Predictor(self.network_, self.linear_path_)
         outputs = self._values(
-            lambda encoder, _, raw: predictor.raw_outputs(encoder.encode(raw)[0]),
+            lambda fitted, raw: predictor.raw_outputs(fitted.encoder.encode(raw)[0]),
             self._read(X),
         )
         return outputs.astype(np.float64)

@@ -5,7 +5,7 @@ parameters of a transformer.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,16 @@ import numpy as np
 from skdae._core.monitor import Monitor
 from skdae._core.network import Network, Shape
 from skdae._core.sources import TableSource
-from skdae._random import Streams, spawn_streams
+from skdae._random import spawn_streams
 from skdae._table.encoder import TableEncoder
 from skdae._table.rows import TrainingRows, training_rows
 from skdae._table.sources import TableRows
+from skdae._transformer._mixture import (
+    MAX_LINEAR_ROWS,
+    MIN_HELD_OUT,
+    Mixture,
+    learn_mixture,
+)
 from skdae._transformer._parameters import (
     ResolvedParameters,
     check_held_out,
@@ -78,6 +84,7 @@ class FittedNetwork:
     encoder: TableEncoder
     shape: Shape
     training: Any  # Training of the core
+    mixture: Mixture | None = None  # None: the network alone
 
     @property
     def network(self) -> Network:
@@ -92,14 +99,22 @@ def train_rows(
     monitor: Monitor,
     *,
     initial: Network | None = None,
+    mixes: bool = False,
 ) -> FittedNetwork:
-    """Train a network on the rows of a table."""
+    """Train a network on the rows of a table.
+
+    With `mixes`, rows are held out to learn what is rebuilt from network and linear
+    estimate, where there are enough.
+    """
     from skdae._core.training import train
 
     streams = spawn_streams(transformer.random_state)
-    source = _training_source(transformer, opening, streams)
+    stops_early = transformer.early_stopping
+    holds_out = stops_early or (mixes and _can_hold_out(transformer, opening.rows))
+    fraction = transformer.validation_fraction if holds_out else None
+    source = _training_source(opening, fraction, streams.split)
     training = train(
-        source,
+        source if stops_early else replace(source, held_out_index=None),
         plan,
         opening.shape,
         noise=opening.parameters.noise,
@@ -108,19 +123,32 @@ def train_rows(
         initial=initial,
         monitor=monitor,
     )
-    return FittedNetwork(opening.encoder, opening.shape, training)
+    mixture, held_out = None, source.held_out_index
+    if mixes and held_out is not None:
+        mixture = _mixture(
+            opening, source.index, held_out, training.network, streams.split
+        )
+    return FittedNetwork(opening.encoder, opening.shape, training, mixture)
+
+
+def _can_hold_out(transformer: Any, rows: TrainingRows) -> bool:
+    """Return whether there are enough rows to hold some out for the mixture."""
+    fraction = transformer.validation_fraction
+    if fraction is None or hasattr(fraction, "get_n_splits"):
+        return fraction is not None
+    n_different = len(np.unique(rows.groups))
+    held_out = round(fraction * n_different)
+    return min(held_out, n_different - held_out) >= MIN_HELD_OUT
 
 
 def _training_source(
-    transformer: Any, opening: Opening, streams: Streams
+    opening: Opening, fraction: Any, generator: np.random.Generator
 ) -> TableSource:
-    """Return the rows to train on, and those held out for early stopping."""
-    rows, fraction = opening.rows, transformer.validation_fraction
-    if not transformer.early_stopping:
-        fraction = None
+    """Return the rows to train on, and those that are held out."""
+    rows = opening.rows
     if not hasattr(fraction, "get_n_splits"):
         return TableSource.split(
-            opening.encoded, rows.weights, fraction, streams.split, rows.groups
+            opening.encoded, rows.weights, fraction, generator, rows.groups
         )
     train, held_out = next(iter(fraction.split(opening.raw)))
     is_trained, is_held_out = (
@@ -133,3 +161,24 @@ def _training_source(
             "splitter, or a fraction."
         )
     return TableSource(opening.encoded, is_trained, rows.weights, is_held_out)
+
+
+def _mixture(
+    opening: Opening,
+    train: np.ndarray,
+    held_out: np.ndarray,
+    network: Network,
+    generator: np.random.Generator,
+) -> Mixture:
+    """Return what a network is mixed with, by rows that it has not seen."""
+    if len(train) > MAX_LINEAR_ROWS:
+        train = np.sort(generator.choice(train, MAX_LINEAR_ROWS, replace=False))
+    rows = opening.encoded
+    return learn_mixture(
+        opening.encoder,
+        network,
+        opening.parameters.noise,
+        rows.take(train),
+        rows.take(held_out),
+        generator,
+    )

@@ -8,44 +8,70 @@ import numpy as np
 
 from skdae._core.network import Network, chunks
 from skdae._table.encoder import TableEncoder
+from skdae._transformer._mixture import Mixture
 
 HIDDEN_PARTS = 4  # each cell is hidden in one of so many passes
 HIDDEN_SEED = 0  # which one is the same for every model
 HIDDEN_REPEATS = 2  # times that the columns are dealt out to the passes
 
-Values = Callable[[TableEncoder, Network, np.ndarray], np.ndarray]
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network, the encoding of its tables, and what it is mixed with."""
+
+    encoder: TableEncoder
+    network: Network
+    mixture: Mixture | None = None  # None: rows are rebuilt by the network alone
+
+    @classmethod
+    def of(cls, transformer: Any) -> "Fitted":
+        """Take what a fitted transformer has learned."""
+        return cls(
+            transformer.table_encoder_, transformer.network_, transformer.mixture_
+        )
 
 
-def code(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
+Values = Callable[[Fitted, np.ndarray], np.ndarray]
+
+
+def code(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     """Return the top code, (n, width)."""
-    return network.encode(encoder.encode(raw)[0])
+    return fitted.network.encode(fitted.encoder.encode(raw)[0])
 
 
-def raw_outputs(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
-    """Return the outputs of a network before the activation of its head."""
-    return network.raw_outputs(code(encoder, network, raw))
-
-
-def layers(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
+def layers(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     """Return the codes of all layers side by side, from the bottom up."""
-    return np.hstack(network.codes(encoder.encode(raw)[0]))
+    return np.hstack(fitted.network.codes(fitted.encoder.encode(raw)[0]))
 
 
-def reconstruction(
-    encoder: TableEncoder, network: Network, raw: np.ndarray
-) -> np.ndarray:
-    """Return the rebuilt raw table, float64."""
-    return encoder.decode(network.decode(code(encoder, network, raw)))
+def network_reconstruction(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
+    """Return the raw table that the network rebuilds, float64."""
+    return fitted.encoder.decode(fitted.network.decode(code(fitted, raw)))
 
 
-def residuals(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
+def reconstruction(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
+    """Return the denoised raw table, float64."""
+    return fitted.encoder.decode(_mixed(fitted, raw))
+
+
+def _mixed(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
+    """Return the encoded features of denoised rows."""
+    Z, observed = fitted.encoder.encode(raw)
+    rebuilt = fitted.network.decode(fitted.network.encode(Z))
+    if fitted.mixture is None:
+        return rebuilt
+    missing = np.zeros(Z.shape, dtype=bool) if observed is None else ~observed
+    return fitted.mixture(Z, missing, rebuilt)
+
+
+def residuals(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     """Return observed minus rebuilt in robust standard units, NaN where missing."""
-    return encoder.residuals(raw, network.decode(code(encoder, network, raw)))
+    return fitted.encoder.residuals(raw, fitted.network.decode(code(fitted, raw)))
 
 
-def row_errors(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
+def row_errors(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     """Return the mean squared residual of the observed cells; 1 for a row of none."""
-    return _mean_squares(residuals(encoder, network, raw))
+    return _mean_squares(residuals(fitted, raw))
 
 
 def _mean_squares(errors: np.ndarray) -> np.ndarray:
@@ -55,39 +81,34 @@ def _mean_squares(errors: np.ndarray) -> np.ndarray:
     return np.where(n_seen > 0, total / np.maximum(n_seen, 1), 1.0)
 
 
-def _error(encoder: TableEncoder, network: Network, raw: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(residuals(encoder, network, raw), nan=0.0)
+def _error(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(residuals(fitted, raw), nan=0.0)
 
 
-def _code_and_error(
-    encoder: TableEncoder, network: Network, raw: np.ndarray
-) -> np.ndarray:
-    H = code(encoder, network, raw)
-    errors = encoder.residuals(raw, network.decode(H))
+def _code_and_error(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
+    H = code(fitted, raw)
+    errors = fitted.encoder.residuals(raw, fitted.network.decode(H))
     return np.column_stack([H, _mean_squares(errors)])
 
 
-def by_chunk(
-    values: Values, encoder: TableEncoder, network: Network, raw: np.ndarray
-) -> np.ndarray:
+def by_chunk(values: Values, fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     """Return the values of all rows, computed a cache-sized chunk at a time."""
-    parts = [values(encoder, network, raw[rows]) for rows in chunks(len(raw))]
+    parts = [values(fitted, raw[rows]) for rows in chunks(len(raw))]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def outputs_of(transformer: Any, values: Values, raw: np.ndarray) -> np.ndarray:
-    """Return values that the network of a fitted transformer gives for rows."""
-    return by_chunk(values, transformer.table_encoder_, transformer.network_, raw)
+    """Return values of rows by a fitted transformer."""
+    return by_chunk(values, Fitted.of(transformer), raw)
 
 
-def hidden_cell_score(
-    encoder: TableEncoder, network: Network, raw: np.ndarray
-) -> float:
-    """Return one minus the mean squared residual of cells hidden from the network.
+def hidden_cell_score(fitted: Fitted, raw: np.ndarray) -> float:
+    """Return one minus the mean squared residual of hidden cells.
 
     Each cell is hidden in one of `HIDDEN_PARTS` passes and rebuilt from what the pass
     leaves. Columns weigh alike; constant ones do not count where others do.
     """
+    encoder = fitted.encoder
     generator = np.random.default_rng(HIDDEN_SEED)
     total, n_cells = np.zeros(raw.shape[1]), np.zeros(raw.shape[1])
     for rows in chunks(len(raw)):
@@ -97,8 +118,7 @@ def hidden_cell_score(
             hidden = part_of == part
             shown = raw[rows].copy()
             shown[hidden] = np.nan
-            rebuilt = network.decode(code(encoder, network, shown))
-            squares = encoder.residuals(raw[rows], rebuilt) ** 2
+            squares = encoder.residuals(raw[rows], _mixed(fitted, shown)) ** 2
             counted = hidden & seen
             total += np.where(counted, squares, 0).sum(axis=0)
             n_cells += counted.sum(axis=0)

@@ -141,6 +141,11 @@ def check_held_out(estimator: Any, rows: TrainingRows) -> None:
     fraction = estimator.validation_fraction
     if not estimator.early_stopping or hasattr(fraction, "get_n_splits"):
         return
+    if fraction is None:
+        raise ValueError(
+            "validation_fraction=None holds no rows out, and early_stopping=True needs "
+            "some; set a fraction such as 0.1, or early_stopping=False."
+        )
     n_different = len(np.unique(rows.groups))
     held_out = max(1, round(fraction * n_different))
     if held_out >= n_different:

@@ -39,6 +39,7 @@ from skdae._transformer._fitting import (
     train_rows,
 )
 from skdae._transformer._html import PhaseTableMixin
+from skdae._transformer._mixture import Mixture
 from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._outputs import OUTPUTS
 from skdae._transformer._parameters import (
@@ -123,9 +124,9 @@ of Phase, default='gradual'
         The corruption: a name of :data:`skdae.noise.NOISES` or an object of
         :mod:`skdae.noise`, whose parameters are searched as ``noise__rate``; a name
         becomes an object when one of them is set. Choose
-        it for the job: plain masking learns to fill gaps and overshoots a little on
-        complete rows, 'random_masking' suits both, and 'gaussian' is for rows whose
-        every cell is noisy.
+        it for the job, since `reconstruct` removes what it stands for: with masking
+        it imputes and leaves observed cells as they are, with 'gaussian' and the
+        scale of the measurement errors it denoises every cell.
     noise_rate : float or array-like of shape (n_features,), default=0.25
         Share of the cells that a noise given by name corrupts, for all columns or for
         each; for the Gaussian ones the scale in standard deviations.
@@ -160,8 +161,8 @@ default='from_dtype'
 default='code'
         What `transform` returns: the top code; the codes of all layers side by side;
         the top code and the row's error (minus `score_samples`); the denoised table
-        in the user's units; or the residual of each column, in robust standard
-        deviations and 0 where nothing was observed.
+        (`reconstruct`); or the residual that the network leaves in each column, in
+        robust standard deviations and 0 where nothing was observed.
     solver : {'adam', 'sgd'}, default='adam'
         Optimiser; its memory is cleared between phases.
     learning_rate_init : float, default=1e-3
@@ -178,11 +179,13 @@ default='code'
     early_stopping : bool, default=False
         Whether to hold rows out and end a phase when their loss, under one fixed
         corruption, no longer improves; the best weights are restored.
-    validation_fraction : float in (0, 1) or splitter, default=0.1
-        Share of the rows held out for early stopping, at random, or a splitter of
-        scikit-learn whose first split is used. For rows in time order, whose
-        neighbours are nearly copies, :class:`skdae.timeseries.BlockSplit` holds out
-        blocks.
+    validation_fraction : float in (0, 1), splitter or None, default=0.1
+        Share of the rows that `fit` holds out, at random, for early stopping and for
+        `mixture_`, or a splitter of scikit-learn whose first split is used. For rows
+        in time order, whose neighbours are nearly copies,
+        :class:`skdae.timeseries.BlockSplit` holds out blocks. None: all rows are
+        trained on, and `reconstruct` returns what the network rebuilds. A share of
+        fewer than 20 different rows is held out for early stopping alone.
     n_iter_no_change : int, default=10
         Epochs without an improvement of `tol` after which a phase is ended.
     tol : float, default=1e-4
@@ -216,6 +219,11 @@ default='code'
         Learned way from a table to the network's input and back: scaling, categories.
     coefs_, intercepts_ : list of ndarray
         Weights of shape (n_inputs, n_outputs) and biases of the layers, encoder first.
+    mixture_ : Mixture or None
+        What `reconstruct` returns, by encoded feature: shares of the network and of a
+        linear estimate in cells that are missing (`hidden`) and observed (`visible`);
+        the rest of 1 is the share of the cell itself. None: the network alone, after
+        `fit_stream`, `partial_fit` and where too few rows are held out.
     phases_ : tuple of PhaseRecord
         The plan as it was run: depth, epochs, weight updates, seconds, losses. Passes
         of `partial_fit` are not among them.
@@ -265,6 +273,7 @@ default='code'
     table_encoder_: TableEncoder
     loss_curve_: list[float]
     phases_: tuple[PhaseRecord, ...]
+    mixture_: Mixture | None
     _shape: Shape
     _stream: Any
 
@@ -295,6 +304,7 @@ default='code'
         "validation_fraction": [
             Interval(Real, 0, 1, closed="neither"),
             HasMethods(["split", "get_n_splits"]),
+            None,
         ],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -434,7 +444,7 @@ default='code'
             warn_of_empty_columns(self, opening.encoder)
         monitor = self._monitor(plan, opening, {"X": X, "y": y})
         initial = self.network_ if going_on else None
-        fitted = train_rows(self, opening, plan, monitor, initial=initial)
+        fitted = train_rows(self, opening, plan, monitor, initial=initial, mixes=True)
         self._assign(fitted)
         monitor.fit_end(fitted.network)
         return self
@@ -566,6 +576,7 @@ default='code'
         if first:
             self.table_encoder_, self._shape = opening.encoder, opening.shape
             self.validation_loss_curve_, self.phases_ = None, ()
+            self.mixture_ = None
         self.network_, self._stream = network, state
         self.loss_curve_ = [loss] if first else [*self.loss_curve_, loss]
         self.n_iter_ = len(self.loss_curve_)
@@ -619,6 +630,8 @@ default='code'
     def inverse_transform(self, X):
         """Return the table that the decoder makes of codes.
 
+        It is the network's alone, without the linear estimate of `reconstruct`.
+
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features_out)
@@ -659,6 +672,12 @@ default='code'
     def reconstruct(self, X):
         """Return the denoised rows, missing cells filled, in the user's units.
 
+        Each cell is a weighted mean of what the network rebuilds, of the best linear
+        estimate from the other cells of the row, and of the cell itself. The weights,
+        one set per column for missing and one for observed cells, have the least
+        squared error on held-out rows that the noise has corrupted (`mixture_`). So
+        `noise` says what is removed: masking alone leaves observed cells as they are.
+
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
@@ -667,8 +686,7 @@ default='code'
         Returns
         -------
         ndarray or DataFrame of shape (n_samples, n_features)
-            Every cell as the network rebuilds it. A DataFrame when `set_output` asks
-            for one.
+            A DataFrame when `set_output` asks for one.
         """
         check_is_fitted(self)
         raw = self.table_encoder_.read(self, X)
@@ -678,9 +696,9 @@ default='code'
     def score_samples(self, X):
         """Return how normal each row is: minus its mean squared residual.
 
-        Residuals are in robust standard deviations of their column (`output='error'`)
-        and averaged over the observed cells. A row without any has the score -1, that
-        of a row about which nothing but the columns is known.
+        Residuals of the network are in robust standard deviations of their column
+        (`output='error'`) and averaged over the observed cells. A row without any has
+        the score -1, that of a row about which nothing but the columns is known.
 
         Parameters
         ----------
@@ -701,7 +719,8 @@ default='code'
         """Return how well hidden cells are predicted from the others.
 
         Each observed cell is hidden in one of four passes, chosen once and for all by
-        its place in X, and rebuilt from what the pass leaves. The score is
+        its place in X, and rebuilt from what the pass leaves, as by `reconstruct`. The
+        score is
 
         ``1 - mean over columns of (mean over cells of residual ** 2)``
 
@@ -724,7 +743,7 @@ default='code'
         """
         check_is_fitted(self)
         raw = self.table_encoder_.read(self, X)
-        return _outputs.hidden_cell_score(self.table_encoder_, self.network_, raw)
+        return _outputs.hidden_cell_score(_outputs.Fitted.of(self), raw)
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the columns that `transform` returns.
@@ -789,7 +808,11 @@ default='code'
         observers = monitors(plan, int(self.verbose))
         context = callback_context(self, len(plan))
         if context is not None:
-            learned = {"table_encoder_": opening.encoder, "_shape": opening.shape}
+            learned = {
+                "table_encoder_": opening.encoder,
+                "mixture_": None,
+                "_shape": opening.shape,
+            }
             observers.append(CallbackMonitor(self, context, learned, data))
         return Monitors(observers)
 
@@ -797,6 +820,7 @@ default='code'
         """Set the fitted attributes."""
         training = fitted.training
         self.table_encoder_, self._shape = fitted.encoder, fitted.shape
+        self.mixture_ = fitted.mixture
         self.network_, self.phases_ = training.network, training.phases
         self.loss_curve_ = training.loss_curve
         self.validation_loss_curve_ = training.validation_loss_curve
@@ -814,8 +838,9 @@ def fit_matrix(
 ) -> GradualDAETransformer:
     """Fit a transformer on a table that another estimator, its owner, has read.
 
-    The network is the one that ``transformer.fit`` gives for these rows, bit for bit.
-    Its encoding is learned from them: with an encoder of more rows, as by its `refit`.
+    The network is the one that ``transformer.fit`` gives for these rows without a
+    `mixture_`, bit for bit: no rows are held out but for early stopping. Its encoding
+    is learned from them: with an encoder of more rows, as by its `refit`.
     Afterwards the transformer reads tables as its owner does.
     """
     for name in ("n_features_in_", "feature_names_in_"):

@@ -129,7 +129,7 @@ class ReconstructionDisplay:
         units=None,
         ax=None,
     ):
-        """Reconstruct rows with a fitted transformer and draw them.
+        """Reconstruct rows with the network of a fitted transformer and draw them.
 
         Parameters
         ----------
@@ -176,7 +176,9 @@ class ReconstructionDisplay:
         check_transformer(estimator, caller, "call from_predictions")
         encoder = estimator.table_encoder_
         raw = encoder.read(estimator, X)
-        reconstructed = _outputs.outputs_of(estimator, _outputs.reconstruction, raw)
+        reconstructed = _outputs.outputs_of(
+            estimator, _outputs.network_reconstruction, raw
+        )
         names = labels(getattr(estimator, "feature_names_in_", None), raw.shape[1])
         return cls.from_predictions(
             raw[:, encoder.numeric].astype(float),

@@ -1,0 +1,245 @@
+"""What rows are rebuilt as: a mixture of the network, a linear estimate and the cells.
+
+The linear estimate of a cell is its conditional mean given the other cells of the row,
+under a normal distribution of the corrupted rows. Held-out rows, corrupted by the
+transformer's noise, say how much each of the three counts in a column.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import nnls
+
+from skdae._core.corruption import corrupt
+from skdae._core.network import Network, chunks
+from skdae._core.sources import Block
+from skdae._covariance import shrunk_covariance
+from skdae._gaussian import Gaussian, fit_gaussian
+from skdae._table.encoder import TableEncoder
+from skdae.noise import Noise
+
+MAX_LINEAR_ROWS = 5_000  # that the covariance is estimated from
+RIDGE = 1e-4  # least variance of an axis of scaled columns
+MIN_HELD_OUT = 20  # different rows: fewer do not rank the candidates
+MAX_HELD_OUT = 1_000  # that are scored
+MIN_SCORED = 1_000  # fewer rows are scored several times, with other corruptions
+FEW_HIDDEN = 0.02  # share of cells, below which the noise is said to hide none
+HIDDEN_SHARE = 0.25  # of the cells are hidden then
+SUM_WEIGHT = 1e4  # of the condition that shares add up to 1, against errors of about 1
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Shares of the estimates of a cell, by encoded feature.
+
+    Attributes
+    ----------
+    gaussian : Gaussian
+        Of corrupted rows.
+    groups : tuple of slice
+        One-hot features of each categorical column.
+    low, high : ndarray of shape (n_features,)
+        Range seen in training, which linear estimates do not leave.
+    hidden : ndarray of shape (2, n_features)
+        Shares of network and linear estimate in a missing cell; they add up to 1.
+    visible : ndarray of shape (2, n_features)
+        The same in an observed cell. What is left of 1 is the share of the cell.
+    """
+
+    gaussian: Gaussian
+    groups: tuple[slice, ...]
+    low: np.ndarray
+    high: np.ndarray
+    hidden: np.ndarray
+    visible: np.ndarray
+
+    def linear(self, Z: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        """Return each cell as the other cells of the row predict it, (n, n_features).
+
+        Missing ones by the observed cells, observed ones by all others.
+        """
+        precision = self.gaussian.precision
+        filled = self.gaussian.fill(Z, missing)
+        pull = (filled - self.gaussian.mean) @ precision  # 0 where missing
+        deviation = pull / np.diag(precision)
+        for group in self.groups:  # no feature of a column predicts another one
+            inverse = np.linalg.inv(precision[group, group])
+            deviation[:, group] = pull[:, group] @ inverse
+        return np.clip(filled - deviation, self.low, self.high)
+
+    def __call__(
+        self, Z: np.ndarray, missing: np.ndarray, rebuilt: np.ndarray
+    ) -> np.ndarray:
+        """Return the mixed rows, float64, from encoded and rebuilt ones."""
+        network, linear = np.where(
+            missing[None], self.hidden[:, None], self.visible[:, None]
+        )
+        own = np.where(missing, 0, Z)
+        mixed = (1 - network - linear) * own + network * rebuilt
+        return mixed + linear * self.linear(Z, missing)
+
+
+@dataclass(frozen=True)
+class Corruptions:
+    """Encoded rows with noise, as they are shown to the candidates."""
+
+    truth: np.ndarray  # (n, n_features)
+    observed: np.ndarray  # bool: cells with a truth
+    shown: np.ndarray  # 0 where missing
+    missing: np.ndarray  # bool: not observed, or hidden by the noise
+
+    @classmethod
+    def draw(
+        cls,
+        block: Block,
+        encoder: TableEncoder,
+        noise: Noise,
+        generator: np.random.Generator,
+    ) -> "Corruptions":
+        """Corrupt rows; cells that the noise sets to 0 are missing, as in a table."""
+        observed = block.observed
+        if observed is None:
+            observed = np.ones(block.values.shape, dtype=bool)
+        shown, mask = corrupt(block, encoder.layout, noise, generator)
+        hidden = mask & (shown == 0)
+        for group in encoder.groups:
+            hidden[:, group] = hidden[:, group].all(axis=1, keepdims=True)
+        return cls(block.values, observed, shown, hidden | ~observed)
+
+    def with_hidden(
+        self, encoder: TableEncoder, generator: np.random.Generator
+    ) -> "Corruptions":
+        """Hide a share of the cells at random."""
+        cells = generator.random((len(self.shown), encoder.n_columns)) < HIDDEN_SHARE
+        missing = self.missing | cells[:, encoder.column_of]
+        shown = np.where(missing, 0, self.shown)
+        return Corruptions(self.truth, self.observed, shown, missing)
+
+    @property
+    def hidden(self) -> np.ndarray:
+        """Cells with a truth that are not shown."""
+        return self.missing & self.observed
+
+    @property
+    def visible(self) -> np.ndarray:
+        """Cells with a truth that are shown."""
+        return ~self.missing & self.observed
+
+
+def learn_mixture(
+    encoder: TableEncoder,
+    network: Network,
+    noise: Noise,
+    train: Block,
+    held_out: Block,
+    generator: np.random.Generator,
+) -> Mixture:
+    """Learn the linear estimate from training rows, and the shares on held-out ones."""
+    drawn = _draw(encoder, noise, held_out, generator)
+    errors = _error_variances(drawn)
+    layout = encoder.layout
+    nothing = np.zeros((2, layout.n_features))
+    unmixed = Mixture(
+        _corrupted_gaussian(train, errors, generator),
+        encoder.groups,
+        layout.low,
+        layout.high,
+        nothing,
+        nothing,
+    )
+    n_hidden = sum(int(each.hidden.sum()) for each in drawn)
+    n_observed = sum(int(each.observed.sum()) for each in drawn)
+    masked = drawn
+    if n_hidden < FEW_HIDDEN * n_observed:
+        masked = [each.with_hidden(encoder, generator) for each in drawn]
+    return replace(
+        unmixed,
+        hidden=_shares(unmixed, network, masked, "hidden", 2),
+        visible=_shares(unmixed, network, drawn, "visible", 3),
+    )
+
+
+def _draw(
+    encoder: TableEncoder, noise: Noise, rows: Block, generator: np.random.Generator
+) -> list[Corruptions]:
+    """Corrupt held-out rows, few of them several times."""
+    n_rows = len(rows.values)
+    if n_rows > MAX_HELD_OUT:
+        chosen = generator.choice(n_rows, MAX_HELD_OUT, replace=False)
+        rows, n_rows = rows.part(np.sort(chosen)), MAX_HELD_OUT
+    n_times = -(-MIN_SCORED // n_rows)
+    return [Corruptions.draw(rows, encoder, noise, generator) for _ in range(n_times)]
+
+
+def _error_variances(drawn: list[Corruptions]) -> np.ndarray:
+    """Return the mean squared error that the noise makes in visible cells."""
+    n_visible, squares = np.zeros((2, drawn[0].truth.shape[1]))
+    for each in drawn:
+        errors = np.where(each.visible, each.shown - each.truth, 0)
+        squares += (errors.astype(np.float64) ** 2).sum(axis=0)
+        n_visible += each.visible.sum(axis=0)
+    return squares / np.maximum(n_visible, 1)
+
+
+def _corrupted_gaussian(
+    train: Block, error_variances: np.ndarray, generator: np.random.Generator
+) -> Gaussian:
+    """Return the normal distribution of rows with errors, taken as independent.
+
+    Missing cells are drawn for its covariance, which is shrunk.
+    """
+    Z, missing = train.values.astype(np.float64), np.zeros(train.values.shape, bool)
+    if train.observed is not None:
+        missing = ~train.observed
+    clean = fit_gaussian(Z, missing)
+    if missing.any():
+        Z = clean.fill(Z, missing) + clean.deviations(missing, generator)
+    axes = shrunk_covariance(Z, RIDGE)
+    covariance = (axes.directions * axes.variances) @ axes.directions.T
+    covariance += np.diag(error_variances)
+    return Gaussian(clean.mean, np.linalg.inv(covariance))
+
+
+def _shares(
+    mixture: Mixture,
+    network: Network,
+    drawn: list[Corruptions],
+    cells: str,
+    n_candidates: int,
+) -> np.ndarray:
+    """Return the shares of network and linear estimate by feature, (2, n_features).
+
+    The third candidate is the cell itself.
+    """
+    n_features = drawn[0].truth.shape[1]
+    products = np.zeros((n_features, n_candidates, n_candidates))
+    for each in drawn:
+        for k in chunks(len(each.truth)):
+            shown, missing = each.shown[k], each.missing[k]
+            rebuilt = network.decode(network.encode(shown))
+            estimates = np.stack([rebuilt, mixture.linear(shown, missing), shown])
+            errors = (estimates - each.truth[k])[:n_candidates]
+            errors = np.where(getattr(each, cells)[k], errors, 0)
+            products += np.einsum("inj,knj->jik", errors, errors)
+    shares = np.empty((2, n_features))
+    start = mixture.groups[0].start if mixture.groups else n_features
+    for column in [*(slice(j, j + 1) for j in range(start)), *mixture.groups]:
+        shares[:, column] = simplex_shares(products[column].sum(axis=0))[:2, None]
+    return shares
+
+
+def simplex_shares(products: np.ndarray) -> np.ndarray:
+    """Return shares of candidates, at least 0 and 1 in sum, with the least error.
+
+    `products`, (n, n), are the summed products of their errors. Without any error the
+    first one has it all.
+    """
+    n = len(products)
+    size = np.trace(products)
+    if not size > 0:
+        return np.eye(n)[0]
+    values, vectors = np.linalg.eigh(products / size)
+    root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+    system = np.vstack([root, np.full((1, n), SUM_WEIGHT)])
+    shares, _ = nnls(system, np.append(np.zeros(n), SUM_WEIGHT))
+    return shares / shares.sum()
