@@ -42,6 +42,20 @@ class Gaussian:
             spread[rows[:, None], cells] = np.diagonal(inverse, axis1=1, axis2=2)
         return spread
 
+    def marginal_precisions(self, missing: np.ndarray) -> np.ndarray:
+        """Return the inverse covariance of the observed cells of each row.
+
+        (n, n_features, n_features), 0 where a cell is missing.
+        """
+        precisions = np.repeat(self.precision[None], len(missing), axis=0)
+        for rows, cells in _by_count(missing):
+            pull = self.precision[cells]  # (n_rows, n_missing, n_features)
+            solution = np.linalg.solve(_blocks(self.precision, cells), pull)
+            precisions[rows] -= pull.swapaxes(1, 2) @ solution
+        precisions[missing] = 0
+        precisions.swapaxes(1, 2)[missing] = 0
+        return precisions
+
     def deviations(
         self, missing: np.ndarray, generator: np.random.Generator
     ) -> np.ndarray:

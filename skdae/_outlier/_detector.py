@@ -16,6 +16,7 @@ from skdae._outlier._cross_fit import (
     find_inliers,
 )
 from skdae._outlier._ensemble import Ensemble
+from skdae._outlier._explain import Explainer, explanation, row_numbers
 from skdae._outlier._folds import (
     CALIBRATIONS,
     Batch,
@@ -408,10 +409,10 @@ None, default='auto'
     def contributions(self, X, as_frame=False):
         """Return what each column adds to the anomaly score of each row.
 
-        The rows add up to minus `score_samples`. A score of residuals or of the table
-        is a sum over columns; contributions to a Mahalanobis distance can be negative.
-        A score of codes is divided by how the row differs from the rows it is compared
-        with, and a combination of scores by the excess of each.
+        The rows add up to minus `score_samples`. The score is shared among the columns
+        as the squared Mahalanobis distance of the row is: a column has what the
+        distance falls by when its cell counts as missing. So a fault of one sensor is
+        not smeared over the sensors related to it; see :meth:`explain`.
 
         Parameters
         ----------
@@ -424,7 +425,7 @@ None, default='auto'
         Returns
         -------
         ndarray or DataFrame of shape (n_samples, n_features)
-            Contributions, in the units of the score.
+            Contributions of at least 0, in the units of the score; 0 of missing cells.
 
         Warns
         -----
@@ -432,13 +433,101 @@ None, default='auto'
             If rows have no value at all: they count as normal.
         """
         check_is_fitted(self)
-        contributions = self._ensemble.contributions(self._read(X))
+        batch = self._read(X)
+        distances = self._explainer.deviations(batch.raw).distances
+        shares = self._explainer.shares(batch, distances)
+        contributions = shares * self._ensemble.score(batch)[:, None]
         if not as_frame:
             return contributions
         import pandas
 
         columns = check_feature_names_in(self)
         return pandas.DataFrame(contributions, columns=columns, index=index_of(X))
+
+    def explain(self, X, *, rows=None, n_sensors=3):
+        """Return the sensors that make each row anomalous, and what was expected.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows with the columns seen in `fit`; in time order with lags.
+        rows : array-like, default=None
+            The rows to explain, as numbers or as a mask: ``detector.predict(X) == -1``.
+            None: all of them.
+        n_sensors : int, default=3
+            Sensors per row, at most.
+
+        Returns
+        -------
+        DataFrame
+            One line per row and sensor, under the index of X where it has one, with
+            the columns
+
+            row : int
+                Number of the row in X.
+            rank : int
+                1 for the sensor that contributes most.
+            sensor : str
+                Name of the column.
+            contribution : float
+                What it adds to the anomaly score; see :meth:`contributions`.
+            share : float
+                The same as a share of the score, in [0, 1]. A first share near 1 is
+                the fault of one sensor, two that nearly add up to 1 are a fault of
+                two; in a change of operating mode the shares are spread.
+            lag : int
+                How many rows before `row` the values are from; 0 without lags.
+            measured, expected : float or category
+                Measured value and the one expected from the other sensors, except those
+                under suspicion, in the units of X.
+            deviation : float
+                Measured minus expected, in standard deviations of what is expected.
+            broken_with : str or None
+                The sensor whose relation with this one broke most: given the value of
+                either, the other is more than 3 standard deviations off.
+
+        Raises
+        ------
+        ValueError
+            If `rows` are not rows of X, or `n_sensors` is below 1.
+
+        Warns
+        -----
+        UserWarning
+            If rows have no value at all: they have no line.
+
+        Notes
+        -----
+        Expectations are linear in the encoded cells, with mean and covariance of the
+        training rows. One sensor, or two whose faults hide each other, are looked for
+        whose absence lowers the distance most (reconstruction-based contributions).
+        Two sensors that measure the same cannot be distinguished: either is named.
+
+        References
+        ----------
+        C. F. Alcala and S. J. Qin, "Reconstruction-based contribution for process
+        monitoring", Automatica 45(7), 2009.
+        """
+        check_is_fitted(self)
+        import pandas
+
+        batch = self._read(X)
+        chosen = row_numbers(rows, len(batch))
+        if not isinstance(n_sensors, Integral) or n_sensors < 1:
+            raise ValueError(
+                f"n_sensors={n_sensors!r} must be an int of at least 1; pass 3 for the "
+                "three sensors that contribute most."
+            )
+        batch = batch.take(chosen)
+        scores = self._ensemble.score(batch)
+        columns = explanation(self._explainer, batch, scores, int(n_sensors))
+        names = np.array([*check_feature_names_in(self), None], dtype=object)
+        for name in ("sensor", "broken_with"):
+            columns[name] = names[columns[name]]
+        columns["row"] = chosen[columns["row"]]
+        index = index_of(X)
+        index = None if index is None else index[columns["row"]]
+        return pandas.DataFrame(columns, index=index).infer_objects()
 
     def smoothed_offset(self, smoothing, *, groups=None):
         """Return the threshold for scores that are smoothed over time.
@@ -555,6 +644,7 @@ None, default='auto'
         places = np.flatnonzero(is_held_out)
         scores[places] = -ensemble.combine(held_out[places], batch.take(places))
         self.table_encoder_, self._ensemble = encoder, ensemble
+        self._explainer = Explainer.learn(encoder, raw[inliers & ~empty_rows(raw)])
         self.score_names_, self.members_ = names, members
         self.lags_, self.is_ordered_ = lags, is_ordered
         self.calibration_scores_, self._calibrated = scores, is_calibrated
