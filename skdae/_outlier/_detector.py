@@ -24,7 +24,11 @@ from skdae._outlier._folds import (
     number_of_folds,
 )
 from skdae._outlier._missing_cells import MissingCellCorrection
+from skdae._outlier._normality import LAGS, is_nearly_normal
 from skdae._outlier._scores import (
+    COMBINATION,
+    COMBINATION_IN_ORDER,
+    COMBINATION_OF_GROUPS,
     SCORES,
     Combination,
     check_scores,
@@ -73,7 +77,6 @@ from skdae.timeseries._time import index_fault
 NEIGHBORS = 2
 ROBUST_NEIGHBORS = 50  # so that outliers that are alike do not mask each other
 ROUNDING = 1e-5  # of a score, between batches
-LAGS_IN_ORDER = 2  # rows before; more detect no more on Tennessee Eastman
 TRIM = 0.35  # share of the training rows, where some of them are outliers
 
 
@@ -97,7 +100,7 @@ class GradualDAEOutlierDetector(
         defaults but for noise and epochs: missing cells and Gaussian errors, with a
         rate and a scale of its own for each row, and 20 to 100 epochs, fewer where
         there are many rows. Setting a parameter of None makes it the one of 10,000
-        rows, with 62 epochs.
+        rows, with 39 epochs.
     categorical_features : array-like of bool, int or str, 'auto', 'from_dtype' or \
 None, default='auto'
         Categorical columns: a mask, indices or names, 'from_dtype' for those of a
@@ -114,8 +117,9 @@ None, default='auto'
         'neighbors' and 'rank_neighbors', the latter among normal scores of the ranks.
         Several names are combined: their mean on a logarithmic scale, above the median
         of the normal rows where these are in no order. 'auto' is ('whitened_error',
-        'error_neighbors', 'neighbors', 'rank_neighbors'), and for rows in time order
-        ('distance', 'whitened_error').
+        'error_neighbors', 'neighbors', 'rank_neighbors'). For rows in time order it is
+        ('distance', 'whitened_error'), with 'rank_neighbors' where the distances of
+        held-out rows spread more than twice as much as in a normal distribution.
     contamination : 'auto' or float in (0, 0.5], default='auto'
         'auto': the training rows count as normal, and the threshold meets
         `false_alarm_rate`. A number: the share of outliers among the training rows;
@@ -133,8 +137,9 @@ None, default='auto'
         Which rows are held out together. 'random': any, or whole groups when `fit` is
         given `groups`. 'blocked': consecutive rows, with a gap to the rows that are
         trained on, for rows in time order. 'auto': 'blocked' where rows are in time
-        order (:func:`~skdae.timeseries.time_order`) and no groups are given, else
-        'random'. A splitter of scikit-learn must hold each row out at most once.
+        order (:func:`~skdae.timeseries.time_order`), no groups are given and the
+        threshold meets `false_alarm_rate`, else 'random'. A splitter of scikit-learn
+        must hold each row out at most once.
     n_splits : int or 'auto', default='auto'
         Number of parts, each left out by one network. 'auto' is 5, or 10 for blocks of
         fewer than 3,000 rows. Not used with a splitter.
@@ -603,10 +608,7 @@ None, default='auto'
         is_ordered = self._is_ordered(raw, schema, groups)
         if is_ordered:
             _warn_of_index(X, groups)
-        names = check_scores(self.scores, is_ordered)
         calibration = self._calibration(is_ordered, groups)
-        lags = self._lags(names, is_ordered)
-        batch = Batch.of(raw, lags, groups)
         given = groups
         if self.contamination == "auto" and calibration == "random" and groups is None:
             groups = duplicate_groups(raw, 2)
@@ -617,6 +619,9 @@ None, default='auto'
         encoder = TableEncoder.fit(schema, raw, rows.index, scaling=transformer.scaling)
         trim, n_neighbors = self._robustness(len(raw))
         inliers = find_inliers(encoder, raw, trim, n_neighbors)
+        names = self._scores(is_ordered, encoder, raw, inliers, given)
+        lags = self._lags(names, is_ordered)
+        batch = Batch.of(raw, lags, given)
         members: list[Member] = []
         held_out = np.zeros((len(raw), len(names)))
         for _ in range(self.n_estimators):
@@ -659,12 +664,31 @@ None, default='auto'
         numbers = raw[:, is_numeric] if is_numeric.any() else raw
         return time_order(numbers, groups).is_ordered
 
+    def _scores(
+        self,
+        is_ordered: bool,
+        encoder: TableEncoder,
+        raw: np.ndarray,
+        inliers: np.ndarray,
+        groups: Any,
+    ) -> tuple[str, ...]:
+        """Return the names of the scores; 'auto' depends on the rows."""
+        if not (isinstance(self.scores, str) and self.scores == "auto"):
+            return check_scores(self.scores)
+        if not is_ordered:
+            return COMBINATION
+        is_normal = is_nearly_normal(encoder.encode(raw)[0], inliers, groups)
+        return COMBINATION_IN_ORDER if is_normal else COMBINATION_OF_GROUPS
+
     def _calibration(self, is_ordered: bool, groups: Any) -> Any:
         """Return which rows are held out together; warn where that promises nothing."""
         if not isinstance(self.calibration, str):
             return self.calibration
         if self.calibration == "auto":
-            return "blocked" if is_ordered and groups is None else "random"
+            # no rate is to be promised, and blocks would leave out whole groups
+            is_share = self.contamination != "auto"
+            is_blocked = is_ordered and groups is None and not is_share
+            return "blocked" if is_blocked else "random"
         is_leaking = self.calibration == "random" and is_ordered and groups is None
         if is_leaking and self.contamination == "auto":
             warnings.warn(
@@ -682,7 +706,7 @@ None, default='auto'
         if "distance" not in names:
             return 0
         if self.lags == "auto":
-            return LAGS_IN_ORDER if is_ordered else 0
+            return LAGS if is_ordered else 0
         return int(self.lags)
 
     def _robustness(self, n_rows: int) -> tuple[float, int]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import GroupKFold, KFold
 
+from skdae.timeseries import BlockSplit
 from skdae.timeseries._groups import group_codes
 
 N_FOLDS = 5
@@ -41,11 +42,7 @@ def _blocked(
             "calibration='auto', which holds whole groups out, or omit groups."
         )
     gap = max(lags, min(MAX_GAP, n_rows // n_splits // GAPS_PER_BLOCK))
-    place = np.arange(n_rows)
-    return [
-        (place[(place < held[0] - gap) | (place > held[-1] + gap)], held)
-        for _, held in KFold(n_splits).split(place[:, None])
-    ]
+    return list(BlockSplit(n_splits, gap=gap).split(np.zeros((n_rows, 1))))
 
 
 #: name: the folds from the numbers of rows and splits, the groups of rows, a seed and

