@@ -1,6 +1,7 @@
 """Reports of made-up errors, with statistics and verdict as in a run."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 
@@ -108,9 +109,9 @@ def make_content(
             means |= {"linear_codes": 0.3, "untrained": untrained}
         kind = "detector" if task == "anomaly" else "predictor"
         kinds |= dict.fromkeys(baselines, kind)
-        kinds |= {"untrained": "untrained"} if task != "anomaly" else {}
+        kinds |= {"untrained": kind} if task != "anomaly" else {}
         if task == "anomaly":
-            kinds |= {before + s: "our_detector" for s in schedules}
+            kinds |= {before + s: kind for s in schedules}
         for k, count in enumerate(counts):
             here = means | (by_labels or {}).get(count, {})
             for measure in MEASURES[task]:
@@ -147,6 +148,7 @@ def make_content(
             "time": "stamp" if in_time else False,
             "groups": groups is not None,
             "target": None if task is None else target,
+            "use": [],
         },
         "data": {
             "rows": 1000,
@@ -175,7 +177,7 @@ def make_content(
             "groups": groups,
             "findings": list(findings),
         },
-        "plan": plan.to_dict(),
+        "plan": asdict(plan),
         "whole_splits": n_splits,
         "splits": [
             {"train": 800, "test": 200, "repeated": repeated} for _ in range(n_splits)

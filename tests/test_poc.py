@@ -24,17 +24,25 @@ from skdae.poc._denoising import (
     RESTORERS,
     TIME_RESTORERS,
     corrupt,
+    learn,
     restorers,
 )
 from skdae.poc._downstream import labelled_rows
 from skdae.poc._page import summary
-from skdae.poc._plan import LABEL_COUNTS, Plan, Setting, Unit, full_plan, smaller_plans
+from skdae.poc._plan import (
+    LABEL_COUNTS,
+    Pilot,
+    Setting,
+    Unit,
+    full_plan,
+    plan_for,
+    smaller_plans,
+)
 from skdae.poc._resources import rows_per_second
 from skdae.poc._results import (
     CONFIDENCE,
+    N_REPLICATES,
     OVERALL,
-    Interval,
-    Scores,
     compare,
     comparisons,
     holm,
@@ -77,53 +85,57 @@ def without_times(content):
 
 
 def scores(values, replicates=None):
-    return Scores(np.asarray(values, dtype=float), replicates)
+    """One row for each split; without replicates test rows make no difference."""
+    values = np.asarray(values, dtype=float)[:, None]
+    replicates = np.tile(values, N_REPLICATES) if replicates is None else replicates
+    return np.hstack([values, replicates])
 
 
 def test_comparison_is_antisymmetric():
     draw = np.random.default_rng(0)
     a, b = (scores(draw.uniform(1, 2, 8), draw.uniform(1, 2, (8, 10))) for _ in "ab")
     one, other = compare(a, b, 0.25), compare(b, a, 0.25)
-    assert one.ratio == pytest.approx(1 / other.ratio)
-    assert one.low == pytest.approx(1 / other.high)
-    assert one.p_value == pytest.approx(other.p_value)
+    assert one["ratio"] == pytest.approx(1 / other["ratio"])
+    assert one["low"] == pytest.approx(1 / other["high"])
+    assert one["p_value"] == pytest.approx(other["p_value"])
 
 
 def test_comparison_of_equals_finds_nothing():
     result = compare(scores([1.0, 2.0, 3.0]), scores([1.0, 2.0, 3.0]), 0.25)
-    assert (result.ratio, result.low, result.high, result.p_value) == (1, 1, 1, 1)
-    assert not result.is_better
-    assert not result.is_worse
+    assert [result[k] for k in ("ratio", "low", "high", "p_value")] == [1, 1, 1, 1]
+    assert not result["better"]
+    assert not result["worse"]
 
 
 def test_one_split_has_no_interval():
     result = compare(scores([1.0]), scores([2.0]), 0.25)
-    assert result.ratio == pytest.approx(0.5)
-    assert result.low is result.high is result.p_value is None
-    assert not result.is_better
-    assert interval(scores([3.0]), 0.25).low is None
+    assert result["ratio"] == pytest.approx(0.5)
+    assert result["low"] is result["high"] is result["p_value"] is None
+    assert not result["better"]
+    assert interval(scores([3.0]), 0.25)["low"] is None
 
 
 def test_shared_training_rows_widen_the_interval():
     values = scores([1.0, 1.2, 0.9, 1.1])
-    assert interval(values, 0.5).high > interval(values, 0.0).high
+    assert interval(values, 0.5)["high"] > interval(values, 0.0)["high"]
 
 
 def test_intervals_of_errors_stay_within_possible_errors():
     values = np.array([0.01, 0.02, 0.9, 0.1])
     found, tenfold = interval(scores(values), 0.25), interval(scores(10 * values), 0.25)
-    assert 0 < found.low < found.mean < found.high
-    assert found.mean == values.mean()
-    assert (tenfold.low, tenfold.high) == pytest.approx(
-        (10 * found.low, 10 * found.high)
-    )
-    assert found.mean / found.low == pytest.approx(found.high / found.mean)
-    assert interval(scores(values), 0.25, most=1.0).high == 1 < found.high
-    assert interval(scores([0.0, 0.0]), 0.25) == Interval(0.0, 0.0, 0.0)
+    mean, low, high = (found[k] for k in ("mean", "low", "high"))
+    assert 0 < low < mean < high
+    assert mean == values.mean()
+    assert tenfold["low"] == pytest.approx(10 * low)
+    assert tenfold["high"] == pytest.approx(10 * high)
+    assert mean / low == pytest.approx(high / mean)
+    assert interval(scores(values), 0.25, most=1.0)["high"] == 1 < high
+    assert set(interval(scores([0.0, 0.0]), 0.25).values()) == {0.0}
 
 
 def test_errors_below_the_floor_are_alike():
-    assert compare(scores([0, 0]), scores([1e-6, 1e-5]), 0.25, floor=1e-3).ratio == 1
+    small = scores([1e-6, 1e-5])
+    assert compare(scores([0, 0]), small, 0.25, floor=1e-3)["ratio"] == 1
 
 
 def test_jackknife_gives_the_standard_error_of_a_mean():
@@ -151,8 +163,8 @@ def test_the_interval_is_never_narrower_than_test_rows_alone_make_it():
     rows = (0.9 * (moved**2).sum(axis=1)).mean()
     reach = student.ppf((1 + CONFIDENCE) / 2, 3) * np.sqrt((1 / 4 + 0.25) * rows)
     found = compare(a, b, 0.25)
-    assert np.log(found.high / found.ratio) == pytest.approx(reach)
-    assert compare(scores(a.values), scores(b.values), 0.25).high == 0.5
+    assert np.log(found["high"] / found["ratio"]) == pytest.approx(reach)
+    assert compare(scores(a[:, 0]), scores(b[:, 0]), 0.25)["high"] == 0.5
 
 
 def test_equal_methods_differ_significantly_in_one_of_twenty_runs():
@@ -163,7 +175,7 @@ def test_equal_methods_differ_significantly_in_one_of_twenty_runs():
     own = np.sqrt(1 / (1 + share)) * draw.normal(size=(n_runs, n_splits))
     equal = scores(np.ones(n_splits))
     found = [compare(scores(np.exp(d)), equal, share) for d in shared + own]
-    significant = np.mean([c.is_better or c.is_worse for c in found])
+    significant = np.mean([c["better"] or c["worse"] for c in found])
     assert significant == pytest.approx(0.05, abs=0.01)
 
 
@@ -173,7 +185,7 @@ def test_differences_of_rows_are_paired():
     shared = np.exp(draw.normal(size=(4, 10)))
     a, b = scores([0.5] * 4, 0.5 * shared), scores([1.0] * 4, shared)
     found = compare(a, b, 0.25)
-    assert found.low == pytest.approx(found.high) == pytest.approx(0.5)
+    assert found["low"] == pytest.approx(found["high"]) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("p_values", [[0.01], [0.04, 0.01, 0.03], [0.5, 1.0, 0.2]])
@@ -311,8 +323,8 @@ def test_no_method_learns_from_test_rows():
         data = prepare(frame, y)
         train = data.take(splits[0].train)
         shown = prepare(X, y).take(splits[0].test)
-        every = (RESTORERS | TIME_RESTORERS).values()
-        found.append([make(train).restore(shown) for make in every])
+        every = (*RESTORERS, *TIME_RESTORERS)
+        found.append([learn(name, train)(shown) for name in every])
     for one, other in zip(*found, strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -326,19 +338,19 @@ def test_corruption_keeps_what_it_does_not_touch(name):
     X = draw.normal([5.0, -200.0, 0.1, 7.0], [1.0, 50.0, 0.01, 3.0], (400, 4))
     X[draw.random(X.shape) < 0.1] = np.nan
     before = X.copy()
-    found = corrupt(name, X, Layout.from_data(X), np.random.default_rng(1))
+    layout, draw = Layout.from_data(X), np.random.default_rng(1)
+    found, scored = corrupt(name, X, layout, draw)
     np.testing.assert_array_equal(X, before)
-    assert not found.scored[np.isnan(X)].any()
-    if CORRUPTIONS[name].is_gap:
-        assert np.isnan(found.values[found.scored]).all()
-        assert 0.1 < found.scored.mean() < 0.4
-        kept = ~found.scored
-        np.testing.assert_array_equal(found.values[kept], X[kept])
+    assert not scored[np.isnan(X)].any()
+    if name in GAPS:
+        assert np.isnan(found[scored]).all()
+        assert 0.1 < scored.mean() < 0.4
+        np.testing.assert_array_equal(found[~scored], X[~scored])
     else:
         seen = ~np.isnan(X)
-        np.testing.assert_array_equal(found.scored, seen)
-        np.testing.assert_array_equal(np.isnan(found.values), ~seen)
-        moved = np.abs(found.values - X)[seen] > 1e-9 * np.abs(X[seen])
+        np.testing.assert_array_equal(scored, seen)
+        np.testing.assert_array_equal(np.isnan(found), ~seen)
+        moved = np.abs(found - X)[seen] > 1e-9 * np.abs(X[seen])
         assert moved.any() == (name != "clean")
 
 
@@ -396,7 +408,7 @@ def test_methods_for_rows_in_time_order():
     gaps = X.copy()
     gaps[[7, 20, 21], 0] = np.nan
     shown = replace(data, X=pd.DataFrame(gaps, columns=data.X.columns))
-    found = {name: make(data).restore(shown) for name, make in TIME_RESTORERS.items()}
+    found = {name: learn(name, data)(shown) for name in TIME_RESTORERS}
     np.testing.assert_allclose(found["interpolation"], X, atol=1e-6)
     np.testing.assert_allclose(found["last_value"][[7, 21], 0], X[[6, 19], 0])
     np.testing.assert_allclose(found["moving_average_3"][30], X[30], atol=1e-6)
@@ -410,10 +422,10 @@ def test_methods_in_time_do_not_reach_into_another_run():
     walk = np.cumsum(np.random.default_rng(0).normal(size=(100, 3)), axis=0)
     data = prepare(walk)
     apart = data.take(np.r_[0:10, 50:60])
-    for name, make in TIME_RESTORERS.items():
-        model = make(data)
-        both = model.restore(apart)
-        first = model.restore(data.take(np.arange(10)))
+    for name in TIME_RESTORERS:
+        restore = learn(name, data)
+        both = restore(apart)
+        first = restore(data.take(np.arange(10)))
         np.testing.assert_allclose(both[:10], first, err_msg=name)
 
 
@@ -421,8 +433,8 @@ def test_the_linear_denoiser_knows_how_much_to_shrink():
     """On columns that have nothing in common it is the best linear filter."""
     draw = np.random.default_rng(0)
     data = prepare(draw.normal(size=(6000, 3)))
-    model = RESTORERS["linear_denoiser"](data)
-    slope = model.restore(data.take(np.arange(2000))) / data.X.to_numpy()[:2000]
+    restore = learn("linear_denoiser", data)
+    slope = restore(data.take(np.arange(2000))) / data.X.to_numpy()[:2000]
     # noise of 0.75 times a uniform factor: its variance is a third of 0.75 ** 2
     assert np.median(slope) == pytest.approx(1 / (1 + 0.75**2 / 3), abs=0.03)
 
@@ -432,7 +444,7 @@ def test_values_out_of_range_are_replaced_by_the_range_check():
     X = data.X.to_numpy().copy()
     X[5, 1] = 100.0
     shown = replace(data, X=pd.DataFrame(X, columns=data.X.columns))
-    found = RESTORERS["range_check"](data).restore(shown)
+    found = learn("range_check", data)(shown)
     assert found[5, 1] == pytest.approx(data.X.iloc[:, 1].mean())
     X[5, 1] = found[5, 1]
     np.testing.assert_allclose(found, X)
@@ -454,9 +466,15 @@ def test_rows_per_second_are_those_of_many_rows(monkeypatch):
 # --- the plan -------------------------------------------------------------------------
 
 
+def plan_of(data, max_iter=9, label_budget=None):
+    """All schedules on all rows."""
+    asked = {"schedules": DEFAULT_SCHEDULES, "n_splits": 10, "max_rows": 20_000}
+    return full_plan(data, max_iter, asked | {"label_budget": label_budget})
+
+
 def test_smaller_plans_shrink_and_say_so():
     X, y = table()
-    plan = full_plan(prepare(X, y), DEFAULT_SCHEDULES, 200, 10, 20_000, None)
+    plan = plan_of(prepare(X, y), max_iter=200)
     plan = replace(plan, n_rows=50_000)
     plans = smaller_plans(plan)
     assert plans[0] is plan
@@ -469,17 +487,25 @@ def test_smaller_plans_shrink_and_say_so():
     assert left_out["schedules"] == (DEFAULT_SCHEDULES, ("gradual", "stacked"))
 
 
-def test_plan_survives_json():
-    plan = Plan(10, 5, TWO, 3, (100, 0)).without("rows", 20, 10)
-    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+@pytest.mark.parametrize("what", Pilot._fields)
+def test_a_plan_that_takes_longer_is_not_larger(what):
+    """Whatever takes longer: networks, the task, or the imputer."""
+    plan = plan_of(prepare(*table(1000)), max_iter=64)
+    free = Pilot(0.0, 0.0, 0.0)
+    pilots = [free._replace(**{what: s}) for s in (0.0, 0.01, 0.1, 1.0, 10.0, 100.0)]
+    found = [plan_for(plan, lambda n, p=p: p, 60.0, 1) for p in pilots]
+    sizes = [p.max_iter * len(p.schedules) * len(p.label_counts) for p in found]
+    assert found[0] == plan
+    assert sizes == sorted(sizes, reverse=True)
+    assert found[-1] == smaller_plans(plan)[-1]
 
 
 def test_label_counts_end_with_all_or_the_budget():
     X, y = table(1000)
     data = prepare(X, y)
-    assert full_plan(data, TWO, 9, 2, 10**6, None).label_counts == (100, 300, 0)
-    assert full_plan(data, TWO, 9, 2, 10**6, 150).label_counts == (100, 150)
-    assert full_plan(prepare(X), TWO, 9, 2, 10**6, None).label_counts == ()
+    assert plan_of(data).label_counts == (100, 300, 0)
+    assert plan_of(data, label_budget=150).label_counts == (100, 150)
+    assert plan_of(prepare(X)).label_counts == ()
     assert tuple(sorted(LABEL_COUNTS)) == LABEL_COUNTS
 
 
@@ -521,7 +547,7 @@ def test_units_of_a_split_differ():
     setting = small_setting(data)
     units = units_of(setting, 0)
     assert len(set(units)) == len(units)
-    assert {u.kind for u in units} > {"memory", "network", "restorer", "predictor"}
+    assert {u.kind for u in units} == {"memory", "network", "restorer", "predictor"}
     assert not any(u.kind == "memory" for u in units_of(setting, 1))
 
 
@@ -655,7 +681,7 @@ def test_interrupted_run_reports_whole_splits(n_units):
 
 @pytest.mark.slow
 def test_interrupted_run_knows_how_far_it_was_cut_down(monkeypatch):
-    monkeypatch.setattr("skdae.poc._run.splits_in", lambda *_: 2)
+    monkeypatch.setattr("skdae.poc._plan.splits_in", lambda *_: 2)
     X, _ = table()
     killer = Killer(12, KeyboardInterrupt())  # in the second split
     options = CHEAP | {"n_splits": 5, "minutes": 100.0}

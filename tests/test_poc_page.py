@@ -314,7 +314,7 @@ def test_an_axis_is_a_line_between_its_ends():
 @pytest.mark.parametrize("n", [1, 3, 8, 14])
 def test_labels_do_not_overlap_and_keep_their_order(n):
     places = [30 + 3.0 * ((7 * k) % n) for k in range(n)]
-    moved = apart(places, 17, 30, 280)
+    moved = apart(places, 17, 280)
     order = sorted(range(n), key=lambda i: places[i])
     for i, j in zip(order, order[1:], strict=False):
         assert moved[j] - moved[i] >= 17 - 1e-9
@@ -322,7 +322,7 @@ def test_labels_do_not_overlap_and_keep_their_order(n):
 
 
 def test_labels_that_are_apart_stay_where_they_are():
-    assert apart([200.0, 50.0, 120.0], 17, 30, 280) == [200.0, 50.0, 120.0]
+    assert apart([200.0, 50.0, 120.0], 17, 280) == [200.0, 50.0, 120.0]
 
 
 def test_the_axis_of_the_learning_curve_covers_the_data(read):

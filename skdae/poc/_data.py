@@ -1,6 +1,6 @@
 """The table of a proof of concept: the part that is used, and findings about it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from skdae._column_types import (
     split_columns,
 )
 from skdae._files import close_names, parse_times
+from skdae._files._errors import counted
 from skdae.timeseries import time_order
 
 #: Kinds of columns that are not used.
@@ -78,10 +79,11 @@ class Data:
         return runs
 
     @property
-    def strata(self) -> np.ndarray:
-        """The classes as whole numbers, -1 where they are not known, (n_rows,)."""
-        every = np.arange(len(self.X))
-        return np.nan_to_num(self.target_of(every), nan=-1).astype(int)
+    def strata(self) -> np.ndarray | None:
+        """Classes as whole numbers, -1 where unknown, (n_rows,); None without any."""
+        if self.y is None or self.task == "regression":
+            return None
+        return np.nan_to_num(self.y, nan=-1).astype(int)
 
     @property
     def class_counts(self) -> np.ndarray:
@@ -121,62 +123,47 @@ def prepare(
     in numbers or to have too many categories.
     """
     table = _as_frame(X)
-    y_given, time_given, groups_given = y, time, groups
-    target_name, y = _column(table, y, "y")
-    _, time = _column(table, time, "time")
-    _, groups = _column(table, groups, "groups")
-    taken = [v for v in (y_given, time_given, groups_given) if isinstance(v, str)]
-    table = table.drop(columns=list(set(taken)))
+    named = {"y": y, "time": time, "groups": groups}
+    columns = [_column(table, value, name) for name, value in named.items()]
+    table = table.drop(columns=[v for v in named.values() if isinstance(v, str)])
     if len(table) < MIN_ROWS:
         raise ValueError(
             f"X has {len(table)} rows and a proof of concept needs at least "
             f"{MIN_ROWS}: fewer cannot show a difference; add rows."
         )
-    findings: list[Finding] = []
-    if time is not None:
-        order = _time_order(time)
+    (target, y), (_, time), (_, groups) = columns
+    if time is not None:  # equal times stay in the order they have
+        order = np.argsort(parse_times(time).to_numpy(), kind="stable")
         table = table.iloc[order].reset_index(drop=True)
-        y = None if y is None else y[order]
-        groups = None if groups is None else groups[order]
-    columns, numeric = _usable(table, use, findings)
-    if not numeric:
-        raise ValueError(
-            f"X has no numeric column that varies (columns: {list(table.columns)[:10]}"
-            "); a proof of concept measures how well numbers are rebuilt: add sensors, "
-            "or check the delimiter and the decimal sign of the file."
-        )
-    task_found, y, classes = _target(y, task, target_name)
+        y, groups = (v if v is None else v[order] for v in (y, groups))
+    used, numeric, findings = _usable(table, use)
     if groups is not None:
-        groups = pd.factorize(groups, use_na_sentinel=False)[0]
-        n_groups = groups.max() + 1
-        if n_groups < 3:
-            raise ValueError(
-                "groups must have at least 3 different values, so that whole ones can "
-                f"be held out, and has {n_groups}; name other groups, or none."
-            )
+        groups = _whole_groups(groups)
+    places = pd.Series(np.zeros(len(used)) if groups is None else groups)
     data = Data(
-        columns,
-        tuple(numeric),
-        task_found,
-        y,
-        classes,
+        used,
+        numeric,
+        *_target(y, task, target),
         groups,
         in_time=time is not None,
-        places=_places(groups, len(columns)),
-        target=target_name,
+        places=places.groupby(places).cumcount().to_numpy(),
+        target=target,
     )
-    numbers = columns[numeric].to_numpy(dtype=float)
+    numbers = used[list(numeric)].to_numpy(dtype=float)
     is_ordered = data.in_time or time_order(numbers, groups).is_ordered
     data = replace(data, in_order=is_ordered)
-    findings += leaks(data)
-    return replace(data, findings=tuple(findings))
+    return replace(data, findings=(*findings, *leaks(data)))
 
 
-def _places(groups: np.ndarray | None, n_rows: int) -> np.ndarray:
-    """Return the place of each row in its group."""
-    if groups is None:
-        return np.arange(n_rows)
-    return pd.Series(groups).groupby(groups).cumcount().to_numpy()
+def _whole_groups(groups: np.ndarray) -> np.ndarray:
+    """Return groups as whole numbers."""
+    codes, names = pd.factorize(groups, use_na_sentinel=False)
+    if len(names) < 3:
+        raise ValueError(
+            "groups must have at least 3 different values, so that whole ones can "
+            f"be held out, and has {len(names)}; name other groups, or none."
+        )
+    return codes
 
 
 # --- columns --------------------------------------------------------------------------
@@ -194,9 +181,9 @@ def _as_frame(X: Any) -> pd.DataFrame:
                 f"X has {array.ndim} dimension(s) and must have 2, rows and columns; "
                 "pass a DataFrame or a 2-D array."
             )
-        table = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
-        table = table.infer_objects()
-    table.columns = [str(name) for name in table.columns]
+        names = [f"x{j}" for j in range(array.shape[1])]
+        table = pd.DataFrame(array, columns=names).infer_objects()
+    table.columns = table.columns.map(str)
     if not table.columns.is_unique:
         twice = sorted(set(table.columns[table.columns.duplicated()]))
         raise ValueError(
@@ -229,39 +216,35 @@ def _column(
     return None if name is None else str(name), array
 
 
-def _time_order(time: np.ndarray) -> np.ndarray:
-    """Return the rows in time order; equal times stay in the order they have."""
-    return np.argsort(parse_times(time).to_numpy(), kind="stable")
-
-
 def _usable(
-    table: pd.DataFrame, use: Sequence[str], findings: list[Finding]
-) -> tuple[pd.DataFrame, list[str]]:
-    """Return the columns that are used, and which of them are numeric."""
-    unknown = [name for name in use if name not in table.columns]
-    if unknown:
-        raise ValueError(
-            f"use={unknown[0]!r} must be a column of the table that has no other role; "
-            f"{close_names(unknown[0], table.columns)}"
-        )
+    table: pd.DataFrame, use: Sequence[str]
+) -> tuple[pd.DataFrame, tuple[str, ...], list[Finding]]:
+    """Return the columns that are used, which of them are numeric, and findings."""
+    for name in use:
+        if name not in table.columns:
+            raise ValueError(
+                f"use={name!r} must be a column of the table that has no other role; "
+                f"{close_names(name, table.columns)}"
+            )
     kinds = split_columns(table, use)
+    numbers = table[list(kinds.numeric)].astype(float)
+    if numbers.empty:
+        raise ValueError(
+            f"X has no numeric column that varies (columns: {list(table.columns)[:10]}"
+            "); a proof of concept measures how well numbers are rebuilt: add sensors, "
+            "or check the delimiter and the decimal sign of the file."
+        )
     unused = [c for c in kinds.text if c not in use]
     many = [c for c in unused if table[c].nunique() > MAX_CATEGORIES]
-    left_out = {name: list(getattr(kinds, name)) for name in LEFT_OUT}
-    left_out["many_categories"] = many
-    infinite = [c for c in kinds.numeric if np.isinf(table[c].astype(float)).any()]
-    for code, names in (*left_out.items(), ("infinite", infinite)):
-        if names:
-            findings.append(Finding(code, tuple(names)))
-    used = [c for c in table.columns if c in (*kinds.numeric, *kinds.text)]
-    columns = {}
-    for name in used:
-        if name in kinds.numeric:
-            columns[name] = table[name].astype(float).replace([np.inf, -np.inf], np.nan)
-        elif name not in many:
-            known = table[name].notna()
-            columns[name] = table[name].astype(str).astype(object).where(known, None)
-    return pd.DataFrame(columns), list(kinds.numeric)
+    text = table[[c for c in kinds.text if c not in many]]
+    text = text.astype(str).astype(object).where(text.notna(), None)
+    found = {code: list(getattr(kinds, code)) for code in LEFT_OUT}
+    found["many_categories"] = many
+    found["infinite"] = list(numbers.columns[np.isinf(numbers).any()])
+    findings = [Finding(code, tuple(names)) for code, names in found.items() if names]
+    columns = pd.concat([numbers.replace([np.inf, -np.inf], np.nan), text], axis=1)
+    order = [c for c in table.columns if c in columns]
+    return columns[order], kinds.numeric, findings
 
 
 # --- the target -----------------------------------------------------------------------
@@ -271,10 +254,6 @@ def _target(
     y: np.ndarray | None, task: str, name: str | None
 ) -> tuple[str | None, np.ndarray | None, tuple[str, ...]]:
     """Return the task, the target as numbers with NaN where unknown, and classes."""
-    if task not in ("auto", *TASKS):
-        raise ValueError(
-            f"task={task!r} must be 'auto' or one of {list(TASKS)}; choose one."
-        )
     if y is None:
         if task != "auto":
             raise ValueError(
@@ -284,10 +263,9 @@ def _target(
         return None, None, ()
     called = "y" if name is None else f"the target {name!r}"
     series = pd.Series(y)
-    known = series.notna().to_numpy()
-    if not known.any():
+    values = series.dropna()
+    if values.empty:
         raise ValueError(f"{called} has no value at all; choose another column.")
-    values = series[known]
     if values.nunique() == 1:
         raise ValueError(
             f"{called} has one value only ({values.tolist()[0]!r}) and must have at "
@@ -305,17 +283,17 @@ def _target(
                 "needs numbers; set task='classification' or mend the column."
             )
         return task, series.to_numpy(dtype=float, na_value=np.nan), ()
-    encoder = LabelEncoder().fit(values.astype(str) if not is_number else values)
+    encoder = LabelEncoder()
     codes = np.full(len(series), np.nan)
-    codes[known] = encoder.transform(values.astype(str) if not is_number else values)
+    known = encoder.fit_transform(values if is_number else values.astype(str))
+    codes[values.index] = known
     classes = tuple(str(c) for c in encoder.classes_)
+    counts = np.bincount(known)
     if task == "anomaly":
-        is_anomaly, normal_first = _anomalies(codes, classes, called)
-        return task, is_anomaly, classes if normal_first else classes[::-1]
-    counts = np.bincount(codes[known].astype(int))
+        return task, *_anomalies(codes, classes, counts, called)
     if counts.min() < MIN_PER_CLASS:
         raise ValueError(
-            f"{called} has {_counted_rows(counts.min())} of "
+            f"{called} has {counted(counts.min(), 'row')} of "
             f"{classes[counts.argmin()]!r} and needs at least {MIN_PER_CLASS} of "
             "each class, so that every split has some; merge rare classes, or set "
             "task='regression' for quantities."
@@ -323,63 +301,47 @@ def _target(
     return task, codes, classes
 
 
-def _counted_rows(n: int) -> str:
-    return "1 row" if n == 1 else f"{n} rows"
-
-
 def _anomalies(
-    codes: np.ndarray, classes: Sequence[str], called: str
-) -> tuple[np.ndarray, bool]:
-    """Return 1 for anomalies, the rarer of two classes, and whether that is the second.
+    codes: np.ndarray, classes: tuple[str, ...], counts: np.ndarray, called: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return 1 for anomalies, the rarer of two classes, and the normal class first.
 
-    Of 0 and 1, or False and True, it always is the second.
+    Of 0 and 1, or False and True, the anomaly always is the second.
     """
-    normal_first = True
     if len(classes) != 2:
         raise ValueError(
             f"{called} has {len(classes)} values and task='anomaly' needs two, normal "
             "and anomaly; map them to 0 and 1."
         )
-    if classes not in (("0", "1"), ("0.0", "1.0"), ("False", "True")):
-        counts = np.bincount(codes[~np.isnan(codes)].astype(int))
-        if counts[1] > counts[0]:
-            codes, normal_first = 1 - codes, False
-    n_anomalies = int(np.nansum(codes))
-    if n_anomalies < MIN_PER_CLASS:
+    is_named = classes in (("0", "1"), ("0.0", "1.0"), ("False", "True"))
+    if not is_named and counts[1] > counts[0]:
+        codes, classes, counts = 1 - codes, classes[::-1], counts[::-1]
+    if counts[1] < MIN_PER_CLASS:
         raise ValueError(
-            f"{called} has {n_anomalies} anomalies and needs at least "
+            f"{called} has {counts[1]} anomalies and needs at least "
             f"{MIN_PER_CLASS} to be scored by; label more, or omit the target."
         )
-    return codes, normal_first
+    return codes, classes
 
 
 # --- what would make the results optimistic -------------------------------------------
 
 
-def leaks(data: Data) -> list[Finding]:
-    """Return what makes results better than they will be in use."""
-    findings = []
+def leaks(data: Data) -> Iterator[Finding]:
+    """Yield what makes results better than they will be in use."""
     if data.in_order and data.groups is None and not data.in_time:
-        findings.append(Finding("rows_in_order"))
+        yield Finding("rows_in_order")
     repeated = int(data.X.duplicated().sum())
     if repeated:
         share = repeated / len(data.X)
-        findings.append(
-            Finding("duplicate_rows", numbers={"rows": repeated, "share": share})
-        )
+        yield Finding("duplicate_rows", numbers={"rows": repeated, "share": share})
     if data.y is None:
-        return findings
-    leaking = _leaking_columns(data)
-    if leaking:
-        findings.append(
-            Finding(
-                "leaking_column", tuple(leaking), {"scores": list(leaking.values())}
-            )
-        )
-    missing = int((~data.known).sum())
-    if missing:
-        findings.append(Finding("unlabelled_rows", numbers={"rows": missing}))
-    return findings
+        return
+    if leaking := _leaking_columns(data):
+        scores = list(leaking.values())
+        yield Finding("leaking_column", tuple(leaking), {"scores": scores})
+    if missing := int((~data.known).sum()):
+        yield Finding("unlabelled_rows", numbers={"rows": missing})
 
 
 def _leaking_columns(data: Data) -> dict[str, float]:
@@ -387,17 +349,15 @@ def _leaking_columns(data: Data) -> dict[str, float]:
     rows = np.flatnonzero(data.known)
     rows = np.random.default_rng(0).permutation(rows)[:LEAK_ROWS]
     X, y = data.X.iloc[rows], data.target_of(rows)
-    regression = data.task == "regression"
-    if not regression and np.bincount(y.astype(int)).min() < 3:
-        return {}
-    tree: Any = (
-        DecisionTreeRegressor(max_depth=6, min_samples_leaf=3, random_state=0)
-        if regression
-        else DecisionTreeClassifier(
+    tree: Any = DecisionTreeRegressor(max_depth=6, min_samples_leaf=3, random_state=0)
+    scoring = "r2"
+    if data.task != "regression":
+        if np.bincount(y.astype(int)).min() < 3:
+            return {}
+        tree = DecisionTreeClassifier(
             max_depth=4, class_weight="balanced", random_state=0
         )
-    )
-    scoring = "r2" if regression else "balanced_accuracy"
+        scoring = "balanced_accuracy"
     found = {}
     for name in X.columns:
         column = X[name]

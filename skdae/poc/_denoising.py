@@ -1,21 +1,21 @@
 """Experiment 1: corrupted rows, and how well each method restores them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_transformer
 from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from skdae._gaussian import Gaussian, fit_gaussian
+from skdae._gaussian import fit_gaussian
 from skdae._imputer import GradualDAEImputer
-from skdae._transformer import GradualDAETransformer
 from skdae._transformer._defaults import default_transformer
 from skdae.noise import (
     DropoutNoise,
@@ -48,83 +48,51 @@ from skdae.timeseries import (
 IMPUTER = "imputer"
 ERROR = "error"  # mean over columns of the RMSE in standard deviations
 TRACE_ROWS = 60
+N_NEIGHBORS = 5
+MAX_DONORS = 5_000  # training rows of nearest neighbours, and of the linear denoiser
+NOISY_COPIES, RIDGE_PENALTY = 4, 1e-3  # of the linear denoiser
+PCA_ASIDE, PCA_HIDDEN = 0.2, 0.25  # shares of rows, and of their cells
+PCA_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
+PCA_ITERATIONS = 20
 
-
-# --- corruptions ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Corruption:
-    """What happens to the measured numbers."""
-
-    noise: Callable[[], Noise] | None
-    is_gap: bool  # cells are missing, not wrong: the error is that of these cells
-
-
-#: Cells of whole groups of columns are missing together in 'missing_blocks'.
-CORRUPTIONS: dict[str, Corruption] = {
-    "clean": Corruption(None, is_gap=False),
-    "sensor_noise": Corruption(lambda: GaussianNoise(0.5), is_gap=False),
-    "spikes": Corruption(lambda: SpikeNoise(0.05, scale=5.0), is_gap=False),
-    "stuck": Corruption(lambda: StuckNoise(0.25, length=10), is_gap=False),
-    "dropout": Corruption(lambda: MaskingNoise(0.25), is_gap=True),
-    "missing_blocks": Corruption(lambda: DropoutNoise(0.25, groups=4), is_gap=True),
+#: What happens to measured numbers; in 'missing_blocks' whole groups of columns.
+CORRUPTIONS: dict[str, Noise | None] = {
+    "clean": None,
+    "sensor_noise": GaussianNoise(0.5),
+    "spikes": SpikeNoise(0.05, scale=5.0),
+    "stuck": StuckNoise(0.25, length=10),
+    "dropout": MaskingNoise(0.25),
+    "missing_blocks": DropoutNoise(0.25, groups=4),
 }
 FAULTS = tuple(name for name in CORRUPTIONS if name != "clean")
-GAPS = tuple(name for name, found in CORRUPTIONS.items() if found.is_gap)
-
-
-@dataclass(frozen=True)
-class Corrupted:
-    """Rows as they arrive, and the cells in which the error is measured."""
-
-    values: np.ndarray  # (n, n_numeric), NaN where nothing is measured
-    scored: np.ndarray  # (n, n_numeric), of bool
+GAPS = ("dropout", "missing_blocks")  # cells are missing, and the error is theirs
 
 
 def corrupt(
     name: str, X: np.ndarray, layout: Layout, generator: np.random.Generator
-) -> Corrupted:
-    """Return rows, (n, n_numeric) in the user's units, with a corruption."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows with a corruption, and the cells that count, (n, n_numeric) each.
+
+    `X` is in the user's units; NaN is where nothing is measured.
+    """
     known = ~np.isnan(X)
-    corruption = CORRUPTIONS[name]
-    if corruption.noise is None:
-        return Corrupted(X, known)
-    scale = np.where(layout.scale > 0, layout.scale, 1.0)
-    center = (layout.low + layout.high) / 2
-    scaled = Layout(
-        layout.numeric,
-        layout.scale / scale,
-        (layout.low - center) / scale,
-        (layout.high - center) / scale,
-    )
-    Z = np.where(known, (X - center) / scale, 0.0)
-    corrupted, cells = corruption.noise().apply(Z, generator, scaled)
-    if corruption.is_gap:
+    noise = CORRUPTIONS[name]
+    if noise is None:
+        return X, known
+    filled = np.where(known, X, (layout.low + layout.high) / 2)
+    corrupted, cells = noise.apply(filled, generator, layout)
+    if name in GAPS:
         missing = cells & known
-        return Corrupted(np.where(missing, np.nan, X), missing)
-    return Corrupted(np.where(known, corrupted * scale + center, np.nan), known)
+        return np.where(missing, np.nan, X), missing
+    return np.where(known, corrupted, np.nan), known
 
 
-# --- methods: rows in, their numeric columns restored, (n, n_numeric), out ------------
+# --- methods --------------------------------------------------------------------------
 
-
-class Restorer(Protocol):
-    """A method that restores rows."""
-
-    def restore(self, rows: Data) -> np.ndarray: ...
-
-
-@dataclass(frozen=True)
-class NetworkRestorer:
-    """A denoising transformer."""
-
-    dae: GradualDAETransformer
-
-    def restore(self, rows: Data) -> np.ndarray:
-        """Return the reconstruction."""
-        rebuilt = pd.DataFrame(self.dae.reconstruct(rows.X), columns=rows.X.columns)
-        return rebuilt[list(rows.numeric)].to_numpy(dtype=float)
+Restore = Callable[[Data], np.ndarray]  # of rows: their numbers, (n, n_numeric)
+#: Restores features (n, n_features), NaN where missing, of runs of rows (n,); it
+#: returns NaN for the mean.
+RestoreFeatures = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def features(data: Data, *, fill: bool) -> Any:
@@ -139,85 +107,72 @@ def features(data: Data, *, fill: bool) -> Any:
     return make_column_transformer((scale, numeric), (hot, categorical))
 
 
-class EncodedRestorer:
-    """Base of the simple methods: rows as centred features, the numeric ones first."""
+def learn(name: str, data: Data) -> Restore:
+    """Return a simple method that has learned from training rows."""
+    encode = features(data, fill=False).fit(data.X)
+    scaler, n = encode.transformers_[0][1], len(data.numeric)
+    mean, scale = np.nan_to_num(scaler.mean_), scaler.scale_
+    Z = encode.transform(data.X)
+    center = np.nan_to_num(np.nanmean(Z, axis=0))
+    act = (RESTORERS | TIME_RESTORERS)[name](Z - center, n)
 
-    def __init__(self, data: Data) -> None:
-        self.features = features(data, fill=False).fit(data.X)
-        scaler = self.features.transformers_[0][1]
-        self.mean, self.scale = np.nan_to_num(scaler.mean_), scaler.scale_
-        Z = self.features.transform(data.X)
-        self.center = np.nan_to_num(np.nanmean(Z, axis=0))
-        self.fit(Z - self.center)
+    def restore(rows: Data) -> np.ndarray:
+        Z = act(encode.transform(rows.X) - center, rows.runs)
+        return (np.nan_to_num(Z) + center)[:, :n] * scale + mean
 
-    def fit(self, Z: np.ndarray) -> None:
-        """Learn from training rows, (n, n_features), NaN where nothing is known."""
-
-    def restored(self, Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        """Return the features restored; NaN stands for their mean."""
-        raise NotImplementedError
-
-    def restore(self, rows: Data) -> np.ndarray:
-        """Return the numeric columns."""
-        Z = self.features.transform(rows.X) - self.center
-        Z = np.nan_to_num(self.restored(Z, rows.runs)) + self.center
-        return Z[:, : len(self.mean)] * self.scale + self.mean
+    return restore
 
 
-class ColumnMean(EncodedRestorer):
-    """The mean of the column, whatever is measured."""
+def table_restorer(data: Data, act: Callable[[Data], Any]) -> Restore:
+    """Return a method of ours, which takes and returns whole tables."""
 
-    def restored(self, Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        return np.zeros_like(Z)
+    def restore(rows: Data) -> np.ndarray:
+        rebuilt = pd.DataFrame(act(rows), columns=rows.X.columns)
+        return rebuilt[list(data.numeric)].to_numpy(dtype=float)
 
-
-class AsMeasured(EncodedRestorer):
-    """What is measured, and the mean in gaps."""
-
-    def restored(self, Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        return Z
+    return restore
 
 
-class RangeCheck(EncodedRestorer):
+def imputer(data: Data, seed: int) -> Restore:
+    """Return our imputer with its defaults: fills gaps and leaves measured cells."""
+    text = list(data.categorical) or None
+    model = GradualDAEImputer(categorical_features=text, random_state=seed)
+    model.fit(data.X, groups=data.runs)
+    return table_restorer(data, lambda rows: model.transform(rows.X, rows.runs))
+
+
+def range_check(Z: np.ndarray, n_numeric: int) -> RestoreFeatures:
     """What is measured, and the mean in gaps and outside the range of training."""
-
-    def fit(self, Z: np.ndarray) -> None:
-        filled = np.nan_to_num(Z)
-        self.low, self.high = filled.min(axis=0), filled.max(axis=0)
-
-    def restored(self, Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        return np.where((self.low > Z) | (self.high < Z), np.nan, Z)
+    filled = np.nan_to_num(Z)
+    low, high = filled.min(axis=0), filled.max(axis=0)
+    return lambda rows, runs: np.where((low > rows) | (high < rows), np.nan, rows)
 
 
-class PCARows(EncodedRestorer):
+def pca(Z: np.ndarray, n_numeric: int) -> RestoreFeatures:
     """Projection on principal axes; gaps are filled by it, iteration by iteration.
 
     How many axes is chosen on training rows that were set aside, some of their cells
     hidden, before the axes are learned from all.
     """
+    n_aside = max(1, int(PCA_ASIDE * len(Z)))
+    draw = np.random.default_rng(0)
+    rows = draw.permutation(len(Z))
+    aside, axes = Z[rows[:n_aside]], _axes(Z[rows[n_aside:]])
+    hidden = (draw.random(aside.shape) < PCA_HIDDEN) & ~np.isnan(aside)
+    shown = np.where(hidden, np.nan, aside)
 
-    validation_share = 0.2
-    hidden_share = 0.25
-    sizes = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
+    def error(size: int) -> float:
+        missed = _project(shown, axes[:, :size]) - aside
+        return float((missed[hidden] ** 2).sum())
 
-    def fit(self, Z: np.ndarray) -> None:
-        n_aside = max(1, int(self.validation_share * len(Z)))
-        draw = np.random.default_rng(0)
-        rows = draw.permutation(len(Z))
-        aside, axes = Z[rows[:n_aside]], _axes(Z[rows[n_aside:]])
-        hidden = (draw.random(aside.shape) < self.hidden_share) & ~np.isnan(aside)
-        shown = np.where(hidden, np.nan, aside)
+    sizes = [size for size in PCA_SIZES if size < Z.shape[1]] or [1]
+    best = _axes(Z)[:, : min(sizes, key=error)]
 
-        def error(size: int) -> float:
-            missed = _project(shown, axes[:, :size]) - aside
-            return float((missed[hidden] ** 2).sum())
+    def restore(Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
+        filled = np.where(np.isnan(Z), _project(Z, best), Z)
+        return filled @ best @ best.T
 
-        sizes = [size for size in self.sizes if size < Z.shape[1]] or [1]
-        self.axes = _axes(Z)[:, : min(sizes, key=error)]
-
-    def restored(self, Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        filled = np.where(np.isnan(Z), _project(Z, self.axes), Z)
-        return filled @ self.axes @ self.axes.T
+    return restore
 
 
 def _axes(Z: np.ndarray) -> np.ndarray:
@@ -226,221 +181,173 @@ def _axes(Z: np.ndarray) -> np.ndarray:
     return np.linalg.eigh(filled.T @ filled)[1][:, ::-1]
 
 
-def _project(Z: np.ndarray, axes: np.ndarray, n_iterations: int = 20) -> np.ndarray:
+def _project(Z: np.ndarray, axes: np.ndarray) -> np.ndarray:
     missing = np.isnan(Z)
     filled = np.nan_to_num(Z)
     projected = filled @ axes @ axes.T
-    for _ in range(n_iterations if missing.any() else 0):
+    for _ in range(PCA_ITERATIONS if missing.any() else 0):
         filled[missing] = projected[missing]
         projected = filled @ axes @ axes.T
     return projected
 
 
-class Neighbours(EncodedRestorer):
+def neighbors(Z: np.ndarray, n_numeric: int) -> RestoreFeatures:
     """The mean of the nearest training rows."""
+    rows = np.random.default_rng(0).permutation(len(Z))[:MAX_DONORS]
+    donors = Z[np.sort(rows)]
+    k = min(N_NEIGHBORS, len(donors))
+    fill = KNNImputer(n_neighbors=k, keep_empty_features=True).fit(donors)
+    donors = fill.transform(donors)
+    search = NearestNeighbors(n_neighbors=k).fit(donors)
 
-    n_neighbors = 5
-    max_donors = 5_000  # training rows that are searched
+    def restore(Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
+        filled = fill.transform(Z)
+        nearest = search.kneighbors(filled, return_distance=False)
+        return np.where(np.isnan(Z), filled, donors[nearest].mean(axis=1))
 
-    def fit(self, Z: np.ndarray) -> None:
-        rows = np.random.default_rng(0).permutation(len(Z))[: self.max_donors]
-        donors = Z[np.sort(rows)]
-        k = min(self.n_neighbors, len(donors))
-        self.imputer = KNNImputer(n_neighbors=k, keep_empty_features=True).fit(donors)
-        self.donors = self.imputer.transform(donors)
-        self.search = NearestNeighbors(n_neighbors=k).fit(self.donors)
-
-    def restored(self, Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        missing = np.isnan(Z)
-        filled = self.imputer.transform(Z)
-        nearest = self.search.kneighbors(filled, return_distance=False)
-        return np.where(missing, filled, self.donors[nearest].mean(axis=1))
+    return restore
 
 
-class Regressions(EncodedRestorer):
+def regressions(Z: np.ndarray, n_numeric: int) -> RestoreFeatures:
     """Each cell by a linear regression on the other cells of its row."""
+    normal = fit_gaussian(np.nan_to_num(Z), np.isnan(Z))
 
-    normal: Gaussian
-
-    def fit(self, Z: np.ndarray) -> None:
-        self.normal = fit_gaussian(np.nan_to_num(Z), np.isnan(Z))
-
-    def filled(self, Z: np.ndarray) -> np.ndarray:
-        """Return rows whose gaps are filled by their conditional mean."""
-        return self.normal.fill(np.nan_to_num(Z), np.isnan(Z))
-
-    def restored(self, Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        filled = self.filled(Z)
-        pull = (filled - self.normal.mean) @ self.normal.precision
-        others = filled - pull / np.diag(self.normal.precision)
+    def restore(Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
+        filled = normal.fill(np.nan_to_num(Z), np.isnan(Z))
+        pull = (filled - normal.mean) @ normal.precision
+        others = filled - pull / np.diag(normal.precision)
         return np.where(np.isnan(Z), filled, others)
 
+    return restore
 
-class LinearDenoiser(Regressions):
+
+def linear_denoiser(Z: np.ndarray, n_numeric: int) -> RestoreFeatures:
     """A ridge regression from corrupted rows to clean ones.
 
     It is trained with the noise that networks are trained with: what a network gains
     over it is owed to its being nonlinear.
     """
+    normal = fit_gaussian(np.nan_to_num(Z), np.isnan(Z))
+    draw = np.random.default_rng(0)
+    Z = Z[np.sort(draw.permutation(len(Z))[:MAX_DONORS])]
+    clean = np.tile(normal.fill(np.nan_to_num(Z), np.isnan(Z)), (NOISY_COPIES, 1))
+    numbers = clean[:, :n_numeric]
+    layout = Layout.from_data(numbers)
+    noises = dict(default_transformer("proof_of_concept").noise.noises)
+    wrong, _ = noises["errors"].apply(numbers, draw, layout)
+    _, gaps = noises["gaps"].apply(numbers, draw, layout)
+    corrupted = clean.copy()
+    corrupted[:, :n_numeric] = np.where(gaps, np.nan, wrong)
 
-    n_copies = 4
-    penalty = 1e-3
-    max_rows = 5_000
+    def inputs(Z: np.ndarray) -> np.ndarray:  # values, 0 in gaps, and where gaps are
+        return np.hstack([np.nan_to_num(Z), np.isnan(Z[:, :n_numeric])])
 
-    def fit(self, Z: np.ndarray) -> None:
-        super().fit(Z)
-        draw = np.random.default_rng(0)
-        rows = np.sort(draw.permutation(len(Z))[: self.max_rows])
-        clean = np.tile(self.filled(Z[rows]), (self.n_copies, 1))
-        n_numeric = len(self.mean)
-        numbers = clean[:, :n_numeric]
-        layout = Layout.from_data(numbers)
-        noises = dict(default_transformer("proof_of_concept").noise.noises)
-        wrong, _ = noises["errors"].apply(numbers, draw, layout)
-        _, gaps = noises["gaps"].apply(numbers, draw, layout)
-        corrupted = clean.copy()
-        corrupted[:, :n_numeric] = np.where(gaps, np.nan, wrong)
-        inputs = self._inputs(corrupted)
-        gram = inputs.T @ inputs + self.penalty * len(inputs) * np.eye(inputs.shape[1])
-        self.weights = np.linalg.solve(gram, inputs.T @ clean)
-
-    def _inputs(self, Z: np.ndarray) -> np.ndarray:
-        """Return the values, 0 in gaps, and where the gaps are."""
-        gaps = np.isnan(Z[:, : len(self.mean)])
-        return np.hstack([np.nan_to_num(Z), gaps, np.ones((len(Z), 1))])
-
-    def restored(self, Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        return self._inputs(Z) @ self.weights
+    ridge = Ridge(RIDGE_PENALTY * len(clean)).fit(inputs(corrupted), clean)
+    return lambda rows, runs: ridge.predict(inputs(rows))
 
 
-class ImputerRows(EncodedRestorer):
-    """Our imputer with its defaults: fills gaps and leaves measured cells."""
-
-    def __init__(self, data: Data, seed: int) -> None:
-        self.imputer = GradualDAEImputer(random_state=seed)
-        super().__init__(data)
-
-    def fit(self, Z: np.ndarray) -> None:
-        self.imputer.fit(Z)
-
-    def restored(self, Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        return self.imputer.transform(Z)
+def in_time(function: Callable[..., np.ndarray], **options: Any) -> Any:
+    """Return a method that is a function of rows in time order and their groups."""
+    return lambda Z, n_numeric: (
+        lambda rows, runs: function(rows, groups=runs, **options)
+    )
 
 
-class FromNeighbours(EncodedRestorer):
-    """A function of rows in time order and their groups."""
-
-    def __init__(self, data: Data, function: Callable[..., np.ndarray]) -> None:
-        self.function = function
-        super().__init__(data)
-
-    def restored(self, Z: np.ndarray, runs: np.ndarray) -> np.ndarray:
-        return self.function(Z, groups=runs)
-
-
-#: The simple methods, each learned from training rows.
-RESTORERS: dict[str, Callable[[Data], Restorer]] = {
-    "as_measured": AsMeasured,
-    "column_mean": ColumnMean,
-    "range_check": RangeCheck,
-    "pca": PCARows,
-    "neighbors": Neighbours,
-    "regressions": Regressions,
-    "linear_denoiser": LinearDenoiser,
+#: The simple methods: they learn from training rows as centred features, the numeric
+#: ones first.
+RESTORERS: dict[str, Callable[[np.ndarray, int], RestoreFeatures]] = {
+    "as_measured": lambda Z, n_numeric: lambda rows, runs: rows,
+    "column_mean": lambda Z, n_numeric: lambda rows, runs: np.zeros_like(rows),
+    "range_check": range_check,
+    "pca": pca,
+    "neighbors": neighbors,
+    "regressions": regressions,
+    "linear_denoiser": linear_denoiser,
 }
 #: Those that need rows in time order.
-TIME_RESTORERS: dict[str, Callable[[Data], Restorer]] = {
-    "moving_average_3": partial(
-        FromNeighbours, function=partial(moving_average, width=3)
-    ),
-    "moving_average_9": partial(
-        FromNeighbours, function=partial(moving_average, width=9)
-    ),
-    "moving_median": partial(FromNeighbours, function=partial(moving_median, width=5)),
-    "interpolation": partial(FromNeighbours, function=interpolate),
-    "last_value": partial(FromNeighbours, function=last_known_value),
+TIME_RESTORERS: dict[str, Callable[[np.ndarray, int], RestoreFeatures]] = {
+    "moving_average_3": in_time(moving_average, width=3),
+    "moving_average_9": in_time(moving_average, width=9),
+    "moving_median": in_time(moving_median, width=5),
+    "interpolation": in_time(interpolate),
+    "last_value": in_time(last_known_value),
 }
 
 
-def restorers(data: Data) -> dict[str, Callable[[Data], Restorer]]:
+def restorers(data: Data) -> list[str]:
     """Return the simple methods that suit a table."""
-    return RESTORERS | (TIME_RESTORERS if data.in_order else {})
+    return [*RESTORERS, *(TIME_RESTORERS if data.in_order else ())]
 
 
 # --- errors ---------------------------------------------------------------------------
 
 
 def restore_results(
-    model: Restorer, setting: Setting, unit: Unit, train: Data, test: Data
+    restore: Restore, setting: Setting, unit: Unit, train: Data, test: Data
 ) -> dict[str, Any]:
     """Return the errors under each corruption, and traces of the first split.
 
     The error is the mean over columns of the root mean squared error, in standard
     deviations of the training rows; those of columns are in the user's units.
     """
+    if setting.data.task == "anomaly":  # no known anomalies are restored
+        test = test.take(np.flatnonzero(test.y != 1))
     numeric = list(train.numeric)
     layout = Layout.from_data(train.X[numeric].to_numpy())
     truth = test.X[numeric].to_numpy()
-    folds, column = row_folds(test), trace_column(train)
-    records: list[Record] = []
-    traces: dict[str, Any] = {}
+    folds, column = row_folds(test), _traced_column(train)
+    errors, of_columns, traces = [], [], {}
     for k, name in enumerate(CORRUPTIONS):
         if unit.method == IMPUTER and name not in GAPS:
             continue  # it leaves measured cells as they are
         generator = np.random.default_rng([setting.seed, unit.split, 2, k])
-        corrupted = corrupt(name, truth, layout, generator)
+        corrupted, scored = corrupt(name, truth, layout, generator)
         shown = test.X.copy()
-        shown[numeric] = corrupted.values
-        restored = model.restore(replace(test, X=shown))
-        squares = np.where(corrupted.scored, (restored - truth) ** 2, 0.0)
-        error = partial(_error, squares, corrupted.scored, layout.scale)
+        shown[numeric] = corrupted
+        restored = restore(replace(test, X=shown))
+        squares = np.where(scored, (restored - truth) ** 2, np.nan)
+        error = partial(_error, squares, layout.scale)
         where = (unit.method, name, unit.split)
-        records.append(Record(DENOISING, *where, ERROR, *jackknife(error, folds)))
-        roots, n_cells = _column_roots(squares, corrupted.scored)
-        records += [
-            Record(COLUMNS, *where, c, float(root) if n else None)
-            for c, root, n in zip(numeric, roots, n_cells, strict=True)
+        errors.append(Record(DENOISING, *where, ERROR, *jackknife(error, folds)))
+        roots = _column_roots(squares).tolist()
+        of_columns += [
+            Record(COLUMNS, *where, c, None if np.isnan(root) else root)
+            for c, root in zip(numeric, roots, strict=True)
         ]
         if unit.split == 0 and name != "clean":
-            every = (truth, corrupted.values, restored)
-            names = ("true", "corrupted", "restored")
-            traces[name] = {
-                n: _trace(a[:TRACE_ROWS, column])
-                for n, a in zip(names, every, strict=True)
-            } | {"column": numeric[column]}
-    return {"records": [*records, *_overall(records)], "traces": traces}
+            every = {"true": truth, "corrupted": corrupted, "restored": restored}
+            cut = {n: _trace(a[:TRACE_ROWS, column]) for n, a in every.items()}
+            traces[name] = cut | {"column": numeric[column]}
+    records = [*errors, *_overall(errors), *of_columns]
+    return {"records": records, "traces": traces}
 
 
-def _column_roots(
-    squares: np.ndarray, scored: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    n_cells = scored.sum(axis=0)
-    return np.sqrt(squares.sum(axis=0) / np.maximum(n_cells, 1)), n_cells
+def _column_roots(squares: np.ndarray) -> np.ndarray:
+    """Return the root of the mean of each column, NaN of one without a cell."""
+    n_cells = (~np.isnan(squares)).sum(axis=0)
+    means = np.nansum(squares, axis=0) / np.maximum(n_cells, 1)
+    return np.where(n_cells > 0, np.sqrt(means), np.nan)
 
 
-def _error(
-    squares: np.ndarray, scored: np.ndarray, scale: np.ndarray, keep: np.ndarray
-) -> float:
+def _error(squares: np.ndarray, scale: np.ndarray, keep: np.ndarray) -> float:
     """Return the error of some of the rows."""
-    roots, n_cells = _column_roots(squares[keep], scored[keep])
-    used = (n_cells > 0) & (scale > 0)
+    roots = _column_roots(squares[keep])
+    used = ~np.isnan(roots) & (scale > 0)
     return float(np.mean(roots[used] / scale[used])) if used.any() else 0.0
 
 
-def _overall(records: list[Record]) -> list[Record]:
+def _overall(errors: list[Record]) -> list[Record]:
     """Return the geometric mean over all corruptions, where all were measured."""
-    faults = [r for r in records if r.experiment == DENOISING and r.condition in FAULTS]
+    faults = [r for r in errors if r.condition in FAULTS]
     if len(faults) < len(FAULTS):
         return []
     every = np.array([[r.value, *(r.replicates or ())] for r in faults], dtype=float)
     value, *replicates = np.exp(np.log(np.maximum(every, TINY)).mean(axis=0)).tolist()
-    first = faults[0]
-    return [
-        first._replace(condition=OVERALL, value=value, replicates=tuple(replicates))
-    ]
+    overall = {"value": value, "replicates": tuple(replicates)}
+    return [faults[0]._replace(condition=OVERALL, **overall)]
 
 
-def trace_column(train: Data) -> int:
+def _traced_column(train: Data) -> int:
     """Return the numeric column that is correlated the most with the others."""
     X = train.X[list(train.numeric)]
     related = X.corr().abs().fillna(0.0).to_numpy().sum(axis=0)
@@ -451,26 +358,14 @@ def _trace(values: np.ndarray) -> list[float | None]:
     return [None if np.isnan(v) else float(f"{v:.5g}") for v in values]
 
 
-# --- units ----------------------------------------------------------------------------
-
-
-def inliers(setting: Setting, test: Data) -> Data:
-    """Return the test rows that are restored: no known anomalies."""
-    if setting.data.task != "anomaly":
-        return test
-    return test.take(np.flatnonzero(test.y != 1))
-
-
 def run_restorer(setting: Setting, unit: Unit) -> dict[str, Any]:
     """Run a simple method, or the imputer."""
     train, test = setting.rows(unit.split)
-    test = inliers(setting, test)
-    make: Callable[[Data], Restorer]
     if unit.method == IMPUTER:
-        make = partial(ImputerRows, seed=setting.seed_of(unit))
+        restore, costs = timed(lambda: imputer(train, setting.seed_of(unit)))
     else:
-        make = restorers(setting.data)[unit.method]
-    model, costs = timed(lambda: make(train))
-    costs["rows_per_second"] = rows_per_second(model.restore, test)
-    found = restore_results(model, setting, unit, train, test)
-    return found | {"records": found["records"] + cost_records(unit, costs)}
+        restore, costs = timed(lambda: learn(unit.method, train))
+    found = restore_results(restore, setting, unit, train, test)
+    costs["rows_per_second"] = rows_per_second(restore, test)
+    found["records"] += cost_records(unit, costs)
+    return found

@@ -1,11 +1,13 @@
 """Experiment 2: the task on the target, by our estimators and by the usual methods."""
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
@@ -23,17 +25,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
 from skdae._outlier._detector import GradualDAEOutlierDetector
-from skdae._outlier._folds import number_of_folds
 from skdae._supervised import GradualDAEClassifier, GradualDAERegressor
 from skdae._transformer import GradualDAETransformer
 from skdae._transformer._defaults import default_transformer
 from skdae.poc._data import Data
-from skdae.poc._denoising import (
-    NetworkRestorer,
-    features,
-    inliers,
-    restore_results,
-)
+from skdae.poc._denoising import features, restore_results, table_restorer
 from skdae.poc._plan import Setting, Unit
 from skdae.poc._resources import cost_records, network_size, rows_per_second, timed
 from skdae.poc._results import DOWNSTREAM, Record, jackknife, row_folds
@@ -52,22 +48,6 @@ MIN_PROBABILITY = 1e-6  # in the logarithmic loss
 
 
 # --- measures, the lower the better ---------------------------------------------------
-
-
-def primary_measure(data: Data) -> str:
-    """Return the measure by which methods are compared."""
-    if data.task == "regression":
-        return "rmse"
-    if data.task == "anomaly":
-        return "one_minus_auroc"
-    counts = data.class_counts
-    rare = len(counts) == 2 and counts.min() < RARE * counts.sum()
-    return "one_minus_average_precision" if rare else "share_wrong"
-
-
-def rmse(y: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the root mean squared error."""
-    return float(np.sqrt(np.mean((predicted - y) ** 2)))
 
 
 def share_wrong(y: np.ndarray, p: np.ndarray, classes: np.ndarray) -> float:
@@ -100,187 +80,172 @@ def one_minus_average_precision(
     return 1 - float(average_precision_score(y == classes[-1], p[:, -1]))
 
 
-#: Measures of class probabilities.
+def rmse(y: np.ndarray, predicted: np.ndarray, classes: np.ndarray) -> float:
+    """Return the root mean squared error of numbers."""
+    return float(np.sqrt(np.mean((predicted - y) ** 2)))
+
+
+#: Measures of class probabilities, or of numbers.
 MEASURES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
     "share_wrong": share_wrong,
     "log_loss": log_loss,
     "one_minus_auroc": one_minus_auroc,
     "one_minus_average_precision": one_minus_average_precision,
+    "rmse": rmse,
 }
 
 
 def task_measures(data: Data) -> list[str]:
     """Return the measures of a task, the one that decides first."""
-    first = primary_measure(data)
     if data.task == "regression":
-        return [first]
+        return ["rmse"]
     if data.task == "anomaly":
-        return [first, "one_minus_average_precision"]
-    others = ["share_wrong", "one_minus_auroc", "log_loss"]
-    return [first, *(name for name in others if name != first)]
+        return ["one_minus_auroc", "one_minus_average_precision"]
+    counts = data.class_counts
+    is_rare = len(counts) == 2 and counts.min() < RARE * counts.sum()
+    first = ["one_minus_average_precision"] if is_rare else []
+    return [*first, "share_wrong", "one_minus_auroc", "log_loss"]
 
 
-def prediction_records(
-    data: Data, method: str, condition: str, split: int, model: Any, test: Data
+def error_records(
+    setting: Setting,
+    where: tuple[str, str, int],
+    found: tuple[np.ndarray, np.ndarray],
+    test: Data,
 ) -> list[Record]:
-    """Return the errors of a fitted estimator on test rows."""
-    folds = row_folds(test)
-    y = np.asarray(test.y)
-    if data.task == "regression":
-        predicted = model.predict(test.X)
-        found = {"rmse": jackknife(lambda keep: rmse(y[keep], predicted[keep]), folds)}
-    else:
-        # the rarest class last: average precision is that of the last one
-        classes = np.asarray(model.classes_)
-        order = np.argsort(-data.class_counts[classes.astype(int)], kind="stable")
-        p, classes = model.predict_proba(test.X)[:, order], classes[order]
-        found = {
-            name: jackknife(partial(_score, name, y, p, classes), folds)
-            for name in task_measures(data)
-        }
+    """Return the errors of predictions, (p, classes), on the test rows of a split."""
+    p, classes = found
+    y, folds = test.target_of(np.arange(len(test.X))), row_folds(test)
+
+    def on(measure: Callable[..., float], keep: np.ndarray) -> float:
+        return measure(y[keep], p[keep], classes)
+
     return [
-        Record(DOWNSTREAM, method, condition, split, name, *values)
-        for name, values in found.items()
+        Record(DOWNSTREAM, *where, name, *jackknife(partial(on, MEASURES[name]), folds))
+        for name in task_measures(setting.data)
     ]
 
 
-def _score(
-    name: str, y: np.ndarray, p: np.ndarray, classes: np.ndarray, keep: np.ndarray
-) -> float:
-    return MEASURES[name](y[keep], p[keep], classes)
-
-
-def anomaly_records(unit: Unit, scores: np.ndarray, test: Data) -> list[Record]:
-    """Return the errors of anomaly scores of rows, the higher the more anomalous."""
-    y, folds, classes = np.asarray(test.y), row_folds(test), np.array([0.0, 1.0])
-    p = np.column_stack([-scores, scores])
-    return [
-        Record(
-            DOWNSTREAM,
-            unit.method,
-            ALL,
-            unit.split,
-            name,
-            *jackknife(partial(_score, name, y, p, classes), folds),
-        )
-        for name in ("one_minus_auroc", "one_minus_average_precision")
-    ]
+def predicted(setting: Setting, model: Any, X: pd.DataFrame) -> Any:
+    """Return predictions of an estimator, and classes with the rarest one last."""
+    if setting.data.task == "regression":
+        return model.predict(X), np.empty(0)
+    classes = np.asarray(model.classes_)
+    counts = setting.data.class_counts[classes.astype(int)]
+    order = np.argsort(-counts, kind="stable")
+    return model.predict_proba(X)[:, order], classes[order]
 
 
 # --- the usual methods ----------------------------------------------------------------
 
 
-def linear_model(data: Data) -> Any:
-    """A linear model; the penalty of the ridge is chosen within the training rows."""
-    if data.task == "regression":
-        return RidgeCV(STRENGTHS)
-    return LogisticRegression(max_iter=1000)
+#: By task; the penalty of the ridge is chosen within the training rows.
+LINEAR: dict[str | None, Any] = {
+    "classification": LogisticRegression(max_iter=1000),
+    "regression": RidgeCV(STRENGTHS),
+}
+BOOSTING: dict[str | None, Any] = {
+    "classification": HistGradientBoostingClassifier,
+    "regression": HistGradientBoostingRegressor,
+}
+#: The shares of the classes, or the mean, for every row.
+CONSTANT: dict[str | None, Any] = {
+    "classification": DummyClassifier,
+    "regression": DummyRegressor,
+}
+OURS: dict[str | None, Any] = {
+    "classification": GradualDAEClassifier,
+    "regression": GradualDAERegressor,
+}
 
 
 def on_raw(data: Data) -> Any:
     """A linear model on the standardised table."""
-    return make_pipeline(features(data, fill=True), linear_model(data))
+    return make_pipeline(features(data, fill=True), clone(LINEAR[data.task]))
 
 
 def on_pca(data: Data) -> Any:
     """A linear model on principal axes that were learned from all training rows."""
     axes = make_pipeline(features(data, fill=True), PCA(PCA_SHARE, svd_solver="full"))
-    return make_pipeline(FrozenEstimator(axes.fit(data.X)), linear_model(data))
+    return make_pipeline(FrozenEstimator(axes.fit(data.X)), clone(LINEAR[data.task]))
 
 
 def boosting(data: Data) -> Any:
     """Gradient boosting on the table, text as categories."""
     categorical = list(data.categorical)
-    parameters: dict[str, Any] = {"random_state": 0}
-    kind = (
-        HistGradientBoostingRegressor
-        if data.task == "regression"
-        else HistGradientBoostingClassifier
-    )
-    if not categorical:
-        return kind(**parameters)
     coded = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=np.nan, max_categories=250
     )
-    columns = make_column_transformer(
-        (coded, categorical), remainder="passthrough", verbose_feature_names_out=False
-    )
+    columns = make_column_transformer((coded, categorical), remainder="passthrough")
     places = list(range(len(categorical)))
-    return make_pipeline(columns, kind(categorical_features=places, **parameters))
-
-
-def constant(data: Data) -> Any:
-    """The shares of the classes, or the mean, for every row."""
-    return DummyRegressor() if data.task == "regression" else DummyClassifier()
+    model = BOOSTING[data.task](categorical_features=places, random_state=0)
+    return make_pipeline(columns, model)
 
 
 #: Estimators to be fitted on labelled rows, made from all training rows.
 PREDICTORS: dict[str, Callable[[Data], Any]] = {
-    "constant": constant,
+    "constant": lambda data: CONSTANT[data.task](),
     "linear_raw": on_raw,
     "linear_pca": on_pca,
     "boosting": boosting,
 }
 
 
-class Score(Protocol):
-    """Anomaly scores of rows, the higher the more anomalous."""
-
-    def __call__(self, X: pd.DataFrame) -> np.ndarray: ...
+Score = Callable[[Any], np.ndarray]  # of rows, the higher the more anomalous
 
 
-def _prepared(normal: Data) -> tuple[Any, np.ndarray]:
-    prepare = features(normal, fill=True).fit(normal.X)
-    return prepare, prepare.transform(normal.X)
-
-
-def forest(normal: Data, seed: int) -> Score:
+def forest(Z: np.ndarray, seed: int) -> Score:
     """An isolation forest on the table."""
-    prepare, Z = _prepared(normal)
     model = IsolationForest(n_estimators=200, random_state=seed).fit(Z)
-    return lambda X: -model.score_samples(prepare.transform(X))
+    return lambda rows: -model.score_samples(rows)
 
 
-def mahalanobis(normal: Data, seed: int) -> Score:
+def mahalanobis(Z: np.ndarray, seed: int) -> Score:
     """The distance from the mean under a shrunk covariance."""
-    prepare, Z = _prepared(normal)
-    model = LedoitWolf().fit(Z)
-    return lambda X: model.mahalanobis(prepare.transform(X))
+    return LedoitWolf().fit(Z).mahalanobis
 
 
-def neighbours(normal: Data, seed: int) -> Score:
+def nearest_rows(Z: np.ndarray, seed: int) -> Score:
     """The mean distance to the nearest normal rows."""
-    prepare, Z = _prepared(normal)
     search = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(Z))).fit(Z)
-    return lambda X: search.kneighbors(prepare.transform(X))[0].mean(axis=1)
+    return lambda rows: search.kneighbors(rows)[0].mean(axis=1)
 
 
-def pca_residual(normal: Data, seed: int) -> Score:
+def pca_residual(Z: np.ndarray, seed: int) -> Score:
     """The squared distance from the plane that holds most of the variance."""
-    prepare, Z = _prepared(normal)
     plane = PCA(0.9, svd_solver="full").fit(Z)
 
-    def residual(X: pd.DataFrame) -> np.ndarray:
-        rows = prepare.transform(X)
+    def score(rows: np.ndarray) -> np.ndarray:
         missed = rows - plane.inverse_transform(plane.transform(rows))
         return (missed**2).sum(axis=1)
 
-    return residual
+    return score
 
 
-def same(normal: Data, seed: int) -> Score:
-    """The same for every row: chance."""
-    return lambda X: np.zeros(len(X))
-
-
-#: Anomaly scores, learned from the normal training rows with a seed.
-DETECTORS: dict[str, Callable[[Data, int], Score]] = {
-    "constant": same,
+#: Anomaly scores, learned from the features of normal training rows with a seed.
+DETECTORS: dict[str, Callable[[np.ndarray, int], Score]] = {
+    "constant": lambda Z, seed: lambda rows: np.zeros(len(rows)),  # chance
     "isolation_forest": forest,
     "mahalanobis": mahalanobis,
-    "nearest_rows": neighbours,
+    "nearest_rows": nearest_rows,
     "pca_residual": pca_residual,
 }
+
+
+def learn_score(setting: Setting, unit: Unit, train: Data) -> Score:
+    """Return the anomaly score of a usual detector, or of ours by a schedule."""
+    seed = setting.seed_of(unit)
+    if unit.method in DETECTORS:
+        encode = features(train, fill=True).fit(train.X)
+        score = DETECTORS[unit.method](encode.transform(train.X), seed)
+        return lambda X: score(encode.transform(X))
+    schedule = setting.schedules[unit.method.removeprefix(OUR_DETECTOR)]
+    epochs = default_transformer("detector", len(train.X)).max_iter
+    network = setting.network(schedule, train, seed, epochs)
+    # ranks decide and no threshold: a rate that few rows can promise, in any order
+    model = GradualDAEOutlierDetector(network, false_alarm_rate=0.5, random_state=seed)
+    model.fit(train.X)
+    return lambda X: -model.score_samples(X)
 
 
 # --- labelled rows and our estimators -------------------------------------------------
@@ -309,7 +274,7 @@ def condition(n_labels: int) -> str:
 
 
 def labelled(test: Data) -> Data:
-    """Return the test rows with a target."""
+    """Return the rows with a target."""
     return test.take(np.flatnonzero(test.known))
 
 
@@ -317,22 +282,14 @@ def fine_tuned(
     setting: Setting, dae: Any, known: Data, seed: int, **params: Any
 ) -> Any:
     """Return our estimator, fitted on labelled rows."""
-    kind: Any = (
-        GradualDAERegressor
-        if setting.data.task == "regression"
-        else GradualDAEClassifier
-    )
-    model = kind(FrozenEstimator(dae), random_state=seed, **params)
+    model = OURS[setting.data.task](FrozenEstimator(dae), random_state=seed, **params)
     return model.fit(known.X, known.y)
 
 
 def on_codes(setting: Setting, dae: GradualDAETransformer, known: Data) -> Any:
     """Return a linear model on the codes of all layers, side by side."""
-    codes = GradualDAETransformer(**dae.get_params(deep=False))
-    codes.__dict__.update(dae.__dict__ | {"output": "layers"})
-    model = make_pipeline(
-        FrozenEstimator(codes), StandardScaler(), linear_model(setting.data)
-    )
+    codes = FrozenEstimator(copy(dae).set_params(output="layers"))
+    model = make_pipeline(codes, StandardScaler(), clone(LINEAR[setting.data.task]))
     return model.fit(known.X, known.y)
 
 
@@ -344,117 +301,82 @@ def picture(method: str, model: Any, test: Data) -> dict[str, Any]:
     return {"method": method} | rounded
 
 
-def detector_epochs(n_rows: int) -> int:
-    """Return the epochs over all rows that a detector with its defaults takes."""
-    n_folds = number_of_folds("auto", "random", n_rows, None)
-    return default_transformer("detector", n_rows).max_iter * (n_folds - 1)
-
-
 # --- units ----------------------------------------------------------------------------
 
 Fit = Callable[[Data], Any]  # of labelled rows
 
 
-def _predicted(
-    setting: Setting, unit: Unit, train: Data, test: Data, methods: dict[str, Fit]
-) -> dict[str, Any]:
-    """Return errors and costs of fits for each number of labels."""
+def predict(
+    setting: Setting, split: int, methods: dict[str, Fit]
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """Return errors for each number of labels, and the costs of the last fit."""
+    train, test = setting.rows(split)
+    test = labelled(test)
     records: list[Record] = []
-    costs: dict[str, float] = {}
     models: dict[str, Any] = {}
-    for labels, known in labelled_rows(setting, unit.split, train):
+    for labels, known in labelled_rows(setting, split, train):
         for method, fit in methods.items():
-            models[method], seconds = timed(partial(fit, known))
-            where = (method, labels, unit.split, models[method])
-            records += prediction_records(setting.data, *where, test)
-            if method == unit.method:
-                costs = seconds
+            models[method], costs = timed(partial(fit, known))
+            found = predicted(setting, models[method], test.X)
+            records += error_records(setting, (method, labels, split), found, test)
+    costs["rows_per_second"] = rows_per_second(
+        lambda rows: models[method].predict(rows.X), test
+    )
     pictures = []
-    if unit.split == 0 and setting.data.task == "regression":
+    if split == 0 and setting.data.task == "regression":
         pictures = [picture(*item, test) for item in models.items()]
-    predict = models[unit.method].predict
-    costs["rows_per_second"] = rows_per_second(lambda rows: predict(rows.X), test)
-    return {"records": records, "costs": costs, "predictions": pictures}
+    return {"records": records, "predictions": pictures}, costs
 
 
 def run_network(setting: Setting, unit: Unit) -> dict[str, Any]:
     """Run a schedule: restored rows, and the task from the pretrained weights."""
     train, test = setting.rows(unit.split)
     seed, name = setting.seed_of(unit), unit.method
-    schedule = setting.schedules[name]
-    dae, costs = timed(
-        lambda: setting.network(schedule, train, seed, setting.max_iter).fit(train.X)
-    )
-    costs |= network_size(dae)
-    rows, model = inliers(setting, test), NetworkRestorer(dae)
-    costs["rows_per_second"] = rows_per_second(model.restore, rows)
-    found = restore_results(model, setting, unit, train, rows)
-    found["records"] += cost_records(unit, costs)
+    dae = setting.network(setting.schedules[name], train, seed, setting.max_iter)
+    _, costs = timed(lambda: dae.fit(train.X))
+    restore = table_restorer(train, lambda rows: dae.reconstruct(rows.X))
+    found = restore_results(restore, setting, unit, train, test)
+    costs["rows_per_second"] = rows_per_second(restore, test)
+    found["records"] += cost_records(unit, costs | network_size(dae))
     if setting.data.task in ("classification", "regression"):
-        methods: dict[str, Fit] = {
-            name: lambda known: fine_tuned(setting, dae, known, seed)
-        }
+        methods = {name: lambda known: fine_tuned(setting, dae, known, seed)}
         if name == next(iter(setting.schedules)):
             methods[CODES] = lambda known: on_codes(setting, dae, known)
-        task = _predicted(setting, unit, train, labelled(test), methods)
+        task, _ = predict(setting, unit.split, methods)
         found["records"] += task["records"]
         found["predictions"] = task["predictions"]
     return found
 
 
-def run_untrained(setting: Setting, unit: Unit) -> dict[str, Any]:
-    """Run the same network without pretraining, on labels alone."""
-    train, test = setting.rows(unit.split)
-    seed = setting.seed_of(unit)
+def run_predictor(setting: Setting, unit: Unit) -> dict[str, Any]:
+    """Run a usual method, or our network without pretraining, on labels alone."""
+    train, _ = setting.rows(unit.split)
+    fit = (
+        from_scratch(setting, train, setting.seed_of(unit))
+        if unit.method == UNTRAINED
+        else lambda known: PREDICTORS[unit.method](train).fit(known.X, known.y)
+    )
+    found, costs = predict(setting, unit.split, {unit.method: fit})
+    found["records"] += cost_records(unit, costs)
+    return found
+
+
+def from_scratch(setting: Setting, train: Data, seed: int) -> Fit:
+    """Return how our estimator is fitted from random weights."""
     depth = len(np.atleast_1d(setting.transformer.hidden_layer_sizes))
     dae = setting.network("gradual", train, seed, depth)
     dae.set_params(learning_rate_init=1e-12).fit(train.X)  # the scaling is learned
-    methods: dict[str, Fit] = {
-        unit.method: lambda known: fine_tuned(setting, dae, known, seed, **FROM_SCRATCH)
-    }
-    return _with_costs(unit, _predicted(setting, unit, train, labelled(test), methods))
-
-
-def run_predictor(setting: Setting, unit: Unit) -> dict[str, Any]:
-    """Run a usual method, for each number of labels."""
-    train, test = setting.rows(unit.split)
-
-    def fit(known: Data) -> Any:
-        return PREDICTORS[unit.method](train).fit(known.X, known.y)
-
-    found = _predicted(setting, unit, train, labelled(test), {unit.method: fit})
-    return _with_costs(unit, found)
-
-
-def _with_costs(unit: Unit, found: dict[str, Any]) -> dict[str, Any]:
-    records = found["records"] + cost_records(unit, found["costs"])
-    return {"records": records, "predictions": found["predictions"]}
+    return lambda known: fine_tuned(setting, dae, known, seed, **FROM_SCRATCH)
 
 
 def run_detector(setting: Setting, unit: Unit) -> dict[str, Any]:
-    """Run a usual detector of anomalies."""
+    """Run a detector of anomalies."""
     train, test = setting.rows(unit.split)
-    learn = partial(DETECTORS[unit.method], train, setting.seed_of(unit))
-    score, costs = timed(learn)
-    return _detected(unit, score, labelled(test), costs)
-
-
-def run_our_detector(setting: Setting, unit: Unit) -> dict[str, Any]:
-    """Run our detector, whose networks are trained by a schedule."""
-    train, test = setting.rows(unit.split)
-    seed = setting.seed_of(unit)
-    schedule = setting.schedules[unit.method.removeprefix(OUR_DETECTOR)]
-    epochs = default_transformer("detector", len(train.X)).max_iter
-    network = setting.network(schedule, train, seed, epochs)
-    # ranks decide and no threshold: a rate that few rows can promise, in any order
-    model = GradualDAEOutlierDetector(network, false_alarm_rate=0.5, random_state=seed)
-    model, costs = timed(partial(model.fit, train.X))
-    return _detected(unit, lambda X: -model.score_samples(X), labelled(test), costs)
-
-
-def _detected(
-    unit: Unit, score: Score, test: Data, costs: dict[str, float]
-) -> dict[str, Any]:
+    score, costs = timed(partial(learn_score, setting, unit, train))
+    test = labelled(test)
+    scores = score(test.X)
+    found = np.column_stack([-scores, scores]), np.array([0.0, 1.0])
+    where = (unit.method, ALL, unit.split)
+    records = error_records(setting, where, found, test)
     costs["rows_per_second"] = rows_per_second(lambda rows: score(rows.X), test)
-    records = anomaly_records(unit, score(test.X), test)
     return {"records": records + cost_records(unit, costs)}

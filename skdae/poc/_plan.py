@@ -1,7 +1,8 @@
 """The size of a run: everything, or what fits into the time budget."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -19,7 +20,7 @@ MAX_SPLITS = 10
 LABEL_COUNTS = (100, 300, 1_000, 3_000)
 DISPENSABLE = ("frozen", "hybrid", "joint")  # schedules, the first to go first
 PILOT_SPLITS = 5  # a plan is chosen such that as many splits fit
-NETWORK_SHARE = 0.6  # of the time of a split, roughly: the rest is for other methods
+OUR_SHARE = 0.6  # of the time of a split, roughly: the rest is for the baselines
 
 
 class Unit(NamedTuple):
@@ -84,72 +85,63 @@ class Plan:
     n_splits: int
     label_counts: tuple[int, ...]
     # what was asked for and is not run: (what, how much was asked, how much is run)
-    left_out: tuple[tuple[str, Any, Any], ...] = field(default=())
+    left_out: tuple[tuple[str, Any, Any], ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return asdict(self)
+    def shrunk(self, **most: Any) -> "Plan":
+        """Return it with at most so much of something, and a note of what is left out.
 
-    @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> "Plan":
-        """Return what `to_dict` has returned, read from JSON."""
-        found = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
-        return cls(**found | {"left_out": tuple(map(tuple, stored["left_out"]))})
-
-    def without(self, what: str, asked: Any, run: Any) -> "Plan":
-        """Return it with a note of what is left out, one note for each thing."""
-        kept = tuple(item for item in self.left_out if item[0] != what)
-        first = next((item[1] for item in self.left_out if item[0] == what), asked)
-        return replace(self, left_out=(*kept, (what, first, run)))
-
-    def shrunk(self, **changes: Any) -> "Plan":
-        """Return it with less of something; the same plan where nothing is less."""
+        Of schedules and numbers of labels those given are kept: one at least.
+        """
         smaller = self
-        for name, value in changes.items():
+        for name, value in most.items():
             old = getattr(self, name)
             if name == "schedules":
-                value = tuple(s for s in old if s not in value) or old[:1]
+                value = tuple(s for s in old if s in value) or old[:1]
             elif name == "label_counts":
                 value = tuple(n for n in old if n in value or n == old[-1])
             else:
                 value = min(old, value)
-            if value != old:
-                smaller = replace(smaller, **{name: value})
-                smaller = smaller.without(name.removeprefix("n_"), old, value)
+            if value == old:
+                continue
+            what = name.removeprefix("n_")
+            noted = {item[0]: item for item in smaller.left_out}
+            asked = noted.pop(what, (what, old))[1]
+            left_out = (*noted.values(), (what, asked, value))
+            smaller = replace(smaller, **{name: value}, left_out=left_out)
         return smaller
 
 
-def full_plan(
-    data: Data,
-    schedules: Sequence[str],
-    max_iter: int,
-    n_splits: int,
-    max_rows: int,
-    label_budget: int | None,
-) -> Plan:
-    """Return the plan without a time budget."""
-    n_labels = int(data.known.sum())
-    counts: tuple[int, ...]
-    if data.task not in ("classification", "regression"):
-        counts = ()
-    elif label_budget is None or label_budget >= n_labels:
-        counts = (*(n for n in LABEL_COUNTS if n < n_labels / 2), 0)
-    else:
-        counts = (*(n for n in LABEL_COUNTS if n < label_budget), label_budget)
-    n_rows = len(data.X)
-    return Plan(n_rows, max_iter, tuple(schedules), n_splits, counts).shrunk(
-        n_rows=max_rows
-    )
+class Pilot(NamedTuple):
+    """Seconds that some number of rows takes."""
+
+    epoch: float  # of a network
+    task: float  # the downstream task, with the labels there are
+    imputer: float
+
+
+def full_plan(data: Data, max_iter: int, asked: Mapping[str, Any]) -> Plan:
+    """Return the plan without a time budget, for the parameters of a run."""
+    n_labels, budget = int(data.known.sum()), asked["label_budget"]
+    counts: tuple[int, ...] = ()
+    if data.task in ("classification", "regression"):
+        is_all = budget is None or budget >= n_labels
+        most, last = (n_labels / 2, 0) if is_all else (budget, budget)
+        counts = (*(n for n in LABEL_COUNTS if n < most), last)
+    schedules, n_splits = tuple(asked["schedules"]), asked["n_splits"]
+    plan = Plan(len(data.X), max_iter, schedules, n_splits, counts)
+    return plan.shrunk(n_rows=asked["max_rows"])
 
 
 def smaller_plans(plan: Plan) -> list[Plan]:
     """Return ever smaller plans, the first the one given."""
     epochs = plan.max_iter
+    some = tuple(s for s in plan.schedules if s not in DISPENSABLE[:2])
+    few = tuple(s for s in plan.schedules if s not in DISPENSABLE)
     steps: tuple[dict[str, Any], ...] = (
-        {"schedules": DISPENSABLE[:2], "label_counts": (100, 1_000)},
+        {"schedules": some, "label_counts": (100, 1_000)},
         {"max_iter": max(1, epochs // 2)},
         {"n_rows": 10_000},
-        {"schedules": DISPENSABLE, "label_counts": (100,)},
+        {"schedules": few, "label_counts": (100,)},
         {"n_rows": 5_000},
         {"max_iter": max(1, epochs // 4)},
         {"n_rows": 2_000},
@@ -164,23 +156,22 @@ def smaller_plans(plan: Plan) -> list[Plan]:
     return plans
 
 
-def plan_for(plan: Plan, pilot: Any, seconds: float, n_jobs: int) -> Plan:
+def plan_for(
+    plan: Plan, pilot: Callable[[int], Pilot], seconds: float, n_jobs: int
+) -> Plan:
     """Return the largest plan of which a few splits fit into the time.
 
-    `pilot` returns, for a number of rows, the seconds of an epoch of a network and of
-    a downstream task.
+    `pilot` is called with numbers of rows.
     """
-    per_row: dict[int, tuple[float, float]] = {}
+    pilot = cache(pilot)
     for candidate in smaller_plans(plan):
-        n = candidate.n_rows
-        if n not in per_row:
-            per_row[n] = pilot(n)
-        epoch, task = per_row[n]
+        found = pilot(candidate.n_rows)
         n_networks = len(candidate.schedules)
-        ours = epoch * candidate.max_iter * n_networks
-        # once per schedule, and for the network that is not pretrained
-        ours += task * max(len(candidate.label_counts), 1) * (n_networks + 1)
-        if PILOT_SPLITS * ours / NETWORK_SHARE / n_jobs <= seconds:
+        # the task once per schedule, and for the network that is not pretrained
+        n_tasks = max(len(candidate.label_counts), 1) * (n_networks + 1)
+        ours = found.epoch * candidate.max_iter * n_networks
+        ours += found.task * n_tasks + found.imputer
+        if PILOT_SPLITS * ours / OUR_SHARE / n_jobs <= seconds:
             break
     return candidate
 

@@ -31,6 +31,7 @@ from skdae.poc._page import catalogue, page, summary
 from skdae.poc._plan import Plan, Setting, Unit
 from skdae.poc._results import (
     COLUMNS,
+    RESOURCES,
     Record,
     column_errors,
     comparisons,
@@ -129,8 +130,7 @@ class PoCReport:
             raise ValueError(
                 f"path={str(path)!r} has the schema {content.get('schema')!r} and must "
                 f"have {SCHEMA}: it was written by another version or is not a "
-                "report; "
-                "run the proof of concept again."
+                "report; run the proof of concept again."
             )
         return cls(content)
 
@@ -149,10 +149,8 @@ class PoCReport:
 
         Raises
         ------
-        ImportError
-            If a package of the extra ``poc`` is missing.
-        ValueError
-            If the language is unknown.
+        ImportError, ValueError
+            If a package of the extra ``poc`` is missing, or the language unknown.
         """
         return summary(self.content, lang)
 
@@ -171,10 +169,8 @@ class PoCReport:
 
         Raises
         ------
-        ImportError
-            If a package of the extra ``poc`` is missing.
-        ValueError
-            If the language is unknown.
+        ImportError, ValueError
+            If a package of the extra ``poc`` is missing, or the language unknown.
         """
         return page(self.content, lang)
 
@@ -197,10 +193,8 @@ class PoCReport:
 
         Raises
         ------
-        ImportError
-            If a package of the extra ``poc`` is missing.
-        ValueError
-            If the language is unknown.
+        ImportError, ValueError
+            If a package of the extra ``poc`` is missing, or the language unknown.
         """
         page = Path(path)
         html = self.to_html(lang)
@@ -229,40 +223,37 @@ def to_json(content: dict[str, Any]) -> str:
 
 
 def assemble(
-    setting: Setting,
-    plan: Plan,
-    found: Mapping[Unit, dict[str, Any]],
-    asked: dict[str, Any],
-    whole_splits: int,
-    finished: bool,
+    setting: Setting, plan: Plan, found: Mapping[Unit, dict[str, Any]]
 ) -> dict[str, Any]:
     """Return all that was found, with the verdict."""
-    splits = setting.splits[: plan.n_splits]
+    data, splits = setting.data, setting.splits[: plan.n_splits]
     used = {unit: result for unit, result in found.items() if unit.split < len(splits)}
     records = [Record(*r) for result in used.values() for r in result["records"]]
     content: dict[str, Any] = {
         "schema": SCHEMA,
-        "finished": finished,
-        "made": made(),
-        "asked": asked,
-        "data": describe(setting),
-        "plan": plan.to_dict(),
-        "whole_splits": whole_splits,
+        "data": describe(data, splits[0].train),
+        "plan": asdict(plan),
         "splits": [
             {
                 "train": len(s.train),
                 "test": min(len(s.test), setting.max_test_rows),
-                "repeated": repeated_rows(setting.data, s),
+                "repeated": repeated_rows(data, s),
             }
             for s in splits
         ],
         "schedules": list(setting.schedules),
         "corruptions": list(CORRUPTIONS),
-        "task": describe_task(setting),
+        "task": data.task
+        and {
+            "kind": data.task,
+            "measures": task_measures(data),
+            "labels": [condition(n) for n in setting.label_counts or (0,)],
+        },
         "warnings": sorted({w for result in used.values() for w in result["warnings"]}),
+        "pictures": pictures(used),
     }
     test_ratio = float(np.mean([len(s.test) / len(s.train) for s in splits]))
-    content |= views(records, content, test_ratio) | {"pictures": pictures(used)}
+    content |= views(records, content, test_ratio)
     return content | {"verdict": decide(content)}
 
 
@@ -271,41 +262,32 @@ def views(
 ) -> dict[str, Any]:
     """Return the result table as plain data, and its statistics."""
     table = result_table(records)
-    costs = mean_costs(table)
-    uses = {row["method"]: row["kind"] for row in costs}
-    used = table.loc[table["experiment"] != "resources", "method"]
+    measured = table.loc[table["experiment"] != RESOURCES, "method"].drop_duplicates()
     methods = [
-        {
-            "name": name,
-            "kind": uses.get(name, "predictor"),
-            "role": role_of(name, content),
-        }
-        for name in used.drop_duplicates()
+        {"name": name, "role": role_of(name, content["schedules"])} for name in measured
     ]
-    first = next(iter(content["schedules"]))
     numeric = [c["name"] for c in content["data"]["columns"] if c["kind"] == "numeric"]
     ours = [m["name"] for m in methods if m["role"] in (MAIN, CANDIDATE)]
     return {
-        "main": first,
+        "main": content["schedules"][0],
         "methods": methods,
         "test_ratio": test_ratio,
         "results": to_columns(table[table["experiment"] != COLUMNS]),
         "errors": mean_errors(table, test_ratio),
         "comparisons": comparisons(table, ours, test_ratio),
         "columns": column_errors(table, numeric),
-        "resources": costs,
+        "resources": mean_costs(table),
     }
 
 
-def role_of(method: str, content: dict[str, Any]) -> str:
+def role_of(method: str, schedules: list[str]) -> str:
     """Return what a method is in the verdict."""
-    first, *others = content["schedules"]
-    if method in (first, OUR_DETECTOR + first):
-        return MAIN
     if method in (IMPUTER, UNTRAINED, CODES):
         return CANDIDATE
-    ours = {*others, *(OUR_DETECTOR + name for name in others)}
-    return SCHEDULE if method in ours else BASELINE
+    name = method.removeprefix(OUR_DETECTOR)
+    if name not in schedules:
+        return BASELINE
+    return MAIN if name == schedules[0] else SCHEDULE
 
 
 def pictures(found: Mapping[Unit, dict[str, Any]]) -> dict[str, Any]:
@@ -334,56 +316,35 @@ def made() -> dict[str, Any]:
     return {"when": when, "system": platform.system(), "versions": versions}
 
 
-def describe(setting: Setting) -> dict[str, Any]:
-    """Return the facts about the table."""
-    data = setting.data
-    train = data.X.iloc[setting.splits[0].train]
+def describe(data: Data, train: np.ndarray) -> dict[str, Any]:
+    """Return the facts about the table; means are those of training rows."""
+    target = data.task and {
+        "name": data.target,
+        "task": data.task,
+        "classes": list(data.classes),
+        "counts": None if data.task == "regression" else data.class_counts.tolist(),
+        "known": int(data.known.sum()),
+    }
+    numbers = data.X[list(data.numeric)].iloc[train]
+    columns = pd.DataFrame(
+        {
+            "name": data.X.columns,
+            "kind": ["numeric" if c in numbers else "text" for c in data.X],
+            "missing": data.X.isna().mean(),
+            "mean": numbers.mean(),
+            "deviation": numbers.std(ddof=0),
+        },
+        index=data.X.columns,
+        dtype=object,
+    )
+    columns = columns.where(columns.notna(), None)
     return {
         "rows": len(data.X),
-        "columns": [_column(data, train, name) for name in data.X.columns],
+        "columns": columns.to_dict("records"),
         "missing": float(data.X.isna().to_numpy().mean()),
-        "target": _target(data),
+        "target": target,
         "in_time": data.in_time,
         "in_order": data.in_order,
         "groups": None if data.groups is None else len(np.unique(data.groups)),
         "findings": [asdict(f) | {"columns": list(f.columns)} for f in data.findings],
     }
-
-
-def _column(data: Data, train: pd.DataFrame, name: str) -> dict[str, Any]:
-    is_numeric = name in data.numeric
-    return {
-        "name": name,
-        "kind": "numeric" if is_numeric else "text",
-        "missing": float(data.X[name].isna().mean()),
-        "mean": _number(train[name].mean()) if is_numeric else None,
-        "deviation": _number(train[name].std(ddof=0)) if is_numeric else None,
-    }
-
-
-def _target(data: Data) -> dict[str, Any] | None:
-    if data.y is None:
-        return None
-    counts = None if data.task == "regression" else data.class_counts.tolist()
-    return {
-        "name": data.target,
-        "task": data.task,
-        "classes": list(data.classes),
-        "counts": counts,
-        "known": int(data.known.sum()),
-    }
-
-
-def describe_task(setting: Setting) -> dict[str, Any] | None:
-    """Return what experiment 2 measures, None without a target."""
-    if setting.data.task is None:
-        return None
-    return {
-        "kind": setting.data.task,
-        "measures": task_measures(setting.data),
-        "labels": [condition(n) for n in setting.label_counts or (0,)],
-    }
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None

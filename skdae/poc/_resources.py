@@ -76,28 +76,24 @@ def cost_records(unit: Unit, costs: dict[str, float]) -> list[Record]:
 # --- peak memory ----------------------------------------------------------------------
 
 
-def run_memory(setting: Setting, unit: Unit) -> list[Record]:
-    """Return the peak memory of the unit that a unit of memory is about."""
-    kind, method = unit.method.split(":")
-    about = Unit(kind, method, unit.split)
-    peak = peak_memory(setting, about)
-    return [] if peak is None else cost_records(about, {"peak_bytes": peak})
-
-
-def peak_memory(setting: Setting, unit: Unit) -> float | None:
-    """Return by how many bytes a unit raises the memory of a fresh process.
+def run_memory(setting: Setting, unit: Unit) -> dict[str, list[Record]]:
+    """Return by how many bytes another unit raises the memory of a fresh process.
 
     The network is trained for an epoch per layer: its memory does not grow with time.
-    None where the system does not report it.
+    No record where the system does not report it.
     """
+    kind, method = unit.method.split(":")
+    about = Unit(kind, method, unit.split)
     depth = len(np.atleast_1d(setting.transformer.hidden_layer_sizes))
     setting = replace(setting, max_iter=depth, label_counts=setting.label_counts[-1:])
     with TemporaryDirectory() as folder:
         path = Path(folder) / "unit.pickle"
-        path.write_bytes(pickle.dumps((setting, unit)))
+        path.write_bytes(pickle.dumps((setting, about)))
         command = [sys.executable, "-W", "ignore", "-m", __name__, str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    peak = json.loads(done.stdout.splitlines()[-1])
+    found = {} if peak is None else {"peak_bytes": peak}
+    return {"records": cost_records(about, found)}
 
 
 def _peak() -> float | None:

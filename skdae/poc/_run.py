@@ -1,83 +1,40 @@
 """Run the three experiments of a proof of concept."""
 
-import hashlib
-import json
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
+import joblib
 import numpy as np
-import pandas as pd
 from joblib import Memory, Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator
 from threadpoolctl import threadpool_limits
 
+from skdae._outlier._folds import number_of_folds
 from skdae._sklearn_compat import Interval, StrOptions, validate_params
 from skdae._transformer import GradualDAETransformer
 from skdae._transformer._defaults import default_transformer
 from skdae._version import __version__
+from skdae.poc import _denoising, _downstream, _plan, _splits
 from skdae.poc._data import TASKS, Data, prepare
-from skdae.poc._denoising import IMPUTER, restorers, run_restorer
-from skdae.poc._downstream import (
-    DETECTORS,
-    OUR_DETECTOR,
-    PREDICTORS,
-    UNTRAINED,
-    detector_epochs,
-    fine_tuned,
-    run_detector,
-    run_network,
-    run_our_detector,
-    run_predictor,
-    run_untrained,
-)
-from skdae.poc._plan import (
-    MAX_ROWS,
-    MAX_SPLITS,
-    MAX_TEST_ROWS,
-    Plan,
-    Setting,
-    Unit,
-    full_plan,
-    plan_for,
-    splits_in,
-)
-from skdae.poc._report import PoCReport, assemble
+from skdae.poc._plan import Plan, Setting, Unit
+from skdae.poc._report import PoCReport, assemble, made
 from skdae.poc._resources import run_memory, timed
-from skdae.poc._splits import in_running_order, make_splits, sample_rows
 from skdae.schedules import SCHEDULES
 
 DEFAULT_SCHEDULES = ("gradual", "stacked", "hybrid", "frozen", "joint")
 #: Whose memory is measured, beside the first schedule: the heaviest of the others.
-MEASURED = ("neighbors", "boosting", "isolation_forest", IMPUTER)
-HEAD = "run.json"  # facts about the run as a whole, in the cache
+MEASURED = ("neighbors", "boosting", "isolation_forest", _denoising.IMPUTER)
+RUN_ID = "run_id"  # file in the cache
+IMPUTER_PILOT = 2_000  # rows on which the imputer is timed
 
 Result = dict[str, Any]
-
-
-class Progress(Protocol):
-    """Observer of a run."""
-
-    def planned(self, plan: Plan, n_units: int, n_done: int) -> None:
-        """The plan is made, or changed; so many of its units are done already."""
-
-    def done(self, unit: Unit, result: Result) -> None:
-        """A unit is done."""
-
-
-class NullProgress:
-    """Observes nothing."""
-
-    def planned(self, plan: Plan, n_units: int, n_done: int) -> None: ...
-
-    def done(self, unit: Unit, result: Result) -> None: ...
 
 
 @validate_params(
@@ -110,8 +67,8 @@ def run(
     use=(),
     label_budget=None,
     minutes=10.0,
-    n_splits=MAX_SPLITS,
-    max_rows=MAX_ROWS,
+    n_splits=_plan.MAX_SPLITS,
+    max_rows=_plan.MAX_ROWS,
     memory=True,
     cache=None,
     resume=False,
@@ -124,10 +81,9 @@ def run(
 
     Three experiments on the same splits for all methods: how well corrupted rows are
     restored; the downstream task, where there is a target, for several numbers of
-    labels; and what it costs. Networks of all schedules make the same number of weight
-    updates. Differences are paired, with intervals that count splits, the training
-    rows they share [1]_ and test rows. The verdict is corrected for the number of
-    tests [2]_, holds for the labels there are, and recommends for each job whichever
+    labels; and what it costs. Intervals of the paired differences count splits, the
+    training rows they share [1]_ and test rows. The verdict is corrected for the number
+    of tests [2]_, holds for the labels there are, and recommends for each job whichever
     method wins. No test row takes part in a choice.
 
     Parameters
@@ -214,12 +170,11 @@ def run(
     True
     """
     started = perf_counter()
-    schedules = check_schedules(schedules)
     data = prepare(X, y, task=task, time=time, groups=groups, use=use)
     network = transformer or default_transformer("proof_of_concept")
     asked = {
         "task": task,
-        "schedules": schedules,
+        "schedules": check_schedules(schedules),
         "transformer": BaseEstimator.__repr__(network, N_CHAR_MAX=10**6),
         "label_budget": label_budget,
         "minutes": minutes,
@@ -232,38 +187,55 @@ def run(
         "time": time if isinstance(time, str) else time is not None,
         "groups": groups if isinstance(groups, str) else groups is not None,
         "target": data.target,
+        "use": list(use),
     }
-    store = Store.open(cache, fingerprint(data, asked), resume)
-    plan = store.plan
-    if plan is None:
-        plan = full_plan(
-            data, tuple(schedules), network.max_iter, n_splits, max_rows, label_budget
-        )
-        if minutes is not None:
-            whole = make_setting(data, plan, network, asked)
-            with threadpool_limits(1):  # as in a unit
-                pilot = partial(measure_pilot, whole)
-                plan = plan_for(plan, pilot, 60 * minutes, asked["n_jobs"])
-        store.note(plan=plan.to_dict())
-    setting = make_setting(data, plan, network, asked)
-    execution = Execution(
-        setting, store, n_jobs, NullProgress() if progress is None else progress
+    run_id = fingerprint(data, asked)
+    cache = _opened(cache, run_id, resume)
+    memory = Memory(cache, verbose=0)
+    plan = memory.cache(make_plan, ignore=["data", "network", "asked"])(
+        run_id, data, network, asked
     )
-    finished = True
-    try:
-        plan = execution.run(plan, minutes)
-    except KeyboardInterrupt:
-        plan = store.plan or plan  # as it was cut down on the way
-        if not execution.whole_splits(plan):
-            if not execution.found:
-                store.remove()
-            raise
-        finished = False
-    whole_splits = execution.whole_splits(plan)
-    content = assemble(setting, plan, execution.found, asked, whole_splits, finished)
+    setting = make_setting(data, plan, network, asked)
+    execution = Execution(run_id, setting, plan, memory, progress)
+    finished = execution.run(minutes, asked["n_jobs"])
     seconds = perf_counter() - started + execution.earlier_seconds
-    content["made"]["minutes"] = seconds / 60
+    facts = {
+        "finished": finished,
+        "whole_splits": execution.whole_splits,
+        "made": made() | {"minutes": seconds / 60},
+        "asked": asked,
+    }
+    content = facts | assemble(setting, execution.plan, execution.found)
     return PoCReport(content, cache)
+
+
+def _opened(cache: str | os.PathLike | None, run_id: str, resume: bool) -> Path | None:
+    """Return the folder of a new run, or of an earlier one that is resumed."""
+    if cache is None:
+        return None
+    folder, label = Path(cache), Path(cache) / RUN_ID
+    if label.exists():
+        if not resume:
+            raise ValueError(
+                f"cache={str(cache)!r} holds the results of an unfinished run; "
+                "set resume=True to go on with it, or remove the folder to start over."
+            )
+        if label.read_text(encoding="ascii") != run_id:
+            raise ValueError(
+                f"cache={str(cache)!r} holds a run of other data or other "
+                "settings; resume with those it was started with, or remove the "
+                "folder to start over."
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    label.write_text(run_id, encoding="ascii")
+    return folder
+
+
+def fingerprint(data: Data, asked: dict[str, Any]) -> str:
+    """Return a text that is the same for the same data and settings alone."""
+    settings = {k: v for k, v in asked.items() if k != "n_jobs"}
+    columns = [(name, data.X[name].to_numpy()) for name in data.X]
+    return joblib.hash([__version__, columns, data.y, data.groups, settings])
 
 
 def check_schedules(schedules: Any) -> dict[str, str]:
@@ -287,67 +259,86 @@ def make_setting(
 ) -> Setting:
     """Return what all units share."""
     seed, schedules = asked["random_state"], asked["schedules"]
-    used = data.take(sample_rows(data, plan.n_rows, seed))
+    used = data.take(_splits.sample_rows(data, plan.n_rows, seed))
     # as many as there may be, so that fewer of them are the first of the same
-    splits = make_splits(used, max(plan.n_splits, 2), seed)
+    splits = _splits.make_splits(used, max(plan.n_splits, 2), seed)
     return Setting(
         used,
-        tuple(in_running_order(splits, used.in_time)),
+        tuple(_splits.in_running_order(splits, used.in_time)),
         network,
         {name: schedules[name] for name in plan.schedules},
         plan.max_iter,
         plan.label_counts,
-        MAX_TEST_ROWS,
+        _plan.MAX_TEST_ROWS,
         seed,
         asked["memory"],
     )
 
 
-def measure_pilot(setting: Setting, n_rows: int) -> tuple[float, float]:
-    """Return the seconds of an epoch of a network, and of a downstream task."""
-    data = setting.data.take(sample_rows(setting.data, n_rows, setting.seed))
+def make_plan(
+    run_id: str, data: Data, network: GradualDAETransformer, asked: dict[str, Any]
+) -> Plan:
+    """Return the plan that fits into the time budget; it is kept for `run_id`."""
+    plan = _plan.full_plan(data, network.max_iter, asked)
+    if asked["minutes"] is None:
+        return plan
+    pilot = partial(measure_pilot, make_setting(data, plan, network, asked))
+    with threadpool_limits(1):  # as in a unit
+        return _plan.plan_for(plan, pilot, 60 * asked["minutes"], asked["n_jobs"])
+
+
+def measure_pilot(setting: Setting, n_rows: int) -> _plan.Pilot:
+    """Return the seconds that so many rows take."""
+    data = setting.data.take(_splits.sample_rows(setting.data, n_rows, setting.seed))
     train = data.take(np.arange(max(2, int(0.8 * len(data.X)))))
     depth = len(np.atleast_1d(setting.transformer.hidden_layer_sizes))
     network = setting.network("gradual", train, 0, depth)
     network, costs = timed(lambda: network.fit(train.X))
     epoch = costs["fit_seconds"] / depth
-    if data.task is None:
-        return epoch, 0.0
+    task = 0.0
     if data.task == "anomaly":
-        return epoch, epoch * detector_epochs(len(train.X))
-    labelled = train.take(np.flatnonzero(train.known))  # the most there will be
-    _, costs = timed(lambda: fine_tuned(setting, network, labelled, 0))
-    return epoch, costs["fit_seconds"]
+        n_folds = number_of_folds("auto", "random", len(train.X), None)
+        epochs = default_transformer("detector", len(train.X)).max_iter
+        task = epoch * epochs * (n_folds - 1)
+    elif data.task is not None:
+        labelled = train.take(np.flatnonzero(train.known))  # the most there will be
+        _, costs = timed(lambda: _downstream.fine_tuned(setting, network, labelled, 0))
+        task = costs["fit_seconds"]
+    few = train.take(np.arange(min(len(train.X), IMPUTER_PILOT)))
+    _, costs = timed(lambda: _denoising.imputer(few, 0))
+    # its forests take about as long for each row
+    return _plan.Pilot(epoch, task, costs["fit_seconds"] * len(train.X) / len(few.X))
 
 
 # --- units ----------------------------------------------------------------------------
 
 #: What runs a unit, by its kind.
 KINDS: dict[str, Callable[[Setting, Unit], Result]] = {
-    "network": run_network,
-    "restorer": run_restorer,
-    "predictor": run_predictor,
-    "untrained": run_untrained,
-    "detector": run_detector,
-    "our_detector": run_our_detector,
-    "memory": lambda setting, unit: {"records": run_memory(setting, unit)},
+    "network": _downstream.run_network,
+    "restorer": _denoising.run_restorer,
+    "predictor": _downstream.run_predictor,
+    "detector": _downstream.run_detector,
+    "memory": run_memory,
 }
 
 
 def units_of(setting: Setting, split: int) -> list[Unit]:
     """Return all units of a split, the longest first."""
-    task = setting.data.task
-    found = [("network", name) for name in setting.schedules]
+    task, schedules = setting.data.task, list(setting.schedules)
+    names: dict[str, list[str]] = {
+        "network": schedules,
+        "detector": [],
+        "predictor": [],
+    }
+    names["restorer"] = [_denoising.IMPUTER, *_denoising.restorers(setting.data)]
     if task == "anomaly":
-        found += [("our_detector", OUR_DETECTOR + name) for name in setting.schedules]
-        found += [("detector", name) for name in DETECTORS]
+        ours = [_downstream.OUR_DETECTOR + name for name in schedules]
+        names["detector"] = [*ours, *_downstream.DETECTORS]
     elif task is not None:
-        found.append(("untrained", UNTRAINED))
-        found += [("predictor", name) for name in PREDICTORS]
-    found += [("restorer", name) for name in (IMPUTER, *restorers(setting.data))]
+        names["predictor"] = [_downstream.UNTRAINED, *_downstream.PREDICTORS]
+    found = [(kind, name) for kind, every in names.items() for name in every]
     if setting.memory and split == 0:  # it does not depend on the split
-        first = next(iter(setting.schedules))
-        measured = (first, OUR_DETECTOR + first, *MEASURED)
+        measured = (schedules[0], _downstream.OUR_DETECTOR + schedules[0], *MEASURED)
         found += [("memory", f"{k}:{name}") for k, name in found if name in measured]
     return [Unit(kind, method, split) for kind, method in found]
 
@@ -367,142 +358,78 @@ def run_unit(run_id: str, unit: Unit, setting: Setting) -> Result:
     return result | {"seconds": seconds, "warnings": sorted(messages)}
 
 
-def fingerprint(data: Data, asked: dict[str, Any]) -> str:
-    """Return a text that is the same for the same data and settings alone."""
-    digest = hashlib.sha256()
-    digest.update(pd.util.hash_pandas_object(data.X, index=False).to_numpy().tobytes())
-    for array in (data.y, data.groups):
-        digest.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
-    settings = {k: v for k, v in asked.items() if k != "n_jobs"}
-    digest.update(repr((__version__, list(data.X.columns), settings)).encode())
-    return digest.hexdigest()
-
-
-@dataclass
-class Store:
-    """The cache of a run: the results of units, and the plan."""
-
-    folder: Path | None
-    head: dict[str, Any]
-
-    @classmethod
-    def open(
-        cls, cache: str | os.PathLike | None, run_id: str, resume: bool
-    ) -> "Store":
-        """Return the store of a new run, or of an earlier one that is resumed."""
-        if cache is None:
-            return cls(None, {"run_id": run_id})
-        folder, head = Path(cache), Path(cache) / HEAD
-        if not head.exists():
-            store = cls(folder, {"run_id": run_id})
-            store.note()
-            return store
-        if not resume:
-            raise ValueError(
-                f"cache={str(folder)!r} holds the results of an unfinished run; "
-                "set resume=True to go on with it, or remove the folder to start over."
-            )
-        store = cls(folder, json.loads(head.read_text(encoding="utf-8")))
-        if store.head["run_id"] != run_id:
-            raise ValueError(
-                f"cache={str(folder)!r} holds a run of other data or other "
-                "settings; resume with those it was started with, or remove the "
-                "folder to start over."
-            )
-        return store
-
-    @property
-    def plan(self) -> Plan | None:
-        """The plan of the run, None before it is made."""
-        stored = self.head.get("plan")
-        return None if stored is None else Plan.from_dict(stored)
-
-    def note(self, **facts: Any) -> None:
-        """Keep facts about the run as a whole."""
-        self.head |= facts
-        if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            part = (self.folder / HEAD).with_suffix(".part")
-            part.write_text(json.dumps(self.head), encoding="utf-8")
-            os.replace(part, self.folder / HEAD)  # whole or not at all
-
-    def remove(self) -> None:
-        """Delete the folder."""
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-
-
 class Execution:
-    """The units of a run, those that are done and those to do.
-
-    Parameters
-    ----------
-    setting : Setting
-        What all units share.
-    store : Store
-        Cache of the run.
-    n_jobs : int or None
-        Processes; see joblib.
-    progress : Progress
-        Observer.
-    """
+    """The units of a run, those that are done and those to do."""
 
     def __init__(
-        self, setting: Setting, store: Store, n_jobs: int | None, progress: Progress
+        self,
+        run_id: str,
+        setting: Setting,
+        plan: Plan,
+        memory: Memory,
+        progress: Any,
     ) -> None:
-        self.setting, self.store = setting, store
-        self.n_jobs, self.progress = n_jobs, progress
+        self.run_id, self.setting, self.plan = run_id, setting, plan
+        self.folder, self.progress = memory.location, progress
         self.found: dict[Unit, Result] = {}
         self.earlier_seconds = 0.0  # of units that an earlier run has finished
-        memory = Memory(store.folder, verbose=0)
         self.cached = memory.cache(run_unit, ignore=["setting"])
 
-    def run(self, plan: Plan, minutes: float | None) -> Plan:
-        """Run the first split, then as many more as there is time for."""
-        self._run_splits(plan, range(1))
-        if minutes is not None and not self.store.head.get("counted"):
-            memory = sum(
-                r["seconds"] for u, r in self.found.items() if u[0] == "memory"
-            )
-            every = sum(r["seconds"] for r in self.found.values())
-            n_jobs = effective_n_jobs(self.n_jobs)
-            left = (60 * minutes * n_jobs - memory) / n_jobs
-            plan = plan.shrunk(
-                n_splits=splits_in(left, (every - memory) / n_jobs, plan.n_splits)
-            )
-            self.store.note(plan=plan.to_dict(), counted=True)
-        self._run_splits(plan, range(1, plan.n_splits))
-        return plan
+    def run(self, minutes: float | None, n_jobs: int) -> bool:
+        """Run the first split, then as many more as there is time for.
 
-    def whole_splits(self, plan: Plan) -> int:
-        """Return the number of splits on which all methods have been run."""
+        Returns whether that is done: an interrupt after the first split ends it early.
+        """
+        try:
+            self._run_splits(range(1), n_jobs)
+            if minutes is not None:
+                self._count_splits(60 * minutes * n_jobs)
+            self._run_splits(range(1, self.plan.n_splits), n_jobs)
+        except KeyboardInterrupt:
+            if self.whole_splits:
+                return False
+            if not self.found and self.folder is not None:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        return True
+
+    @property
+    def whole_splits(self) -> int:
+        """The number of splits on which all methods have been run."""
         return sum(
-            all(u in self.found for u in self._units(s) if u.kind != "memory")
-            for s in range(plan.n_splits)
+            all(unit in self.found for unit in units if unit.kind != "memory")
+            for units in self._units()
         )
 
-    def _units(self, split: int) -> list[Unit]:
-        return units_of(self.setting, split)
+    def _units(self) -> list[list[Unit]]:
+        return [units_of(self.setting, split) for split in range(self.plan.n_splits)]
 
-    def _run_splits(self, plan: Plan, splits: Sequence[int]) -> None:
-        run_id = self.store.head["run_id"]
-        every = [u for s in range(plan.n_splits) for u in self._units(s)]
+    def _count_splits(self, seconds: float) -> None:
+        """Cut the plan down to the splits that there is time for after the first."""
+        took = {True: 0.0, False: 0.0}  # by units that measure memory, and by others
+        for unit, result in self.found.items():
+            took[unit.kind == "memory"] += result["seconds"]
+        left = seconds - took[True]
+        n_splits = _plan.splits_in(left, took[False], self.plan.n_splits)
+        self.plan = self.plan.shrunk(n_splits=n_splits)
+
+    def _run_splits(self, splits: range, n_jobs: int) -> None:
+        every = [unit for units in self._units() for unit in units]
         todo = [u for u in every if u.split in splits and u not in self.found]
         done = {
             unit
             for unit in every
-            if self.cached.check_call_in_cache(run_id, unit, self.setting)
+            if self.cached.check_call_in_cache(self.run_id, unit, self.setting)
         }
-        n_done = len(done | set(self.found))
-        self.progress.planned(plan, len(every), n_done)
-        results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            delayed(self.cached)(run_id, unit, self.setting) for unit in todo
+        if self.progress is not None:
+            n_done = len(done | set(self.found))
+            self.progress.planned(self.plan, len(every), n_done)
+        results = Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(self.cached)(self.run_id, unit, self.setting) for unit in todo
         )
         for unit, result in zip(todo, results, strict=True):
             self.found[unit] = result
             if unit in done:
-                self.earlier_seconds += result["seconds"] / effective_n_jobs(
-                    self.n_jobs
-                )
-            else:
+                self.earlier_seconds += result["seconds"] / n_jobs
+            elif self.progress is not None:
                 self.progress.done(unit, result)

@@ -2,15 +2,15 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.model_selection import (
     GroupKFold,
-    RepeatedKFold,
-    RepeatedStratifiedKFold,
+    KFold,
     StratifiedGroupKFold,
+    StratifiedKFold,
     TimeSeriesSplit,
 )
 
@@ -37,46 +37,39 @@ def make_splits(data: Data, n_splits: int, seed: int) -> list[Split]:
     time. Of rows sorted by time, those held out come after those trained on. Of rows
     that only look like a time series, whole blocks are held out.
     """
-    if data.groups is not None:
-        return _grouped(data, data.groups, n_splits, seed)
-    if data.in_time:
+    groups = data.groups
+    if groups is None and data.in_time:
         # the later half of the rows is held out block by block
         size = len(data.X) // (2 * n_splits)
-        splitter = TimeSeriesSplit(n_splits, test_size=size)
-        return [Split(*rows) for rows in splitter.split(data.X)]
-    if data.in_order:
-        return _grouped(data, blocks(len(data.X)), n_splits, seed)
+        in_time = TimeSeriesSplit(n_splits, test_size=size)
+        return [Split(*rows) for rows in in_time.split(data.X)]
+    if groups is None and data.in_order:
+        groups = blocks(len(data.X))
     n_folds = min(N_FOLDS, n_splits)
-    n_repeats = -(-n_splits // n_folds)
-    if data.task in ("classification", "anomaly"):
-        stratified = RepeatedStratifiedKFold(
-            n_splits=n_folds, n_repeats=n_repeats, random_state=seed
-        )
-        found = stratified.split(data.X, data.strata)
+    if groups is not None:
+        n_folds = min(n_folds, len(np.unique(groups)))
+    found: list[Split] = []
+    while len(found) < n_splits:
+        splitter = _folds(data, groups, n_folds, seed + len(found))
+        with warnings.catch_warnings():  # of classes with fewer rows than folds
+            warnings.simplefilter("ignore", UserWarning)
+            rows = list(splitter.split(data.X, data.strata, groups))
+        found += [Split(*each) for each in rows]
+    return found[:n_splits]
+
+
+def _folds(data: Data, groups: np.ndarray | None, n_folds: int, seed: int) -> Any:
+    """Return the splitter of one repetition."""
+    if data.strata is None:
+        kind = KFold if groups is None else GroupKFold
     else:
-        plain = RepeatedKFold(n_splits=n_folds, n_repeats=n_repeats, random_state=seed)
-        found = plain.split(data.X)
-    return [Split(*rows) for rows in found][:n_splits]
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    return kind(n_folds, shuffle=True, random_state=seed)
 
 
 def blocks(n_rows: int) -> np.ndarray:
     """Return the block of consecutive rows that each row belongs to."""
     return np.arange(n_rows) // max(1, min(BLOCK_ROWS, n_rows // MIN_BLOCKS))
-
-
-def _grouped(data: Data, groups: np.ndarray, n_splits: int, seed: int) -> list[Split]:
-    n_folds = min(N_FOLDS, n_splits, len(np.unique(groups)))
-    is_stratified = data.task in ("classification", "anomaly")
-    kind = StratifiedGroupKFold if is_stratified else GroupKFold
-    strata = data.strata if is_stratified else None
-    splits: list[Split] = []
-    while len(splits) < n_splits:
-        splitter = kind(n_folds, shuffle=True, random_state=seed + len(splits))
-        with warnings.catch_warnings():  # of classes with fewer rows than folds
-            warnings.simplefilter("ignore", UserWarning)
-            found = [Split(*rows) for rows in splitter.split(data.X, strata, groups)]
-        splits += found
-    return splits[:n_splits]
 
 
 def in_running_order(splits: Sequence[Split], in_time: bool) -> list[Split]:
@@ -86,18 +79,10 @@ def in_running_order(splits: Sequence[Split], in_time: bool) -> list[Split]:
     """
     if not in_time:
         return list(splits)
+    # van der Corput's sequence: the mirrored bits of numbers spread over all of them
     n = len(splits)
-    places = sorted(range(n), key=lambda i: _van_der_corput(n - 1 - i))
+    places = sorted(range(n), key=lambda i: f"{n - 1 - i:032b}"[::-1])
     return [splits[i] for i in places]
-
-
-def _van_der_corput(number: int) -> float:
-    """Return the sequence that spreads 0, 1, 2, ... over [0, 1)."""
-    value, share = 0.0, 0.5
-    while number:
-        value += share * (number % 2)
-        number, share = number // 2, share / 2
-    return value
 
 
 def sample_rows(data: Data, n_rows: int, seed: int | Sequence[int]) -> np.ndarray:
@@ -109,9 +94,7 @@ def sample_rows(data: Data, n_rows: int, seed: int | Sequence[int]) -> np.ndarra
     if n_rows >= len(every):
         return every
     block = blocks(len(every)) if data.in_order else every
-    strata = np.zeros(len(every), dtype=int)
-    if data.task in ("classification", "anomaly"):
-        strata = data.strata
+    strata = np.zeros(len(every), dtype=int) if data.strata is None else data.strata
     first = np.unique(block, return_index=True)[1]  # whose class is that of the block
     order = np.random.default_rng(seed).permutation(len(first))
     by_class = pd.Series(order).groupby(strata[first[order]])

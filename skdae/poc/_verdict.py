@@ -14,7 +14,7 @@ the baseline with the lowest error. Fewer labels than there are give a forecast,
 is no part of the verdict.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from skdae.poc._denoising import ERROR, FAULTS, GAPS
@@ -28,109 +28,93 @@ CHANCE = "constant"
 COLUMN_MEAN = "column_mean"
 LINEAR = ("pca", "regressions", "linear_denoiser", "linear_raw", "linear_pca")
 MAIN, CANDIDATE, SCHEDULE, BASELINE = "main", "candidate", "schedule", "baseline"
+#: Answers of a job; that of several jobs is the first of these.
+ANSWERS = ("worth", "unsure", "not_shown", "not_worth", "nothing_to_learn")
+NUMBERS = ("baseline", "ratio", "low", "high", "p_value", "n_splits")
 
-Answer = dict[str, Any]
 Row = dict[str, Any]
 
 
-def decide(content: dict[str, Any]) -> list[Answer]:
+def decide(content: Row) -> list[Row]:
     """Return one answer per question, the overall one first."""
-    jobs = [_job(content, DENOISING, name, ERROR) for name in FAULTS]
-    task, forecast = content["task"], []
-    if task is not None:
-        every = [
-            _job(content, DOWNSTREAM, labels, task["measures"][0])
-            for labels in task["labels"]
-        ]
-        forecast = [job for job in every[:-1] if job is not None]
-        jobs += every[-1:]
-    found = [job for job in jobs if job is not None]
-    _correct(found)
-    _correct(forecast)
-    for job in (*found, *forecast):
-        _answer(job)
-    questions = [structure(content), schedule(content)]
-    answers = [answer for answer in questions if answer is not None]
-    restored = [job for job in found if job["experiment"] == DENOISING]
-    if restored:
-        answers.append({"question": DENOISING, **_summed_up(restored)})
-    for job in found:
-        if job["experiment"] == DOWNSTREAM:
-            one = {"question": DOWNSTREAM, **_summed_up([job])}
-            answers.append(one | {"forecast": forecast})
-    if (costs := cost(content)) is not None:
-        answers.append(costs)
-    return [overall(found, answers), *answers]
+    labels = [] if content["task"] is None else content["task"]["labels"]
+    restored = _jobs(content, DENOISING, FAULTS)
+    predicted = _jobs(content, DOWNSTREAM, labels[-1:])
+    forecast = _jobs(content, DOWNSTREAM, labels[:-1])
+    for together in ([*restored, *predicted], forecast):
+        _correct(together)
+        for job in together:
+            _answer(job)
+    answers = [*structure(content), *schedule(content)]
+    for experiment, jobs in ((DENOISING, restored), (DOWNSTREAM, predicted)):
+        if jobs:
+            found = {job["answer"] for job in jobs}
+            answer = next(code for code in ANSWERS if code in found)
+            answers.append({"question": experiment, "answer": answer, "jobs": jobs})
+    if predicted:
+        answers[-1]["forecast"] = forecast
+    answers += cost(content)
+    return [overall([*restored, *predicted], answers), *answers]
 
 
-def roles(content: dict[str, Any], *wanted: str) -> set[str]:
-    """Return the methods with one of some roles."""
-    return {m["name"] for m in content["methods"] if m["role"] in wanted}
-
-
-def _means(content: dict[str, Any], experiment: str, condition: str) -> dict[str, Row]:
-    """Return the mean errors in a cell, by the measure that decides."""
-    measure = ERROR
-    if experiment == DOWNSTREAM:
-        measure = content["task"]["measures"][0]
+def _in_cell(content: Row, table: str, experiment: str, condition: str) -> list[Row]:
+    """Return the rows of a cell, by the measure that decides."""
+    measure = ERROR if experiment == DENOISING else content["task"]["measures"][0]
     cell = (experiment, condition, measure)
-    return {
-        row["method"]: row
-        for row in content["errors"]
+    return [
+        row
+        for row in content[table]
         if (row["experiment"], row["condition"], row["measure"]) == cell
-    }
+    ]
 
 
-def _compared(
-    content: dict[str, Any], experiment: str, condition: str, measure: str
-) -> dict[str, dict[str, Row]]:
-    """Return the comparisons in a cell: candidate, baseline, row."""
-    found: dict[str, dict[str, Row]] = {}
-    for row in content["comparisons"]:
-        cell = (row["experiment"], row["condition"], row["measure"])
-        if cell == (experiment, condition, measure):
-            found.setdefault(row["method"], {})[row["baseline"]] = row
-    return found
+def _means(content: Row, experiment: str, condition: str) -> dict[str, float]:
+    """Return the mean error of each method in a cell."""
+    rows = _in_cell(content, "errors", experiment, condition)
+    return {row["method"]: row["mean"] for row in rows}
+
+
+def _best_baseline(content: Row, means: dict[str, float]) -> str | None:
+    """Return the baseline with the lowest mean error, None where there is none."""
+    names = [m["name"] for m in content["methods"] if m["role"] == BASELINE]
+    return min((n for n in names if n in means), key=lambda n: means[n], default=None)
 
 
 # --- jobs -----------------------------------------------------------------------------
 
 
-def _job(
-    content: dict[str, Any], experiment: str, condition: str, measure: str
-) -> Answer | None:
-    """Return how each candidate compares with the baseline it gains the least over."""
-    every = _compared(content, experiment, condition, measure)
-    means = _means(content, experiment, condition)
-    baselines = roles(content, BASELINE) & set(means)
-    allowed = roles(content, MAIN, CANDIDATE)
-    candidates = []
-    for name, rows in every.items():
-        against = [row for other, row in rows.items() if other in baselines]
-        if name in allowed and against:
-            candidates.append(_claim(name, against))
-    if not candidates:
-        return None
-    return {
-        "experiment": experiment,
-        "condition": condition,
-        "measure": measure,
-        "best_baseline": min(baselines, key=lambda name: means[name]["mean"]),
-        "candidates": candidates,
-    }
+def _jobs(content: Row, experiment: str, conditions: Iterable[str]) -> list[Row]:
+    """Return how our candidates compare with the baselines, where they were run."""
+    roles = {m["name"]: m["role"] for m in content["methods"]}
+    found = []
+    for condition in conditions:
+        against: dict[str, list[Row]] = {}
+        for row in _in_cell(content, "comparisons", experiment, condition):
+            ours, other = roles[row["method"]], roles[row["baseline"]]
+            if ours in (MAIN, CANDIDATE) and other == BASELINE:
+                against.setdefault(row["method"], []).append(row)
+        if against:
+            means = _means(content, experiment, condition)
+            job = {
+                "experiment": experiment,
+                "condition": condition,
+                "best_baseline": _best_baseline(content, means),
+                "candidates": [_claim(*item) for item in against.items()],
+            }
+            found.append(job)
+    return found
 
 
 def _claim(name: str, against: list[Row]) -> Row:
     """Return what a candidate has to show against all of the baselines."""
     strongest = max(against, key=lambda row: row["ratio"])
-    keys = ("baseline", "ratio", "low", "high", "p_value", "n_splits")
     p_values = [
         1.0 if row["p_value"] is None or row["ratio"] >= 1 else row["p_value"]
         for row in against
     ]
     return {
         "method": name,
-        **{key: strongest[key] for key in keys},
+        **{key: strongest[key] for key in NUMBERS},
         "p_claim": max(p_values),
         "is_ruled_out": any(_rules_out(row) for row in against),
     }
@@ -141,7 +125,7 @@ def _rules_out(row: Row) -> bool:
     return row["low"] is not None and row["low"] > 1 - MARGIN
 
 
-def _correct(jobs: Iterable[Answer]) -> None:
+def _correct(jobs: list[Row]) -> None:
     """Correct the claims of all candidates in all jobs for their number."""
     claims = [claim for job in jobs for claim in job["candidates"]]
     adjusted = holm([claim["p_claim"] for claim in claims])
@@ -149,7 +133,7 @@ def _correct(jobs: Iterable[Answer]) -> None:
         claim["p_holm"] = p_value
 
 
-def _answer(job: Answer) -> None:
+def _answer(job: Row) -> None:
     """Add the answer of a job, and the method that is recommended for it."""
     candidates = job["candidates"]
     shown = [
@@ -173,81 +157,68 @@ def _answer(job: Answer) -> None:
     }
 
 
-def _summed_up(jobs: list[Answer]) -> Answer:
-    """Return the answer over some jobs."""
-    found = [job["answer"] for job in jobs]
-    order = ("worth", "unsure", "not_shown", "not_worth", "nothing_to_learn")
-    return {"answer": next(a for a in order if a in found), "jobs": jobs}
+# --- other questions, each of which is left open where nothing was measured -----------
 
 
-# --- other questions ------------------------------------------------------------------
-
-
-def structure(content: dict[str, Any]) -> Answer | None:
+def structure(content: Row) -> Iterator[Row]:
     """Answer whether missing values can be estimated from the other columns."""
-    gaps = _compared(content, DENOISING, GAPS[0], ERROR)
-    means = _means(content, DENOISING, GAPS[0])
-    rows = [found[COLUMN_MEAN] for found in gaps.values() if COLUMN_MEAN in found]
+    gaps = _in_cell(content, "comparisons", DENOISING, GAPS[0])
+    rows = [row for row in gaps if row["baseline"] == COLUMN_MEAN]
     if not rows:
-        return None
+        return
     row = min(rows, key=lambda row: row["ratio"])
+    means = _means(content, DENOISING, GAPS[0])
     # the best of the baselines may see what the network does not
-    if (
-        min(m["mean"] for m in means.values())
-        <= (1 - MARGIN) * means[COLUMN_MEAN]["mean"]
-    ):
-        is_shown = row["better"]
-        answer = "related" if is_shown else "perhaps"
+    if min(means.values()) <= (1 - MARGIN) * means[COLUMN_MEAN]:
+        answer = "related" if row["better"] else "perhaps"
     else:
         answer = "nothing_in_common" if _rules_out(row) else "unsure"
-    return {"question": "structure", "answer": answer, **_numbers(row)}
+    yield _compared("structure", answer, row)
 
 
-def schedule(content: dict[str, Any]) -> Answer | None:
+def schedule(content: Row) -> Iterator[Row]:
     """Answer whether gradual training is better than stacked training here."""
-    main = content["main"]
-    others = _compared(content, DENOISING, OVERALL, ERROR).get(main, {})
-    names = [name for name in content["schedules"] if name in others]
-    if not names:
-        return None
-    first = "stacked" if "stacked" in names else names[0]
-    row = others[first]
-    if row["low"] is None:
-        answer = "unsure"
-    elif row["better"]:
-        answer = "better"
-    else:
-        answer = "worse" if row["worse"] else "no_difference"
-    return {"question": "schedule", "answer": answer, **_numbers(row)}
-
-
-def _numbers(row: Row) -> Row:
-    keys = ("method", "baseline", "ratio", "low", "high", "p_value", "n_splits")
-    return {key: row[key] for key in keys}
-
-
-def cost(content: dict[str, Any]) -> Answer | None:
-    """Answer what the network takes, beside the best baseline over all corruptions."""
-    means = _means(content, DENOISING, OVERALL)
-    baselines = roles(content, BASELINE) & set(means)
-    costs = {row["method"]: row for row in content["resources"]}
-    main = content["main"]
-    if not baselines or main not in costs:
-        return None
-    best = min(baselines, key=lambda name: means[name]["mean"])
-    return {
-        "question": "cost",
-        "answer": "seconds",
-        "method": main,
-        "baseline": best,
-        "seconds": costs[main]["fit_seconds"],
-        "baseline_seconds": costs[best]["fit_seconds"],
-        "rows_per_second": costs[main]["rows_per_second"],
-        "peak_bytes": costs[main].get("peak_bytes"),
+    others = {
+        row["baseline"]: row
+        for row in _in_cell(content, "comparisons", DENOISING, OVERALL)
+        if row["method"] == content["main"] and row["baseline"] in content["schedules"]
     }
+    if not others:
+        return
+    row = others.get("stacked") or next(iter(others.values()))
+    signs = {
+        "better": row["better"],
+        "worse": row["worse"],
+        "unsure": row["low"] is None,
+    }
+    answer = next((code for code, holds in signs.items() if holds), "no_difference")
+    yield _compared("schedule", answer, row)
 
 
-def overall(jobs: list[Answer], answers: list[Answer]) -> Answer:
+def _compared(question: str, answer: str, row: Row) -> Row:
+    numbers = {key: row[key] for key in ("method", *NUMBERS)}
+    return {"question": question, "answer": answer, **numbers}
+
+
+def cost(content: Row) -> Iterator[Row]:
+    """Answer what the network takes, beside the best baseline over all corruptions."""
+    costs = {row["method"]: row for row in content["resources"]}
+    best = _best_baseline(content, _means(content, DENOISING, OVERALL))
+    main = content["main"]
+    if best is not None and main in costs:
+        yield {
+            "question": "cost",
+            "answer": "seconds",
+            "method": main,
+            "baseline": best,
+            "seconds": costs[main]["fit_seconds"],
+            "baseline_seconds": costs[best]["fit_seconds"],
+            "rows_per_second": costs[main]["rows_per_second"],
+            "peak_bytes": costs[main].get("peak_bytes"),
+        }
+
+
+def overall(jobs: list[Row], answers: list[Row]) -> Row:
     """Return the short answer, and what to do next."""
     found = {job["answer"] for job in jobs}
     if "worth" in found:
