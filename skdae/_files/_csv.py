@@ -1,5 +1,6 @@
-"""CSV as Arrow tables of text, block by block, each row with its line in the file."""
+"""Tables of text: how a CSV file begins, and its rows as Arrow tables of strings."""
 
+import codecs
 import csv
 import io
 import re
@@ -15,44 +16,204 @@ from pyarrow import csv as arrow_csv
 
 from skdae._files._bytes import (
     SAMPLE,
-    check_known,
+    count_lines,
     find_encoding,
     refuse_binary,
     to_utf8,
     whole_lines,
 )
-from skdae._files._cells import PLAIN
+from skdae._files._cells import MISSING, PLAIN
 from skdae._files._dialect import (
     NAMES_OF_DELIMITERS,
+    Decimals,
+    Delimiter,
     Dialect,
     Format,
-    Rows,
-    Votes,
-    ambiguous_delimiter,
-    check_delimiter,
-    find_decimal,
-    find_delimiter,
 )
-from skdae._files._errors import TableError, counted, listed
-from skdae._files._header import check_units, count_comments, find_names, has_names
+from skdae._files._errors import TableError, counted
+from skdae._files._header import (
+    check_units,
+    count_comments,
+    find_names,
+    has_names,
+)
 
 SAMPLE_LINES = 100  # by which delimiter and header are recognised
-MAX_VOTES = 30  # different cells of a column by which the mark of decimals is found
+VOTING_ROWS = 5_000  # by which the mark of decimals is found
+MAX_VOTES = 20  # different cells of a column among these
 BLOCKS = (1 << 16, 1 << 24)  # bytes that are parsed at a time, at least and at most
+SLOW_ROWS = 10_000  # that are parsed at a time where cells have several lines
 LINE = "\0line"  # the column with the line of each row in the file
 SPREADSHEET_MARK = re.compile(r"sep=(.)\r?\n?")
 
 
 @dataclass(frozen=True)
-class Text:
-    """An open CSV file whose first rows have been looked at."""
+class Opened:
+    """An open table whose first rows have been looked at."""
 
     label: str  # what to call it in a message
     names: tuple[str, ...]
-    dialect: Dialect
-    decimals: tuple[str, ...]  # the mark of each column
+    tables: Iterator[Any]  # Arrow tables under the names; of text also `LINE`
+    dialect: Dialect | None = None  # None for Parquet
+    decimals: tuple[str, ...] = ()  # the mark of each column of text
+    notes: tuple[str, ...] = ()
+
+
+def open_text(
+    file: IO[bytes],
+    label: str,
+    form: Format,
+    encoding: str | None,
+    n_rows: int | None = None,
+) -> Opened:
+    """Recognise how a text is written, from its beginning, and check its first line.
+
+    With `n_rows`, about so many rows are read at a time.
+    """
+    block = next(whole_lines(file, label, SAMPLE if n_rows else BLOCKS[1]), b"")
+    refuse_binary(block, label)
+    encoding = form.named_encoding or encoding or find_encoding(iter([block]), label)
+    if encoding == "utf-8" and block.startswith(codecs.BOM_UTF8):
+        encoding = form.named_encoding or "utf-8-sig"
+    block = to_utf8(block, encoding, label, 1).removeprefix(codecs.BOM_UTF8)
+    head = block[: block.find(b"\n", SAMPLE) + 1] or block
+    top = _Top.of(head.decode(), form, label)
+
+    line_bytes = len(head) // max(count_lines(head), 1) + 1
+    size = int(np.clip(n_rows * line_bytes, *BLOCKS)) if n_rows else BLOCKS[1]
+    rest = _recoded(whole_lines(file, label, size), label, encoding, block)
+    nulls = [""] if n_rows else [*top.missing]  # if cells are not to be written again
+    lexer = _Lexer(label, top.delimiter, top.n_cells, top.first_line, nulls)
+    tables = lexer.tables(chain([block], rest), top.n_lines)
+    first = next(tables, None)
+    columns: list[list[str]] = [[] for _ in top.places]
+    if first is None:
+        first = lexer.empty()
+    elif (b'"' if top.delimiter == "," else b",") in block:
+        columns = [_marked(first.column(j), form.missing) for j in top.places]
+    decimals = Decimals.of(top.names, columns, top.delimiter)
+    if form.decimal:
+        decimals = Decimals(form.decimal, (form.decimal,) * len(top.names))
+    notes = [*top.notes, *decimals.notes]
+    if encoding in ("cp1252", "cp932") and form.named_encoding is None:
+        notes.append(f"read as text in {encoding}, as it is not UTF-8.")
+    chosen = [str(j) for j in top.places] + [LINE]
+    return Opened(
+        label=label,
+        names=top.names,
+        tables=(
+            table.select(chosen).rename_columns([*top.names, LINE])
+            for table in chain([first], tables)
+        ),
+        dialect=Dialect(top.delimiter, decimals.mark, encoding),
+        decimals=decimals.of_columns,
+        notes=tuple(f"{label}: {each}" for each in notes),
+    )
+
+
+@dataclass(frozen=True)
+class _Top:
+    """How a table begins."""
+
+    names: tuple[str, ...]
+    places: tuple[int, ...]  # of the columns among the cells
+    delimiter: str
+    n_cells: int
+    first_line: int  # of the table
+    n_lines: int  # above the rows
+    missing: frozenset[str]  # markers of missing values that occur
     notes: tuple[str, ...]
-    tables: Iterator[Any]  # Arrow tables of text under the names, and `LINE`
+
+    @classmethod
+    def of(cls, text: str, form: Format, label: str) -> "_Top":
+        """Recognise it in the beginning of a text."""
+        if not SPREADSHEET_MARK.sub("", text, count=1).strip():
+            raise TableError(f"{label} is empty; the first line must name the columns.")
+        lines = [f"{line}\n" for line in text.split("\n", SAMPLE_LINES)[:-1]]
+        mark = SPREADSHEET_MARK.fullmatch(lines[0])
+        given = form.delimiter or (mark[1] if mark else None)
+        n_before = 1 if mark else 0
+        while not lines[n_before].strip("\r\n"):
+            n_before += 1
+        n_comments = count_comments(lines[n_before:], given)
+        n_before += n_comments
+        lines = lines[n_before:]
+        delimiter = Delimiter(lines, given)
+        found = list(rows_of(iter(lines), delimiter.mark, label, n_before))
+        sample = [(line, cells) for line, cells, _ in found]
+        line, cells = sample[0]
+        delimiter.check(cells[0], line, form.delimiter is not None, label)
+        is_named = has_names(sample, form.header, label)
+        names, places, notes = find_names(sample, is_named, label)
+        if is_named and form.header is None:
+            check_units(sample, label)
+        n_lines = n_before + (len(found[0][2]) if is_named else 0)
+        notes = (*_of_comments(n_comments, n_before), *delimiter.notes(), *notes)
+        missing = MISSING.intersection(chain.from_iterable(row for _, row in sample))
+        shape = delimiter.mark, len(cells), line, n_lines
+        return cls(names, places, *shape, missing | {""}, notes)
+
+
+def _of_comments(n: int, last: int) -> Iterator[str]:
+    """Yield the note on so many lines of comments."""
+    if n == 1:
+        yield f"line {last} begins with # and is left out, as the names follow it."
+    elif n:
+        yield (
+            f"the lines {last - n + 1} to {last} begin with # and are left out, as the "
+            "names follow them."
+        )
+
+
+def _recoded(
+    blocks: Iterator[bytes], label: str, encoding: str, last: bytes
+) -> Iterator[bytes]:
+    """Yield the blocks of lines after one, in UTF-8."""
+    n_before = 0
+    for block in blocks:
+        n_before += count_lines(last)
+        yield to_utf8(block, encoding, label, n_before + 1)
+        last = block
+
+
+def _marked(cells: Any, missing: frozenset[str]) -> list[str]:
+    """Return the first different cells with a comma or a point."""
+    found: list[str] = []
+    for n_rows in (2 * MAX_VOTES, VOTING_ROWS):
+        if len(found) < MAX_VOTES:
+            some = compute.utf8_trim_whitespace(cells[:n_rows])
+            has_mark = compute.match_substring_regex(some, "[.,]")
+            found = compute.unique(some.filter(has_mark))[:MAX_VOTES].to_pylist()
+    return [each for each in found if each not in missing]
+
+
+# --- rows ----------------------------------------------------------------------------
+
+
+def rows_of(
+    lines: Iterator[str], delimiter: str, label: str, n_before: int
+) -> Iterator[tuple[int, list[str], list[str]]]:
+    """Yield first line, cells and lines of each row; empty lines are passed over."""
+    read: list[str] = []
+
+    def kept() -> Iterator[str]:
+        for line in lines:
+            read.append(line)
+            yield line
+
+    reader = csv.reader(kept(), delimiter=delimiter)
+    end = n_before
+    try:
+        for cells in reader:
+            if cells:
+                yield end + 1, cells, read.copy()
+            end = n_before + reader.line_num
+            read.clear()
+    except csv.Error as error:
+        raise TableError(
+            f"{label}, line {end + 1}: cannot be read as CSV ({error}); look for a "
+            "double quote that is not closed."
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -63,84 +224,95 @@ class _Lexer:
     delimiter: str
     n_cells: int
     first_line: int  # where the table begins
+    nulls: list[str]  # cells that become null
 
-    def tables(self, blocks: Iterable[bytes], n_before: int) -> Iterator[Any]:
-        """Yield the rows of blocks of lines, of which so many have gone before."""
-        rest = b""  # a row whose quoted cell goes on in the next block
+    def tables(self, blocks: Iterator[bytes], n_above: int) -> Iterator[Any]:
+        """Yield the rows of blocks of lines, so many of which stand above the rows.
+
+        From a block with cells over several lines or with faults on, row by row.
+        """
+        n_before = 0
         for block in blocks:
-            block = rest + (block if block.endswith(b"\n") else block + b"\n")
-            n_lines = block.count(b"\n")
-            table = None if _has_long_line(block) else self._parse(block)
-            rest = b""
-            if table is not None and table.num_rows == n_lines:
-                yield _numbered(table, n_before + 1 + np.arange(n_lines))
-            else:
-                rest = yield from self._parse_slowly(block, n_before)
-            n_before += n_lines - rest.count(b"\n")
-        if rest:
-            raise self._unclosed(n_before + 1)
+            table = None if _has_long_line(block) else self._parse(block, n_above)
+            if table is None:
+                yield from self._row_by_row(chain([block], blocks), n_before, n_above)
+                return
+            n_before += n_above
+            lines = np.arange(n_before + 1, n_before + table.num_rows + 1)
+            yield table.append_column(LINE, pyarrow.array(lines))
+            n_before, n_above = n_before + table.num_rows, 0
 
     def empty(self) -> Any:
         """Return a table without rows."""
-        cells = {
-            str(j): pyarrow.array([], pyarrow.string()) for j in range(self.n_cells)
-        }
-        return _numbered(pyarrow.table(cells), np.zeros(0))
+        return self._table([[]] * self.n_cells, [])
 
-    def _parse(self, block: bytes) -> Any:
+    def _parse(self, block: bytes, n_above: int) -> Any:
         """Return a block as a table, None where it takes a closer look."""
         names = [str(j) for j in range(self.n_cells)]
         try:
             table = arrow_csv.read_csv(
                 pyarrow.py_buffer(block),
                 read_options=arrow_csv.ReadOptions(
-                    column_names=names, block_size=len(block) + 1, use_threads=False
+                    column_names=names,
+                    skip_rows=n_above,
+                    block_size=len(block) + 1,
+                    use_threads=False,
                 ),
                 parse_options=arrow_csv.ParseOptions(
                     delimiter=self.delimiter, newlines_in_values=True
                 ),
                 convert_options=arrow_csv.ConvertOptions(
                     column_types=dict.fromkeys(names, pyarrow.string()),
-                    strings_can_be_null=False,
+                    null_values=self.nulls,
+                    strings_can_be_null=True,
                 ),
             )
         except pyarrow.ArrowInvalid:
             return None
-        if b'"' in block and table.num_rows:
-            last = table.column(self.n_cells - 1)[-1].as_py()
-            if "\n" in last:  # a quote is open
-                return None
-        return table
+        end = block[-1000:]
+        n_blank = count_lines(end) - count_lines(end.rstrip(b"\r\n")) - 1
+        n_rows = count_lines(block) - n_above - n_blank
+        if not n_rows or table.num_rows != n_rows:
+            return None
+        # a quote that is open at the end takes in the last line end
+        last = table.column(self.n_cells - 1)[-1].as_py()
+        return None if last is not None and "\n" in last else table
 
-    def _parse_slowly(self, block: bytes, n_before: int) -> Any:
-        """Yield the rows of a block with cells over several lines, or with faults.
-
-        Returns the bytes of a last row that is not whole.
-        """
-        lines = list(io.StringIO(block.decode(), newline="\n"))
-        good: Rows = []
-        fault, rest = None, b""
-        for line, cells, raw in rows_of(lines, self.delimiter, self.label, n_before):
-            is_last = line - n_before + len(raw) > len(lines)
-            if is_last and _is_open(raw, self.delimiter):
-                rest = "".join(raw).encode()
-                break
-            fault = self._fault(line, cells, raw)
-            if fault is not None:
-                break
-            good.append((line, cells))
-        if good:
-            columns = zip(*(cells for _, cells in good), strict=True)
-            arrays = {str(j): pyarrow.array(cells) for j, cells in enumerate(columns)}
-            yield _numbered(pyarrow.table(arrays), np.array([line for line, _ in good]))
+    def _row_by_row(
+        self, blocks: Iterator[bytes], n_before: int, n_above: int
+    ) -> Iterator[Any]:
+        """Yield rows that the csv module parts into cells, and raise at a fault."""
+        texts = (io.StringIO(block.decode(), newline="\n") for block in blocks)
+        lines = islice(chain.from_iterable(texts), n_above, None)
+        rows = rows_of(lines, self.delimiter, self.label, n_before + n_above)
+        fault = None
+        while fault is None and (some := list(islice(rows, SLOW_ROWS))):
+            good = []
+            for line, cells, raw in some:
+                fault = self._fault(line, cells, raw)
+                if fault is not None:
+                    break
+                good.append((line, cells))
+            if good:
+                columns = zip(*(cells for _, cells in good), strict=True)
+                yield self._table(columns, [line for line, _ in good])
         if fault is not None:
             raise fault
-        return rest
+
+    def _table(self, columns: Iterable[Any], lines: list[int]) -> Any:
+        arrays = {
+            str(j): pyarrow.array([cell or None for cell in cells], pyarrow.string())
+            for j, cells in enumerate(columns)
+        }
+        return pyarrow.table({**arrays, LINE: pyarrow.array(lines, pyarrow.int64())})
 
     def _fault(self, line: int, cells: list[str], raw: list[str]) -> TableError | None:
         """Return what is wrong with a row, None where nothing is."""
-        if len(raw) > 1 and self._is_swallowed(cells, raw):
-            return self._unclosed(line)
+        if self._is_swallowed(cells, raw):
+            return TableError(
+                f"{self.label}, line {line}: a double quote begins a cell that takes "
+                "in the lines below; close the quote, or delete it."
+            )
         if len(cells) == self.n_cells:
             return None
         mark = NAMES_OF_DELIMITERS.get(self.delimiter, self.delimiter)
@@ -151,44 +323,21 @@ class _Lexer:
         )
 
     def _is_swallowed(self, cells: list[str], raw: list[str]) -> bool:
-        """Return whether rows stand in the quoted cells of a row of several lines."""
+        """Return whether a quote is open at the end of a row, or takes in rows."""
+        if cells[-1].endswith("\n"):
+            further = csv.reader([*raw, "x"], delimiter=self.delimiter)
+            if len(list(further)) == 1:
+                return True
         within = [line for cell in cells if "\n" in cell for line in cell.split("\n")]
-        return any(map(self._is_row, within)) or all(map(self._is_row, raw))
+        if any(map(self._is_row, within)):
+            return True
+        return len(raw) > 1 and all(map(self._is_row, raw))
 
     def _is_row(self, line: str) -> bool:
         """Return whether a line has the cells of a row, a number among them."""
         cells = line.replace('"', "").split(self.delimiter)
         plain = (cell.strip().replace(",", ".") for cell in cells)
         return len(cells) == self.n_cells and any(map(PLAIN.fullmatch, plain))
-
-    def _unclosed(self, line: int) -> TableError:
-        return TableError(
-            f"{self.label}, line {line}: a double quote begins a cell that takes in "
-            "the lines below; close the quote, or delete it."
-        )
-
-
-def rows_of(
-    lines: list[str], delimiter: str, label: str, n_before: int
-) -> Iterator[tuple[int, list[str], list[str]]]:
-    """Yield first line, cells and lines of each row; empty lines are passed over."""
-    reader = csv.reader(lines, delimiter=delimiter)
-    end = 0
-    try:
-        for cells in reader:
-            if cells:
-                yield n_before + end + 1, cells, lines[end : reader.line_num]
-            end = reader.line_num
-    except csv.Error as error:
-        raise TableError(
-            f"{label}, line {n_before + end + 1}: cannot be read as CSV ({error}); "
-            "look for a double quote that is not closed."
-        ) from None
-
-
-def _is_open(raw: list[str], delimiter: str) -> bool:
-    """Return whether the quote of a row's last cell is still open at its end."""
-    return len(list(csv.reader([*raw, "x"], delimiter=delimiter))) == 1
 
 
 def _has_long_line(block: bytes) -> bool:
@@ -198,187 +347,3 @@ def _has_long_line(block: bytes) -> bool:
         block.find(b"\n", start, start + size) < 0
         for start in range(0, len(block) - size, size)
     )
-
-
-def _numbered(table: Any, lines: np.ndarray) -> Any:
-    return table.append_column(LINE, pyarrow.array(lines, pyarrow.int64()))
-
-
-def open_text(
-    file: IO[bytes], label: str, form: Format, encoding: str | None, n_rows: int
-) -> Text:
-    """Recognise how a text is written, from its beginning, and check its first line."""
-    head = next(whole_lines(file, label, SAMPLE), b"")
-    refuse_binary(head, label)
-    encoding = form.named_encoding or encoding or find_encoding(iter([head]), label)
-    check_known(encoding)
-    text = to_utf8(head, encoding, label, 1).decode().removeprefix("\ufeff")
-    start = _Start.of(text, form, label)
-    delimiter = start.delimiter or find_delimiter(start.lines)
-    found = list(rows_of(start.lines, delimiter, label, start.n_before))
-    sample = [(line, cells) for line, cells, _ in found]
-    check_delimiter(sample, start.lines, delimiter, form.delimiter is not None, label)
-    is_named = has_names(sample, form.header, label)
-    names, places, notes = find_names(sample, is_named, label)
-
-    n_skipped = start.n_before + (len(found[0][2]) if is_named else 0)
-    body = _without_lines(text.encode(), n_skipped)
-    rest = _recoded(file, label, encoding, _block_size(head, n_rows), head.count(b"\n"))
-    lexer = _Lexer(label, delimiter, len(sample[0][1]), sample[0][0])
-    tables = lexer.tables(chain([body] if body else [], rest), n_skipped)
-    first = next(tables, lexer.empty())
-
-    has_commas = (b'"' if delimiter == "," else b",") in body
-    votes = (
-        _votes(first, places, form.missing) if has_commas else [Votes() for _ in places]
-    )
-    marks = _Marks.of(votes, delimiter, form.decimal)
-    if is_named and form.header is None:
-        check_units(sample, label)
-    dialect = Dialect(delimiter, marks.decimal, encoding)
-    said = (
-        *start.notes(delimiter),
-        *marks.notes(names),
-        *_encoding_notes(form, encoding),
-    )
-    chosen = [str(j) for j in places] + [LINE]
-    return Text(
-        label=label,
-        names=names,
-        dialect=dialect,
-        decimals=marks.decimals,
-        notes=(*notes, *(f"{label}: {each}" for each in said)),
-        tables=(
-            table.select(chosen).rename_columns([*names, LINE])
-            for table in chain([first], tables)
-        ),
-    )
-
-
-@dataclass(frozen=True)
-class _Start:
-    """The first lines of a table, without what stands before it."""
-
-    lines: list[str]
-    n_before: int  # lines before the table
-    n_comments: int  # the last of them, which begin with #
-    delimiter: str | None  # that the user or the file names
-
-    @classmethod
-    def of(cls, text: str, form: Format, label: str) -> "_Start":
-        """From the beginning of a text."""
-        if not SPREADSHEET_MARK.sub("", text, count=1).strip():
-            raise TableError(f"{label} is empty; the first line must name the columns.")
-        lines = list(islice(io.StringIO(text, newline="\n"), SAMPLE_LINES))
-        mark = SPREADSHEET_MARK.fullmatch(lines[0])
-        delimiter = form.delimiter or (mark[1] if mark else None)
-        n_before = 1 if mark else 0
-        while not lines[n_before].strip("\r\n"):
-            n_before += 1
-        n_comments = count_comments(lines[n_before:], delimiter)
-        n_before += n_comments
-        return cls(lines[n_before:], n_before, n_comments, delimiter)
-
-    def notes(self, delimiter: str) -> Iterator[str]:
-        """Yield notes on the delimiter and on comments."""
-        other = ambiguous_delimiter(self.lines, delimiter)
-        if other and self.delimiter is None:
-            yield (
-                f"is read as separated by {NAMES_OF_DELIMITERS[delimiter]}, and "
-                f"{NAMES_OF_DELIMITERS[other]} separates it too; name one by "
-                "--delimiter."
-            )
-        if self.n_comments:
-            yield _comments_skipped(self.n_comments, self.n_before)
-
-
-@dataclass(frozen=True)
-class _Marks:
-    """The decimal mark of a table, and that of each column."""
-
-    decimal: str
-    decimals: tuple[str, ...]
-    doubt: str | None  # a note where the cells do not decide
-
-    @classmethod
-    def of(cls, votes: list[Votes], delimiter: str, given: str | None) -> "_Marks":
-        """From what the cells of each column show, and what the user says."""
-        if given:
-            return cls(given, (given,) * len(votes), None)
-        decimal, doubt = find_decimal(votes, delimiter)
-        return cls(decimal, tuple(vote.mark or decimal for vote in votes), doubt)
-
-    def notes(self, names: tuple[str, ...]) -> Iterator[str]:
-        """Yield notes on marks that are doubtful or differ."""
-        if self.doubt:
-            yield self.doubt
-        deviating = [
-            name
-            for name, mark in zip(names, self.decimals, strict=True)
-            if mark != self.decimal
-        ]
-        if deviating:
-            words = ("commas", "points")
-            this, that = words[::-1] if self.decimal == "," else words
-            yield (
-                f"the columns {listed(deviating)} have decimal {this} and the others "
-                f"{that}; each is read as it is written."
-            )
-
-
-def _encoding_notes(form: Format, encoding: str) -> Iterator[str]:
-    """Yield a note on an encoding that was guessed."""
-    if encoding in ("cp1252", "cp932") and form.named_encoding is None:
-        yield f"read as text in {encoding}, as it is not UTF-8."
-
-
-def _without_lines(body: bytes, n_lines: int) -> bytes:
-    """Return a text without its first lines."""
-    for _ in range(n_lines):
-        body = body[body.index(b"\n") + 1 :] if b"\n" in body else b""
-    return body
-
-
-def _block_size(head: bytes, n_rows: int) -> int:
-    """Return the bytes of about `n_rows` lines, within `BLOCKS`."""
-    line_bytes = len(head) // max(head.count(b"\n"), 1) + 1
-    return int(np.clip(n_rows * line_bytes, *BLOCKS))
-
-
-def _comments_skipped(n: int, last: int) -> str:
-    """Return the words on lines of comments."""
-    if n == 1:
-        return f"line {last} begins with # and is left out, as the names follow it."
-    return (
-        f"the lines {last - n + 1} to {last} begin with # and are left out, as the "
-        "names follow them."
-    )
-
-
-def _recoded(
-    file: IO[bytes], label: str, encoding: str, size: int, n_before: int
-) -> Iterator[bytes]:
-    """Yield the rest of a file in UTF-8, in blocks of whole lines."""
-    for block in whole_lines(file, label, size):
-        yield to_utf8(block, encoding, label, n_before + 1)
-        n_before += block.count(b"\n")
-
-
-def _votes(table: Any, places: tuple[int, ...], missing: frozenset[str]) -> list[Votes]:
-    """Return what the first cells of each column say of the mark of decimals."""
-    columns = [table.column(j) for j in places]
-    if not any(
-        compute.any(compute.match_substring(cells, ",")).as_py() for cells in columns
-    ):
-        return [Votes() for _ in places]
-    return [
-        Votes.of(each for each in _marked(cells) if each not in missing)
-        for cells in columns
-    ]
-
-
-def _marked(cells: Any) -> list[str]:
-    """Return the first different cells with a comma or a point."""
-    cells = compute.utf8_trim_whitespace(cells)
-    cells = cells.filter(compute.match_substring_regex(cells, "[.,]"))
-    return compute.unique(cells)[:MAX_VOTES].to_pylist()

@@ -3,16 +3,17 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from skdae._files._cells import FRACTION, GROUPED, Markers
-from skdae._files._errors import TableError, shown
+from skdae._files._cells import DOUBTFUL, FRACTION, GROUPED, OTHER, Markers
+from skdae._files._errors import TableError, listed, shown
 
 DELIMITERS = ",;\t|"
 LIKELY = " :#^~&"  # what a user may have to name
 NAMES_OF_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-Rows = list[tuple[int, list[str]]]  # first line and cells of each
+NAMES_OF_MARKS = {".": "points", ",": "commas"}
 
 
 @dataclass(frozen=True)
@@ -49,60 +50,72 @@ class Dialect:
 # --- delimiter -----------------------------------------------------------------------
 
 
-def find_delimiter(lines: list[str]) -> str:
-    """Return what parts the first line into as many cells as most lines have."""
+@dataclass(frozen=True)
+class Delimiter:
+    """What parts the first lines of a table into cells."""
 
-    def fit(delimiter: str) -> tuple[float, int]:
-        widths = _widths(lines, delimiter)
-        if not widths or max(widths) == 1:
-            return 0.0, 0
-        like_first = [width == widths[0] for width in widths]
-        if widths[0] == 1:  # something stands before the names
-            return 0.0, Counter(widths).most_common(1)[0][0]
-        return sum(like_first) / len(widths), widths[0]
+    lines: list[str]
+    given: str | None  # by the user or by the file
 
-    return max(DELIMITERS, key=fit)
+    @cached_property
+    def mark(self) -> str:
+        """What is given, or parts the first line into as many cells as most lines."""
 
+        def fit(delimiter: str) -> tuple[float, int]:
+            widths = self._widths[delimiter]
+            if not widths or max(widths) == 1:
+                return 0.0, 0
+            if widths[0] == 1:  # something stands before the names
+                return 0.0, Counter(widths).most_common(1)[0][0]
+            return widths.count(widths[0]) / len(widths), widths[0]
 
-def ambiguous_delimiter(lines: list[str], delimiter: str) -> str | None:
-    """Return another delimiter that parts all lines alike, None where there is none."""
-    others = (mark for mark in DELIMITERS if mark != delimiter)
-    return next((mark for mark in others if _parts_alike(lines, mark)), None)
+        return self.given or max(DELIMITERS, key=fit)
 
+    @cached_property
+    def _widths(self) -> dict[str, list[int]]:
+        return {mark: _widths(self.lines, mark) for mark in DELIMITERS}
 
-def check_delimiter(
-    sample: Rows, lines: list[str], delimiter: str, is_named: bool, label: str
-) -> None:
-    """Refuse lines before the names, and a table of one column.
+    def notes(self) -> Iterator[str]:
+        """Yield a note where another delimiter parts all lines alike."""
+        others = [m for m in DELIMITERS if m != self.mark and _alike(self._widths[m])]
+        if others and self.given is None:
+            this, that = (NAMES_OF_DELIMITERS[m] for m in (self.mark, others[0]))
+            yield (
+                f"is read as separated by {this}, and {that} separates it too; name "
+                "one by --delimiter."
+            )
 
-    Where the delimiter is named, one column is refused only if another makes more.
-    """
-    widths = [len(cells) for _, cells in sample]
-    if widths[0] > 1:
-        return
-    usual = Counter(widths).most_common(1)[0][0]
-    if usual > 1 and not is_named:
-        line = sample[0][0]
+    def check(self, first: str, line: int, is_named: bool, label: str) -> None:
+        """Refuse lines before the names, and a table of one column.
+
+        `first` is the first cell. Where the user names the delimiter, one column is
+        refused only if another makes more.
+        """
+        widths = self._widths.get(self.mark) or _widths(self.lines, self.mark)
+        usual = Counter(widths).most_common(1)[0][0]
+        if widths[0] > 1 or (usual > 1 and is_named):
+            return
+        if usual > 1:
+            raise TableError(
+                f"{label}, line {line}: has 1 cell ({shown(first)}), and most lines "
+                f"have {usual}; the names of the columns must stand in the first line, "
+                "so delete what is before them."
+            )
+        marks = DELIMITERS if is_named else LIKELY
+        likely = [mark for mark in marks if _alike(_widths(self.lines, mark))]
+        if is_named and not likely:
+            return
+        tried = "comma, semicolon, tab or bar"
+        if is_named:
+            tried = NAMES_OF_DELIMITERS.get(self.mark, repr(self.mark))
+        remedy = "write it with one of these, or name the delimiter by --delimiter"
+        if likely:
+            name = NAMES_OF_DELIMITERS.get(likely[0], f"'{likely[0]}'")
+            remedy = f"it is likely separated by another: --delimiter {name}"
         raise TableError(
-            f"{label}, line {line}: has 1 cell ({shown(sample[0][1][0])}), and most "
-            f"lines have {usual}; the names of the columns must stand in the first "
-            "line, so delete what is before them."
+            f"{label} has one column, {shown(first)}, when separated by {tried}; "
+            f"{remedy}."
         )
-    marks = DELIMITERS if is_named else LIKELY
-    likely = [mark for mark in marks if _parts_alike(lines, mark)]
-    if usual > 1 or (is_named and not likely):
-        return
-    tried = "comma, semicolon, tab or bar"
-    if is_named:
-        tried = NAMES_OF_DELIMITERS.get(delimiter, repr(delimiter))
-    remedy = "write it with one of these, or name the delimiter by --delimiter"
-    if likely:
-        name = NAMES_OF_DELIMITERS.get(likely[0], f"'{likely[0]}'")
-        remedy = f"it is likely separated by another: --delimiter {name}"
-    raise TableError(
-        f"{label} has one column, {shown(sample[0][1][0])}, when separated by {tried}; "
-        f"{remedy}."
-    )
 
 
 def _widths(lines: list[str], delimiter: str) -> list[int]:
@@ -113,71 +126,66 @@ def _widths(lines: list[str], delimiter: str) -> list[int]:
         return []
 
 
-def _parts_alike(lines: list[str], delimiter: str) -> bool:
+def _alike(widths: list[int]) -> bool:
     """Return whether all lines have the same number of cells, more than one."""
-    widths = set(_widths(lines, delimiter))
-    return len(widths) == 1 and widths != {1}
+    return len(set(widths)) == 1 and widths[0] > 1
 
 
 # --- decimal marks -------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Votes:
-    """What the cells of a column say of the mark of decimals."""
+class Decimals:
+    """The decimal mark of a table, those of its columns, and notes on them."""
 
-    point: int = 0
-    comma: int = 0
-    point_or_group: int = 0  # such as 1.234
-    guess: str | None = None  # the first cell such as 1,234
+    mark: str
+    of_columns: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, cells: Iterable[str]) -> "Votes":
-        """Count the cells by what they show."""
-        found: Counter[str] = Counter()
-        guess = None
-        for cell in cells:
-            kind = _shows(cell)
-            found[kind] += 1
-            guess = guess or (cell if kind == "?," else None)
-        return cls(found["."], found[","], found["?."], guess)
+    def of(
+        cls, names: Sequence[str], columns: Iterable[Iterable[str]], delimiter: str
+    ) -> "Decimals":
+        """Return what the cells with a comma or a point show.
 
-    @property
-    def mark(self) -> str | None:
-        """The mark that is certain in the column, None where there is none."""
-        if self.point == self.comma:
-            return None
-        return "." if self.point > self.comma else ","
+        The mark is what stands in more of the numbers. Where there are none but like
+        1,234, it is a comma beside semicolons, and parts groups of digits otherwise. A
+        column in which one is certain has its own.
+        """
+        shown_by = [{cell: _shows(cell) for cell in cells} for cells in columns]
+        votes = [Counter(shows.values()) for shows in shown_by]
+        point = sum(each["."] + each["?."] for each in votes)
+        comma = sum(each[","] for each in votes)
+        doubtful = [
+            c for shows in shown_by for c, show in shows.items() if show == "?,"
+        ]
+        mark, notes = "," if comma > point else ".", []
+        if doubtful and point == comma:
+            mark = "," if delimiter == ";" else "."
+            meant = doubtful[0].replace(",", "." if mark == "," else "")
+            notes.append(
+                f"{doubtful[0]} is read as {meant}; name the mark by --decimal if it "
+                "is not."
+            )
+        marks = tuple(
+            mark if each["."] == each[","] else max(OTHER, key=each.__getitem__)
+            for each in votes
+        )
+        deviating = [name for name, m in zip(names, marks, strict=True) if m != mark]
+        if deviating:
+            notes.append(
+                f"the columns {listed(deviating)} have decimal "
+                f"{NAMES_OF_MARKS[OTHER[mark]]} and the others {NAMES_OF_MARKS[mark]}; "
+                "each is read as it is written."
+            )
+        return cls(mark, marks, tuple(notes))
 
 
 def _shows(cell: str) -> str:
     """Return the mark that a cell shows, after ``?`` where it may part a group."""
-    has_comma, has_point = "," in cell, "." in cell
-    if has_comma and not has_point and GROUPED["."].fullmatch(cell):
-        return "." if cell.count(",") > 1 else "?,"
-    if has_point and not has_comma and GROUPED[","].fullmatch(cell):
-        return "," if cell.count(".") > 1 else "?."
-    if GROUPED["."].fullmatch(cell):
-        return "."
-    if has_comma and GROUPED[","].fullmatch(cell):
-        return ","
-    if FRACTION.fullmatch(cell):
-        return "," if has_comma else "."
+    if DOUBTFUL.fullmatch(cell):
+        return "?," if "," in cell else "?."
+    for mark, grouped in GROUPED.items():
+        if grouped.fullmatch(cell) or (mark in cell and FRACTION.fullmatch(cell)):
+            return mark
     return ""
-
-
-def find_decimal(votes: Iterable[Votes], delimiter: str) -> tuple[str, str | None]:
-    """Return the mark of decimals of a file, and a note where it is a guess.
-
-    The mark is what stands in more of the numbers. Where there are none but like
-    1,234, it is a comma beside semicolons, and parts groups of digits otherwise.
-    """
-    every = list(votes)
-    point = sum(each.point + each.point_or_group for each in every)
-    comma = sum(each.comma for each in every)
-    guess = next((each.guess for each in every if each.guess is not None), None)
-    if guess is None or point != comma:
-        return "," if comma > point else ".", None
-    mark = "," if delimiter == ";" else "."
-    meant = guess.replace(",", "." if mark == "," else "")
-    return mark, f"{guess} is read as {meant}; name the mark by --decimal if it is not."

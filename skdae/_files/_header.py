@@ -7,9 +7,10 @@ from itertools import pairwise, takewhile
 
 from skdae._column_types import DATE_TIME
 from skdae._files._cells import FRACTION, MISSING, NOT_MEASURED, PLAIN
-from skdae._files._dialect import DELIMITERS, Rows
+from skdae._files._dialect import DELIMITERS
 from skdae._files._errors import TableError, shortened, shown
 
+Rows = list[tuple[int, list[str]]]  # first line and cells of each
 MAX_UNIT_ROWS = 20  # by which the columns of numbers are known
 MAX_UNITS = 3  # lines of units and descriptions
 MIN_SCALE = 8  # numbers in the first line that may be names
@@ -49,7 +50,7 @@ def find_names(
     cells = [cell.strip() for cell in sample[0][1]]
     if not is_named:
         names = tuple(f"x{j}" for j in range(1, len(cells) + 1))
-        said = f"{label}: its columns are called {names[0]}, ..., {names[-1]}."
+        said = f"its columns are called {names[0]}, ..., {names[-1]}."
         return names, tuple(range(len(cells))), (said,)
     places, notes = list(range(len(cells))), []
     for j, name in enumerate(cells):
@@ -59,12 +60,12 @@ def find_names(
         if j == len(cells) - 1 and not any(row[j].strip() for row in rows):
             places.remove(j)
             notes.append(
-                f"{label}: the lines end with a delimiter; what follows it has no name "
-                "and no value, and is left out."
+                "the lines end with a delimiter; what follows it has no name and no "
+                "value, and is left out."
             )
         else:
             cells[j] = f"unnamed_{j + 1}"
-            notes.append(f"{label}: column {j + 1} has no name; it is {cells[j]!r}.")
+            notes.append(f"column {j + 1} has no name; it is {cells[j]!r}.")
     doubled = [name for name, count in Counter(cells).items() if count > 1]
     if doubled:
         which = [j + 1 for j, name in enumerate(cells) if name == doubled[0]]

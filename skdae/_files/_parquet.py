@@ -1,36 +1,16 @@
-"""Tables from Parquet files."""
+"""Columns of Parquet files, as numbers or as text."""
 
 import os
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow
-from pyarrow import ArrowInvalid, parquet
+from pyarrow import parquet
 
-from skdae._column_types import is_numeric
 from skdae._files._cells import Markers
 from skdae._files._errors import TableError
-
-
-def parquet_table(
-    path: str | os.PathLike, max_rows: int | None = None
-) -> tuple[pd.DataFrame, bool]:
-    """Return the whole table, or its first rows, and whether more rows follow.
-
-    Text is objects, NaN where it is missing.
-    """
-    with open_parquet(path) as file:
-        is_sample = max_rows is not None and file.metadata.num_rows > max_rows
-        if is_sample:
-            table = pyarrow.Table.from_batches([next(file.iter_batches(max_rows))])
-        else:
-            table = file.read()
-    frame = table.to_pandas(ignore_metadata=True)
-    columns = {name: _plain_column(values, path) for name, values in frame.items()}
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(frame))), is_sample
 
 
 def open_parquet(path: str | os.PathLike) -> Any:
@@ -39,7 +19,7 @@ def open_parquet(path: str | os.PathLike) -> Any:
         raise TableError(f"{path} does not exist; check the name and the folder.")
     try:
         file = parquet.ParquetFile(path)
-    except (ArrowInvalid, OSError) as error:
+    except (pyarrow.ArrowInvalid, OSError) as error:
         reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
         raise TableError(
             f"{path} is no Parquet file, or is damaged ({reason}); write it again, or "
@@ -56,67 +36,48 @@ def open_parquet(path: str | os.PathLike) -> Any:
     return file
 
 
-def typed_numbers(column: Any) -> tuple[np.ndarray, tuple[int, list[str]] | None]:
-    """Return an Arrow column as finite numbers, float32 where it holds such.
+def typed_column(column: Any, name: str, label: str, markers: Markers) -> pd.Series:
+    """Return an Arrow column as finite numbers, dates, or else text.
 
-    Returns also the first cell that is not a number, and what it is.
+    NaN is what is missing, markers of the user among it.
     """
-    cells = column.to_pandas(types_mapper=pd.ArrowDtype)
-    wrong = None
-    if is_numeric(cells):
-        is_short = pyarrow.types.is_float32(column.type)
-        dtype = np.float32 if is_short else np.float64
-        values = cells.to_numpy(dtype=dtype, na_value=np.nan)
-    else:
-        values = np.full(len(cells), np.nan)
-        for place, cell in enumerate(cells):
-            try:
-                values[place] = float(cell) if pd.notna(cell) else np.nan
-            except (TypeError, ValueError):
-                wrong = wrong or (place, [str(cell).strip()])
-    return np.where(np.isfinite(values), values, np.nan).astype(values.dtype), wrong
-
-
-def without_markers(values: pd.Series, markers: Markers, met: set[str]) -> pd.Series:
-    """Return a column in which markers are missing; those that occur join `met`."""
-    if not markers.texts:
-        return values
-    if is_numeric(values):
-        dtype = np.float32 if values.dtype == np.float32 else np.float64
-        numbers = values.to_numpy(dtype=dtype, na_value=np.nan)
-        met.update(markers.used_among(numbers))
-        is_marker = markers.marks(numbers)
-        return (
-            pd.Series(np.where(is_marker, np.nan, numbers))
-            if is_marker.any()
-            else values
-        )
-    if values.dtype != object:
-        return values
-    is_marker = values.isin(markers.texts)
-    met.update(values[is_marker])
-    return values.mask(is_marker, np.nan)
-
-
-def _plain_column(values: pd.Series, path: str | os.PathLike) -> pd.Series:
-    """Return numbers and dates as they are, anything else as text."""
-    kinds = pd.api.types
-    if is_numeric(values):
-        if not kinds.is_float_dtype(values):
-            return values
-        numbers = values.astype(np.float64 if values.dtype == np.float16 else None)
-        return numbers.where(np.isfinite(numbers))
-    if kinds.is_datetime64_any_dtype(values) or kinds.is_timedelta64_dtype(values):
-        return values
-    cells = values.astype(object)
-    known = cells[cells.notna()]
-    if len(known) and known.map(lambda cell: isinstance(cell, Decimal)).all():
-        return cells.astype(np.float64)
-    if known.map(lambda cell: isinstance(cell, (list, dict, np.ndarray))).any():
+    types, kind = pyarrow.types, column.type
+    if types.is_nested(kind):
         raise TableError(
-            f"{path}: the column {values.name!r} holds lists or records, and cells "
-            "must be numbers or text; spread it over several columns, or drop it."
+            f"{label}: the column {name!r} holds lists or records, and cells must be "
+            "numbers or text; spread it over several columns, or drop it."
         )
-    text = np.full(len(cells), np.nan, dtype=object)
-    text[cells.notna().to_numpy()] = [str(cell) for cell in known]
-    return pd.Series(text, dtype=object)
+    if types.is_temporal(kind) and not types.is_date(kind) and not types.is_time(kind):
+        return column.to_pandas()
+    if not has_numbers(column) or types.is_boolean(kind):
+        return text_column(column, markers)
+    numbers = number_column(column, markers)
+    if types.is_integer(kind) and not np.isnan(numbers).any():
+        return column.to_pandas()  # exactly
+    return pd.Series(numbers)
+
+
+def has_numbers(column: Any) -> bool:
+    """Return whether an Arrow column holds numbers or truth values."""
+    kinds = ("integer", "floating", "decimal", "boolean")
+    return any(getattr(pyarrow.types, f"is_{kind}")(column.type) for kind in kinds)
+
+
+def number_column(column: Any, markers: Markers) -> np.ndarray:
+    """Return the finite numbers of an Arrow column, float32 where it holds such."""
+    is_short = pyarrow.types.is_float32(column.type)
+    numbers = column.cast(pyarrow.float32() if is_short else pyarrow.float64(), False)
+    values = numbers.to_numpy().copy()
+    values[markers.in_numbers(values) | ~np.isfinite(values)] = np.nan
+    return values
+
+
+def text_column(column: Any, markers: Markers) -> pd.Series:
+    """Return an Arrow column of any kind as text, NaN where it is missing."""
+    cells = column.to_pylist()
+    is_known = [cell is not None and cell == cell for cell in cells]
+    texts = [
+        str(c) if known else np.nan for c, known in zip(cells, is_known, strict=True)
+    ]
+    markers.met.update(markers.texts.intersection(texts))
+    return pd.Series(texts, dtype=object).replace(list(markers.texts), np.nan)
