@@ -22,9 +22,10 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
-from skdae._core.network import Head
-from skdae._supervised._selection import CANDIDATES, held_out_loss
+from skdae._core.network import Head, Layer
+from skdae._supervised._selection import CANDIDATES, FineTuning, held_out_loss
 from skdae._supervised._targets import fitting_temperature
+from skdae._supervised._training import shared
 from skdae.datasets import make_sensor_data
 
 IRIS, SPECIES = load_iris(return_X_y=True)
@@ -410,12 +411,15 @@ def test_the_candidate_of_the_lowest_held_out_loss_is_taken(make, y):
     model = quick(make, **OPEN).fit(X, y)
     chosen = model.fine_tuning_
     losses = dict(chosen.held_out_losses)
-    assert len(losses) == 4
+    assert set(losses) == set(CANDIDATES)
     assert losses[chosen.configuration] == min(losses.values())
     # as if it had been asked for
     asked = quick(make, **vars(chosen.configuration)).fit(X, y)
     assert asked.fine_tuning_.configuration == chosen.configuration
     assert [p.rates for p in asked.phases_] == [p.rates for p in model.phases_]
+    shares = chosen.network_share, chosen.path_share
+    assert min(shares) >= 0
+    assert sum(shares) == pytest.approx(1) or shares[1] == 1
 
 
 @BOTH
@@ -482,6 +486,70 @@ def test_a_stream_goes_on_beside_its_linear_path(make, y):
     fitted = quick(make, **OPEN).fit(X, y)
     chosen = fitted.fine_tuning_
     assert fitted.partial_fit(X, y).fine_tuning_ is chosen
+
+
+def held_out_places(runs):
+    """Places in the table of the rows held out, in those runs that hold rows out."""
+    places = [run.source.rows.rows.index for run in runs]
+    return [
+        np.sort(np.setdiff1d(place, place[run.source.index]))
+        for place, run in zip(places, runs, strict=True)
+    ]
+
+
+@BOTH
+def test_blocks_of_rows_in_time_order_are_held_out(runs, make, y):
+    drifting = X + np.random.default_rng(0).normal(size=X.shape).cumsum(axis=0)
+    for rows, is_ordered in ((drifting, True), (X, False)):
+        runs.clear()
+        quick(make, dropout="auto", linear_path="auto").fit(rows, y)
+        for held_out in held_out_places(runs[:3]):
+            assert (np.diff(held_out) == 1).all() == is_ordered
+
+
+@BOTH
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_groups_are_held_out_as_a_whole(runs, make, y, early_stopping):
+    groups = np.arange(len(X)) % 10
+    model = quick(make, early_stopping=early_stopping, **OPEN)
+    model.fit(X, y, groups=groups)
+    n_folds = 1 if early_stopping else 3
+    for held_out in held_out_places(runs[:n_folds]):
+        assert len(held_out) == 15 * len(np.unique(groups[held_out])) > 0
+
+
+@BOTH
+def test_too_few_groups_choose_nothing(make, y):
+    model = quick(make, **OPEN).fit(X, y, groups=np.arange(len(X)) % 2)
+    assert model.fine_tuning_.held_out_losses == ()
+
+
+@BOTH
+def test_groups_have_one_entry_for_each_row(make, y):
+    with pytest.raises(ValueError, match="groups has the shape"):
+        quick(make).fit(X, y, groups=np.arange(5))
+
+
+@BOTH
+def test_shares_of_a_network_and_a_linear_path_are_those_of_the_outputs(make, y):
+    network = quick(make).fit(X, y).network_
+    path = Layer(np.ones((X.shape[1], network.head.n_features)), np.zeros(1))
+    Z = np.random.default_rng(0).normal(size=(5, X.shape[1]))
+    chosen = FineTuning(CANDIDATES[0], network_share=0.25, path_share=0.75)
+    outputs = network.raw_outputs(network.encode(Z))
+    np.testing.assert_allclose(
+        shared(network, path, chosen).raw_outputs(Z), outputs / 4 + path(Z) * 3 / 4
+    )
+
+
+@BOTH
+def test_a_student_is_not_averaged_again(make, y):
+    labels = np.asarray(y, dtype=float).copy()
+    labels[::3] = np.nan
+    options = {"unlabeled": np.nan, "unlabeled_weight": 1.0, "n_teachers": 1}
+    chosen = quick(make, **(OPEN | options)).fit(X, labels).fine_tuning_
+    is_beside = chosen.configuration.linear_path
+    assert (chosen.network_share, chosen.path_share) == (1, is_beside)
 
 
 def test_the_held_out_loss_of_classes_does_not_depend_on_their_scale():

@@ -61,7 +61,7 @@ None, default='auto'
     linear_path : bool or 'auto', default='auto'
         Whether to add the outputs of a logistic regression on the encoded inputs to
         those of the network, which learns what it leaves. Its penalty is chosen by
-        held-out labels.
+        held-out labels. 'auto': see the notes.
     alpha : float, default=0.0
         L2 penalty: ``alpha / 2 * sum(W ** 2)`` is added to the mean loss of a row.
     dropout : float in [0, 1) or 'auto', default='auto'
@@ -111,8 +111,8 @@ None, default='auto'
         Number of networks that predict the pseudo-labels.
     random_state : int, RandomState, Generator or None, default=None
         Seed of all draws, and of the transformer if it has none. With the same seed,
-        the same rows in any order give the same model. None draws a new seed each time,
-        which ``np.random.seed`` does not set.
+        the same rows in any order give the same model, unless they are in time order.
+        None draws a new seed each time, which ``np.random.seed`` does not set.
     verbose : bool or int, default=False
         Whether to print the progress of fine-tuning; above 1 for every epoch.
 
@@ -127,11 +127,10 @@ None, default='auto'
     temperature_ : float
         Divisor of the logits; 1 without `temperature_scaling`.
     fine_tuning_ : FineTuning
-        The chosen `dropout`, `encoder_rate`, `unfreezing` and `linear_path`, the share
-        of the network beside the linear path, and the held-out losses of all
-        candidates.
+        The chosen `dropout`, `encoder_rate`, `unfreezing` and `linear_path`, the shares
+        of the network and the linear path, and the held-out losses of all candidates.
     linear_path_ : Layer or None
-        Weights and biases of the linear path.
+        Weights and biases of the linear path, times its share.
     phases_ : tuple of PhaseRecord
         Phases of fine-tuning that were run.
     loss_curve_ : list of float
@@ -156,13 +155,17 @@ None, default='auto'
     has learned something itself.
 
     `dropout`, `encoder_rate`, `unfreezing` and `linear_path` are chosen together where
-    they are 'auto'. The candidates are 0.25, 0.3 and 'gradual' as well as 0, 1 and
-    'joint', with and without a linear path, beside which the network counts fully or
-    not at all. They share the pretrained encoder. The lowest mean loss on held-out
-    labels, at the best temperature of each, decides: on the rows for early stopping, or
-    on three folds of the labelled rows in turn (above 3,000 of them on one). With fewer
-    than 20 labelled rows, and in `partial_fit`, the first candidate is taken that the
-    parameters leave.
+    they are 'auto'. The candidates are 0.25, 0.3 and 'gradual' without a linear path,
+    0, 1 and 'joint' beside one, and a linear path alone. They share the pretrained
+    encoder. The lowest mean loss on held-out labels, at the best temperature of each,
+    decides: on the rows for early stopping, or on thirds of the labelled rows in turn
+    (above 3,000 of them on one third).
+
+    Held-out parts are like the rows that are to be predicted: whole groups where `fit`
+    is given `groups`, else blocks of neighbouring rows where those of X are in time
+    order (:func:`skdae.timeseries.time_order`), else random rows. With fewer than 20
+    labelled rows or three groups, and in `partial_fit`, the first candidate is taken
+    that the parameters leave.
 
     A fit that fails or is interrupted (Ctrl-C) leaves the estimator as it was. To end a
     long fit and keep what is trained so far, pass a callback of scikit-learn 1.9 or

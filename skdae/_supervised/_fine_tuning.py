@@ -32,6 +32,7 @@ from skdae._supervised._checks import (
     check_stream,
     check_validation,
 )
+from skdae._supervised._folds import hold_out, stratified
 from skdae._supervised._labels import (
     Labels,
     labelled_part,
@@ -50,13 +51,12 @@ from skdae._supervised._pseudo_labels import pseudo_labels, with_pseudo_labels
 from skdae._supervised._rows import (
     LabelledRows,
     Unlabelled,
-    hold_out,
+    group_numbers,
     loss_weights,
-    stratified,
     training_part,
     unlabelled_rows,
 )
-from skdae._supervised._selection import FineTuning, candidates_of, select
+from skdae._supervised._selection import FineTuning, alone, candidates_of, select
 from skdae._supervised._targets import Target
 from skdae._supervised._training import (
     Predictor,
@@ -64,8 +64,8 @@ from skdae._supervised._training import (
     fine_tune,
     noise_of,
     phases_of,
-    scaled,
     settings_of,
+    shared,
 )
 from skdae._table.sources import TableRows, TargetRows, encoded_block
 from skdae._transformer import _outputs
@@ -207,7 +207,7 @@ class FineTuned(
     # --- fit -------------------------------------------------------------------------
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None):
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, groups=None):
         """Pretrain the encoder on X, then train it and an output layer on y.
 
         Parameters
@@ -225,6 +225,10 @@ class FineTuned(
             ``set_fit_request(X_val=True, y_val=True)``.
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Their labels.
+        groups : array-like of shape (n_samples,), default=None
+            Group of each row (unit, user, run), which no held-out part divides. In a
+            pipeline it comes by metadata routing, after
+            ``set_fit_request(groups=True)``.
 
         Returns
         -------
@@ -240,22 +244,27 @@ class FineTuned(
         streams = spawn_streams(self.random_state)
         labels = self._read_labels(X, y)
         self._check_early(labels, X_val, y_val)
+        numbers = group_numbers(groups, labels)
         pretrained = pretrain(self, X, sample_weight, streams)
-        labelled = self._labelled_rows(pretrained, labels, sample_weight)
+        labelled = self._labelled_rows(
+            pretrained, labels, sample_weight, groups=numbers
+        )
         source = self._source(labelled, X_val, y_val, streams)
         others = None
         if self.unlabeled_weight > 0:
             others = unlabelled_rows(pretrained, labels, sample_weight)
         chosen = select(self, labelled, source, self._strata(labelled), streams)
         path = None
-        if chosen.configuration.linear_path:
+        if chosen.path_share > 0:
             path = fit_path(source, labelled.target.head, PATH_SEED)
         training = self._train(labelled, source, others, chosen, path, streams)
-        network = scaled(training.network, chosen.network_share)
-        self._assign_target(labelled.target, Predictor(network, path), source)
+        if others is not None:
+            chosen = chosen.of_student
+        predictor = shared(training.network, path, chosen)
+        self._assign_target(labelled.target, predictor, source)
         self._assign_table(pretrained)
-        self.fine_tuning_, self.linear_path_ = chosen, path
-        self.network_, self.phases_ = network, training.phases
+        self.fine_tuning_, self.linear_path_ = chosen, predictor.path
+        self.network_, self.phases_ = predictor.network, training.phases
         self.loss_curve_ = training.loss_curve
         self.validation_loss_curve_ = training.validation_loss_curve
         self.n_iter_ = len(training.loss_curve)
@@ -311,7 +320,7 @@ class FineTuned(
         """Return configuration and linear path of a stream, from its first batch."""
         if not first:
             return self.fine_tuning_, self.linear_path_
-        chosen = FineTuning(candidates_of(self, labelled.pretrained.n_layers)[0])
+        chosen = alone(candidates_of(self, labelled.pretrained.n_layers)[0])
         if not chosen.configuration.linear_path:
             return chosen, None
         return chosen, fit_path(labelled.source, labelled.target.head, PATH_SEED)
@@ -385,9 +394,10 @@ class FineTuned(
         The teachers are trained on labels alone, from the same encoder; the student
         predicts their mean output on the clean row from the corrupted row.
         """
-        tune = partial(fine_tune, self, labelled, path=path)
         configuration = chosen.configuration
-        observers = partial(self._monitor, labelled, path)
+        beside_path = path if configuration.linear_path else None
+        tune = partial(fine_tune, self, labelled, path=beside_path)
+        observers = partial(self._monitor, labelled, beside_path)
         if others is None:
             training = tune(source, streams, configuration, observers)
         else:
@@ -396,10 +406,7 @@ class FineTuned(
                 tune(source, spawn_streams(seed), configuration, self._printer)
                 for seed in seeds.tolist()
             ]
-            teachers = [
-                Predictor(scaled(each.network, chosen.network_share), path)
-                for each in trained
-            ]
+            teachers = [shared(each.network, path, chosen) for each in trained]
             both = with_pseudo_labels(
                 source,
                 labelled,
@@ -486,6 +493,7 @@ class FineTuned(
         labels: Labels,
         sample_weight: Any,
         target: Target | None = None,
+        groups: np.ndarray | None = None,
     ) -> LabelledRows:
         """Return the labelled rows with their encoded targets.
 
@@ -506,6 +514,7 @@ class FineTuned(
             rows.weights,
             rows.unit,
             rows.groups,
+            None if groups is None else groups[rows.index],
             class_weights,
         )
 

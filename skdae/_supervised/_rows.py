@@ -1,4 +1,4 @@
-"""Training rows of fine-tuning: labelled ones, unlabelled ones, and those held out."""
+"""Training rows of fine-tuning: labelled ones and unlabelled ones."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +13,7 @@ from skdae._supervised._targets import Target
 from skdae._table.rows import TrainingRows, check_weights, training_rows
 from skdae._table.sources import TableRows, TargetRows
 from skdae.noise import Layout
+from skdae.timeseries._groups import group_codes
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,24 @@ class LabelledRows:
     target: Target
     weights: np.ndarray | None  # how often each row is drawn
     unit: float  # divisor of the weights that were passed
-    groups: np.ndarray  # identical rows share a number
+    copies: np.ndarray  # identical rows share a number
+    groups: np.ndarray | None  # numbers of the groups that were passed
     class_weights: np.ndarray | None  # (n_classes,) in the loss; None: all 1
 
     @property
     def source(self) -> TableSource:
         """All of the rows, to train on."""
         return TableSource(self.rows, np.arange(self.rows.n_rows), self.weights)
+
+    @property
+    def together(self) -> np.ndarray:
+        """A number that rows share which are held out together, (n_rows,)."""
+        return self.copies if self.groups is None else self.groups
+
+    @property
+    def places(self) -> np.ndarray:
+        """Place of each row in the table that was passed, (n_rows,)."""
+        return self.rows.rows.index
 
     @property
     def shape(self) -> Shape:
@@ -94,6 +106,13 @@ def loss_weights(T: np.ndarray, class_weights: np.ndarray | None) -> np.ndarray 
     return None if class_weights is None else (T @ class_weights).astype(np.float32)
 
 
+def group_numbers(groups: Any, labels: Labels) -> np.ndarray | None:
+    """Return the group of each labelled row, (n_labelled,); None without groups."""
+    if groups is None:
+        return None
+    return group_codes(groups, len(labels.known) + len(labels.missing))[labels.known]
+
+
 def training_part(
     pretrained: Pretrained, labels: Labels, sample_weight: Any
 ) -> TrainingRows:
@@ -121,70 +140,3 @@ def unlabelled_rows(
     rows = training_rows(raw[index], None if weights is None else weights[index])
     table = TableRows(pretrained.encoder, raw, index[rows.index])
     return Unlabelled(table, rows.weights, rows.unit)
-
-
-# --- held-out rows -------------------------------------------------------------------
-
-
-def hold_out(source: TableSource, is_held_out: np.ndarray) -> TableSource:
-    """Return a source with some of its rows held out, (n_rows,) bool."""
-    index = np.arange(source.rows.n_rows)
-    return replace(source, index=index[~is_held_out], held_out_index=index[is_held_out])
-
-
-def fold_numbers(
-    labelled: LabelledRows,
-    n_folds: int,
-    generator: np.random.Generator,
-    strata: np.ndarray,
-) -> np.ndarray:
-    """Return the fold of each row, (n_rows,): equal shares of each stratum in each.
-
-    Identical rows are in one fold.
-    """
-    found, first, group = np.unique(
-        labelled.groups, return_index=True, return_inverse=True
-    )
-    order = generator.permutation(len(found))
-    by_stratum = order[np.argsort(strata[first][order], kind="stable")]
-    fold = np.empty(len(found), dtype=int)
-    fold[by_stratum] = np.arange(len(found)) % n_folds
-    return fold[group]
-
-
-def without_held_out(source: TableSource) -> TableSource:
-    """Return the rows to train on alone."""
-    return replace(source, held_out_index=None, held_out_rows=None)
-
-
-def stratified(
-    labelled: LabelledRows,
-    fraction: float,
-    generator: np.random.Generator,
-    strata: np.ndarray,
-) -> np.ndarray:
-    """Return which rows to hold out, (n_rows,) bool: a share of each stratum.
-
-    Identical rows stay on one side.
-    """
-    found, first, group = np.unique(
-        labelled.groups, return_index=True, return_inverse=True
-    )
-    order = generator.permutation(len(found))
-    stratum = strata[first][order]
-    place = np.empty(len(order))  # within the stratum, as a share of it
-    for each in np.unique(stratum):
-        own = np.flatnonzero(stratum == each)
-        place[own] = (np.arange(len(own)) + 0.5) / len(own)
-        place[own[-1]] = np.inf  # one of each is trained on
-    n_can_be = np.isfinite(place).sum()
-    if n_can_be == 0:
-        raise ValueError(
-            f"validation_fraction={fraction} of {len(found)} different rows with a "
-            "label cannot be held out and leave one of each class to train on; add "
-            "rows, pass X_val and y_val, or hold nothing out."
-        )
-    n_held_out = min(max(1, round(fraction * len(found))), n_can_be)
-    held_out = np.zeros(len(found), dtype=bool)
-    held_out[order[np.argsort(place, kind="stable")[:n_held_out]]] = True
-    return held_out[group]

@@ -10,8 +10,9 @@ from scipy.special import log_softmax
 from skdae._core.network import Head, Layer
 from skdae._core.sources import HeldOut, TableSource
 from skdae._random import Streams, spawn_streams
+from skdae._supervised._folds import folds_of, hold_out
 from skdae._supervised._linear import fit_path
-from skdae._supervised._rows import LabelledRows, fold_numbers, hold_out
+from skdae._supervised._rows import LabelledRows
 from skdae._supervised._targets import fitting_temperature
 from skdae._supervised._training import (
     Configuration,
@@ -20,18 +21,16 @@ from skdae._supervised._training import (
     quiet,
 )
 
-# Few labels or noisy ones want dropout and a slow encoder, many clean ones neither, and
-# nearly linear ones the linear path (benchmarks/downstream.py --candidates).
-CANDIDATES = tuple(
-    Configuration(dropout, encoder_rate, unfreezing, linear_path)
-    for dropout, encoder_rate, unfreezing in (
-        (0.25, 0.3, "gradual"),
-        (0.0, 1.0, "joint"),
-    )
-    for linear_path in (False, True)
+# Few labels or noisy ones want dropout and a slow encoder, many clean ones neither;
+# the linear path is averaged with the first and part of the second. On validation rows
+# of seven sets, either of them with and without it were no better: the choice among
+# four erred more often.
+CANDIDATES = (
+    Configuration(0.25, 0.3, "gradual", False),
+    Configuration(0.0, 1.0, "joint", True),
 )
-SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # of the network beside a linear path
-CLASS_SHARES = (1.0, 0.0)  # part of a network of classes errs more often than either
+SHARES = tuple(np.linspace(1, 0, 21).tolist())  # of the network, for numbers
+CLASS_SHARES = (1.0, 0.0)  # averages of classes err more often than the better one
 N_FOLDS = 3
 MIN_ROWS = 20  # different labelled rows; fewer decide nothing
 MAX_FOLDED_ROWS = 3_000  # labelled rows; of more, only one part is held out
@@ -46,16 +45,24 @@ class FineTuning:
     ----------
     configuration : Configuration
         The chosen `dropout`, `encoder_rate`, `unfreezing` and `linear_path`.
-    network_share : float
-        Factor of the network's outputs beside those of the linear path; 0 is the linear
-        path alone, and 1 without one.
+    network_share, path_share : float
+        Factors of the outputs of the network and of a linear model of the encoded
+        inputs. A network that was trained beside the linear model counts in part, and
+        the linear model fully; of others the two shares make one.
     held_out_losses : tuple of (Configuration, float)
         Mean loss of held-out labels of each candidate; empty where nothing was chosen.
     """
 
     configuration: Configuration
     network_share: float = 1.0
+    path_share: float = 0.0
     held_out_losses: tuple[tuple[Configuration, float], ...] = ()
+
+    @property
+    def of_student(self) -> "FineTuning":
+        """The same for a student, whose teachers' predictions are averages already."""
+        only = alone(self.configuration)
+        return replace(self, network_share=1.0, path_share=only.path_share)
 
 
 def candidates_of(estimator: Any, n_layers: int) -> list[Configuration]:
@@ -76,25 +83,34 @@ def select(
     """Return the candidate of the lowest held-out loss.
 
     The candidates share the pretrained encoder. Held out are the rows that are held out
-    anyway, or else thirds of the labelled rows in turn.
+    anyway, or else thirds of the labelled rows in turn, see `folds_of`.
     """
     candidates = candidates_of(estimator, labelled.pretrained.n_layers)
-    n_different = len(np.unique(labelled.groups[source.index]))
-    if len(candidates) == 1 or n_different < MIN_ROWS:
-        return FineTuning(candidates[0])
+    n_groups = len(np.unique(labelled.together[source.index]))
+    n_different = len(np.unique(labelled.copies[source.index]))
+    is_open = len(candidates) > 1 and n_different >= MIN_ROWS
+    if not is_open or (source.held_out is None and n_groups < N_FOLDS):
+        return alone(candidates[0])
     seed = int(streams.init.integers(2**32))
+    has_path = estimator.linear_path != False  # noqa: E712 (a bool of numpy as well)
     folds = [
-        _Fold.of(part, labelled, candidates, seed)
+        _Fold.of(part, labelled, seed if has_path else None)
         for part in _parts(labelled, source, strata, streams.split)
     ]
     trials = []
     for candidate in candidates:
         parts = [fold.outputs(estimator, labelled, candidate, seed) for fold in folds]
-        trials.append(_best_share(candidate, parts, folds, labelled.target.head))
-    losses = [loss for loss, _ in trials]
+        trials.append(_best_shares(candidate, has_path, parts, folds, labelled))
+    losses = [loss for loss, *_ in trials]
     best = int(np.argmin(losses))
+    _, network_share, path_share = trials[best]
     ranked = tuple(zip(candidates, losses, strict=True))
-    return FineTuning(candidates[best], trials[best][1], ranked)
+    return FineTuning(candidates[best], network_share, path_share, ranked)
+
+
+def alone(configuration: Configuration) -> FineTuning:
+    """Return what is taken without a choice: no average with the linear path."""
+    return FineTuning(configuration, path_share=float(configuration.linear_path))
 
 
 @dataclass(frozen=True)
@@ -107,16 +123,15 @@ class _Fold:
 
     @classmethod
     def of(
-        cls,
-        source: TableSource,
-        labelled: LabelledRows,
-        candidates: Sequence[Configuration],
-        seed: int,
+        cls, source: TableSource, labelled: LabelledRows, path_seed: int | None
     ) -> "_Fold":
-        """A fold whose rows are trained on and held out by a source."""
+        """A fold whose rows are trained on and held out by a source.
+
+        It has a linear path unless the seed of one is None.
+        """
         path = None
-        if any(candidate.linear_path for candidate in candidates):
-            path = fit_path(source, labelled.target.head, seed)
+        if path_seed is not None:
+            path = fit_path(source, labelled.target.head, path_seed)
         held_out = source.held_out
         if held_out is None:
             raise RuntimeError("A fold of the selection holds no rows out.")
@@ -129,8 +144,7 @@ class _Fold:
         candidate: Configuration,
         seed: int,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Outputs of the linear path and of a network trained beside it."""
-        path = self.path if candidate.linear_path else None
+        """Outputs of the linear path, 0 without one, and of a network."""
         training = fine_tune(
             estimator,
             labelled,
@@ -138,9 +152,22 @@ class _Fold:
             spawn_streams(seed),
             candidate,
             quiet,
-            path=path,
+            path=self.path if candidate.linear_path else None,
         )
-        return Predictor(training.network, path).parts(self.held_out.block.values)
+        return Predictor(training.network, self.path).parts(self.held_out.block.values)
+
+    def weights(self, labelled: LabelledRows) -> np.ndarray:
+        """Weights of the held-out rows in the comparison.
+
+        A class that no row to train on has says nothing.
+        """
+        target, weight = np.asarray(self.held_out.block.target), self.held_out.weights
+        if self.held_out.block.weight is not None:
+            weight = weight * self.held_out.block.weight
+        if labelled.target.head.groups:
+            learned = np.asarray(labelled.rows.target)[self.source.index].argmax(axis=1)
+            weight = weight * np.isin(target.argmax(axis=1), learned)
+        return weight
 
 
 def _parts(
@@ -149,40 +176,40 @@ def _parts(
     strata: np.ndarray,
     generator: np.random.Generator,
 ) -> list[TableSource]:
-    """Return the source with other rows held out each time."""
+    """Return the source with other rows held out each time; of many, the last once."""
     if source.held_out is not None:
         return [source]
-    number = fold_numbers(labelled, N_FOLDS, generator, strata)
+    number = folds_of(labelled, N_FOLDS, generator, strata)
     parts = []
-    for k in range(N_FOLDS if len(number) <= MAX_FOLDED_ROWS else 1):
+    for k in range(0 if len(number) <= MAX_FOLDED_ROWS else N_FOLDS - 1, N_FOLDS):
         part = hold_out(source, number == k)
         kept = np.sort(generator.permutation(part.index)[:MAX_ROWS])
         parts.append(replace(part, index=kept))
     return parts
 
 
-def _best_share(
+def _best_shares(
     candidate: Configuration,
+    has_path: bool,
     parts: Sequence[tuple[np.ndarray, np.ndarray]],
     folds: Sequence[_Fold],
-    head: Head,
-) -> tuple[float, float]:
-    """Return the lowest mean held-out loss, and the network's share that has it."""
-    linear, network = (np.concatenate(each) for each in zip(*parts, strict=True))
-    blocks = [fold.held_out.block for fold in folds]
-    T = np.concatenate([np.asarray(block.target) for block in blocks])
-    weights = np.concatenate(
-        [
-            fold.held_out.weights
-            * (1 if fold.held_out.block.weight is None else fold.held_out.block.weight)
-            for fold in folds
-        ]
-    )
-    shares: Sequence[float] = CLASS_SHARES if head.groups else SHARES
-    shares = shares if candidate.linear_path else shares[:1]
-    losses = [held_out_loss(linear + s * network, T, weights, head) for s in shares]
+    labelled: LabelledRows,
+) -> tuple[float, float, float]:
+    """Return the lowest mean held-out loss, and the shares of network and path."""
+    path, network = (np.concatenate(each) for each in zip(*parts, strict=True))
+    T = np.concatenate([np.asarray(fold.held_out.block.target) for fold in folds])
+    weights = np.concatenate([fold.weights(labelled) for fold in folds])
+    head = labelled.target.head
+    network_shares = CLASS_SHARES if head.groups else SHARES
+    shares = [
+        (share, 1.0 if candidate.linear_path else 1 - share)
+        for share in (network_shares if has_path else SHARES[:1])
+    ]
+    losses = [
+        held_out_loss(a * network + b * path, T, weights, head) for a, b in shares
+    ]
     best = int(np.argmin(losses))
-    return losses[best], shares[best]
+    return losses[best], *shares[best]
 
 
 def held_out_loss(

@@ -12,13 +12,9 @@ from skdae._core.monitor import Monitor
 from skdae._core.network import Layer, Network
 from skdae._core.sources import TableSource
 from skdae._random import Streams
+from skdae._supervised._folds import without_held_out
 from skdae._supervised._pretraining import Pretrained
-from skdae._supervised._rows import (
-    LabelledRows,
-    OffsetRows,
-    with_offset,
-    without_held_out,
-)
+from skdae._supervised._rows import LabelledRows, OffsetRows, with_offset
 from skdae._transformer._callbacks import Monitors, monitors
 from skdae._transformer._parameters import batch_rows, check_noise, training_settings
 from skdae.noise import Noise, SwapNoise, make_noise
@@ -41,7 +37,7 @@ class Configuration:
     unfreezing : {'gradual', 'joint'}
         Order in which they join the training.
     linear_path : bool
-        Whether a linear model of the encoded inputs is added to the network.
+        Whether the network is trained beside a linear model of the encoded inputs.
     """
 
     dropout: float
@@ -150,13 +146,19 @@ def quiet(plan: tuple[Phase, ...]) -> Monitor:
     return Monitors(monitors(plan, 0))
 
 
-def scaled(network: Network, share: float) -> Network:
-    """Return the network with its outputs times a share."""
-    if share == 1:
-        return network
+def scaled(layer: Layer, share: float) -> Layer:
+    """Return a layer with its outputs times a share."""
+    factor = np.float32(share)
+    return Layer(layer.weight * factor, layer.bias * factor)
+
+
+def shared(network: Network, path: Layer | None, chosen: Any) -> Predictor:
+    """Return a network and a linear path, each scaled by its share of a choice."""
     *others, last = network.decoder
-    last = Layer(last.weight * np.float32(share), last.bias * np.float32(share))
-    return replace(network, decoder=(*others, last))
+    network = replace(network, decoder=(*others, scaled(last, chosen.network_share)))
+    if path is None or chosen.path_share == 0:
+        return Predictor(network, None)
+    return Predictor(network, scaled(path, chosen.path_share))
 
 
 def fine_tune(
