@@ -455,6 +455,24 @@ def test_outputs_with_a_code_are_inverted(output, scaling):
     np.testing.assert_allclose(rebuilt, fitted.reconstruct(table), rtol=1e-6)
 
 
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile", None])
+@pytest.mark.parametrize("output", ["code", "layers"])
+def test_codes_beyond_the_range_of_fit_are_those_of_its_end(scaling, output):
+    """A tenth of the range beyond its ends; rows of fit and gaps are as they were."""
+    fitted = small(scaling=scaling, output=output).fit(X + 50)
+    low, high = (X + 50).min(axis=0), (X + 50).max(axis=0)
+    ends = [fitted.transform(each[None]) for each in (2 * low - high, 2 * high - low)]
+    far = [fitted.transform(each[None]) for each in (low - 1e6, high + 1e6)]
+    np.testing.assert_allclose(far, ends, rtol=1e-6)
+    codes = fitted.network_.codes(fitted.table_encoder_.encode(X + 50)[0])
+    expected = np.hstack(codes) if output == "layers" else codes[-1]
+    np.testing.assert_array_equal(fitted.transform(X + 50), expected)
+    gone = np.full((1, X.shape[1]), np.nan)
+    nothing = fitted.network_.codes(np.zeros((1, X.shape[1])))
+    expected = np.hstack(nothing) if output == "layers" else nothing[-1]
+    np.testing.assert_allclose(fitted.transform(gone), expected)
+
+
 @pytest.mark.parametrize("output", ["reconstruction", "error"])
 def test_outputs_without_a_code_are_not_inverted(output):
     """The message names the output and what to call instead."""

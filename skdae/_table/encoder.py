@@ -22,6 +22,7 @@ from skdae._table.schema import Schema
 from skdae.noise import Layout
 
 RESOLUTION = 1e-6  # of the range of a column; that of float32 is 1e-7
+MARGIN = 0.1  # of the range of a column, by which codes follow it beyond both ends
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,21 @@ class TableEncoder:
             return Z, None
         Z[missing] = 0
         return Z, ~missing
+
+    def limited(self, Z: np.ndarray, observed: np.ndarray | None) -> np.ndarray:
+        """Return features limited to the range seen in fit, widened by `MARGIN`.
+
+        A network has learned nothing of what lies farther out, and its codes would grow
+        with the distance.
+        """
+        low, high = self._limits
+        limited = np.clip(Z, low.astype(Z.dtype), high.astype(Z.dtype))
+        return limited if observed is None else np.where(observed, limited, 0)
+
+    @property
+    def _limits(self) -> tuple[np.ndarray, np.ndarray]:
+        margin = MARGIN * (self.layout.high - self.layout.low)
+        return self.layout.low - margin, self.layout.high + margin
 
     def _one_hot(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """One-hot groups and where their column is missing."""

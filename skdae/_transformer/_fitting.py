@@ -18,6 +18,7 @@ from skdae._table.encoder import TableEncoder
 from skdae._table.rows import TrainingRows, training_rows
 from skdae._table.sources import TableRows
 from skdae._transformer._mixture import (
+    MAX_HELD_OUT,
     MAX_LINEAR_ROWS,
     MIN_HELD_OUT,
     Mixture,
@@ -173,6 +174,8 @@ def _mixture(
     """Return what a network is mixed with, by rows that it has not seen."""
     if len(train) > MAX_LINEAR_ROWS:
         train = np.sort(generator.choice(train, MAX_LINEAR_ROWS, replace=False))
+    if len(held_out) > MAX_HELD_OUT:
+        held_out = np.sort(generator.choice(held_out, MAX_HELD_OUT, replace=False))
     rows = opening.encoded
     return learn_mixture(
         opening.encoder,

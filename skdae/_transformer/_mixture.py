@@ -135,7 +135,7 @@ def learn_mixture(
     generator: np.random.Generator,
 ) -> Mixture:
     """Learn the linear estimate from training rows, and the shares on held-out ones."""
-    drawn = _draw(encoder, noise, held_out, generator)
+    drawn = draw_corruptions(held_out, encoder, noise, generator)
     errors = _error_variances(drawn)
     layout = encoder.layout
     nothing = np.zeros((2, layout.n_features))
@@ -147,28 +147,28 @@ def learn_mixture(
         nothing,
         nothing,
     )
-    n_hidden = sum(int(each.hidden.sum()) for each in drawn)
-    n_observed = sum(int(each.observed.sum()) for each in drawn)
     masked = drawn
-    if n_hidden < FEW_HIDDEN * n_observed:
+    if hides_few(drawn):
         masked = [each.with_hidden(encoder, generator) for each in drawn]
     return replace(
         unmixed,
-        hidden=_shares(unmixed, network, masked, "hidden", 2),
-        visible=_shares(unmixed, network, drawn, "visible", 3),
+        hidden=_shares(unmixed, encoder, network, masked, "hidden", 2),
+        visible=_shares(unmixed, encoder, network, drawn, "visible", 3),
     )
 
 
-def _draw(
-    encoder: TableEncoder, noise: Noise, rows: Block, generator: np.random.Generator
+def draw_corruptions(
+    rows: Block, encoder: TableEncoder, noise: Noise, generator: np.random.Generator
 ) -> list[Corruptions]:
-    """Corrupt held-out rows, few of them several times."""
-    n_rows = len(rows.values)
-    if n_rows > MAX_HELD_OUT:
-        chosen = generator.choice(n_rows, MAX_HELD_OUT, replace=False)
-        rows, n_rows = rows.part(np.sort(chosen)), MAX_HELD_OUT
-    n_times = -(-MIN_SCORED // n_rows)
+    """Corrupt rows, few of them several times."""
+    n_times = -(-MIN_SCORED // len(rows.values))
     return [Corruptions.draw(rows, encoder, noise, generator) for _ in range(n_times)]
+
+
+def hides_few(drawn: list[Corruptions]) -> bool:
+    """Return whether the noise hides too few cells to learn from them."""
+    n_hidden = sum(int(each.hidden.sum()) for each in drawn)
+    return n_hidden < FEW_HIDDEN * sum(int(each.observed.sum()) for each in drawn)
 
 
 def _error_variances(drawn: list[Corruptions]) -> np.ndarray:
@@ -202,6 +202,7 @@ def _corrupted_gaussian(
 
 def _shares(
     mixture: Mixture,
+    encoder: TableEncoder,
     network: Network,
     drawn: list[Corruptions],
     cells: str,
@@ -216,7 +217,8 @@ def _shares(
     for each in drawn:
         for k in chunks(len(each.truth)):
             shown, missing = each.shown[k], each.missing[k]
-            rebuilt = network.decode(network.encode(shown))
+            inputs = encoder.limited(shown, ~missing)
+            rebuilt = network.decode(network.encode(inputs))
             estimates = np.stack([rebuilt, mixture.linear(shown, missing), shown])
             errors = (estimates - each.truth[k])[:n_candidates]
             errors = np.where(getattr(each, cells)[k], errors, 0)

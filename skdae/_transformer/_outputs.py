@@ -30,18 +30,22 @@ class Fitted:
             transformer.table_encoder_, transformer.network_, transformer.mixture_
         )
 
+    def inputs(self, raw: np.ndarray) -> np.ndarray:
+        """Return encoded rows as the network sees them, within limits."""
+        return self.encoder.limited(*self.encoder.encode(raw))
+
 
 Values = Callable[[Fitted, np.ndarray], np.ndarray]
 
 
 def code(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     """Return the top code, (n, width)."""
-    return fitted.network.encode(fitted.encoder.encode(raw)[0])
+    return fitted.network.encode(fitted.inputs(raw))
 
 
 def layers(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     """Return the codes of all layers side by side, from the bottom up."""
-    return np.hstack(fitted.network.codes(fitted.encoder.encode(raw)[0]))
+    return np.hstack(fitted.network.codes(fitted.inputs(raw)))
 
 
 def network_reconstruction(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
@@ -57,7 +61,8 @@ def reconstruction(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
 def _mixed(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     """Return the encoded features of denoised rows."""
     Z, observed = fitted.encoder.encode(raw)
-    rebuilt = fitted.network.decode(fitted.network.encode(Z))
+    inputs = fitted.encoder.limited(Z, observed)
+    rebuilt = fitted.network.decode(fitted.network.encode(inputs))
     if fitted.mixture is None:
         return rebuilt
     missing = np.zeros(Z.shape, dtype=bool) if observed is None else ~observed

@@ -240,6 +240,11 @@ default='code'
 
     Notes
     -----
+    The network sees the numbers of a column within the range that they had in `fit`,
+    widened by a tenth at either end: codes of rows beyond are those of the nearest
+    values within it, and a linear model on codes stays bounded on drifting data.
+    Residuals are those of the values as they are.
+
     A missing cell (NaN, None, pandas.NA) enters as a corrupted one, and its loss is not
     counted. A column that is missing throughout stays missing, and a row without a
     single value is not trained on.
@@ -835,12 +840,15 @@ def fit_matrix(
     source: Schema | TableEncoder,
     raw: np.ndarray,
     sample_weight: Any = None,
+    *,
+    mixes: bool = False,
 ) -> GradualDAETransformer:
     """Fit a transformer on a table that another estimator, its owner, has read.
 
-    The network is the one that ``transformer.fit`` gives for these rows without a
-    `mixture_`, bit for bit: no rows are held out but for early stopping. Its encoding
-    is learned from them: with an encoder of more rows, as by its `refit`.
+    The network is the one that ``transformer.fit`` gives for these rows, bit for bit,
+    where it `mixes`. Else it learns no `mixture_`, and no rows are held out but for
+    early stopping. Its encoding is learned from them: with an encoder of more rows, as
+    by its `refit`.
     Afterwards the transformer reads tables as its owner does.
     """
     for name in ("n_features_in_", "feature_names_in_"):
@@ -859,7 +867,7 @@ def fit_matrix(
     has_categories = opening.encoder.schema.ordinal_encoder is not None
     data = {} if has_categories else {"X": raw, "y": None}
     monitor = transformer._monitor(parameters.plan, opening, data)
-    fitted = train_rows(transformer, opening, parameters.plan, monitor)
+    fitted = train_rows(transformer, opening, parameters.plan, monitor, mixes=mixes)
     transformer._assign(fitted)
     monitor.fit_end(fitted.network)
     return transformer
