@@ -23,7 +23,7 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer
 from sklearn.linear_model import BayesianRidge
 
-from skdae import GradualDAETransformer
+from skdae import GradualDAEDenoiser, GradualDAETransformer
 from skdae.schedules import gradual
 
 HIDDEN_SHARE = 0.25
@@ -378,3 +378,10 @@ def dae(problem: Problem, **params: Any) -> Fill:
     """The reconstruction of the transformer, in one pass."""
     model = fitted_dae(problem.X, problem.table.categorical, problem.seed, **params)
     return lambda X: model.reconstruct(X.astype(np.float32)).astype(np.float64)
+
+
+def denoiser(problem: Problem, scale: float = NOISE_SCALE, **params: Any) -> Fill:
+    """The denoiser, for errors of a scale."""
+    network = GradualDAETransformer(noise="gaussian", noise_rate=scale)
+    model = GradualDAEDenoiser(network, random_state=problem.seed, **params)
+    return model.fit(problem.X).transform

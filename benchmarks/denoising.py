@@ -44,6 +44,8 @@ from skdae.schedules import Gradual, at_equal_updates
 MAX_TEST_ROWS = 2_000  # drawn once per seed; the baselines, not the DAE, set the pace
 QUICK_TRAIN_ROWS, QUICK_TEST_ROWS = 2_000, 500
 OURS = "DAE gradual (defaults)"
+OURS_NOISE = "DAE gradual, noise='gaussian', 0.5"
+OURS_NARROW = "DAE gradual"
 
 
 def scheduled(name: str) -> dict[str, Any]:
@@ -69,9 +71,7 @@ NOISE_METHODS: dict[str, Method] = {
     "PCA, best size": pca_denoising,
     "Wiener filter": wiener,
     OURS: dae,
-    "DAE gradual, noise='gaussian', 0.5": partial(
-        dae, noise="gaussian", noise_rate=NOISE_SCALE
-    ),
+    OURS_NOISE: partial(dae, noise="gaussian", noise_rate=NOISE_SCALE),
 }
 
 # --- a code a quarter as wide as the table -------------------------------------------
@@ -98,12 +98,13 @@ NARROW_METHODS: dict[str, Method] = {
     "column mean": column_mean,
     "PCA": narrow_pca,
     "PCA, iterated": partial(narrow_pca, rounds=PCA_ROUNDS),
-    "DAE gradual": narrow_dae,
+    OURS_NARROW: narrow_dae,
     "DAE stacked": partial(narrow_dae, **scheduled("stacked")),
     "DAE joint": partial(narrow_dae, **scheduled("joint")),
 }
 
 TASKS = {"filling": METHODS, "noise": NOISE_METHODS, "narrow": NARROW_METHODS}
+OURS_OF = {"filling": OURS, "noise": OURS_NOISE, "narrow": OURS_NARROW}
 
 # --- candidates for the defaults, each a change to those of today --------------------
 
@@ -218,8 +219,7 @@ def main() -> None:
     if args.candidates:
         publish(candidate_tables(results, TITLES), args)
     else:
-        ours = "DAE gradual" if args.task == "narrow" else OURS
-        publish(error_report(results, TITLES, ours), args)
+        publish(error_report(results, TITLES, OURS_OF[args.task]), args)
 
 
 if __name__ == "__main__":

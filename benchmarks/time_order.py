@@ -21,6 +21,7 @@ from _reconstruction import (
     as_measured,
     column_mean,
     dae,
+    denoiser,
     forward_fill,
     interpolation,
     iterative,
@@ -43,6 +44,7 @@ from imputation import imputer
 
 QUICK_PART_ROWS = 1_000
 TRAIN_SHARE = 0.7  # of a part, before the noisy rows
+DENOISER = "denoiser, noise='gaussian'"
 NOISES = {"noise 0.25": 0.25, "noise 0.5": 0.5}  # in standard deviations
 
 IMPUTERS: dict[str, Method] = {
@@ -63,7 +65,10 @@ def denoisers(scale: float) -> dict[str, Method]:
         "moving average": partial(moving_best, statistic="mean", scale=scale),
         "moving median": partial(moving_best, statistic="median", scale=scale),
         "PCA, best size": partial(pca_denoising, scale=scale),
-        "DAE, noise='gaussian'": partial(dae, noise="gaussian", noise_rate=scale),
+        "transformer, noise='gaussian'": partial(
+            dae, noise="gaussian", noise_rate=scale
+        ),
+        DENOISER: partial(denoiser, scale=scale),
     }
 
 
@@ -73,7 +78,7 @@ METHODS: dict[str, dict[str, Method]] = {
 }
 TASKS = {
     "imputation": (list(ORDERED_PATTERNS), IMPUTERS, "imputer (defaults)"),
-    "denoising": (list(NOISES), denoisers(0.5), "DAE, noise='gaussian'"),
+    "denoising": (list(NOISES), denoisers(0.5), DENOISER),
 }
 
 

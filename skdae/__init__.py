@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from skdae._version import __version__
 
 if TYPE_CHECKING:
+    from skdae._denoiser import GradualDAEDenoiser
     from skdae._grading import grade
     from skdae._imputer import GradualDAEImputer
     from skdae._outlier import GradualDAEOutlierDetector
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GradualDAEClassifier",
+    "GradualDAEDenoiser",
     "GradualDAEImputer",
     "GradualDAEOutlierDetector",
     "GradualDAERegressor",
@@ -28,6 +30,7 @@ __all__ = [
 # public name: the module it lives in, imported when the name is asked for
 _HOMES = {
     "GradualDAEClassifier": "skdae._supervised",
+    "GradualDAEDenoiser": "skdae._denoiser",
     "GradualDAEImputer": "skdae._imputer",
     "GradualDAEOutlierDetector": "skdae._outlier",
     "GradualDAERegressor": "skdae._supervised",

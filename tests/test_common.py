@@ -5,6 +5,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdae import (
     GradualDAEClassifier,
+    GradualDAEDenoiser,
     GradualDAEImputer,
     GradualDAEOutlierDetector,
     GradualDAERegressor,
@@ -31,6 +32,10 @@ SMALL = GradualDAETransformer((8, 4), max_iter=4)
         GradualDAERegressor(SMALL, encoder_rate=1.0, unfreezing="joint", max_iter=200),
         GradualDAEImputer(),
         GradualDAEImputer(SMALL, add_indicator=True, sample_posterior=True),
+        GradualDAEDenoiser(SMALL),
+        GradualDAEDenoiser(
+            GradualDAETransformer((8, 4), max_iter=4, noise="gaussian"), order="time"
+        ),
         SlidingWindow(),
         SlidingWindow(1),  # every row by itself: all checks apply
         TimeContext(),

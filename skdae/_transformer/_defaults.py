@@ -41,6 +41,10 @@ def _for_denoising(n_rows: int) -> GradualDAETransformer:
     return GradualDAETransformer(noise=noise)
 
 
+def _for_measurement_errors(n_rows: int) -> GradualDAETransformer:
+    return GradualDAETransformer(noise="gaussian", noise_rate=0.25)
+
+
 def _by_row(**noises: Noise) -> ComposedNoise:
     """Return noises in sequence, each of which corrupts some rows more than others."""
     return ComposedNoise([(name, PerRowNoise(each)) for name, each in noises.items()])
@@ -50,6 +54,7 @@ DEFAULTS: dict[str, Callable[[int], GradualDAETransformer]] = {
     "classifier": _for_labels,
     "regressor": _for_labels,
     "detector": _for_anomalies,
+    "denoiser": _for_measurement_errors,
     "imputer": _for_missing_cells,
     "proof_of_concept": _for_denoising,
 }

@@ -1,0 +1,133 @@
+"""The denoiser: what the rows around say of a cell that is measured with an error."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import config_context
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+
+from skdae import GradualDAEDenoiser, GradualDAETransformer
+from skdae.timeseries import moving_average
+
+SCALE = 0.4  # of the errors, in standard deviations
+
+
+def small(order="auto", **parameters):
+    """Return a denoiser that is fitted in a moment."""
+    network = {"noise": "gaussian", "noise_rate": SCALE, "max_iter": 8} | parameters
+    network = GradualDAETransformer((12, 6), random_state=3, **network)
+    return GradualDAEDenoiser(network, order=order, random_state=0)
+
+
+def record(n_rows=900, seed=0):
+    """Five sensors of two slow quantities, with small errors."""
+    rng = np.random.default_rng(seed)
+    walk = np.cumsum(rng.normal(size=(n_rows, 2)), axis=0)
+    slow = moving_average(walk, 9)
+    loadings = np.random.default_rng(99).normal(size=(2, 5))
+    return slow @ loadings + 0.01 * rng.normal(size=(n_rows, 5))
+
+
+def with_errors(X, seed=1):
+    draws = np.random.default_rng(seed).normal(size=X.shape)
+    return X + SCALE * CLEAN.std(axis=0) * draws
+
+
+def error(denoised, truth):
+    return float(np.sqrt(np.mean(((denoised - truth) / CLEAN.std(axis=0)) ** 2)))
+
+
+CLEAN = record()
+NOISY = with_errors(CLEAN)
+FITTED, BY_ROW = small().fit(CLEAN), small(order=None).fit(CLEAN)
+
+
+def test_rows_around_are_worth_more_than_the_row_and_than_an_average():
+    ours = error(FITTED.transform(NOISY), CLEAN)
+    assert ours < 0.7 * error(BY_ROW.transform(NOISY), CLEAN)
+    averages = [moving_average(NOISY, width) for width in (3, 5, 9, 15)]
+    assert ours < 0.9 * min(error(each, CLEAN) for each in averages)
+
+
+def test_rows_in_time_order_that_jump_are_not_smeared():
+    """Where neighbours say little, the row is what counts."""
+    rng = np.random.default_rng(0)
+    states = rng.integers(3, size=(900, 1)) + np.array([0.0, 1, 2])
+    jumps = np.hstack([states, 0.05 * np.cumsum(rng.normal(size=(900, 1)), axis=0)])
+    noisy = jumps + SCALE * jumps.std(axis=0) * rng.normal(size=jumps.shape)
+    found = small(order="time").fit(jumps).transform(noisy)
+    by_row = small(order=None).fit(jumps).transform(noisy)
+    assert ((found - jumps) ** 2).mean() < 1.05 * ((by_row - jumps) ** 2).mean()
+
+
+def test_rows_without_order_are_denoised_as_by_the_transformer():
+    """To the bit, and so is a row by itself."""
+    shuffled = np.random.default_rng(0).permutation(CLEAN)
+    fitted = small().fit(shuffled)
+    assert fitted.time_denoiser_ is None
+    expected = small().transformer.fit(shuffled).reconstruct(NOISY)
+    np.testing.assert_array_equal(fitted.transform(NOISY), expected)
+    alone = FITTED.transform(NOISY[:1])
+    np.testing.assert_array_equal(alone, FITTED.transformer_.reconstruct(NOISY[:1]))
+
+
+def test_few_rows_are_denoised_one_by_one():
+    assert small(order="time").fit(CLEAN[:99]).time_denoiser_ is None
+    assert small(order="time").fit(CLEAN[:100]).time_denoiser_ is not None
+
+
+def test_groups_may_be_interleaved_and_are_not_read_across():
+    groups = np.repeat([3, 1, 2], 300)
+    mixed = np.argsort(np.tile(np.arange(300), 3), kind="stable")
+    fitted = small(order="time").fit(CLEAN, groups=groups)
+    found = fitted.transform(NOISY, groups=groups)
+    interleaved = fitted.transform(NOISY[mixed], groups=groups[mixed])
+    np.testing.assert_allclose(interleaved, found[mixed], rtol=1e-6, atol=1e-6)
+    changed = NOISY.copy()
+    changed[300:600] = -changed[300:600]
+    others = fitted.transform(changed, groups=groups)
+    kept = np.r_[:300, 600:900]
+    np.testing.assert_allclose(others[kept], found[kept], rtol=1e-6, atol=1e-6)
+
+
+def test_groups_come_by_metadata_routing():
+    groups = np.repeat([0, 1], 450)
+    expected = small(order="time").fit(CLEAN, groups=groups)
+    with config_context(enable_metadata_routing=True):
+        denoiser = small(order="time").set_fit_request(groups=True)
+        denoiser.set_transform_request(groups=True)
+        pipeline = make_pipeline(denoiser, Ridge())
+        pipeline.fit(CLEAN, CLEAN[:, 0], groups=groups)
+        found = pipeline[0].transform(NOISY, groups=groups)
+    np.testing.assert_array_equal(found, expected.transform(NOISY, groups=groups))
+
+
+def test_missing_cells_are_filled_from_the_rows_around():
+    gone = np.random.default_rng(2).random(NOISY.shape) < 0.1
+    found = FITTED.transform(np.where(gone, np.nan, NOISY))
+    assert np.isfinite(found).all()
+    assert error(found[gone.any(axis=1)], CLEAN[gone.any(axis=1)]) < 0.5 * SCALE
+
+
+def test_shares_add_up_to_one():
+    for column in FITTED.time_denoiser_.columns:
+        for shares in (column.hidden, column.visible):
+            assert (shares >= 0).all()
+            assert shares.sum() == pytest.approx(1)
+
+
+def test_data_frames_with_categories_stay_what_they_are():
+    frame = pd.DataFrame(CLEAN, columns=[*"abcde"])
+    frame["state"] = pd.Categorical(np.where(CLEAN[:, 0] > 0, "on", "off"))
+    denoiser = small().set_output(transform="pandas").fit(frame)
+    noisy = frame.assign(**dict(zip("abcde", NOISY.T, strict=True)))
+    found = denoiser.transform(noisy)
+    assert list(found.columns) == list(frame.columns)
+    assert (found["state"] == frame["state"]).mean() > 0.9
+    assert error(found[[*"abcde"]].to_numpy(), CLEAN) < 0.5 * SCALE
+
+
+def test_the_noise_of_the_default_network_can_be_set():
+    denoiser = GradualDAEDenoiser().set_params(transformer__noise__scale=0.5)
+    assert denoiser.transformer.noise.scale == 0.5
