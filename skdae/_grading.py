@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.stats import norm
 
 from skdae._sklearn_compat import safe_indexing
 from skdae._table.frames import is_dataframe
@@ -24,9 +25,12 @@ MAX_MISSING_USABLE = 0.5  # share of cells; above, most of a column would be imp
 MAX_REPEAT_RATE = 0.2  # share of values that repeat; above, a repeat means little
 MAX_CHANCE = 1e-6  # probability that a run this long occurs by chance
 MIN_STUCK_ROWS = 10  # shorter runs occur in hourly averages of real sensors
+MAX_RUN_RATIO = 4.0  # (*) longest run over the 99 % quantile of runs, if many repeat
 SPIKE_QUANTILES = (0.8, 0.95)  # of jumps; up to 5 % spikes do not change them
 SPIKE_MARGIN = 2.0  # (*) times the expected largest jump
 SPIKE_MARGIN_LOG = 1.5  # (*) the same on a logarithmic scale
+MAX_SPIKE_SHARE = 0.05  # of the values; more jumps of this size belong to a sensor
+TAIL_MARGIN = 1.08  # (*) over the ratio of two normal quantiles; exponential: 1.2
 MAX_BODY_RATIO = 3.0  # (q95 - q50) / (q75 - q50): normal 2.4, exponential 3.3
 MIN_CHANGES = 10  # fewer changes in one direction are steps, not a counter
 MIN_ONE_WAY = 0.99  # share of the changes in one direction; a counter may be reset
@@ -259,6 +263,8 @@ def _stuck(column: _Column) -> _Finding:
     """Longest run of equal values, which chance must explain.
 
     The rate of repeats is taken from the runs, so that a single long one counts once.
+    Of a sensor that repeats many values, an analyser that holds them for instance, a
+    run must be far longer than nearly all others.
     """
     values = column.values
     is_new = values[1:] != values[:-1]  # NaN differs from NaN
@@ -266,8 +272,11 @@ def _stuck(column: _Column) -> _Finding:
     lengths = np.diff(edges)  # (n_runs,)
     longest = int(lengths.max())
     rate = float((lengths > 1).mean())
-    chance = len(lengths) * rate ** (longest - 1)
-    if longest < MIN_STUCK_ROWS or rate > MAX_REPEAT_RATE or chance > MAX_CHANCE:
+    if rate > MAX_REPEAT_RATE:
+        is_stuck = longest > MAX_RUN_RATIO * np.quantile(lengths, 0.99)
+    else:
+        is_stuck = len(lengths) * rate ** (longest - 1) <= MAX_CHANCE
+    if longest < MIN_STUCK_ROWS or not is_stuck:
         return _Finding(longest)
     return _Finding(longest, f"stuck: the same value for {longest:,} rows")
 
@@ -282,10 +291,40 @@ def _spikes(column: _Column) -> _Finding:
         spread = (q75 - q25) / 3 or 1.0
         logarithms = np.arcsinh((values - q50) / spread)
         is_spike &= _long_jumps(logarithms, SPIKE_MARGIN_LOG)
+    is_spike |= _beyond_range(values, column.sampled)
     n_spikes = int(is_spike.sum())
     if n_spikes == 0:
         return _Finding(0)
-    return _Finding(n_spikes, f"spikes: {n_spikes:,} single values far from the others")
+    what = "values" if n_spikes > 1 else "value"
+    return _Finding(n_spikes, f"spikes: {n_spikes:,} single {what} far from the others")
+
+
+def _beyond_range(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
+    """Return which inner values jump away and back by more than the others' range.
+
+    Also of a sensor that moves now and then, whose jumps do not follow one law. Where
+    these have a long tail, their range grows with the rows, and nothing is found.
+    """
+    step = np.diff(values)
+    up, down = np.minimum(step[:-1], -step[1:]), np.minimum(-step[:-1], step[1:])
+    jump = np.maximum(up, down)  # (n - 2,)
+    low, high = np.quantile(ordered, (0.01, 0.99))
+    is_far = jump > high - low
+    if not is_far.any() or is_far.mean() > MAX_SPIKE_SHARE:
+        return np.zeros(len(jump), dtype=bool)
+    others = values[1:-1][~is_far]
+    if _has_long_tail(others, 0.05, 0.005) or _has_long_tail(ordered, 0.1, 0.025):
+        return np.zeros(len(jump), dtype=bool)
+    return is_far & (jump > np.ptp(others))
+
+
+def _has_long_tail(values: np.ndarray, near: float, far: float) -> bool:
+    """Return whether one of the quantiles `far` is farther out than a normal one."""
+    levels = (far, near, 0.5, 1 - near, 1 - far)
+    below_far, below, median, above, above_far = np.quantile(values, levels)
+    limit = TAIL_MARGIN * norm.ppf(far) / norm.ppf(near)
+    is_long_above = above_far - median > limit * (above - median)
+    return bool(is_long_above or median - below_far > limit * (median - below))
 
 
 def _long_jumps(values: np.ndarray, margin: float) -> np.ndarray:

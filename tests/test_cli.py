@@ -522,6 +522,22 @@ def test_info_of_tables(run, folder):
     assert "no value" in err
 
 
+def test_info_grades_sensors(run, folder):
+    """With verdict and reason, in the order of the time stamps."""
+    table = plant()
+    table.loc[50:80, "flow"] = 10.0
+    table["copy"] = 2 * table["yield"] + 1
+    time = pd.to_datetime(table["time"])
+    time[40:] += pd.Timedelta("2h")
+    table["time"] = time.dt.strftime("%Y-%m-%d %H:%M")
+    for rows in (table, table.iloc[np.random.default_rng(0).permutation(len(table))]):
+        rows.to_csv(folder / "graded.csv", index=False)
+        _, out, _ = run("info", "graded.csv")
+        words = " ".join(out.split())
+        for word in ("verdict", "check: stuck", "duplicate of yield", "1 too long"):
+            assert all(part in words for part in word.split()), word
+
+
 # --- how it fails --------------------------------------------------------------------
 
 T, P = "transformer.model", "plant.csv"

@@ -42,7 +42,7 @@ def clean_columns(seed):
     return pd.DataFrame(columns)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(20))
 def test_clean_columns_have_no_defects(seed):
     """Whatever their distribution and their autocorrelation."""
     sensors = skdae.grade(clean_columns(seed)).sensors
@@ -121,6 +121,21 @@ def test_injected_defects_are_found(name, coefficient, seed):
     assert name.split()[0] in sensors.loc["x2", "reason"]
     assert sensors.loc["x2", "verdict"] == verdict
     assert sensors["defects"].drop("x2").tolist() == [(), (), ()]
+
+
+@pytest.mark.parametrize("name", ["stuck", "spikes"])
+@pytest.mark.parametrize("seed", range(6))
+def test_defects_of_a_sensor_that_holds_its_values(name, seed):
+    """An analyser with a new value every five rows: most values repeat, few jumps."""
+    rng = np.random.default_rng(seed)
+    table = np.repeat(rng.uniform(-3, 3, size=(N_ROWS // 5, 2)), 5, axis=0)
+    rows = rng.choice(N_ROWS, 3, replace=False)
+    if name == "stuck":
+        table[rows[0] : rows[0] + 40, 1] = table[rows[0], 1]
+    else:
+        table[rows, 1] = rng.choice([-20, 20], 3)
+    defects = skdae.grade(table).sensors["defects"]
+    assert defects.tolist() == [(), (name,)]
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from skdae._column_types import split_columns
+from skdae._column_types import ColumnKinds, is_numeric, split_columns
 from skdae._files import (
     NAMES_OF_DELIMITERS,
     Dialect,
@@ -17,6 +17,7 @@ from skdae._files import (
     read_sheet,
     shortened,
 )
+from skdae._grading import TimeGrading, grade
 from skdae.cli import _options as options
 from skdae.cli._models import ESTIMATORS, Model, file_size, is_model, load, reasons
 from skdae.cli._notes import notes, printable
@@ -39,8 +40,9 @@ def info(
     """Say what a model file or a table is.
 
     Of a model: estimator, phases of training, columns, sizes and versions. Of a table:
-    rows, columns by kind, missing cells, and columns that are constant, count or name
-    the rows, or hold times; of a table of more than a million rows, the first ones.
+    rows, columns by kind, missing cells, columns that are constant, count or name the
+    rows, or hold times, and a verdict on each sensor: keep, check or drop, and why. Of
+    a table of more than a million rows, the first ones.
     A model that was changed since it was written is refused; trust the source of one.
     """
     console = Console()
@@ -172,8 +174,11 @@ def describe_table(
         decimal = "decimal comma" if dialect.decimal == "," else "decimal point"
         written = f"CSV, separated by {mark}, {decimal}, {dialect.encoding}"
     facts.add_row("written as", written)
+    verdicts, clock = _graded(frame, kinds)
+    if clock:
+        facts.add_row("time stamps", clock)
     console.print(facts)
-    columns = Table("column", "kind", "missing", "different", "values")
+    columns = Table("column", "kind", "missing", "different", "values", "verdict")
     for name in frame.columns[:MAX_COLUMNS]:
         values = frame[name]
         columns.add_row(
@@ -182,9 +187,42 @@ def describe_table(
             f"{values.isna().mean():.1%}" if len(values) else "",
             f"{values.nunique():,}",
             _cell(_values(values)),
+            verdicts.get(name, ""),
         )
     console.print(columns)
     _say_rest(frame.shape[1], console)
+
+
+def _graded(frame: pd.DataFrame, kinds: ColumnKinds) -> tuple[dict[str, str], str]:
+    """Return verdicts on the columns of numbers and text, and one on the time stamps.
+
+    Rows are graded in the order of the first column of dates or of a clock.
+    """
+    names = [*kinds.numeric, *kinds.text, *kinds.constant, *kinds.empty]
+    if not names or frame.empty:
+        return {}, ""
+    time = frame[kinds.date_time[0]] if kinds.date_time else None
+    unit = "" if time is None or is_numeric(time) else " s"
+    if time is not None and time.dtype == object:
+        time = pd.to_datetime(time, errors="coerce", format="mixed")
+    found = grade(frame[names], time)
+    sensors = found.sensors
+    texts = sensors["verdict"] + np.where(sensors["reason"] == "", "", ": ")
+    clock = "" if found.time is None else _clock(found.time, unit)
+    return dict(zip(names, texts + sensors["reason"], strict=True)), clock
+
+
+def _clock(time: TimeGrading, unit: str) -> str:
+    """Return the rhythm of time stamps and their defects in words."""
+    defects = (
+        ("too long", time.n_gaps),
+        ("repeated", time.n_duplicates),
+        ("backward", time.n_backward),
+        ("missing", time.n_missing),
+    )
+    counts = [f"{number:,} {word}" for word, number in defects if number]
+    rhythm = "regular" if time.is_regular else "irregular"
+    return ", ".join([f"{rhythm} steps of {time.median_step:g}{unit}", *counts])
 
 
 def _values(values: pd.Series) -> str:
