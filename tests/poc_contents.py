@@ -69,6 +69,7 @@ def make_content(
     target="regime",
     counts=("100", "300", "all"),
     findings=(),
+    sensors=(),
     left_out=(),
     repeated=0,
     in_time=False,
@@ -175,6 +176,7 @@ def make_content(
             "in_time": in_time,
             "in_order": in_time,
             "groups": groups,
+            "sensors": list(sensors),
             "findings": list(findings),
         },
         "plan": asdict(plan),
@@ -230,6 +232,27 @@ EVERY_FINDING = (
     finding("unlabelled_rows", rows=300),
     finding("rows_in_order"),
 )
+#: Sensors with every defect; what was not measured is None.
+EVERY_SENSOR = (
+    {
+        "name": "temperature",
+        "verdict": "drop",
+        "defects": ["missing", "stuck", "spikes", "duplicate"],
+        "missing_share": 0.62,
+        "longest_run": 51.0,
+        "n_spikes": 3.0,
+        "duplicate_of": "pressure",
+    },
+    {
+        "name": "pressure",
+        "verdict": "check",
+        "defects": ["monotonic", "drift", "quantised", "modes"],
+        "one_way_share": 0.995,
+        "drift": -1.53,
+        "n_levels": 7.0,
+        "n_modes": 2.0,
+    },
+)
 EVERY_CUT = (
     ("schedules", ["gradual", "stacked", "joint"], ["gradual", "stacked"]),
     ("max_iter", 200, 50),
@@ -259,7 +282,9 @@ CONTENTS = {
     ),
     "one_split": make_content(n_splits=1, ours=0.7),
     "interrupted": make_content(n_splits=1, n_planned=5),
-    "findings": make_content(findings=EVERY_FINDING, left_out=EVERY_CUT),
+    "findings": make_content(
+        findings=EVERY_FINDING, sensors=EVERY_SENSOR, left_out=EVERY_CUT
+    ),
     "zero": make_content("anomaly", ours_downstream=1e-15, spread=20.0),
     "own_names": make_content(
         schedules={"mine {x}": "gradual", "pca <b>": "stacked"}, target=None

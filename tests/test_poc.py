@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.metrics import log_loss, roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from skdae import GradualDAETransformer, poc
+from skdae import GradualDAETransformer, grade, poc
 from skdae._transformer._defaults import default_transformer
 from skdae.noise import Layout
 from skdae.poc import _downstream
@@ -210,7 +210,7 @@ def test_measures_are_those_of_scikit_learn():
     auc = roc_auc_score(y, in_order, multi_class="ovr")
     assert _downstream.one_minus_auroc(y, p, classes) == pytest.approx(1 - auc)
     wrong = np.mean(in_order.argmax(axis=1) != y)
-    assert _downstream.share_wrong(y, p, classes) == wrong
+    assert _downstream.MEASURES["share_wrong"](y, p, classes) == wrong
 
 
 def test_statistics_are_views_of_the_result_table():
@@ -991,6 +991,21 @@ def test_findings_name_what_is_odd():
     assert found["unlabelled_rows"].numbers["rows"] == 5
     assert "result" in data.X.columns
     assert not {"empty", "same", "id", "serial", "day"} & set(data.X.columns)
+
+
+def test_sensors_with_defects_are_those_of_the_grading():
+    X, _ = table(300)
+    X.loc[100:160, "a"] = 1.0
+    X["twin"] = X["b"] * 2.0
+    graded = grade(X).sensors
+    found = {sensor["name"]: sensor for sensor in prepare(X).sensors}
+    assert list(found) == list(graded.index[graded["verdict"] != "keep"])
+    assert {"a", "twin"} <= set(found)
+    for name, sensor in found.items():
+        assert sensor["verdict"] == graded.loc[name, "verdict"]
+        assert sensor["defects"] == graded.loc[name, "defects"]
+    assert found["twin"]["duplicate_of"] == "b"
+    json.dumps(prepare(X).sensors, allow_nan=False)
 
 
 def test_rows_that_follow_each_other_are_found():

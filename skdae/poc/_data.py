@@ -18,6 +18,7 @@ from skdae._column_types import (
 )
 from skdae._files import close_names, parse_times
 from skdae._files._errors import counted
+from skdae._grading import grade
 from skdae.timeseries import time_order
 
 #: Kinds of columns that are not used.
@@ -52,6 +53,7 @@ class Data:
     in_order: bool = False  # neighbouring rows follow each other in time
     places: np.ndarray | None = None  # of a row in its group, in the whole table
     target: str | None = None
+    sensors: tuple[dict[str, Any], ...] = ()  # columns with defects, as graded
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -148,6 +150,7 @@ def prepare(
         in_time=time is not None,
         places=places.groupby(places).cumcount().to_numpy(),
         target=target,
+        sensors=_defective(used),
     )
     numbers = used[list(numeric)].to_numpy(dtype=float)
     is_ordered = data.in_time or time_order(numbers, groups).is_ordered
@@ -245,6 +248,14 @@ def _usable(
     columns = pd.concat([numbers.replace([np.inf, -np.inf], np.nan), text], axis=1)
     order = [c for c in table.columns if c in columns]
     return columns[order], kinds.numeric, findings
+
+
+def _defective(table: pd.DataFrame) -> tuple[dict[str, Any], ...]:
+    """Return the sensors that `skdae.grade` does not simply keep: name and measures."""
+    found = grade(table).sensors.drop(columns="reason")
+    found = found[found["verdict"] != "keep"].astype(object)
+    found = found.where(found.notna(), None)
+    return tuple({"name": name, **row} for name, row in found.to_dict("index").items())
 
 
 # --- the target -----------------------------------------------------------------------

@@ -50,15 +50,10 @@ MIN_PROBABILITY = 1e-6  # in the logarithmic loss
 # --- measures, the lower the better ---------------------------------------------------
 
 
-def share_wrong(y: np.ndarray, p: np.ndarray, classes: np.ndarray) -> float:
-    """Return the share of rows whose likeliest class is not theirs."""
-    return float(np.mean(classes[p.argmax(axis=1)] != y))
-
-
 def log_loss(y: np.ndarray, p: np.ndarray, classes: np.ndarray) -> float:
     """Return the mean negative logarithm of the probability of the class."""
     own = (p * (y[:, None] == classes)).sum(axis=1)  # 0 for a class never seen
-    return float(-np.log(np.clip(own, MIN_PROBABILITY, 1)).mean())
+    return -np.log(np.clip(own, MIN_PROBABILITY, 1)).mean()
 
 
 def one_minus_auroc(y: np.ndarray, p: np.ndarray, classes: np.ndarray) -> float:
@@ -68,7 +63,7 @@ def one_minus_auroc(y: np.ndarray, p: np.ndarray, classes: np.ndarray) -> float:
         for k, c in enumerate(classes)
         if 0 < (y == c).sum() < len(y)
     ]
-    return float(np.mean(missed)) if missed else 0.5
+    return np.mean(missed) if missed else 0.5
 
 
 def one_minus_average_precision(
@@ -77,21 +72,16 @@ def one_minus_average_precision(
     """Return 1 - average precision of the last class."""
     if not (y == classes[-1]).any():
         return 1.0
-    return 1 - float(average_precision_score(y == classes[-1], p[:, -1]))
-
-
-def rmse(y: np.ndarray, predicted: np.ndarray, classes: np.ndarray) -> float:
-    """Return the root mean squared error of numbers."""
-    return float(np.sqrt(np.mean((predicted - y) ** 2)))
+    return 1 - average_precision_score(y == classes[-1], p[:, -1])
 
 
 #: Measures of class probabilities, or of numbers.
 MEASURES: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
-    "share_wrong": share_wrong,
+    "share_wrong": lambda y, p, classes: np.mean(classes[p.argmax(axis=1)] != y),
     "log_loss": log_loss,
     "one_minus_auroc": one_minus_auroc,
     "one_minus_average_precision": one_minus_average_precision,
-    "rmse": rmse,
+    "rmse": lambda y, p, classes: np.sqrt(np.mean((p - y) ** 2)),
 }
 
 
@@ -118,7 +108,7 @@ def error_records(
     y, folds = test.target_of(np.arange(len(test.X))), row_folds(test)
 
     def on(measure: Callable[..., float], keep: np.ndarray) -> float:
-        return measure(y[keep], p[keep], classes)
+        return float(measure(y[keep], p[keep], classes))
 
     return [
         Record(DOWNSTREAM, *where, name, *jackknife(partial(on, MEASURES[name]), folds))
@@ -159,11 +149,6 @@ OURS: dict[str | None, Any] = {
 }
 
 
-def on_raw(data: Data) -> Any:
-    """A linear model on the standardised table."""
-    return make_pipeline(features(data, fill=True), clone(LINEAR[data.task]))
-
-
 def on_pca(data: Data) -> Any:
     """A linear model on principal axes that were learned from all training rows."""
     axes = make_pipeline(features(data, fill=True), PCA(PCA_SHARE, svd_solver="full"))
@@ -185,7 +170,9 @@ def boosting(data: Data) -> Any:
 #: Estimators to be fitted on labelled rows, made from all training rows.
 PREDICTORS: dict[str, Callable[[Data], Any]] = {
     "constant": lambda data: CONSTANT[data.task](),
-    "linear_raw": on_raw,
+    "linear_raw": lambda data: make_pipeline(
+        features(data, fill=True), clone(LINEAR[data.task])
+    ),
     "linear_pca": on_pca,
     "boosting": boosting,
 }

@@ -125,6 +125,7 @@ STYLES: dict[str, Callable[[Any], str]] = {
     "change": change,
     "p": lambda v: "< 0.001" if v < 0.001 else f"{v:.3f}",
     "score": lambda v: f"{v:.3f}",
+    "signed": lambda v: f"{v:+.1f}",
     "text": str,
 }
 

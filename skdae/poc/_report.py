@@ -341,6 +341,7 @@ def describe(data: Data, train: np.ndarray) -> dict[str, Any]:
     return {
         "rows": len(data.X),
         "columns": columns.to_dict("records"),
+        "sensors": [s | {"defects": list(s["defects"])} for s in data.sensors],
         "missing": float(data.X.isna().to_numpy().mean()),
         "target": target,
         "in_time": data.in_time,

@@ -103,12 +103,11 @@ def run(
         its own. Default: 'gradual', 'stacked', 'hybrid', 'frozen', 'joint'.
     transformer : GradualDAETransformer or None, default=None
         The network; its schedule, categories and seed are replaced. None: its defaults,
-        with Gaussian errors and missing cells as noise, more in some rows than in
-        others.
+        with Gaussian errors and missing cells as noise, in some rows more than others.
     time : str, array-like of shape (n_samples,) or None, default=None
-        Times of the rows, or the name of their column. Methods are then trained on the
-        past and tested on what comes after. None: where neighbouring rows resemble each
-        other, whole blocks of them are held out.
+        Times of the rows, or the name of their column: methods are trained on the past
+        and tested on what comes after. None: where neighbours are alike, whole blocks
+        of rows are held out.
     groups : str, array-like of shape (n_samples,) or None, default=None
         Units (machines, batches, files) of which whole ones are held out.
     use : sequence of str, default=()
@@ -117,8 +116,8 @@ def run(
     label_budget : int or None, default=None
         The most labels that are used; None uses all.
     minutes : float or None, default=10
-        Time budget: schedules, epochs, rows and splits are cut down until it is about
-        met, and the report says what was left out. None runs everything.
+        Time budget: schedules, epochs, rows and splits are cut until it is about met,
+        and the report says what was left out. None runs everything.
     n_splits : int, default=10
         The most splits: repeated 5-fold cross-validation, or blocks of time.
     max_rows : int, default=20_000
@@ -144,15 +143,13 @@ def run(
     Returns
     -------
     PoCReport
-        Results, verdict and page. When the run is interrupted (Ctrl-C) after the first
-        split, the report of what is finished, with ``finished`` False; before, the
-        KeyboardInterrupt goes on.
+        Results, verdict and page; of a run that is interrupted (Ctrl-C) after the first
+        split, what is finished.
 
     Raises
     ------
     ValueError
-        If the table or a parameter cannot be used; the message names the parameter,
-        the rule, the value and the remedy.
+        If the table or a parameter cannot be used.
 
     References
     ----------
