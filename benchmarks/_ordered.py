@@ -42,21 +42,11 @@ class Ordered:
 # --- loaders -------------------------------------------------------------------------
 
 
-def _one_run(path: Path) -> Ordered:
-    X = npz(path)["X"]
-    return Ordered(X, np.zeros(len(X), dtype=int))
-
-
-def _gas_turbine(path: Path) -> Ordered:
-    """Hours of five years, which are not known to follow each other."""
+def _npz(path: Path, rows: str = "X", run: str | None = None) -> Ordered:
+    """The rows of a file, with the number of their run where there is one."""
     data = npz(path)
-    return Ordered(data["X"], data["year"])
-
-
-def _occupancy(path: Path) -> Ordered:
-    """Minutes of three periods."""
-    data = npz(path)
-    return Ordered(data["X"], data["file_id"])
+    X = data[rows].astype(np.float64)
+    return Ordered(X, np.zeros(len(X), dtype=int) if run is None else data[run])
 
 
 def _air_quality(path: Path) -> Ordered:
@@ -65,12 +55,6 @@ def _air_quality(path: Path) -> Ordered:
 
     frame = pd.read_csv(path).drop(columns="datetime")
     X = frame.to_numpy(dtype=np.float64)
-    return Ordered(X, np.zeros(len(X), dtype=int))
-
-
-def _skab(path: Path) -> Ordered:
-    """Seconds of a water loop, without its anomalies."""
-    X = npz(path)["X_free"].astype(np.float64)
     return Ordered(X, np.zeros(len(X), dtype=int))
 
 
@@ -88,12 +72,15 @@ def _plant() -> Ordered:
 
 
 ORDERED: dict[str, tuple[str, Callable[[Path], Ordered]]] = {
-    "gas_turbine": ("tabular/gas_turbine.npz", _gas_turbine),
-    "occupancy": ("tabular/occupancy.npz", _occupancy),
+    # hours of five years, which are not known to follow each other
+    "gas_turbine": ("tabular/gas_turbine.npz", partial(_npz, run="year")),
+    # minutes of three periods
+    "occupancy": ("tabular/occupancy.npz", partial(_npz, run="file_id")),
     "air_quality": ("tabular/air_quality.csv.gz", _air_quality),
-    "wall_robot": ("tabular/wall_robot.npz", _one_run),
-    "hydraulic_ts": ("tabular/hydraulic_ts.npz", _one_run),
-    "skab": ("series/skab.npz", _skab),
+    "wall_robot": ("tabular/wall_robot.npz", _npz),
+    "hydraulic_ts": ("tabular/hydraulic_ts.npz", _npz),
+    # seconds of a water loop, without its anomalies
+    "skab": ("series/skab.npz", partial(_npz, rows="X_free")),
     "tennessee_eastman": ("series/tep.npz", _tennessee_eastman),
 }
 
