@@ -14,8 +14,6 @@ from skdae.timeseries import (
     moving_median,
     time_context,
 )
-from skdae.timeseries._context import aligned_context
-from skdae.timeseries._neighbours import time_axis
 
 NAN = np.nan
 
@@ -263,62 +261,6 @@ def test_draws_come_from_the_generator():
     whole = draw_gaps(np.ones((9, 2)), np.random.default_rng(5))
     assert (whole.back == 1).all()
     assert (whole.ahead == 1).all()
-
-
-def test_aligned_context_of_columns_that_move_together():
-    """A column is off its line by what a mixture of the others is off theirs."""
-    generator = np.random.default_rng(6)
-    others = generator.normal(size=(300, 3)).cumsum(axis=0)
-    time = np.sort(generator.random(300))
-    drift = 50 * time  # linear in time: it is on its line
-    X = np.column_stack(
-        [others[:, 0], others @ [1.0, -2.0, 0.5] + drift, others[:, 1:]]
-    )
-    truth = X[:, 1].copy()
-    X[1:-1, 1][generator.random(298) < 0.7] = NAN
-    axis = time_axis(300, None, time)
-    places = np.flatnonzero(np.isnan(X[:, 1]))
-    context = aligned_context(X, np.nan_to_num(X), axis, 1, places)
-    np.testing.assert_allclose(context.line, interpolate(X, time=time)[places, 1])
-    off = context.inputs[:, -3:]  # the others minus their lines
-    np.testing.assert_allclose(
-        truth[places] - context.line, off @ [1.0, -2.0, 0.5], atol=1e-9
-    )
-
-
-def test_aligned_context_leaves_the_cell_itself_out():
-    """A known cell that a model learns from gives nothing away of itself."""
-    X = table(7)
-    axis = time_axis(len(X))
-    places = np.flatnonzero(~np.isnan(X[:, 0]))[20:60:7]
-    back, ahead = np.random.default_rng(7).integers(1, 9, size=(2, len(places)))
-    filled = interpolate(X)
-
-    def inputs(cells):
-        return aligned_context(cells, filled, axis, 0, places, back, ahead)
-
-    expected = inputs(X)
-    for k, place in enumerate(places):
-        changed = X.copy()
-        changed[place, 0] = 1e6
-        context = inputs(changed)
-        np.testing.assert_array_equal(context.inputs[k], expected.inputs[k])
-        np.testing.assert_array_equal(context.line[k], expected.line[k])
-
-
-def test_aligned_context_at_the_edges():
-    """With one end the column keeps its value; without any all is 0 and finite."""
-    X = np.array([[NAN, 1.0], [4.0, 2.0], [NAN, 5.0]])
-    axis = time_axis(3)
-    context = aligned_context(X, X, axis, 0, np.array([0, 2]))
-    assert context.line.tolist() == [4, 4]
-    assert context.inputs[:, -1].tolist() == [-1, 3]  # the other one since then
-    assert context.span.tolist() == [2, 2]
-    X[1, 0] = NAN
-    empty = aligned_context(X, X, axis, 0, np.array([1]))
-    assert empty.line.tolist() == [0]
-    assert np.isfinite(empty.inputs).all()
-    assert np.isfinite(empty.log_distances).all()
 
 
 # --- transformer ---------------------------------------------------------------------

@@ -4,13 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn import config_context
-from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 from skdae import GradualDAEImputer, GradualDAETransformer
-from skdae._imputer._errors import error_shares
-from skdae._imputer._time import GAP_CLASSES
-from skdae._ridge import ridge
+from skdae._imputer._time import GAP_CLASSES, best_shares
 from skdae.timeseries import interpolate
 
 
@@ -193,27 +191,13 @@ def test_the_error_table_says_how_large_errors_are():
     assert (stated > 0.8 * measured).all()
 
 
-def test_shares_are_equal_for_equal_errors_and_zero_errors_win():
-    np.testing.assert_allclose(error_shares(np.full(3, 0.7)), 1 / 3)
-    np.testing.assert_allclose(error_shares(np.array([0.0, 1.0])), [1, 0])
-    np.testing.assert_allclose(error_shares(np.array([1.0, 2.0])), [16 / 17, 1 / 17])
-
-
-def test_left_out_errors_are_those_of_models_without_the_row():
-    """And the slopes are those of scikit-learn, which chooses the same penalty."""
-    rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(60, 4)), rng.normal(size=60)
-    slopes, intercept, left_out = ridge(X, y)
-    scaled = (X - X.mean(axis=0)) / X.std(axis=0)
-    reference = RidgeCV(60 * np.logspace(-6, 1, 8)).fit(scaled, y)
-    np.testing.assert_allclose(slopes * X.std(axis=0), reference.coef_)
-    fitted = X @ slopes + intercept
-    np.testing.assert_allclose(fitted, reference.predict(scaled))
-    without = [
-        y[i]
-        - Ridge(reference.alpha_)
-        .fit(np.delete(scaled, i, axis=0), np.delete(y, i))
-        .predict(scaled[[i]])[0]
-        for i in range(60)
-    ]
-    np.testing.assert_allclose(left_out, without)
+def test_shares_have_the_least_error_of_all_means():
+    """Equal for independent errors of one size; none for an estimate that is worse."""
+    errors = np.random.default_rng(0).normal(size=(3, 5000))
+    np.testing.assert_allclose(best_shares(errors), 1 / 3, atol=0.03)
+    worse = np.stack([errors[0], errors[0] + errors[1]])
+    np.testing.assert_allclose(best_shares(worse), [1, 0], atol=0.05)
+    weights = np.random.default_rng(1).dirichlet(np.ones(3), size=200)
+    correlated = errors + np.array([[0.0], [0.5], [1.0]]) * errors[0]
+    least = np.mean((best_shares(correlated) @ correlated) ** 2)
+    assert least <= 1.02 * np.mean((weights @ correlated) ** 2, axis=1).min()

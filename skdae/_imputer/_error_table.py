@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from skdae._imputer._errors import error_shares
 from skdae._imputer._model import ImputationModel, feature_columns
-from skdae._imputer._time import GAP_CLASSES, TimeModel
+from skdae._imputer._time import CANDIDATES, GAP_CLASSES, TimeModel
 from skdae._table.encoder import TableEncoder
 
 Row = tuple[str, str, float, float]  # gap, candidate, error, share
@@ -55,21 +54,13 @@ def _rows(
 
 def _time_rows(column: slice, time_model: TimeModel) -> Iterator[Row]:
     """Yield the candidates for each class of gaps."""
-    own = [
-        each
-        for each in time_model.columns
-        if column.start <= each.feature < column.stop
-    ]
-    if not own:
-        return
-    for gap, name in enumerate(GAP_CLASSES):
-        sizes = np.array(
-            [[*each.errors.rms[gap], each.row_error] for each in own]
-        )  # (n_features, 3)
-        shares = error_shares(sizes).mean(axis=0)
-        for k, candidate in enumerate(("interpolation", "regression", "row")):
-            yield name, candidate, _total(sizes[:, k]), float(shares[k])
-        yield name, "imputed", _total(time_model.rms[gap, column]), 1.0
+    (own,) = (each for each in time_model.columns if each.column == column)
+    for k, name in enumerate(GAP_CLASSES):
+        shares = (*own.shares[k], 1.0)
+        for candidate, error, share in zip(
+            (*CANDIDATES, "imputed"), own.errors[k], shares, strict=True
+        ):
+            yield name, candidate, float(error), float(share)
 
 
 def _total(errors: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from skdae._imputer._model import (
     feature_columns,
     fit_imputation_model,
 )
-from skdae._imputer._time import OrderedRows, fit_time_model
+from skdae._imputer._time import TimeModel, fit_time_model
 from skdae._random import spawn_streams
 from skdae._sklearn_compat import (
     CallbackSupportMixin,
@@ -42,6 +42,7 @@ from skdae._transformer._transformer import (
     input_tags_of,
 )
 from skdae.timeseries import time_order
+from skdae.timeseries._neighbours import time_axis
 from skdae.timeseries._time import check_index, index_fault
 
 MIN_SHARE = 1e-6  # of a category that is drawn
@@ -60,10 +61,10 @@ class GradualDAEImputer(
     estimates; the weights, one per column, are the inverse squared errors on held-out
     rows. Only missing cells change.
 
-    Where rows are in time order, a cell is also imputed from the rows around it: by the
-    line between the known values before and after, and by regressions that read how far
-    the other columns have moved off their lines meanwhile. Each gap is the mean of the
-    three, weighted by the errors expected for gaps of its length.
+    Where rows are in time order, a cell is imputed from the rows around it instead: by
+    the line between the known values before and after, by a vector autoregression of
+    all columns, and by trees that correct the latter. The imputed value is the mean of
+    the three with the least error on cells hidden in gaps of its length.
 
     Parameters
     ----------
@@ -120,8 +121,9 @@ None, default='auto'
         feature; `forests` and their weight, `forest_share`; `spread` of the errors on
         held-out rows, over the one that `gaussian` expects.
     time_model_ : TimeModel or None
-        What is read from the rows around: by column, regressions for each class of gap
-        lengths and their errors. None where rows are not in time order.
+        What is read from the rows around: `autoregression`, and `columns` with their
+        trees, and the shares and errors of the candidates for each class of gap
+        lengths. None where rows are not in time order.
     error_ : DataFrame
         Errors of cells that were hidden in held-out rows: by ``column``, length of the
         ``gap`` in rows and ``candidate``, the root mean square ``error`` in units of
@@ -149,16 +151,20 @@ None, default='auto'
     values are rounded. Decimals are filled with decimals of as many places. Categorical
     columns keep their dtype, which learns the categories that it lacks.
 
-    Gaps of 1, 2 to 3, 4 to 11 and 12 or more rows have regressions of their own. They
-    are learned from known cells as if they were inside gaps: three in four of those of
-    the table, the others of all lengths up to 48 rows. Errors are measured on further
-    hidden cells, so that more is missing than in the table itself. Rows before the
-    first or after the last known value of a group have a neighbour on one side alone.
+    In time order the autoregression has three lags. All missing cells are estimated
+    together from all known ones, before and after them (the mean of their joint normal
+    distribution); it is learned by stochastic expectation maximisation [5]_. Trees,
+    shares and errors come from known cells that are hidden in the gaps of the table,
+    moved in time, and in gaps of all lengths up to 48 rows. Gaps of 1, 2 to 3, 4 to 11
+    and 12 or more rows have shares and errors of their own. More is missing there than
+    in the table itself. A column without a known value in a group is imputed row by
+    row.
 
     The covariance is shrunk where there are fewer than ten rows per encoded column.
 
-    Draws have the covariance of the linear estimate, scaled by column so that their
-    90 % intervals cover nine in ten of the cells hidden in held-out rows. The
+    Draws have the covariance of the linear estimate, in time order that of the
+    autoregression, scaled by column (and class of gaps) so that their 90 % intervals
+    cover nine in ten of the cells hidden in held-out rows. The
     parameters of the model are not drawn, so that errors in rows from another time than
     those of `fit` may be larger than the draws suggest.
 
@@ -178,6 +184,9 @@ None, default='auto'
        covariance matrices", J. Multivariate Analysis 88(2), 2004.
     .. [4] D. J. Stekhoven and P. Bühlmann, "MissForest: non-parametric missing value
        imputation for mixed-type data", Bioinformatics 28(1), 2012.
+    .. [5] G. Celeux and J. Diebolt, "The SEM algorithm: a probabilistic teacher
+       algorithm derived from the EM algorithm for the mixture problem", Computational
+       Statistics Quarterly 2, 1985.
 
     Examples
     --------
@@ -391,11 +400,15 @@ None, default='auto'
             transformer, self.n_refinements, self.n_trees, encoder, rows, streams
         )
         self._seed = int(streams.shuffle.integers(2**32))
-        self.time_model_ = None
+        self.time_model_: TimeModel | None = None
         if self._is_ordered(X, raw, groups):
-            columns = feature_columns(encoder)
             self.time_model_ = fit_time_model(
-                model, Z, ~observed, columns, groups, streams.shuffle
+                Z,
+                ~observed,
+                feature_columns(encoder),
+                (model.low, model.high),
+                time_axis(len(Z), groups),
+                streams.shuffle,
             )
         self.imputation_model_ = model
         self.table_encoder_ = encoder
@@ -440,19 +453,20 @@ None, default='auto'
         raw = encoder.read(self, X)
         values, observed = _encoded(encoder, raw)
         rows = np.flatnonzero(~observed.all(axis=1))
-        filled, missing, errors = values[rows], ~observed[rows], None
-        time_model = self.time_model_ if self._reads_around(X, raw, groups) else None
-        if len(rows) and time_model is not None:
-            ordered = OrderedRows.from_table(model, values, ~observed, groups)
-            filled, errors = (each[rows] for each in time_model.impute(ordered))
-        elif len(rows):
-            filled = model.means(filled, missing)
+        around = None
+        if len(rows) and self.time_model_ and self._reads_around(X, raw, groups):
+            axis = time_axis(len(values), groups)
+            around = self.time_model_.order(values, ~observed, axis)
+        filled, missing = values[rows], ~observed[rows]
+        left, deviations = missing, np.zeros(filled.shape)  # to impute by row alone
+        if self.time_model_ and around is not None:
+            left = missing & around.axis.to_rows(np.isnan(around.line))[rows]
+            filled = np.where(left, filled, self.time_model_.impute(around)[rows])
+            if generator is not None:
+                deviations = self.time_model_.deviations(around, generator)[rows]
+        _impute_alone(model, filled, missing, left, deviations, generator)
         if generator is not None:
-            deviations = model.deviations(missing, generator)
-            if errors is not None:
-                deviations = _rescaled(deviations, errors, model, missing)
-            shares = _drawn_categories(encoder, filled, missing, generator)
-            filled = shares + deviations
+            filled = deviations + _drawn_categories(encoder, filled, missing, generator)
         imputed = raw.astype(np.float64)
         if len(rows):
             imputed[rows] = encoder.decode(filled)
@@ -478,16 +492,24 @@ def _encoded(encoder: TableEncoder, raw: np.ndarray) -> tuple[np.ndarray, np.nda
 # --- parts of transform --------------------------------------------------------------
 
 
-def _rescaled(
-    deviations: np.ndarray,
-    errors: np.ndarray,
+def _impute_alone(
     model: ImputationModel,
+    filled: np.ndarray,
     missing: np.ndarray,
-) -> np.ndarray:
-    """Return draws with the spread of errors where these are known, not NaN."""
-    expected = model.spread * np.sqrt(model.gaussian.variances(missing))
-    ratio = np.divide(errors, expected, out=np.ones_like(errors), where=expected > 0)
-    return deviations * np.where(np.isnan(errors), 1, ratio)
+    left: np.ndarray,
+    deviations: np.ndarray,
+    generator: np.random.Generator | None,
+) -> None:
+    """Impute the cells that are `left` from their row alone, and draw deviations."""
+    rows = np.flatnonzero(left.any(axis=1))
+    if not len(rows):
+        return
+    cells = left[rows]
+    means = model.means(filled[rows], missing[rows])
+    filled[rows] = np.where(cells, means, filled[rows])
+    if generator is not None:
+        drawn = model.deviations(missing[rows], generator)
+        deviations[rows] = np.where(cells, drawn, deviations[rows])
 
 
 def _drawn_categories(

@@ -63,21 +63,6 @@ class ImputationModel:
         """Draw how far missing cells lie from their means, 0 elsewhere."""
         return self.spread * self.gaussian.deviations(missing, generator)
 
-    def expected_errors(self, missing: np.ndarray) -> np.ndarray:
-        """Return the expected root mean squares of missing cells, 0 elsewhere.
-
-        By the other cells that their row misses, and the errors of held-out rows.
-        """
-        return self.error_ratio * np.sqrt(self.gaussian.variances(missing))
-
-    @property
-    def error_ratio(self) -> np.ndarray:
-        """Errors of held-out rows over those that the linear estimate expects."""
-        imputed, expected = self.errors.imputed, self.errors.expected
-        ratio = np.ones(len(imputed))
-        np.divide(imputed, expected, out=ratio, where=(imputed > 0) & (expected > 0))
-        return ratio
-
     def clipped(self, filled: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Return filled rows with missing cells limited to the range seen."""
         return np.where(missing, np.clip(filled, self.low, self.high), filled)
@@ -137,7 +122,7 @@ def _linear_model(
         spread=np.ones(n_features),
         low=encoder.layout.low,
         high=encoder.layout.high,
-        errors=HeldOutErrors(*[np.full(n_features, np.nan)] * 6),
+        errors=HeldOutErrors(*[np.full(n_features, np.nan)] * 5),
     )
 
 
@@ -263,12 +248,10 @@ def _with_errors(
     """
     n_hidden = held_out.hidden.sum(axis=0)
 
-    def root_mean(squares: np.ndarray) -> np.ndarray:
-        total = np.where(n_hidden, squares.sum(axis=0), np.nan)
-        return np.sqrt(total / np.maximum(n_hidden, 1))
-
     def rms(estimate: np.ndarray) -> np.ndarray:
-        return root_mean(held_out.errors(estimate) ** 2)
+        squares = (held_out.errors(estimate) ** 2).sum(axis=0)
+        total = np.where(n_hidden, squares, np.nan)
+        return np.sqrt(total / np.maximum(n_hidden, 1))
 
     imputed = refined
     if filled is not None:
@@ -281,7 +264,6 @@ def _with_errors(
         networks=rms(refined) if model.refinements else None,
         forests=None if filled is None else rms(filled),
         imputed=rms(imputed),
-        expected=root_mean(np.where(held_out.hidden, variances, 0)),
     )
     spread = _spread(held_out, imputed, np.sqrt(variances))
     return replace(model, errors=errors, spread=spread)

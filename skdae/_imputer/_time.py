@@ -1,22 +1,23 @@
 """Imputation of rows in time order: from the rows around a cell.
 
-There are three candidates: the line between the known values before and after; the
-other cells of the row, by the imputation model; and linear regressions on the line and
-on how far the other columns have moved off theirs. Each class of gap lengths has a
-regression and shares of its own.
+There are three candidates: the line between the known values before and after, a vector
+autoregression of all columns, and trees that correct the latter from the line, its
+ends and the other columns. Each class of gap lengths has shares of its own. Everything
+but the autoregression is learned and measured on known cells that are hidden in gaps
+like those of the table.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import combinations
 
 import numpy as np
+from sklearn.ensemble import ExtraTreesRegressor
 
-from skdae._imputer._errors import DEVIATIONS, LEVEL, ErrorSize, error_shares
-from skdae._imputer._model import ImputationModel
-from skdae._ridge import ridge
-from skdae.timeseries import draw_gaps
-from skdae.timeseries._context import AlignedContext, aligned_context
+from skdae._imputer._autoregression import Autoregression, fit_autoregression
+from skdae._imputer._errors import LEVEL
+from skdae._imputer._trees import Trees
+from skdae.timeseries._groups import group_starts
 from skdae.timeseries._neighbours import (
     TimeAxis,
     find_neighbours,
@@ -24,342 +25,472 @@ from skdae.timeseries._neighbours import (
     time_axis,
 )
 
-# On eight ordered sets (gas turbine, occupancy, air quality, wall robot, SKAB,
-# Tennessee Eastman, hydraulic, C-MAPSS) regressions by class of gaps did as well as
-# trees on the same inputs for single cells, and better in outages.
 GAP_ENDS = (1.5, 3.5, 11.5)  # missing cells in a row that end a class of gaps
 GAP_CLASSES = ("1", "2 to 3", "4 to 11", "12 or more")
-N_ROUNDS = 2  # over the columns
-MAX_CELLS = 4_000  # known cells of a column that are learned from
-MIN_CELLS = 30  # of a class, below which it learns from all classes
-MAX_OTHERS = 40  # columns that are read beside the own one
-OTHER_GAPS = 0.25  # share of the training gaps that are not those of the table
+CANDIDATES = ("interpolation", "autoregression", "trees")
+N_MASKS = 6  # sets of hidden cells
+MAX_MASK_ROWS = 4_000  # consecutive rows that a set hides cells of
+HIDDEN_SHARE = 0.1  # of the known cells, at least, in a set
+MAX_COPIES = 8  # of the gaps of the table in a set, moved by as many times
+OTHER_GAPS = 0.25  # share of the hidden cells that are in gaps of all lengths
 MAX_OTHER_GAP = 48  # rows
-MAX_CALIBRATION_ROWS = 4_000  # consecutive rows whose hidden cells are scored
-FEW_GAPS = 0.02  # share of missing cells, below which single ones are hidden as well
-SINGLE_CELLS = 0.1  # share of these
+REFINED_ROUNDS = 2  # in which an autoregression is learned again without hidden cells
+MIN_CELLS = 30  # hidden ones of a class, below which it takes the shares of all classes
+N_TREES = 10  # of a column
+N_SCORED_TREES = 5  # of the forests whose errors are measured
+MIN_LEAF = 5  # hidden cells
+MAX_LEAVES = 300  # of a tree, about
+MAX_CELLS = 4_000  # hidden cells of a column that trees are grown on
+MAX_OTHERS = 12  # columns that they read beside the own one
+N_BLOCKS = 10  # of time, of which every other is not seen by a scored forest
+MAX_INSERTED = 100  # rows that stand for a gap in the record
+EVEN = 0.02  # share of the mean squared error that draws shares together
 
 
 @dataclass(frozen=True)
 class OrderedRows:
-    """Encoded rows group by group in time order, and what the row model makes of them.
+    """Encoded rows group by group in time order, and what is known around each cell.
 
-    All arrays are (n, n_features) and in the order of the axis.
+    All arrays of cells are (n, n_features), in the order of the axis.
     """
 
     cells: np.ndarray  # NaN where missing
-    from_row: np.ndarray  # missing cells imputed from the other cells of their row
-    row_error: np.ndarray  # expected root mean square of these, 0 where known
     axis: TimeAxis
-    line: np.ndarray  # between the known values around, NaN where there is none
+    slot: np.ndarray  # (n,) of a grid of equal steps; gaps in the record are empty
+    ends: tuple[np.ndarray, np.ndarray]  # known values before and after, NaN if none
+    distances: tuple[np.ndarray, np.ndarray]  # steps to these, infinite if none
+    line: np.ndarray  # between them
     gap: np.ndarray  # class of the gap that a cell is or would be in
 
     @classmethod
-    def from_table(
-        cls, model: ImputationModel, Z: np.ndarray, missing: np.ndarray, groups: Any
+    def from_cells(
+        cls, cells: np.ndarray, axis: TimeAxis, unit: float
     ) -> "OrderedRows":
-        """Order the rows of a table, which are in time order within their groups."""
-        from_row, row_error = Z.copy(), np.zeros(Z.shape)
-        index = np.flatnonzero(missing.any(axis=1))
-        if len(index):
-            from_row[index] = model.means(Z[index], missing[index])
-            row_error[index] = model.expected_errors(missing[index])
-        axis = time_axis(len(Z), groups)
-        cells = np.where(missing, np.nan, Z)[axis.rows]
+        """Read what is around the cells; a usual step of time is one `unit`."""
         around = find_neighbours(~np.isnan(cells), axis)
-        back, ahead = around.distances(axis)
+        back, ahead = (part / unit for part in around.distances(axis))
         one_sided = np.isinf(back) | np.isinf(ahead)
         span = np.where(one_sided, 2 * np.minimum(back, ahead), back + ahead)
-        line = interpolated(cells, axis, around)
-        by_row = from_row[axis.rows], row_error[axis.rows]
-        return cls(cells, *by_row, axis, line, gap_class(span))
-
-    def places(self, feature: int) -> np.ndarray:
-        """Return the missing cells of a feature with a known value on some side."""
-        return np.flatnonzero(
-            np.isnan(self.cells[:, feature]) & ~np.isnan(self.line[:, feature])
+        return cls(
+            cells,
+            axis,
+            _slots(axis, unit),
+            around.values(cells),
+            (back, ahead),
+            interpolated(cells, axis, around),
+            np.digitize(span - 1, GAP_ENDS),
         )
+
+    def filled(
+        self, model: Autoregression, generator: np.random.Generator | None = None
+    ) -> np.ndarray:
+        """Return the cells with those that the autoregression fills."""
+        return self.off_grid(model.fill(*self.on_grid(self.cells), generator))
+
+    def on_grid(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return cells on the grid, NaN in empty slots, and where groups start."""
+        grid = np.full((self.slot[-1] + 1, cells.shape[1]), np.nan)
+        grid[self.slot] = cells
+        start = np.zeros(len(grid), dtype=np.intp)
+        start[self.slot] = self.slot[self.axis.first]
+        return grid, np.maximum.accumulate(start)
+
+    def off_grid(self, grid: np.ndarray) -> np.ndarray:
+        """Return the cells of the rows."""
+        return grid[self.slot]
+
+
+def order_rows(
+    Z: np.ndarray, missing: np.ndarray, axis: TimeAxis, unit: float
+) -> OrderedRows:
+    """Return the rows of a table in the order of an axis."""
+    return OrderedRows.from_cells(np.where(missing, np.nan, Z)[axis.rows], axis, unit)
+
+
+def usual_step(axis: TimeAxis) -> float:
+    """Return the median step of time within groups, 1 without any."""
+    steps = np.diff(axis.time)[axis.first[1:] == axis.first[:-1]]
+    steps = steps[steps > 0]
+    return float(np.median(steps)) if len(steps) else 1.0
+
+
+def _slots(axis: TimeAxis, unit: float) -> np.ndarray:
+    """Return the slot of each row on a grid with a step of `unit`.
+
+    Each row has one of its own; a longer step leaves up to `MAX_INSERTED` empty ones.
+    """
+    steps = np.zeros(len(axis))
+    steps[1:] = np.where(
+        axis.first[1:] == axis.first[:-1], np.diff(axis.time) / unit, 1.0
+    )
+    return np.clip(np.rint(steps), 1, 1 + MAX_INSERTED).astype(np.intp).cumsum() - 1
 
 
 @dataclass(frozen=True)
 class TimeColumn:
-    """How one feature is imputed from the rows around."""
+    """How one column is imputed from the rows around."""
 
-    feature: int
-    inputs: np.ndarray  # features that are read, the own one among them, ascending
-    coefficients: tuple[np.ndarray, ...]  # of each round, (n_classes, n_inputs)
-    intercepts: tuple[np.ndarray, ...]  # of each round, (n_classes,)
-    row_error: float  # expected where no other cell of the row is missing
-    errors: ErrorSize  # (n_classes, 2) of line and regressions
+    column: slice  # its features
+    others: np.ndarray  # features that trees read beside them
+    trees: Trees | None  # None where too few cells are known
+    size: np.ndarray  # (n_classes, n_features) of what they predict
+    shares: np.ndarray  # (n_classes, n_candidates)
+    errors: np.ndarray  # (n_classes, n_candidates + 1) root mean squares; of the mean
+    scale: np.ndarray  # (n_classes, n_features) of the errors over those that are drawn
 
-    def context(
-        self,
-        rows: OrderedRows,
-        filled: np.ndarray,
-        places: np.ndarray,
-        back: np.ndarray | int = 1,
-        ahead: np.ndarray | int = 1,
-    ) -> AlignedContext:
-        """Return what the regressions read at some cells."""
-        own = int(np.searchsorted(self.inputs, self.feature))
-        cells, others = rows.cells[:, self.inputs], filled[:, self.inputs]
-        return aligned_context(cells, others, rows.axis, own, places, back, ahead)
-
-    def predict(self, context: AlignedContext, number: int) -> np.ndarray:
-        """Return the estimates of one round, (n,)."""
-        gap = gap_class(context.span)
-        slopes = self.coefficients[number][gap]
-        steps = np.einsum("ij,ij->i", slopes, context.inputs)
-        return context.line + steps + self.intercepts[number][gap]
-
-    def mean(
-        self,
-        rows: OrderedRows,
-        places: np.ndarray,
-        regressed: np.ndarray | None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the weighted mean of the candidates for some cells, and its error.
-
-        The regressions read the other cells of the row as the imputation model does:
-        where some of these are missing, both are expected to be worse.
-        """
-        j = self.feature
-        sizes = self.errors.rms[rows.gap[places, j]]
-        row_error = rows.row_error[places, j]
-        estimates = [rows.line[places, j], rows.from_row[places, j]]
-        errors = [sizes[:, 0], row_error]
-        if regressed is not None:
-            estimates.append(regressed)
-            errors.append(sizes[:, 1] * np.maximum(row_error / self.row_error, 1))
-        table = np.column_stack(errors)
-        share = error_shares(table)
-        return (share * np.column_stack(estimates)).sum(axis=1), (share * table).sum(
-            axis=1
+    def inputs(
+        self, rows: OrderedRows, filled: np.ndarray, places: np.ndarray
+    ) -> np.ndarray:
+        """Return what the trees read: differences to what is filled, and the others."""
+        own = filled[places, self.column]
+        around = [
+            np.nan_to_num(part[places, self.column] - own)
+            for part in (rows.line, *rows.ends)
+        ]
+        distances = [
+            np.log1p(np.minimum(part[places, self.column.start], len(rows.cells)))
+            for part in rows.distances
+        ]
+        return np.column_stack(
+            [own, *around, *distances, filled[places][:, self.others]]
         )
+
+    def candidates(
+        self, rows: OrderedRows, filled: np.ndarray, places: np.ndarray
+    ) -> np.ndarray:
+        """Return the estimates of some cells, (n_candidates, n, n_features)."""
+        own = filled[places, self.column]
+        line = rows.line[places, self.column]
+        corrected = own
+        if self.trees is not None and len(places):
+            correction = self.trees.predict(self.inputs(rows, filled, places))
+            gap = rows.gap[places, self.column.start]
+            corrected = own + self.size[gap] * correction
+        return np.stack([line, own, corrected])
+
+    def mean(self, candidates: np.ndarray, gap: np.ndarray) -> np.ndarray:
+        """Return the weighted mean of the candidates, (n, n_features)."""
+        return np.einsum("nc,cnf->nf", self.shares[gap], candidates)
 
 
 @dataclass(frozen=True)
 class TimeModel:
-    """Estimates from the rows around, for the features that it has columns of."""
+    """Estimates from the rows around."""
 
-    columns: tuple[TimeColumn, ...]  # in the order in which they are imputed
+    autoregression: Autoregression
+    columns: tuple[TimeColumn, ...]
     low: np.ndarray  # (n_features,) seen in training
     high: np.ndarray
-    scale: np.ndarray  # (n_features,) of the errors of hidden cells over the expected
-    rms: np.ndarray  # (n_classes, n_features) of these errors, NaN where none
+    unit: float  # usual step of time
 
-    def impute(self, rows: OrderedRows) -> tuple[np.ndarray, np.ndarray]:
-        """Return imputed rows and the spread of their errors, NaN without neighbours.
+    def order(self, Z: np.ndarray, missing: np.ndarray, axis: TimeAxis) -> OrderedRows:
+        """Return the rows of a table, for the other methods."""
+        return order_rows(Z, missing, axis, self.unit)
 
-        Both are (n, n_features) and in the order of the table.
+    def impute(self, rows: OrderedRows) -> np.ndarray:
+        """Return the filled rows in the order of the table."""
+        base = np.clip(rows.filled(self.autoregression), self.low, self.high)
+        filled = rows.cells.copy()
+        for column in self.columns:
+            own = column.column
+            places = np.flatnonzero(np.isnan(rows.cells[:, own.start]))
+            estimates = column.candidates(rows, base, places)
+            mean = column.mean(estimates, rows.gap[places, own.start])
+            filled[places, own] = np.clip(mean, self.low[own], self.high[own])
+        return rows.axis.to_rows(filled)
+
+    def deviations(
+        self, rows: OrderedRows, generator: np.random.Generator
+    ) -> np.ndarray:
+        """Draw how far missing cells lie from their estimates, 0 elsewhere.
+
+        Those of the autoregression, which are correlated in time and between columns,
+        scaled by column and class of gaps. In the order of the table.
         """
-        filled, errors, _ = _rounds(rows, self.columns, (self.low, self.high))
-        return rows.axis.to_rows(filled), rows.axis.to_rows(errors * self.scale)
-
-
-def gap_class(span: np.ndarray) -> np.ndarray:
-    """Return the class of gaps by their rows from known to known value."""
-    return np.digitize(span - 1, GAP_ENDS)
-
-
-def _rounds(
-    rows: OrderedRows,
-    columns: Sequence[TimeColumn],
-    limits: tuple[np.ndarray, np.ndarray],
-    learn: Callable[[TimeColumn, np.ndarray, int], TimeColumn] | None = None,
-) -> tuple[np.ndarray, np.ndarray, list[TimeColumn]]:
-    """Impute column after column; the regressions may be learned meanwhile.
-
-    The start is the weighted mean of line and row estimate. Returns the rows, the
-    expected errors, NaN without neighbours, and the columns.
-    """
-    filled, columns = rows.from_row.copy(), list(columns)
-    errors = np.full(filled.shape, np.nan)
-    places = [rows.places(column.feature) for column in columns]
-    for column, cells in zip(columns, places, strict=True):
-        filled[cells, column.feature], _ = column.mean(rows, cells, None)
-    for number in range(N_ROUNDS):
-        for k, cells in enumerate(places):
-            if learn is not None:
-                columns[k] = learn(columns[k], filled, number)
-            j = columns[k].feature
-            regressed = columns[k].predict(
-                columns[k].context(rows, filled, cells), number
-            )
-            regressed = np.clip(regressed, limits[0][j], limits[1][j])
-            filled[cells, j], errors[cells, j] = columns[k].mean(rows, cells, regressed)
-    return filled, errors, columns
+        drawn = rows.filled(self.autoregression, generator)
+        drawn -= rows.filled(self.autoregression)
+        for column in self.columns:
+            gap = rows.gap[:, column.column.start]
+            drawn[:, column.column] *= column.scale[gap]
+        return rows.axis.to_rows(drawn)
 
 
 # --- fitting -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _Examples:
-    """Known cells of a feature, read as if they were inside gaps."""
+class _Example:
+    """Rows in which known cells are hidden, and what is estimated for them."""
 
-    places: np.ndarray  # (n,)
-    back: np.ndarray  # (n,) rows to the known cell before
-    ahead: np.ndarray
+    rows: OrderedRows
+    hidden: np.ndarray  # (n, n_features) bool
+    cells: np.ndarray  # (n, n_features), the known ones
+    filled: np.ndarray  # by an autoregression that has not seen the hidden cells
+    drawn: np.ndarray  # deviations of its draws
+    block: np.ndarray  # (n,) of time
 
 
 def fit_time_model(
-    model: ImputationModel,
     Z: np.ndarray,
     missing: np.ndarray,
-    columns: list[slice],
-    groups: Any,
+    columns: Sequence[slice],
+    limits: tuple[np.ndarray, np.ndarray],
+    axis: TimeAxis,
     generator: np.random.Generator,
 ) -> TimeModel:
-    """Learn to impute encoded rows from those around, beside a model of single rows.
+    """Learn to impute encoded rows from those around.
 
-    `columns` are the features of each column of the table.
+    `columns` are the features of each column of the table, `limits` the lowest and
+    highest values that are imputed.
     """
-    rows = OrderedRows.from_table(model, Z, missing, groups)
-    precision = model.gaussian.precision
-    related = np.abs(precision) / np.sqrt(np.diag(precision))  # to compare in a row
-    alone = model.error_ratio / np.sqrt(np.diag(precision))
-    examples, started = {}, []
-    for j, each in _draw_examples(rows, generator).items():
-        column = _unlearned(j, related[j], alone[j])
-        context = column.context(rows, rows.from_row, *_where(each))
-        has_line = np.isfinite(context.span)
-        if has_line.sum() < MIN_CELLS:
-            continue
-        examples[j] = _Examples(*(part[has_line] for part in _where(each)))
-        errors = rows.cells[examples[j].places, j] - context.line[has_line]
-        gaps = gap_class(context.span[has_line])
-        started.append(_with_errors(column, 0, errors, gaps))
-
-    def learn(column: TimeColumn, filled: np.ndarray, number: int) -> TimeColumn:
-        each = examples[column.feature]
-        context = column.context(rows, filled, *_where(each))
-        return _learned(column, context, rows.cells[each.places, column.feature])
-
-    _, _, learned = _rounds(rows, started, (model.low, model.high), learn)
-    nothing = np.full((len(GAP_CLASSES), Z.shape[1]), np.nan)
-    fitted = TimeModel(
-        tuple(learned), model.low, model.high, np.ones(Z.shape[1]), nothing
-    )
-    return _calibrated(fitted, model, rows, columns, generator)
+    unit = usual_step(axis)
+    rows = order_rows(Z, missing, axis, unit)
+    model = fit_autoregression(*_complete(rows), generator)
+    examples = list(_examples(model, rows, columns, limits, unit, generator))
+    related = _related(model)
+    fitted = [_fit_column(column, related, examples, generator) for column in columns]
+    return TimeModel(model, tuple(fitted), *limits, unit)
 
 
-def _calibrated(
-    fitted: TimeModel,
-    model: ImputationModel,
-    rows: OrderedRows,
-    columns: list[slice],
-    generator: np.random.Generator,
-) -> TimeModel:
-    """Return the model with the errors of cells hidden in some of its rows.
+def _complete(rows: OrderedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return cells on the grid, where groups start, and a first estimate of all cells.
 
-    The gaps of the table itself, moved in time, and single cells where there are few.
+    The line, or the mean of the feature; 0 without any value.
     """
-    n_rows = min(len(rows.axis), MAX_CALIBRATION_ROWS)
-    begin = int(generator.integers(len(rows.axis) - n_rows + 1))
-    part = slice(begin, begin + n_rows)
-    cells, missing = rows.cells[part], np.isnan(rows.cells[part])
-    hidden = np.roll(missing, int(generator.integers(n_rows)), axis=0)
-    if hidden.mean() < FEW_GAPS:
-        for column in columns:
-            hidden[generator.random(n_rows) < SINGLE_CELLS, column] = True
-    hidden &= ~missing
-    masked = missing | hidden
-    shown = np.where(masked, 0, cells)
-    ordered = OrderedRows.from_table(model, shown, masked, rows.axis.first[part])
-    filled, expected = fitted.impute(ordered)
-    errors = np.where(hidden & ~np.isnan(expected), filled - cells, np.nan)
-    ratio = np.abs(errors) / np.where(expected > 0, expected, np.nan)
-    scale, rms = fitted.scale.copy(), fitted.rms.copy()
-    for j, column in enumerate(errors.T):
-        sizes = ratio[~np.isnan(ratio[:, j]), j]
-        if len(sizes) >= MIN_CELLS:
-            scale[j] = np.quantile(sizes, LEVEL) / DEVIATIONS
-        for gap in range(len(GAP_CLASSES)):
-            own = column[(ordered.gap[:, j] == gap) & ~np.isnan(column)]
-            if len(own):
-                rms[gap, j] = np.sqrt((own**2).mean())
-    return replace(fitted, scale=scale, rms=rms)
-
-
-def _where(examples: _Examples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return examples.places, examples.back, examples.ahead
-
-
-def _draw_examples(
-    rows: OrderedRows, generator: np.random.Generator
-) -> dict[int, _Examples]:
-    """Draw known cells of each feature, and gaps around them.
-
-    Most gaps are those of missing cells of the column, the others of all lengths.
-    Features with the fewest missing cells come first.
-    """
+    cells, start = rows.on_grid(rows.cells)
+    grid_axis = replace(time_axis(len(cells)), first=start, last=_last(start))
+    line = interpolated(cells, grid_axis, find_neighbours(~np.isnan(cells), grid_axis))
     known = ~np.isnan(rows.cells)
-    gaps = draw_gaps(rows.cells, generator, rows.axis.first)
-    length = np.exp(generator.random(known.shape) * np.log(MAX_OTHER_GAP + 1)).astype(
-        int
+    mean = np.where(known, rows.cells, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    filled = np.where(np.isnan(cells), np.where(np.isnan(line), mean, line), cells)
+    return cells, start, filled
+
+
+def _last(start: np.ndarray) -> np.ndarray:
+    return len(start) - 1 - group_starts(start[::-1])[::-1]
+
+
+def _examples(
+    model: Autoregression,
+    rows: OrderedRows,
+    columns: Sequence[slice],
+    limits: tuple[np.ndarray, np.ndarray],
+    unit: float,
+    generator: np.random.Generator,
+) -> Iterator[_Example]:
+    """Yield sets of hidden cells in consecutive rows."""
+    n_rows = min(len(rows.axis), MAX_MASK_ROWS)
+    for _ in range(N_MASKS):
+        begin = int(generator.integers(len(rows.axis) - n_rows + 1))
+        part = slice(begin, begin + n_rows)
+        cells = rows.cells[part]
+        axis = _part_of(rows.axis, part)
+        hidden = _hidden(np.isnan(cells), columns, generator)
+        shown = OrderedRows.from_cells(np.where(hidden, np.nan, cells), axis, unit)
+        grid, start = shown.on_grid(shown.cells)
+        filled = model.fill(grid, start, generator)
+        own = fit_autoregression(grid, start, filled, generator, REFINED_ROUNDS)
+        mean = shown.filled(own)
+        yield _Example(
+            shown,
+            hidden,
+            cells,
+            np.clip(mean, *limits),
+            shown.filled(own, generator) - mean,
+            (np.arange(begin, begin + n_rows) * N_BLOCKS) // len(rows.axis),
+        )
+
+
+def _part_of(axis: TimeAxis, part: slice) -> TimeAxis:
+    """Return some consecutive places as an axis of their own."""
+    n_rows = part.stop - part.start
+    return TimeAxis(
+        np.arange(n_rows),
+        np.maximum(axis.first[part] - part.start, 0),
+        np.minimum(axis.last[part] - part.start, n_rows - 1),
+        axis.time[part],
     )
-    back = 1 + (generator.random(known.shape) * length).astype(int)
-    is_other = generator.random(known.shape) < (OTHER_GAPS if not known.all() else 1)
-    back = np.where(is_other, back, gaps.back)
-    ahead = np.where(is_other, length + 1 - back, gaps.ahead)
-    drawn = {}
-    for j in np.argsort(-known.sum(axis=0), kind="stable"):
-        places = np.flatnonzero(known[:, j])
-        if len(places) > MAX_CELLS:
-            places = np.sort(generator.choice(places, MAX_CELLS, replace=False))
-        drawn[int(j)] = _Examples(places, back[places, j], ahead[places, j])
-    return drawn
 
 
-def _unlearned(feature: int, related: np.ndarray, row_error: float) -> TimeColumn:
-    """Return a column that knows what it will read."""
-    order = np.argsort(-related, kind="stable")
-    others = order[order != feature][:MAX_OTHERS]
-    nothing = np.full((len(GAP_CLASSES), 2), np.nan)
-    return TimeColumn(
-        feature=feature,
-        inputs=np.sort(np.append(others, feature)),
-        coefficients=(),
-        intercepts=(),
-        row_error=float(row_error),
-        errors=ErrorSize(nothing, nothing),
+def _hidden(
+    missing: np.ndarray, columns: Sequence[slice], generator: np.random.Generator
+) -> np.ndarray:
+    """Return which known cells to hide: in the gaps of the table, moved, and others."""
+    n_rows = len(missing)
+    hidden = np.zeros_like(missing)
+    for _ in range(MAX_COPIES if missing.any() else 0):
+        hidden |= np.roll(missing, int(generator.integers(n_rows)), axis=0) & ~missing
+        if hidden.mean() >= HIDDEN_SHARE:
+            break
+    share = max(OTHER_GAPS * hidden.mean(), HIDDEN_SHARE - hidden.mean())
+    for column in columns:
+        hidden[:, column] |= _other_gaps(n_rows, share, generator)[:, None]
+    return hidden & ~missing
+
+
+def _other_gaps(
+    n_rows: int, share: float, generator: np.random.Generator
+) -> np.ndarray:
+    """Return gaps of all lengths that take a share of the rows, (n_rows,) bool.
+
+    As many cells lie in gaps of 1 as of 48 rows, on a logarithmic scale.
+    """
+    longest = min(MAX_OTHER_GAP, max(1, n_rows // 10))
+    hidden, n_left = np.zeros(n_rows, dtype=bool), generator.poisson(share * n_rows)
+    while n_left > 0:
+        length = int(np.exp(generator.random() * np.log(longest + 1)))
+        count = max(1, min(longest, n_left) // length)
+        for begin in generator.integers(n_rows, size=count):
+            hidden[begin : begin + length] = True
+        n_left -= count * length
+    return hidden
+
+
+def _related(model: Autoregression) -> np.ndarray:
+    """Return how much each feature says of each other one, in a row and those around.
+
+    The size of the interior precision of the rows, by the own one of the reader.
+    """
+    weighted = model.precision @ model.filters
+    total = sum(
+        np.abs(
+            sum(
+                model.filters[lag + distance].T @ weighted[lag]
+                for lag in range(len(model.filters) - distance)
+            )
+        )
+        for distance in range(len(model.filters))
     )
+    return (total + total.T) / np.sqrt(np.diag(total))
 
 
-def _with_errors(
-    column: TimeColumn, candidate: int, errors: np.ndarray, gaps: np.ndarray
+def _fit_column(
+    column: slice,
+    related: np.ndarray,
+    examples: Sequence[_Example],
+    generator: np.random.Generator,
 ) -> TimeColumn:
-    """Return the column with the errors of a candidate by class of gaps."""
-    rms, spread = column.errors.rms.copy(), column.errors.spread.copy()
-    for gap in range(len(GAP_CLASSES)):
-        size = ErrorSize.of(errors[_of_class(gaps, gap)])
-        rms[gap, candidate], spread[gap, candidate] = size.rms, size.spread
-    return replace(column, errors=ErrorSize(rms, spread))
-
-
-def _of_class(gaps: np.ndarray, gap: int) -> np.ndarray:
-    """Return which examples a class learns from: all where it has few of its own."""
-    own = gaps == gap
-    return own if own.sum() >= MIN_CELLS else np.ones(len(gaps), dtype=bool)
-
-
-def _learned(
-    column: TimeColumn, context: AlignedContext, target: np.ndarray
-) -> TimeColumn:
-    """Return the column with regressions of one more round, and their errors."""
-    gaps = gap_class(context.span)
-    residual, errors = target - context.line, np.empty(len(target))
-    coefficients, intercepts = [], []
-    for gap in range(len(GAP_CLASSES)):
-        chosen = _of_class(gaps, gap)
-        slopes, intercept, left_out = ridge(context.inputs[chosen], residual[chosen])
-        coefficients.append(slopes)
-        intercepts.append(intercept)
-        errors[gaps == gap] = left_out[gaps[chosen] == gap]
-    column = replace(
+    """Grow the trees of a column, and measure all candidates on unseen cells."""
+    others = np.setdiff1d(np.arange(len(related)), np.arange(column.start, column.stop))
+    order = np.argsort(-related[column][:, others].max(axis=0), kind="stable")
+    width, n_classes = column.stop - column.start, len(GAP_CLASSES)
+    model = TimeColumn(
         column,
-        coefficients=(*column.coefficients, np.array(coefficients)),
-        intercepts=(*column.intercepts, np.array(intercepts)),
+        np.sort(others[order[:MAX_OTHERS]]),
+        trees=None,
+        size=np.ones((n_classes, width)),
+        shares=np.tile([0.0, 1.0, 0.0], (n_classes, 1)),
+        errors=np.full((n_classes, len(CANDIDATES) + 1), np.nan),
+        scale=np.ones((n_classes, width)),
     )
-    return _with_errors(column, 1, errors, gaps)
+    places = [np.flatnonzero(each.hidden[:, column.start]) for each in examples]
+    parts = list(zip(examples, places, strict=True))
+    truth = np.concatenate([each.cells[at, column] for each, at in parts])
+    if len(truth) < MIN_CELLS:
+        return model
+    inputs = np.concatenate(
+        [model.inputs(each.rows, each.filled, at) for each, at in parts]
+    )
+    estimates = np.concatenate(
+        [model.candidates(each.rows, each.filled, at) for each, at in parts], axis=1
+    )
+    drawn = np.concatenate([each.drawn[at, column] for each, at in parts])
+    gap = np.concatenate([each.rows.gap[at, column.start] for each, at in parts])
+    block = np.concatenate([each.block[at] for each, at in parts])
+    residual = truth - estimates[1]
+    size = np.array(
+        [residual[_of_class(gap, k)].std(axis=0) for k in range(len(GAP_CLASSES))]
+    )
+    relative = np.divide(
+        residual, size[gap], out=np.zeros_like(residual), where=size[gap] > 0
+    )
+    trees, corrections = _grow(inputs, relative, block, generator)
+    estimates[2] += size[gap] * corrections
+    model = replace(model, trees=trees, size=size)
+    return _measured(model, estimates, truth, drawn, gap)
+
+
+def _grow(
+    inputs: np.ndarray,
+    target: np.ndarray,
+    block: np.ndarray,
+    generator: np.random.Generator,
+) -> tuple[Trees | None, np.ndarray]:
+    """Grow a forest, and return what others predict that have not seen the time.
+
+    One of these is grown on the even and one on the odd blocks.
+    """
+    is_odd, predicted = block % 2 == 1, np.zeros(target.shape)
+    if min(is_odd.sum(), (~is_odd).sum()) < MIN_CELLS:
+        return None, predicted
+    for own in (is_odd, ~is_odd):
+        trees = _forest(inputs[own], target[own], N_SCORED_TREES, generator)
+        predicted[~own] = trees.predict(inputs[~own])
+    return _forest(inputs, target, N_TREES, generator), predicted
+
+
+def _forest(
+    inputs: np.ndarray,
+    target: np.ndarray,
+    n_trees: int,
+    generator: np.random.Generator,
+) -> Trees:
+    if len(inputs) > MAX_CELLS:
+        chosen = generator.choice(len(inputs), MAX_CELLS, replace=False)
+        inputs, target = inputs[chosen], target[chosen]
+    trees = ExtraTreesRegressor(
+        n_trees,
+        min_samples_leaf=max(MIN_LEAF, len(inputs) // MAX_LEAVES),
+        random_state=int(generator.integers(2**31)),
+    )
+    return Trees.of(trees.fit(inputs, target[:, 0] if target.shape[1] == 1 else target))
+
+
+def _of_class(gap: np.ndarray, k: int) -> np.ndarray:
+    """Return which cells a class learns from: all where it has few of its own."""
+    own = gap == k
+    return own if own.sum() >= MIN_CELLS else np.ones(len(gap), dtype=bool)
+
+
+def _measured(
+    model: TimeColumn,
+    estimates: np.ndarray,
+    truth: np.ndarray,
+    drawn: np.ndarray,
+    gap: np.ndarray,
+) -> TimeColumn:
+    """Return the column with the shares, errors and scales of each class of gaps."""
+    shares, sizes, scale = (
+        part.copy() for part in (model.shares, model.errors, model.scale)
+    )
+    for k in range(len(GAP_CLASSES)):
+        own = _of_class(gap, k)
+        errors = estimates[:, own] - truth[own]  # (n_candidates, n, n_features)
+        shares[k] = best_shares(errors.reshape(len(errors), -1))
+        mean = np.einsum("c,cnf->nf", shares[k], errors)
+        total = [*(errors**2).mean(axis=1), (mean**2).mean(axis=0)]
+        sizes[k] = np.sqrt(np.sum(total, axis=1))
+        wanted = np.quantile(np.abs(mean), LEVEL, axis=0)
+        found = np.quantile(np.abs(drawn[own]), LEVEL, axis=0)
+        scale[k] = np.divide(wanted, found, out=np.ones_like(wanted), where=found > 0)
+    return replace(model, shares=shares, errors=sizes, scale=scale)
+
+
+def best_shares(errors: np.ndarray) -> np.ndarray:
+    """Return the weights of a mean with the least mean squared error, (n_candidates,).
+
+    None is negative, and they add up to 1. `errors` is (n_candidates, n). Nearly equal
+    candidates get nearly equal weights.
+    """
+    n_candidates = len(errors)
+    S = errors @ errors.T / errors.shape[1]
+    S += EVEN * np.diag(S).mean() * np.eye(n_candidates) + 1e-12 * np.eye(n_candidates)
+    best, least = np.full(n_candidates, 1 / n_candidates), np.inf
+    for size in range(1, n_candidates + 1):
+        for chosen in map(list, combinations(range(n_candidates), size)):
+            weights = np.linalg.solve(S[np.ix_(chosen, chosen)], np.ones(size))
+            error = 1 / weights.sum()
+            if (weights >= 0).all() and error < least:
+                best, least = np.zeros(n_candidates), error
+                best[chosen] = weights * error
+    return best

@@ -1,0 +1,215 @@
+"""A vector autoregression of rows with missing cells: estimates from the rows around.
+
+Each row is a linear function of the rows before it plus a normal residual. Then all
+missing cells are jointly normal given the known ones, before and after them, and their
+means solve one banded system of equations. The coefficients are learned by stochastic
+expectation maximisation: missing cells are drawn, and the regressions learned again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_solve_banded, cholesky_banded, solve_banded
+
+# On gas turbine outages the RMSE was 0.31, 0.29 and 0.28 with 1, 2 and 3 lags; about
+# equal for single cells, and on five other sets
+N_LAGS = 3
+N_ROUNDS = 8  # of drawing missing cells and learning
+MAX_ROWS = 5_000  # consecutive ones that coefficients are learned from
+PENALTIES = np.logspace(-4, 0, 5)  # over the variance of standardised inputs
+MIN_VARIANCE = 1e-6  # of residuals, over that of the feature
+MAX_BAND_CELLS = 10_000_000  # of the matrix that is solved at a time: 80 MB
+MARGIN = 100  # rows around a part that are solved along with it
+
+
+@dataclass(frozen=True)
+class Autoregression:
+    """Coefficients of rows in time order, and what is expected of their residuals."""
+
+    mean: np.ndarray  # (n_features,)
+    filters: np.ndarray  # (1 + N_LAGS, n_features, n_features): row to residual, by lag
+    precision: np.ndarray  # inverse covariance of the residuals
+    prior: np.ndarray  # inverse covariance of single rows: the first ones of a group
+
+    def fill(
+        self,
+        cells: np.ndarray,
+        start: np.ndarray,
+        generator: np.random.Generator | None = None,
+    ) -> np.ndarray:
+        """Return rows with the means of their missing cells, or with draws.
+
+        `cells`, (n, n_features), are in time order and NaN where missing; `start` is
+        the first row of the group of each, (n,).
+        """
+        filled = cells - self.mean
+        missing = np.isnan(cells)
+        for rows, inner in _parts(missing):
+            part = self._solved(
+                filled[rows], missing[rows], start[rows] - rows.start, generator
+            )
+            filled[inner] = part[inner.start - rows.start : inner.stop - rows.start]
+        return np.where(missing, filled + self.mean, cells)
+
+    def _solved(
+        self,
+        cells: np.ndarray,
+        missing: np.ndarray,
+        start: np.ndarray,
+        generator: np.random.Generator | None,
+    ) -> np.ndarray:
+        """Return centred rows with their missing cells filled.
+
+        The rows have the precision ``F' P F``, F the filters of all rows with a full
+        past and P the precision of residuals, plus the prior of the other rows.
+        """
+        cells = np.where(missing, 0, cells)
+        if not missing.any():
+            return cells
+        has_past = np.arange(len(cells)) - np.maximum(start, 0) >= N_LAGS
+        root = cholesky_banded(self._band(missing, has_past), lower=True)
+        pull = self._gradient(cells, has_past)[missing]
+        solution = cho_solve_banded((root, True), -pull)
+        if generator is not None:
+            solution += _solve_transposed(root, generator.standard_normal(len(pull)))
+        cells[missing] = solution
+        return cells
+
+    def _gradient(self, cells: np.ndarray, has_past: np.ndarray) -> np.ndarray:
+        """Return the precision of the rows times the rows, (n, n_features)."""
+        residual = cells.copy()
+        for lag in range(1, len(self.filters)):
+            residual[lag:] += cells[:-lag] @ self.filters[lag].T
+        weighted = np.where(has_past[:, None], residual @ self.precision, 0)
+        total = np.where(has_past[:, None], 0, cells @ self.prior) + weighted
+        for lag in range(1, len(self.filters)):
+            total[:-lag] += weighted[lag:] @ self.filters[lag]
+        return total
+
+    def _band(self, missing: np.ndarray, has_past: np.ndarray) -> np.ndarray:
+        """Return the precision of the missing cells as a lower band, row by row."""
+        n_rows, n_lags = len(missing), len(self.filters) - 1
+        weighted = self.precision @ self.filters  # (1 + n_lags, n_features, n_features)
+        ahead = np.append(has_past, np.zeros(n_lags, dtype=bool))
+        row, feature = np.nonzero(missing)
+        count = missing.sum(axis=1)
+        first = np.concatenate([[0], count.cumsum()])  # missing cell of each row
+        band = np.zeros((_bandwidth(count), len(row)))
+        for distance in range(n_lags + 1):
+            one = np.flatnonzero(row + distance < n_rows)
+            n_others = count[row[one] + distance]
+            one = np.repeat(one, n_others)
+            other = first[row[one] + distance] + _counted(n_others)
+            one, other = (each[other >= one] for each in (one, other))
+            value = np.zeros(len(one))
+            for lag in range(n_lags - distance + 1):
+                product = self.filters[lag + distance].T @ weighted[lag]
+                is_valid = ahead[row[other] + lag]
+                value += is_valid * product[feature[one], feature[other]]
+            if distance == 0:
+                value += ~has_past[row[one]] * self.prior[feature[one], feature[other]]
+            band[other - one, one] = value
+        band[0] += MIN_VARIANCE
+        return band
+
+
+def fit_autoregression(
+    cells: np.ndarray,
+    start: np.ndarray,
+    filled: np.ndarray,
+    generator: np.random.Generator,
+    n_rounds: int = N_ROUNDS,
+) -> Autoregression:
+    """Learn from rows in time order, from a first estimate of their missing cells."""
+    begin = int(generator.integers(max(0, len(cells) - MAX_ROWS) + 1))
+    part = slice(begin, begin + MAX_ROWS)
+    cells, filled = cells[part], filled[part]
+    start = np.maximum(start[part] - begin, 0)
+    model = _regressed(filled, start)
+    for _ in range(n_rounds if np.isnan(cells).any() else 0):
+        model = _regressed(model.fill(cells, start, generator), start)
+    return model
+
+
+def _regressed(rows: np.ndarray, start: np.ndarray) -> Autoregression:
+    """Learn from complete rows."""
+    n_features = rows.shape[1]
+    mean = rows.mean(axis=0)
+    centred = rows - mean
+    variance = np.maximum((centred**2).mean(axis=0), MIN_VARIANCE)
+    target = np.flatnonzero(np.arange(len(rows)) - start >= N_LAGS)
+    scale = np.tile(np.sqrt(variance), N_LAGS)
+    past = np.hstack([centred[target - lag] for lag in range(1, N_LAGS + 1)]) / scale
+    slopes, errors = _ridge(past, centred[target])
+    blocks = (slopes.T / scale).reshape(n_features, N_LAGS, n_features)
+    filters = np.concatenate([np.eye(n_features)[None], -blocks.swapaxes(0, 1)])
+    floor = np.diag(MIN_VARIANCE * variance)
+    covariance = errors.T @ errors / max(len(target), 1) + floor
+    marginal = centred.T @ centred / len(rows) + np.diag(1e-3 * variance)
+    return Autoregression(
+        mean, filters, np.linalg.inv(covariance), np.linalg.inv(marginal)
+    )
+
+
+def _ridge(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return slopes of ridge regressions, (n_inputs, n_targets), and errors, (n, ...).
+
+    The errors are those of models without the row. Each target has the penalty of
+    `PENALTIES` with the least of them.
+    """
+    n_rows = max(len(X), 1)
+    values, vectors = np.linalg.eigh(X.T @ X / n_rows)
+    P = X @ vectors
+    weights = P.T @ Y / n_rows
+    squares = P**2 / n_rows
+    best, slopes = np.full(Y.shape[1], np.inf), np.zeros(weights.shape)
+    errors = Y.copy()
+    for penalty in PENALTIES:
+        shrunk = 1 / (np.maximum(values, 0) + penalty)
+        leverage = np.minimum(squares @ shrunk, 1 - 1e-3)
+        each = weights * shrunk[:, None]
+        left_out = (Y - P @ each) / (1 - leverage)[:, None]
+        size = (left_out**2).mean(axis=0) if len(X) else best
+        is_better = size < best
+        slopes[:, is_better], errors[:, is_better] = (
+            each[:, is_better],
+            left_out[:, is_better],
+        )
+        best = np.minimum(size, best)
+    return vectors @ slopes, errors
+
+
+# --- the banded system ---------------------------------------------------------------
+
+
+def _parts(missing: np.ndarray) -> Iterator[tuple[slice, slice]]:
+    """Yield rows to solve at a time, and those of them whose solution is taken."""
+    count = missing.sum(axis=1)
+    n_cells = int(count.sum()) * _bandwidth(count)
+    size = -(-len(missing) // (1 + n_cells // MAX_BAND_CELLS))
+    for begin in range(0, len(missing), max(size, MARGIN)):
+        end = min(begin + max(size, MARGIN), len(missing))
+        rows = slice(max(begin - MARGIN, 0), min(end + MARGIN, len(missing)))
+        yield rows, slice(begin, end)
+
+
+def _bandwidth(count: np.ndarray) -> int:
+    """Return the most missing cells in consecutive rows that depend on each other."""
+    total = np.concatenate([[0], count.cumsum()])
+    ends = np.minimum(np.arange(len(count)) + N_LAGS + 1, len(count))
+    return max(1, int((total[ends] - total[:-1]).max(initial=0)))
+
+
+def _counted(counts: np.ndarray) -> np.ndarray:
+    """Return 0, 1, ... for each of the counts, one after the other."""
+    return np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
+
+
+def _solve_transposed(root: np.ndarray, white: np.ndarray) -> np.ndarray:
+    """Solve with the transpose of a lower band: the covariance is the inverse."""
+    n_below = len(root) - 1
+    upper = np.zeros_like(root)
+    for k in range(n_below + 1):
+        upper[n_below - k, k:] = root[k, : root.shape[1] - k]
+    return solve_banded((0, n_below), upper, white)
