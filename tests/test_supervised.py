@@ -498,13 +498,21 @@ def held_out_places(runs):
 
 
 @BOTH
-def test_blocks_of_rows_in_time_order_are_held_out(runs, make, y):
+def test_blocks_of_rows_in_time_order_are_held_out_as_well(runs, make, y):
     drifting = X + np.random.default_rng(0).normal(size=X.shape).cumsum(axis=0)
-    for rows, is_ordered in ((drifting, True), (X, False)):
+    for rows, n_blocks in ((drifting, 3), (X, 0)):
         runs.clear()
-        quick(make, dropout="auto", linear_path="auto").fit(rows, y)
-        for held_out in held_out_places(runs[:3]):
-            assert (np.diff(held_out) == 1).all() == is_ordered
+        quick(make, dropout="auto").fit(rows, y)
+        held_out = held_out_places(runs)
+        is_block = [len(each) > 0 and (np.diff(each) == 1).all() for each in held_out]
+        of_candidate = [False] * 3 + [True] * n_blocks
+        assert is_block == [*of_candidate, *of_candidate, False]
+
+
+def test_a_table_sorted_by_class_is_not_cut_into_blocks(runs):
+    drifting = X + np.random.default_rng(0).normal(size=X.shape).cumsum(axis=0)
+    quick(GradualDAEClassifier, dropout="auto").fit(drifting, np.sort(CLASSES))
+    assert len(runs) == 2 * 3 + 1
 
 
 @BOTH

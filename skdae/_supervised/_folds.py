@@ -66,23 +66,27 @@ def folds_of(
     n_folds: int,
     generator: np.random.Generator,
     strata: np.ndarray,
-) -> np.ndarray:
-    """Return the fold of each row, (n_rows,), numbered from 0.
+) -> list[np.ndarray]:
+    """Return ways to hold all rows out in turn: folds numbered from 0, (n_rows,) each.
 
-    Groups that were passed are in one fold each. Without them, rows in time order are
-    cut into blocks, unless the rows outside a block lack all of its classes. Otherwise
-    each fold has an equal share of each stratum, and identical rows are in one fold.
+    Groups that were passed are in one fold each. Without them each fold has an equal
+    share of each stratum, and identical rows are in one fold. Rows in time order are
+    also cut into blocks: random folds cannot see drift, and not every ordered table
+    drifts. A table is not cut where the block of most rows holds the larger part of
+    their class, as one sorted by class.
     """
     if labelled.groups is not None:
-        return _random_folds(labelled, n_folds, generator, np.zeros_like(strata))
-    if is_ordered(labelled):
-        folds = _block_folds(labelled, n_folds)
-        if all(
-            np.isin(strata[folds == k], strata[folds != k]).any()
-            for k in range(n_folds)
-        ):
-            return folds
-    return _random_folds(labelled, n_folds, generator, strata)
+        strata = np.zeros_like(strata)
+    ways = [_random_folds(labelled, n_folds, generator, strata)]
+    if labelled.groups is None and is_ordered(labelled):
+        blocks = _block_folds(labelled, n_folds)
+        counts = np.zeros((strata.max() + 1, n_folds), dtype=int)
+        np.add.at(counts, (strata, blocks), 1)
+        is_shared = 2 * counts <= counts.sum(axis=1, keepdims=True)
+        n_shared = (counts * is_shared).sum(axis=0)
+        if n_shared.all() and n_shared.sum() > len(strata) / 2:
+            ways.append(blocks)
+    return ways
 
 
 def is_ordered(labelled: LabelledRows) -> bool:

@@ -135,11 +135,11 @@ None, default='auto'
     mean loss on held-out labels decides: on the rows for early stopping, or on thirds
     of the labelled rows in turn (above 3,000 of them on one third).
 
-    Held-out parts are like the rows that are to be predicted: whole groups where `fit`
-    is given `groups`, else blocks of neighbouring rows where those of X are in time
-    order (:func:`skdae.timeseries.time_order`), else random rows. With fewer than 20
-    labelled rows or three groups, and in `partial_fit`, the first candidate is taken
-    that the parameters leave.
+    Held out are whole groups where `fit` is given `groups`, else random rows. Where the
+    rows of X are in time order (:func:`skdae.timeseries.time_order`), blocks of
+    neighbouring rows are held out as well, and the geometric mean of both losses
+    decides. With fewer than 20 labelled rows or three groups, and in `partial_fit`, the
+    first candidate is taken that the parameters leave.
 
     A fit that fails or is interrupted (Ctrl-C) leaves the estimator as it was. To end a
     long fit and keep what is trained so far, pass a callback of scikit-learn 1.9 or

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax
+from scipy.stats import gmean
 
 from skdae._core.network import Head, Layer
 from skdae._core.sources import HeldOut, TableSource
@@ -93,14 +94,17 @@ def select(
         return alone(candidates[0])
     seed = int(streams.init.integers(2**32))
     has_path = estimator.linear_path != False  # noqa: E712 (a bool of numpy as well)
-    folds = [
-        _Fold.of(part, labelled, seed if has_path else None)
-        for part in _parts(labelled, source, strata, streams.split)
+    ways = [
+        [_Fold.of(part, labelled, seed if has_path else None) for part in parts]
+        for parts in _ways(labelled, source, strata, streams.split)
     ]
     trials = []
     for candidate in candidates:
-        parts = [fold.outputs(estimator, labelled, candidate, seed) for fold in folds]
-        trials.append(_best_shares(candidate, has_path, parts, folds, labelled))
+        outputs = [
+            [fold.outputs(estimator, labelled, candidate, seed) for fold in folds]
+            for folds in ways
+        ]
+        trials.append(_best_shares(candidate, has_path, outputs, ways, labelled))
     losses = [loss for loss, *_ in trials]
     best = int(np.argmin(losses))
     _, network_share, path_share = trials[best]
@@ -170,46 +174,72 @@ class _Fold:
         return weight
 
 
-def _parts(
+def _ways(
     labelled: LabelledRows,
     source: TableSource,
     strata: np.ndarray,
     generator: np.random.Generator,
-) -> list[TableSource]:
-    """Return the source with other rows held out each time; of many, the last once."""
+) -> list[list[TableSource]]:
+    """Return the source with other rows held out each time, in one or two ways.
+
+    Of many rows, only the last part is held out.
+    """
     if source.held_out is not None:
-        return [source]
-    number = folds_of(labelled, N_FOLDS, generator, strata)
-    parts = []
-    for k in range(0 if len(number) <= MAX_FOLDED_ROWS else N_FOLDS - 1, N_FOLDS):
-        part = hold_out(source, number == k)
-        kept = np.sort(generator.permutation(part.index)[:MAX_ROWS])
-        parts.append(replace(part, index=kept))
-    return parts
+        return [[source]]
+    is_long = labelled.rows.n_rows > MAX_FOLDED_ROWS
+    ways = []
+    for number in folds_of(labelled, N_FOLDS, generator, strata):
+        parts = [
+            hold_out(source, number == k)
+            for k in range(N_FOLDS - 1 if is_long else 0, N_FOLDS)
+        ]
+        kept = [np.sort(generator.permutation(p.index)[:MAX_ROWS]) for p in parts]
+        ways.append(
+            [replace(p, index=index) for p, index in zip(parts, kept, strict=True)]
+        )
+    return ways
 
 
 def _best_shares(
     candidate: Configuration,
     has_path: bool,
-    parts: Sequence[tuple[np.ndarray, np.ndarray]],
-    folds: Sequence[_Fold],
+    outputs: Sequence[Sequence[tuple[np.ndarray, np.ndarray]]],
+    ways: Sequence[Sequence[_Fold]],
     labelled: LabelledRows,
 ) -> tuple[float, float, float]:
-    """Return the lowest mean held-out loss, and the shares of network and path."""
-    path, network = (np.concatenate(each) for each in zip(*parts, strict=True))
-    T = np.concatenate([np.asarray(fold.held_out.block.target) for fold in folds])
-    weights = np.concatenate([fold.weights(labelled) for fold in folds])
-    head = labelled.target.head
-    network_shares = CLASS_SHARES if head.groups else SHARES
+    """Return the lowest mean held-out loss, and the shares of network and path.
+
+    The mean over rows, and the geometric mean over the ways to hold rows out: blocks in
+    time, which are harder, would decide alone otherwise.
+    """
+    network_shares = CLASS_SHARES if labelled.target.head.groups else SHARES
     shares = [
         (share, 1.0 if candidate.linear_path else 1 - share)
         for share in (network_shares if has_path else SHARES[:1])
     ]
-    losses = [
-        held_out_loss(a * network + b * path, T, weights, head) for a, b in shares
-    ]
-    best = int(np.argmin(losses))
-    return losses[best], *shares[best]
+    losses = np.array(
+        [
+            _losses(parts, folds, shares, labelled)
+            for parts, folds in zip(outputs, ways, strict=True)
+        ]
+    )
+    means = gmean(losses, axis=0)
+    best = int(np.argmin(means))
+    return float(means[best]), *shares[best]
+
+
+def _losses(
+    outputs: Sequence[tuple[np.ndarray, np.ndarray]],
+    folds: Sequence[_Fold],
+    shares: Sequence[tuple[float, float]],
+    labelled: LabelledRows,
+) -> list[float]:
+    """Return the mean loss of all held-out rows for each pair of shares."""
+    path, network = (np.concatenate(each) for each in zip(*outputs, strict=True))
+    T = np.concatenate([np.asarray(fold.held_out.block.target) for fold in folds])
+    weights = np.concatenate([fold.weights(labelled) for fold in folds])
+    head = labelled.target.head
+    return [held_out_loss(a * network + b * path, T, weights, head) for a, b in shares]
 
 
 def held_out_loss(
