@@ -49,8 +49,9 @@ OURS_NARROW = "DAE gradual"
 
 
 def scheduled(name: str) -> dict[str, Any]:
-    """Another schedule with as many weight updates."""
-    return {"schedule": at_equal_updates(name, REFERENCE)}
+    """A schedule with as many weight updates; the network without a linear estimate."""
+    schedule = at_equal_updates(name, REFERENCE)
+    return {"schedule": schedule, "validation_fraction": None}
 
 
 METHODS: dict[str, Method] = {
@@ -62,8 +63,8 @@ METHODS: dict[str, Method] = {
     "nearest neighbours": nearest_neighbours,
     OURS: dae,
 } | {
-    f"DAE {name}": partial(dae, **scheduled(name))
-    for name in ("stacked", "hybrid", "frozen", "joint")
+    f"network alone, {name}": partial(dae, **scheduled(name))
+    for name in ("gradual", "stacked", "hybrid", "frozen", "joint")
 }
 
 NOISE_METHODS: dict[str, Method] = {
@@ -89,8 +90,9 @@ def narrow_pca(problem: Problem, *, rounds: int = 1) -> Fill:
 
 
 def narrow_dae(problem: Problem, **params: Any) -> Fill:
-    """The transformer with that code size."""
+    """The network with that code size, without a linear estimate."""
     sizes = (*DEFAULTS["hidden_layer_sizes"][:-1], narrow_code(problem))
+    params = {"validation_fraction": None} | params
     return dae(problem, hidden_layer_sizes=sizes, **params)
 
 

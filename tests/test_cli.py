@@ -53,6 +53,7 @@ FITS = {
     "transformer": ("--drop", "grade", "--drop", "yield", *SMALL),
     "detector": ("--drop", "grade", "--drop", "yield", *INNER),
     "imputer": ("--drop", "grade", "--drop", "yield", *INNER),
+    "denoiser": ("--drop", "grade", "--drop", "yield", *INNER),
     "classifier": ("--target", "grade", "--drop", "yield", "--set", "max_iter=4")
     + INNER,
     "regressor": ("--target", "yield", "--drop", "grade", "--set", "max_iter=4")
@@ -127,9 +128,12 @@ def test_transform_is_the_estimators(run, folder, kind):
     pd.testing.assert_frame_equal(read_csv(out), expected)
 
 
-def test_reconstruct_is_the_estimators(run, folder):
-    code, out, _ = run("reconstruct", "transformer.model", "plant.csv")
-    expected = estimator(folder, "transformer").reconstruct(features())
+@pytest.mark.parametrize("kind", ["transformer", "denoiser"])
+def test_reconstruct_is_the_estimators(run, folder, kind):
+    code, out, _ = run("reconstruct", f"{kind}.model", "plant.csv")
+    model = estimator(folder, kind)
+    denoise = model.reconstruct if kind == "transformer" else model.transform
+    expected = denoise(features())
     assert code == 0
     pd.testing.assert_frame_equal(read_csv(out), expected, check_dtype=False)
 

@@ -48,8 +48,11 @@ def codes(model: Model, part: Part) -> pd.DataFrame:
 
 
 def rebuilt(model: Model, part: Part) -> pd.DataFrame:
-    """The columns of the model as the network rebuilds them."""
-    return _frame(model.estimator.reconstruct(part.X), model.names)
+    """The columns of the model, denoised."""
+    estimator = model.estimator
+    is_denoiser = model.kind == "denoiser"
+    denoise = estimator.transform if is_denoiser else estimator.reconstruct
+    return _frame(denoise(part.X), model.names)
 
 
 def filled(
@@ -158,7 +161,7 @@ def row_errors(model: Model, part: Part) -> pd.DataFrame:
 # what each command makes of each kind of model
 RESULTS: dict[str, dict[str, Any]] = {
     "transform": dict.fromkeys(("transformer", "classifier", "regressor"), codes),
-    "reconstruct": {"transformer": rebuilt},
+    "reconstruct": dict.fromkeys(("transformer", "denoiser"), rebuilt),
     "impute": dict.fromkeys(("imputer", "transformer"), filled),
     "score": {
         "detector": alarms,
@@ -220,7 +223,9 @@ def reconstruct(
 ) -> None:
     """Write the denoised table, missing cells filled, in the units of the table.
 
-    For models of the kind transformer. To change missing cells only, see impute.
+    For models of the kinds transformer and denoiser. To change missing cells only, see
+    impute. A transformer removes the noise that it was fitted with: only gaps, unless
+    --set "noise='gaussian'" said otherwise.
     """
     form = options.make_format(delimiter, decimal, encoding, header, missing)
     job = Job(data, output, form, keep, chunk_rows, force, quiet)

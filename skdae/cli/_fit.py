@@ -50,7 +50,8 @@ def fit(
             "-k",
             metavar="KIND",
             help="transformer: codes, denoising. detector: anomalies. imputer: "
-            "missing cells. classifier, regressor: predict --target.",
+            "missing cells. denoiser: measurement errors. classifier, regressor: "
+            "predict --target.",
         ),
     ] = Kind.transformer,  # type: ignore[attr-defined]
     target: Annotated[

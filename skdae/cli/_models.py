@@ -22,6 +22,7 @@ ESTIMATORS = {
     "transformer": "GradualDAETransformer",
     "detector": "GradualDAEOutlierDetector",
     "imputer": "GradualDAEImputer",
+    "denoiser": "GradualDAEDenoiser",
     "classifier": "GradualDAEClassifier",
     "regressor": "GradualDAERegressor",
 }
