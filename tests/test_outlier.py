@@ -29,7 +29,6 @@ from skdae._outlier._scores import (
     COMBINATION,
     SCORES,
     Combination,
-    column_contributions,
 )
 from skdae._outlier._thresholds import (
     ConformalQuantile,
@@ -549,7 +548,6 @@ def test_whitened_neighbours_are_near_by_the_covariance():
     squares = np.einsum("ijk,kl,ijl->ij", gaps, axes.precision, gaps) / X.shape[1]
     expected = np.sort(squares, axis=1)[:, :2].mean(axis=1)
     np.testing.assert_allclose(model.score(FRESH), expected)
-    np.testing.assert_allclose(model.contributions(FRESH).sum(axis=1), expected)
     scaled = SCORES["error_neighbors"].learn(X / SCALE, 2)
     assert np.corrcoef(scaled.score(FRESH / SCALE), expected)[0, 1] > 0.9
 
@@ -752,13 +750,11 @@ def test_either_search_finds_the_same_neighbours(n_factors, n_features, algorith
         )
         for each in ("kd_tree", "brute")
     ]
-    np.testing.assert_array_equal(*[each.neighbors(V) for each in found])
     np.testing.assert_allclose(*[each.score(V) for each in found], rtol=1e-6)
     near = found[0]
     few = np.split(V, range(_models.FEW_ROWS, len(V), _models.FEW_ROWS))
-    for name in ("neighbors", "score"):
-        in_parts = np.concatenate([getattr(near, name)(rows) for rows in few])
-        np.testing.assert_allclose(in_parts, getattr(near, name)(V), rtol=1e-9)
+    in_parts = np.concatenate([near.score(rows) for rows in few])
+    np.testing.assert_allclose(in_parts, near.score(V), rtol=1e-9)
 
 
 def test_missing_and_categorical_cells():
@@ -780,15 +776,6 @@ def test_missing_and_categorical_cells():
     unknown = table.assign(state="never seen")
     with pytest.warns(UserWarning, match="no value that occurred in fit"):
         assert np.isfinite(detector.score_samples(unknown)).all()
-
-
-def test_contributions_of_one_hot_groups_belong_to_their_column():
-    network = GradualDAETransformer((4,), max_iter=1, categorical_features=[0])
-    columns = network.fit([[0, 1.0], [1, 2.0], [2, 3.0]]).table_encoder_
-    parts = np.arange(8.0).reshape(2, 4)  # the number, then three categories
-    np.testing.assert_array_equal(
-        column_contributions(parts, "inputs", columns), [[1 + 2 + 3, 0], [5 + 6 + 7, 4]]
-    )
 
 
 def test_a_row_has_the_same_score_in_any_batch():

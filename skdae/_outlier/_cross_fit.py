@@ -16,8 +16,6 @@ from skdae._outlier._models import Model, completed
 from skdae._outlier._scores import (
     SCORES,
     Score,
-    code_contributions,
-    column_contributions,
     views_of,
 )
 from skdae._outlier._views import IS_RESIDUAL, Views
@@ -103,8 +101,6 @@ class Member:
         By score, in the order of the detector's `score_names_`.
     trained_on : ndarray
         Fingerprints of its training rows.
-    reference : ndarray of shape (n_reference, n_features)
-        Encoded training rows that codes are compared with; empty without such a score.
     """
 
     encoder: TableEncoder
@@ -113,7 +109,6 @@ class Member:
     loss_curve: list[float]
     models: tuple[Model, ...]
     trained_on: np.ndarray
-    reference: np.ndarray
 
     def score(self, names: Sequence[str], batch: Batch) -> np.ndarray:
         """Return the anomaly scores of rows, (n, n_scores)."""
@@ -129,29 +124,6 @@ class Member:
     def _seen(view: str, model: Model, views: Views) -> np.ndarray:
         """Return a view of rows as a model takes it."""
         return completed(model, views[view], views.missing(view))
-
-    def contributions(self, names: Sequence[str], batch: Batch) -> np.ndarray:
-        """Return what each column adds to each score, (n_scores, n, n_columns)."""
-        views = Views(self.encoder, self.network, batch)
-        return np.stack(
-            [
-                self._column_contributions(SCORES[name].view, model, views)
-                for name, model in zip(names, self.models, strict=True)
-            ]
-        )
-
-    def _column_contributions(
-        self, view: str, model: Model, views: Views
-    ) -> np.ndarray:
-        """Return what each column adds to one score, (n, n_columns)."""
-        if view != "code":
-            return column_contributions(
-                model.contributions(self._seen(view, model, views)),
-                view,
-                self.encoder,
-            )
-        shared = code_contributions(model, views[view], views.inputs, self.reference)
-        return column_contributions(shared, "inputs", self.encoder)
 
 
 @dataclass(frozen=True)
@@ -205,7 +177,6 @@ class FoldFit:
             self.transformer.loss_curve_,
             models,
             self.trained_on,
-            self.training.get("inputs", np.empty((0, 0))),
         )
 
 
@@ -276,7 +247,6 @@ def cross_fit(
     """Train a network per fold on the inliers of a whole table outside of it."""
     views = views_of(names)
     own = {name for name in views if not IS_RESIDUAL[name]}
-    own |= {"inputs"} if "code" in views else set()
     raw = batch.raw
     fits, fold_of = [], np.full(len(raw), -1)
     for number, ((train, held_out), seed) in enumerate(zip(folds, seeds, strict=True)):

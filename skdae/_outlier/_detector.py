@@ -481,15 +481,17 @@ None, default='auto'
                 the fault of one sensor, two that nearly add up to 1 are a fault of
                 two; in a change of operating mode the shares are spread.
             lag : int
-                How many rows before `row` the values are from; 0 without lags.
+                How many rows before `row` the values are from: 0 without lags, and
+                where the sensor deviates in the row itself.
             measured, expected : float or category
                 Measured value and the one expected from the other sensors, except those
                 under suspicion, in the units of X.
             deviation : float
                 Measured minus expected, in standard deviations of what is expected.
-            broken_with : str or None
+            broken_with : str
                 The sensor whose relation with this one broke most: given the value of
-                either, the other is more than 3 standard deviations off.
+                either, the other is more than 3 standard deviations off. Missing where
+                no relation broke.
 
         Raises
         ------

@@ -14,7 +14,6 @@ from skdae._outlier._missing_cells import (
     hide_cells,
 )
 from skdae._outlier._scores import (
-    TINY,
     Combination,
     from_mean_scale,
     to_mean_scale,
@@ -23,7 +22,6 @@ from skdae._table.encoder import TableEncoder
 
 HIDING_SEED = 0  # which cells are hidden is the same for every model
 MAX_COPIES = 10  # of a row with other cells hidden
-MIN_SHARE = 0.1  # of the sizes of contributions that their sum is, to be divided by
 
 
 @dataclass(frozen=True)
@@ -83,41 +81,6 @@ class Ensemble:
             combined[rows] = self.combination.from_log(corrected)
         return combined
 
-    def contributions(self, batch: Batch) -> np.ndarray:
-        """Return what each column adds to the score of each row, (n, n_columns).
-
-        Nothing is due to a missing cell.
-        """
-        by_score, scores = self._contributions(batch)
-        contributions = self.combination.contributions(by_score)
-        rows = np.flatnonzero(self.missing(batch).any(axis=1))
-        if len(rows):
-            contributions[rows] = _divide(
-                self.combine(scores, batch)[rows],
-                contributions[rows],
-                ~self.observed(batch.rows[rows]),
-            )
-        return contributions
-
-    def _contributions(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """Return contributions by score, (n_scores, n, n_columns), and the scores."""
-        is_ordered = self.combination.is_ordered
-        by_score = np.zeros((len(self.names), len(batch), self.encoder.n_columns))
-        scores = np.zeros((len(batch), len(self.names)))
-        for member, weights in zip(self.members, self.weights(batch).T, strict=True):
-            rows = np.flatnonzero(weights)
-            if len(rows):
-                found = member.contributions(self.names, batch.take(rows))
-                weight = weights[rows, None]
-                by_score[:, rows] += found * weight
-                total = np.maximum(found.sum(axis=2).T, 0)
-                scores[rows] += to_mean_scale(total, is_ordered) * weight
-        scores = from_mean_scale(scores, is_ordered)
-        if is_ordered:  # averaged as the scores are
-            factor = scores.T / np.maximum(by_score.sum(axis=2), TINY)
-            by_score *= factor[:, :, None]
-        return by_score, scores
-
     def with_correction(
         self, batch: Batch, rows: np.ndarray, scores: np.ndarray
     ) -> "Ensemble":
@@ -167,19 +130,3 @@ class Ensemble:
             self._log_scores(after_scores),
             self.missing(after),
         )
-
-
-def _divide(
-    total: np.ndarray, contributions: np.ndarray, missing: np.ndarray
-) -> np.ndarray:
-    """Return scores of rows, (n,), divided among the observed cells as contributions.
-
-    By the sizes of these where they nearly cancel; alike where nothing contributes.
-    """
-    shares = np.where(missing, 0, contributions)
-    sizes = np.abs(shares)
-    cancel = shares.sum(axis=1) <= MIN_SHARE * sizes.sum(axis=1)
-    shares[cancel] = sizes[cancel]
-    shares[shares.sum(axis=1) == 0] = 1
-    shares[missing & ~missing.all(axis=1, keepdims=True)] = 0
-    return total[:, None] * shares / shares.sum(axis=1, keepdims=True)

@@ -25,6 +25,7 @@ N_LEADERS = 8  # sensors of which either may belong to a pair; all of them find 
 MIN_GAIN = 4.0  # of distance by another sensor: 95 % of a chi-square variable is 3.84
 MAX_OVERLAP = 1 - 1e-6  # of two sensors; above, they cannot be distinguished
 BROKEN = 3.0  # standard deviations from which a relation of two sensors is broken
+LARGE = 0.5  # of the largest distance of a sensor in the rows of a window
 BLOCK_CELLS = 4_000_000  # of the matrices of rows at a time
 TINY = 1e-12
 
@@ -351,8 +352,8 @@ def explanation(
     """Return the columns of the table of explanations, sensors by their number.
 
     At most `n_sensors` lines per row, none for a sensor that contributes nothing. Of a
-    row that is scored with those before it, a sensor's line is about the row in which
-    it deviates most.
+    row that is scored with those before it, a sensor's line is about the latest row in
+    which it deviates about as much as in any.
     """
     found = explainer.deviations(batch.raw)
     shares = explainer.shares(batch, found.distances)
@@ -360,7 +361,9 @@ def explanation(
     by_lag = found.distances[batch.window[:, None], order[:, :, None]]
     row, rank = np.nonzero(by_lag.sum(axis=2) > TINY)
     column = order[row, rank]
-    lag = by_lag[row, rank].argmax(axis=1)
+    by_lag = by_lag[row, rank]  # (n_lines, 1 + lags)
+    is_large = by_lag >= LARGE * by_lag.max(axis=1, keepdims=True)
+    lag = is_large.argmax(axis=1)
     place = batch.window[row, lag]
     raw, lines = batch.raw[place], np.arange(len(row))
     expected = explainer.expected(raw, found.shifts[place])

@@ -1,7 +1,6 @@
 """Models of normal rows: how far a row of a view is from what was learned.
 
-An anomaly score is 0 at its lowest, has no upper end, and is a sum of contributions,
-one per feature of the view.
+An anomaly score is 0 at its lowest and has no upper end.
 """
 
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from typing import Protocol
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from skdae._core.network import chunks
 from skdae._covariance import Axes, shrunk_covariance
 from skdae._outlier._ranks import NormalScores
 
@@ -35,10 +33,6 @@ class Model(Protocol):
         """Return the anomaly scores of rows, (n,), at least 0."""
         ...
 
-    def contributions(self, V: np.ndarray) -> np.ndarray:
-        """Return what each feature adds to them, (n, width)."""
-        ...
-
 
 @dataclass(frozen=True)
 class Diagonal:
@@ -49,9 +43,6 @@ class Diagonal:
     def score(self, V: np.ndarray) -> np.ndarray:
         return V**2 @ self.weights
 
-    def contributions(self, V: np.ndarray) -> np.ndarray:
-        return V**2 * self.weights
-
 
 @dataclass(frozen=True)
 class Quadratic:
@@ -61,11 +52,9 @@ class Quadratic:
     precision: np.ndarray  # (width, width)
 
     def score(self, V: np.ndarray) -> np.ndarray:
-        return np.maximum(self.contributions(V).sum(axis=1), 0)
-
-    def contributions(self, V: np.ndarray) -> np.ndarray:
         deviation = V - self.center
-        return deviation * (deviation @ self.precision)
+        parts = deviation * (deviation @ self.precision)
+        return np.maximum(parts.sum(axis=1), 0)
 
     def completed(self, V: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Return rows with missing features at their expectation given the others.
@@ -118,20 +107,6 @@ class Neighbors:
         order = np.arange(len(V))[:, None], squares.argsort(axis=1)
         return squares[order], nearest[order]
 
-    def contributions(self, V: np.ndarray) -> np.ndarray:
-        return np.concatenate([self._contributions(V[rows]) for rows in chunks(len(V))])
-
-    def _contributions(self, V: np.ndarray) -> np.ndarray:
-        nearest = self.neighbors(V)
-        squares = (self.reference[nearest] - V[:, None]) ** 2  # (n, k, width)
-        return squares.mean(axis=1)
-
-    def neighbors(self, V: np.ndarray) -> np.ndarray:
-        """Return the indices of the nearest rows, (n, k)."""
-        nearest = self._search(V)[1]
-        itself = self._is_row(self.reference[nearest[:, 0]] - V, V)
-        return np.where(itself[:, None], nearest[:, 1:], nearest[:, :-1])
-
     @staticmethod
     def _is_row(gap: np.ndarray, V: np.ndarray) -> np.ndarray:
         return (gap**2).sum(axis=1) <= TINY * (1 + (V**2).sum(axis=1))
@@ -147,17 +122,6 @@ class WhitenedNeighbors:
     def score(self, V: np.ndarray) -> np.ndarray:
         return self.near.score(self.axes.whitened(V)) / V.shape[1]
 
-    def contributions(self, V: np.ndarray) -> np.ndarray:
-        return np.concatenate([self._contributions(V[rows]) for rows in chunks(len(V))])
-
-    def _contributions(self, V: np.ndarray) -> np.ndarray:
-        white = self.axes.whitened(V)
-        gaps = self.near.reference[self.near.neighbors(white)] - white[:, None]
-        root = self.axes.directions * np.sqrt(self.axes.variances)
-        weights = self.axes.directions / np.sqrt(self.axes.variances)
-        # a gap in the user's features, times its weight in the distance
-        return ((gaps @ root.T) * (gaps @ weights.T)).mean(axis=1) / V.shape[1]
-
 
 @dataclass(frozen=True)
 class RankNeighbors:
@@ -168,9 +132,6 @@ class RankNeighbors:
 
     def score(self, V: np.ndarray) -> np.ndarray:
         return self.near.score(self.ranks.forward(V))
-
-    def contributions(self, V: np.ndarray) -> np.ndarray:
-        return self.near.contributions(self.ranks.forward(V))
 
 
 def completed(model: Model, V: np.ndarray, missing: np.ndarray | None) -> np.ndarray:

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from skdae._outlier import _models
-from skdae._outlier._models import MIN_SPREAD, TINY, Learn, Model, Neighbors
-from skdae._outlier._views import IS_RESIDUAL
-from skdae._table.encoder import TableEncoder
+from skdae._outlier._models import MIN_SPREAD, TINY, Learn
 
 SHARPNESS = 3.0  # of the bend above which a score counts in a combination
 HIGH_QUANTILE = 0.9  # of the normal rows: the unit of a score's scale
@@ -64,40 +62,6 @@ def check_scores(scores: Any) -> tuple[str, ...]:
             "different ones of them in a tuple; correct the names."
         )
     return names
-
-
-# --- contributions by column of the table --------------------------------------------
-
-
-def column_contributions(
-    contributions: np.ndarray, view: str, encoder: TableEncoder
-) -> np.ndarray:
-    """Return contributions of a view's features as those of the table's columns."""
-    if IS_RESIDUAL[view]:
-        return contributions
-    n_seen = contributions.shape[1] // len(encoder.column_of)  # rows of a window
-    columns = np.tile(encoder.column_of, n_seen)
-    totals = np.zeros((len(contributions), encoder.n_columns))
-    np.add.at(totals.T, columns, contributions.T)
-    return totals
-
-
-def code_contributions(
-    model: Model, code: np.ndarray, inputs: np.ndarray, reference: np.ndarray
-) -> np.ndarray:
-    """Return a score of codes, shared among the inputs.
-
-    By the squared differences between the row and the reference rows, (m, n_features),
-    that its code is compared with: the rows of the nearest codes, or the mean of all.
-    """
-    if isinstance(model, Neighbors):
-        nearest = reference[model.neighbors(code)]  # (n, k, n_features)
-        squares = ((nearest - inputs[:, None]) ** 2).mean(axis=1)
-    else:
-        squares = (inputs - reference.mean(axis=0)) ** 2
-    squares += TINY
-    total = squares.sum(axis=1, keepdims=True)
-    return squares / total * model.score(code)[:, None]
 
 
 # --- several scores as one -----------------------------------------------------------
@@ -156,21 +120,6 @@ class Combination:
         """Return combined scores from a logarithmic scale, above 0."""
         score = np.exp(log_score) - TINY if self.is_single else log_score
         return np.maximum(score, TINY)
-
-    def contributions(self, contributions: np.ndarray) -> np.ndarray:
-        """Return the contributions to the combination, (n, n_columns).
-
-        From those to each score, (n_scores, n, n_columns). What a score adds to the
-        combination is divided among the columns as the score is.
-        """
-        if self.is_single:
-            return contributions[0]
-        scores = contributions.sum(axis=2).T  # (n, n_scores)
-        excess = self.excess(scores) / scores.shape[1]
-        shares = contributions / np.maximum(scores, TINY).T[:, :, None]
-        rest = 1 - shares.sum(axis=2, keepdims=True)  # 1 where nothing contributes
-        shares += rest / contributions.shape[2]
-        return np.einsum("is,sij->ij", excess, shares)
 
 
 def to_mean_scale(scores: np.ndarray, is_ordered: bool) -> np.ndarray:
