@@ -153,6 +153,37 @@ def test_score_of_a_detector(run, folder):
     assert "sensor_3" not in scores
 
 
+def test_episodes_of_alarms(run, folder):
+    """Rows next to each other are one line, with time and sensor; in chunks as well."""
+    table = plant()
+    table.loc[10:14, "flow"] = 1e4
+    table.loc[40:40, "pressure"] = -1e4
+    table.to_csv(folder / "faulty.csv", index=False)
+    _, rows, _ = run("score", "detector.model", "faulty.csv")
+    alarms = read_csv(rows)["alarm"].to_numpy()
+    options = ("--events", "--keep", "--chunk-rows")
+    for size in (1000, 12):
+        code, out, _ = run("score", "detector.model", "faulty.csv", *options, size)
+        assert code == 0
+        found = read_csv(out)
+        spans = found[["first_row", "last_row"]].to_numpy(dtype=int) - [1, 0]
+        covered = np.zeros(len(alarms), dtype=int)
+        for a, b in spans:
+            covered[a:b] = 1
+        np.testing.assert_array_equal(covered, alarms)
+        assert (found["rows"] == found["last_row"] - found["first_row"] + 1).all()
+        first = table["time"][found["first_row"] - 1].tolist()
+        assert found["first_time"].tolist() == first
+        own = found[(found["first_row"] <= 11) & (found["last_row"] >= 15)]
+        assert own["sensor"].tolist() == ["flow"]
+    calm = table[60:70].to_csv(index=False).encode()
+    _, out, _ = run("score", "detector.model", "-", "--events", stdin=calm)
+    assert out.startswith("first_row,last_row,rows,highest_score,sensor")
+    code, _, err = run("score", "transformer.model", "faulty.csv", "--events")
+    assert code != 0
+    assert "--events needs alarms" in err
+
+
 def test_an_alarm_is_a_score_above_the_threshold(run):
     anomalous = plant().assign(flow=1e4).to_csv(index=False).encode()
     _, out, _ = run("score", "detector.model", "-", stdin=anomalous)

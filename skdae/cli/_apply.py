@@ -1,6 +1,7 @@
 """Commands that put a table through a model: transform, reconstruct, impute, score."""
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 
 from skdae._files import STDIN, Chunk, Format, TableError, open_chunks
 from skdae.cli import _options as options
+from skdae.cli._episodes import as_episodes
 from skdae.cli._models import ESTIMATORS, Model, check_columns, load
 from skdae.cli._notes import notes, prints_on_stderr, progress
 from skdae.cli._outputs import (
@@ -272,6 +274,13 @@ def score(
             help="Sensors that are named for each row.",
         ),
     ] = 3,
+    events: Annotated[
+        bool,
+        typer.Option(
+            "--events",
+            help="Write episodes of alarms instead of rows (detector).",
+        ),
+    ] = False,
     keep: options.Keep = False,
     chunk_rows: options.ChunkRows = CHUNK_ROWS,
     force: options.Force = False,
@@ -287,12 +296,14 @@ def score(
 
     Of a detector: the anomaly score (higher is more anomalous), the threshold, the
     alarm (1 where the score is above it), and the sensors that add most to the score
-    with their shares. Of a classifier or a regressor: predictions; where
+    with their shares; with --events one line per episode, consecutive rows with an
+    alarm, and with --keep what the table says of its first and its last row, such as
+    the time. Of a classifier or a regressor: predictions; where
     the table has the target, a note says how good they are. Of a transformer:
     the mean squared residual, in robust standard deviations.
     """
     form = options.make_format(delimiter, decimal, encoding, header, missing)
-    job = Job(data, output, form, keep, chunk_rows, force, quiet)
+    job = Job(data, output, form, keep, chunk_rows, force, quiet, events)
     _run(model, "score", job, top)
 
 
@@ -310,6 +321,7 @@ class Job:
     chunk_rows: int
     force: bool
     quiet: bool
+    events: bool = False  # episodes of alarms instead of rows
 
 
 def _run(path: str, command: str, job: Job, top: int = 0) -> None:
@@ -322,6 +334,11 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
     form = replace(job.form, missing=asked | frozenset(model.missing))
     job = replace(job, form=form)
     result = _result(model, command)
+    if job.events and model.kind != "detector":
+        raise TableError(
+            f"--events needs alarms, and a model of the kind {model.kind!r} has none; "
+            "fit a detector, or omit --events."
+        )
     with open_chunks(job.data, job.chunk_rows, job.form) as table:
         notes(table.notes, job.quiet)
         check_columns(model, table.names, table.label)
@@ -331,7 +348,8 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
         n_rows = 0
         to_file = job.output != STDOUT
         with (
-            open_output(job.output, table.dialect, job.force) as write,
+            open_output(job.output, table.dialect, job.force) as output,
+            (as_episodes if job.events else nullcontext)(output) as write,
             progress(command, job.quiet or not to_file) as say,
         ):
             for chunk in table:
@@ -348,7 +366,8 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
     if labelled:
         notes(_scored(model, labelled), job.quiet)
     if to_file:
-        notes((f"{n_rows} rows written to {job.output}.",), job.quiet)
+        what = "Episodes of alarms in " if job.events else ""
+        notes((f"{what}{n_rows} rows written to {job.output}.",), job.quiet)
 
 
 def _result_of(result: Result, model: Model, chunk: Chunk, job: Job) -> pd.DataFrame:
