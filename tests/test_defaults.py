@@ -46,6 +46,15 @@ def test_defaults_are_new_objects_with_valid_parameters():
         network.set_params(max_iter=2, hidden_layer_sizes=4).fit(X)
 
 
+def test_large_tables_are_pretrained_in_fewer_epochs():
+    few, many, most = (
+        default_transformer("classifier", n).max_iter for n in (25_000, 100_000, 10**7)
+    )
+    assert few == GradualDAETransformer().max_iter
+    assert many * 100_000 / 256 == pytest.approx(20_000, rel=0.02)
+    assert most == 20
+
+
 def test_none_is_the_default_network(user):
     """Its parameters are listed while `transformer` is None, and clones keep None."""
     model = MAKERS[user]()

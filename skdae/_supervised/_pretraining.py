@@ -13,7 +13,7 @@ from skdae._random import Streams
 from skdae._sklearn_compat import validate_params_of
 from skdae._table.encoder import TableEncoder
 from skdae._table.schema import Schema
-from skdae._transformer._defaults import default_transformer
+from skdae._transformer._defaults import TYPICAL_ROWS, default_transformer
 from skdae._transformer._parameters import check_widths
 from skdae._transformer._transformer import (
     GradualDAETransformer,
@@ -23,9 +23,9 @@ from skdae._transformer._transformer import (
 )
 
 
-def default_encoder() -> GradualDAETransformer:
-    """Return what transformer=None stands for."""
-    return default_transformer("classifier")
+def default_encoder(n_rows: int = TYPICAL_ROWS) -> GradualDAETransformer:
+    """Return what transformer=None stands for, with that many rows."""
+    return default_transformer("classifier", n_rows)
 
 
 class Pretrained(NamedTuple):
@@ -71,7 +71,8 @@ def pretrain(
         _check_frozen(estimator)
         fitted = _thawed(transformer)
         return Pretrained(fitted, fitted.table_encoder_.read(fitted, X))
-    fresh = default_encoder() if transformer is None else clone(transformer)
+    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+    fresh = default_encoder(n_rows) if transformer is None else clone(transformer)
     if fresh.random_state is None:
         fresh.set_params(random_state=int(streams.init.integers(2**32)))
     validate_params_of(fresh)  # which scikit-learn skips within another fit
