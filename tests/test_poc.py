@@ -24,6 +24,7 @@ from skdae.poc._denoising import (
     RESTORERS,
     TIME_RESTORERS,
     corrupt,
+    denoiser,
     learn,
     restorers,
 )
@@ -414,8 +415,26 @@ def test_methods_for_rows_in_time_order():
     np.testing.assert_allclose(found["moving_average_3"][30], X[30], atol=1e-6)
     np.testing.assert_allclose(found["moving_average_9"][40], X[40], atol=1e-6)
     walk = prepare(np.cumsum(draw.normal(size=(400, 3)), axis=0))
-    assert set(restorers(walk)) == {*RESTORERS, *TIME_RESTORERS}
-    assert set(restorers(prepare(*table()))) == set(RESTORERS)
+    ours = {"imputer", "denoiser"}
+    assert set(restorers(walk)) == {*RESTORERS, *TIME_RESTORERS, *ours}
+    assert set(restorers(prepare(*table()))) == {*RESTORERS, "imputer"}
+
+
+def test_the_denoiser_reads_the_rows_around_and_no_other_run():
+    """Of slow sensors with errors, rows in time order say more than a row by itself."""
+    draw = np.random.default_rng(0)
+    t = np.arange(600)[:, None] / 40
+    data = prepare(np.sin(t + np.arange(3)) + 1e-3 * draw.normal(size=(600, 3)))
+    network = clone(SMALL).set_params(noise="gaussian", noise_rate=0.5)
+    setting = small_setting(data, transformer=network)
+    train, test = setting.rows(0)
+    restore = denoiser(setting, train, 0)
+    wrong = test.X + 0.5 * draw.normal(size=test.X.shape)
+    noisy = replace(test, X=wrong)
+    by_time = np.abs(restore(noisy) - test.X).to_numpy().mean()
+    in_pieces = replace(noisy, places=3 * np.arange(len(test.X)))  # no row has another
+    by_row = np.abs(restore(in_pieces) - test.X).to_numpy().mean()
+    assert by_time < 0.8 * by_row
 
 
 def test_methods_in_time_do_not_reach_into_another_run():
@@ -487,7 +506,7 @@ def test_smaller_plans_shrink_and_say_so():
     assert left_out["schedules"] == (DEFAULT_SCHEDULES, ("gradual", "stacked"))
 
 
-@pytest.mark.parametrize("what", Pilot._fields)
+@pytest.mark.parametrize("what", ["epoch", "task", "imputer"])
 def test_a_plan_that_takes_longer_is_not_larger(what):
     """Whatever takes longer: networks, the task, or the imputer."""
     plan = plan_of(prepare(*table(1000)), max_iter=64)

@@ -85,7 +85,7 @@ def test_every_text_is_used(monkeypatch):
     for content in (*CONTENTS.values(), *more, *edge_contents()):
         summary(content, "en")
         page(content, "en")
-    listed = {f"method.{m}" for m in _denoising.TIME_RESTORERS}
+    listed = {f"method.{m}" for m in (*_denoising.TIME_RESTORERS, "denoiser")}
     listed |= {key.replace("method", "about") for key in listed}
     assert {k for k in EN if k not in seen} <= listed | {"measure.error"}
 
@@ -135,7 +135,12 @@ def test_every_code_has_a_text():
     codes = ("worth", "unsure", "not_shown", "not_worth", "nothing_to_learn")
     keys = {f"{kind}.{code}" for kind, code in product(("answer", "job"), codes)}
     methods = {*SCHEDULES, *_denoising.RESTORERS, *_denoising.TIME_RESTORERS}
-    methods |= {*_downstream.PREDICTORS, *_downstream.DETECTORS, _denoising.IMPUTER}
+    methods |= {
+        *_downstream.PREDICTORS,
+        *_downstream.DETECTORS,
+        _denoising.IMPUTER,
+        _denoising.DENOISER,
+    }
     methods |= {_downstream.UNTRAINED, _downstream.CODES}
     keys |= {f"{kind}.{m}" for kind, m in product(("method", "about"), methods)}
     conditions = {*_denoising.CORRUPTIONS, "overall"}

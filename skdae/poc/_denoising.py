@@ -14,6 +14,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from skdae._denoiser import GradualDAEDenoiser
 from skdae._gaussian import fit_gaussian
 from skdae._imputer import GradualDAEImputer
 from skdae._transformer._defaults import default_transformer
@@ -45,7 +46,7 @@ from skdae.timeseries import (
     moving_median,
 )
 
-IMPUTER = "imputer"
+IMPUTER, DENOISER = "imputer", "denoiser"
 ERROR = "error"  # mean over columns of the RMSE in standard deviations
 TRACE_ROWS = 60
 N_NEIGHBORS = 5
@@ -139,6 +140,14 @@ def imputer(data: Data, seed: int) -> Restore:
     model = GradualDAEImputer(categorical_features=text, random_state=seed)
     model.fit(data.X, groups=data.runs)
     return table_restorer(data, lambda rows: model.transform(rows.X, rows.runs))
+
+
+def denoiser(setting: Setting, train: Data, seed: int) -> Restore:
+    """Return our denoiser, which reads the rows around, with the network of a run."""
+    network = setting.network("gradual", train, seed, setting.max_iter)
+    model = GradualDAEDenoiser(network, order="time", random_state=seed)
+    model.fit(train.X, groups=train.runs)
+    return table_restorer(train, lambda rows: model.transform(rows.X, rows.runs))
 
 
 def range_check(Z: np.ndarray, n_numeric: int) -> RestoreFeatures:
@@ -275,8 +284,10 @@ TIME_RESTORERS: dict[str, Callable[[np.ndarray, int], RestoreFeatures]] = {
 
 
 def restorers(data: Data) -> list[str]:
-    """Return the simple methods that suit a table."""
-    return [*RESTORERS, *(TIME_RESTORERS if data.in_order else ())]
+    """Return the methods that suit a table, ours first."""
+    if data.in_order:
+        return [IMPUTER, DENOISER, *RESTORERS, *TIME_RESTORERS]
+    return [IMPUTER, *RESTORERS]
 
 
 # --- errors ---------------------------------------------------------------------------
@@ -359,12 +370,14 @@ def _trace(values: np.ndarray) -> list[float | None]:
 
 
 def run_restorer(setting: Setting, unit: Unit) -> dict[str, Any]:
-    """Run a simple method, or the imputer."""
+    """Run a simple method, the imputer or the denoiser."""
     train, test = setting.rows(unit.split)
-    if unit.method == IMPUTER:
-        restore, costs = timed(lambda: imputer(train, setting.seed_of(unit)))
-    else:
-        restore, costs = timed(lambda: learn(unit.method, train))
+    seed = setting.seed_of(unit)
+    ours: dict[str, Callable[[], Restore]] = {
+        IMPUTER: partial(imputer, train, seed),
+        DENOISER: partial(denoiser, setting, train, seed),
+    }
+    restore, costs = timed(ours.get(unit.method, partial(learn, unit.method, train)))
     found = restore_results(restore, setting, unit, train, test)
     costs["rows_per_second"] = rows_per_second(restore, test)
     found["records"] += cost_records(unit, costs)

@@ -117,6 +117,7 @@ class Pilot(NamedTuple):
     epoch: float  # of a network
     task: float  # the downstream task, with the labels there are
     imputer: float
+    has_denoiser: bool = False  # which trains a network of its own
 
 
 def full_plan(data: Data, max_iter: int, asked: Mapping[str, Any]) -> Plan:
@@ -169,7 +170,7 @@ def plan_for(
         n_networks = len(candidate.schedules)
         # the task once per schedule, and for the network that is not pretrained
         n_tasks = max(len(candidate.label_counts), 1) * (n_networks + 1)
-        ours = found.epoch * candidate.max_iter * n_networks
+        ours = found.epoch * candidate.max_iter * (n_networks + found.has_denoiser)
         ours += found.task * n_tasks + found.imputer
         if PILOT_SPLITS * ours / OUR_SHARE / n_jobs <= seconds:
             break

@@ -19,7 +19,7 @@ import pandas as pd
 from skdae._files import whole_file
 from skdae._version import __version__
 from skdae.poc._data import Data
-from skdae.poc._denoising import CORRUPTIONS, IMPUTER
+from skdae.poc._denoising import CORRUPTIONS, DENOISER, IMPUTER
 from skdae.poc._downstream import (
     CODES,
     OUR_DETECTOR,
@@ -282,7 +282,7 @@ def views(
 
 def role_of(method: str, schedules: list[str]) -> str:
     """Return what a method is in the verdict."""
-    if method in (IMPUTER, UNTRAINED, CODES):
+    if method in (IMPUTER, DENOISER, UNTRAINED, CODES):
         return CANDIDATE
     name = method.removeprefix(OUR_DETECTOR)
     if name not in schedules:

@@ -30,7 +30,7 @@ from skdae.schedules import SCHEDULES
 
 DEFAULT_SCHEDULES = ("gradual", "stacked", "hybrid", "frozen", "joint")
 #: Whose memory is measured, beside the first schedule: the heaviest of the others.
-MEASURED = ("neighbors", "boosting", "isolation_forest", _denoising.IMPUTER)
+MEASURED = ("neighbors", "boosting", "isolation_forest", "imputer", "denoiser")
 RUN_ID = "run_id"  # file in the cache
 IMPUTER_PILOT = 2_000  # rows on which the imputer is timed
 
@@ -304,7 +304,8 @@ def measure_pilot(setting: Setting, n_rows: int) -> _plan.Pilot:
     few = train.take(np.arange(min(len(train.X), IMPUTER_PILOT)))
     _, costs = timed(lambda: _denoising.imputer(few, 0))
     # its forests take about as long for each row
-    return _plan.Pilot(epoch, task, costs["fit_seconds"] * len(train.X) / len(few.X))
+    seconds = costs["fit_seconds"] * len(train.X) / len(few.X)
+    return _plan.Pilot(epoch, task, seconds, has_denoiser=data.in_order)
 
 
 # --- units ----------------------------------------------------------------------------
@@ -327,7 +328,7 @@ def units_of(setting: Setting, split: int) -> list[Unit]:
         "detector": [],
         "predictor": [],
     }
-    names["restorer"] = [_denoising.IMPUTER, *_denoising.restorers(setting.data)]
+    names["restorer"] = _denoising.restorers(setting.data)
     if task == "anomaly":
         ours = [_downstream.OUR_DETECTOR + name for name in schedules]
         names["detector"] = [*ours, *_downstream.DETECTORS]

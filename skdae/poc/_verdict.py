@@ -1,13 +1,14 @@
 """What the numbers say: answers by fixed rules, so that 'no' is possible.
 
 A job is a kind of corruption, or the task on the target with the labels that the user
-has. For each job our candidates (the pretrained network, the imputer, the network
-without pretraining ...) stand against every baseline. 'Worth it' means that a candidate
-is significantly better than *each* baseline, by at least `MARGIN`. The p-value of that
-claim is the largest one over the baselines, which no choice among them can flatter, and
-Holm's method corrects it for the number of jobs and candidates. 'Not worth it' has to
-be shown too: against one baseline the interval of each candidate rules out a gain of
-that size. Between them nothing is decided, and a single split decides nothing.
+has. For each job our candidates (the pretrained network, the imputer, the denoiser, the
+network without pretraining ...) stand against every baseline. 'Worth it' means that a
+candidate is significantly better than *each* baseline, by at least `MARGIN`. The
+p-value of that claim is the largest one over the baselines, which no choice among them
+can flatter, and Holm's method corrects it for the number of jobs and candidates. 'Not
+worth it' has to be shown too: against one baseline the interval of each candidate rules
+out a gain of that size. Between them nothing is decided, and a single split decides
+nothing.
 
 The method recommended for a job is the candidate that is shown to be worth it, or else
 the baseline with the lowest error. Fewer labels than there are give a forecast, which
