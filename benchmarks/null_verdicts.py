@@ -81,7 +81,7 @@ def simulated(draw: np.random.Generator, null: Draw) -> str:
     """Return the short answer of a replication."""
     content: dict[str, Any] = {
         "schedules": ["gradual"],
-        "data": {"columns": []},
+        "data": {"columns": [], "in_order": False},
         "task": {"kind": "classification", "measures": [MEASURE], "labels": [ALL]},
     }
     content |= views(records(draw, null), content, SHARE)

@@ -842,6 +842,16 @@ def test_the_imputer_can_win_the_gaps():
     assert jobs["sensor_noise"]["recommended"] == "gradual"
 
 
+def test_rows_around_are_no_evidence_that_columns_are_related():
+    """The imputer reads them where rows are in time order, and only there."""
+    for in_time, answer in ((False, "related"), (True, "nothing_in_common")):
+        content = make_content(
+            None, ours=1.02, imputer=0.3, simple=1.01, stacked=1.03, in_time=in_time
+        )
+        found = {a["question"]: a["answer"] for a in content["verdict"]}
+        assert found["structure"] == answer
+
+
 def test_the_verdict_is_for_the_labels_there_are():
     """A gain with fewer labels is a forecast, and does not make it worth it."""
     few = {"100": {"gradual": 0.1}}

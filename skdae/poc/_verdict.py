@@ -18,7 +18,14 @@ is no part of the verdict.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from skdae.poc._denoising import ERROR, FAULTS, GAPS
+from skdae.poc._denoising import (
+    DENOISER,
+    ERROR,
+    FAULTS,
+    GAPS,
+    IMPUTER,
+    TIME_RESTORERS,
+)
 from skdae.poc._results import DENOISING, DOWNSTREAM, OVERALL, holm
 
 MARGIN = 0.02  # of the error: smaller gains do not matter
@@ -162,15 +169,25 @@ def _answer(job: Row) -> None:
 
 
 def structure(content: Row) -> Iterator[Row]:
-    """Answer whether missing values can be estimated from the other columns."""
+    """Answer whether missing values can be estimated from the other columns.
+
+    Methods that read the rows around say nothing about that.
+    """
+    is_ordered = content["data"]["in_order"]
+    around = {IMPUTER, DENOISER, *TIME_RESTORERS} if is_ordered else set()
     gaps = _in_cell(content, "comparisons", DENOISING, GAPS[0])
-    rows = [row for row in gaps if row["baseline"] == COLUMN_MEAN]
+    rows = [
+        row
+        for row in gaps
+        if row["baseline"] == COLUMN_MEAN and row["method"] not in around
+    ]
     if not rows:
         return
     row = min(rows, key=lambda row: row["ratio"])
     means = _means(content, DENOISING, GAPS[0])
+    least = min(mean for name, mean in means.items() if name not in around)
     # the best of the baselines may see what the network does not
-    if min(means.values()) <= (1 - MARGIN) * means[COLUMN_MEAN]:
+    if least <= (1 - MARGIN) * means[COLUMN_MEAN]:
         answer = "related" if row["better"] else "perhaps"
     else:
         answer = "nothing_in_common" if _rules_out(row) else "unsure"
