@@ -10,7 +10,7 @@ from string import Formatter
 import pytest
 from poc_contents import CONTENTS, EVERY_FINDING, make_content
 
-from skdae._grading import _CHECKS, _VERDICTS
+from skdae._grading import CHECKS, VERDICTS
 from skdae.poc import _data, _denoising, _downstream, _verdict
 from skdae.poc._page import (
     LANGUAGES,
@@ -150,8 +150,8 @@ def test_every_code_has_a_text():
     roles = (_verdict.MAIN, _verdict.CANDIDATE, _verdict.SCHEDULE, _verdict.BASELINE)
     keys |= {f"role.{role}" for role in roles}
     unused = {"constant"}  # columns that never change are left out
-    keys |= {f"defect.{name}" for name in {*_CHECKS, "duplicate"} - unused}
-    keys |= {f"verdict.{name}" for name in _VERDICTS if name != "keep"}
+    keys |= {f"defect.{name}" for name in {*CHECKS, "duplicate"} - unused}
+    keys |= {f"verdict.{name}" for name in VERDICTS if name != "keep"}
     assert keys <= set(EN), keys - set(EN)
 
 
