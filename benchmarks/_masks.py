@@ -1,4 +1,8 @@
-"""Which cells of a table are hidden: single cells, blocks, outages, real gaps."""
+"""Which cells of a table are hidden: single cells, blocks, outages, real gaps.
+
+By Rubin's names cells are missing at random (MAR) where that depends on observed cells
+alone, and not at random (MNAR) where it depends on their own value.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -29,6 +33,35 @@ def blocks_of_sensors(X: np.ndarray, generator: np.random.Generator) -> np.ndarr
     return (np.arange(n_columns) - start) % n_columns < n_missing
 
 
+def ranks(X: np.ndarray) -> np.ndarray:
+    """The rank of a cell among the known ones of its column, 0 to 1; 0.5 for NaN."""
+    known = ~np.isnan(X)
+    places = np.where(known, X, np.inf).argsort(axis=0).argsort(axis=0)
+    return np.where(known, (places + 0.5) / np.maximum(known.sum(axis=0), 1), 0.5)
+
+
+def by_another_column(
+    X: np.ndarray, generator: np.random.Generator, share: float
+) -> np.ndarray:
+    """MAR: half of the columns stay known, and each other one depends on one of them.
+
+    The more often, the higher its value: up to twice the share.
+    """
+    columns = generator.permutation(X.shape[1])
+    known, hidden = np.array_split(columns, 2)
+    probability = np.zeros(X.shape)
+    drivers = generator.choice(known, len(hidden))
+    probability[:, hidden] = 2 * share * ranks(X)[:, drivers]
+    return generator.random(X.shape) < probability
+
+
+def by_own_value(
+    X: np.ndarray, generator: np.random.Generator, share: float
+) -> np.ndarray:
+    """MNAR: the higher a value, the more often it is missing, up to twice the share."""
+    return generator.random(X.shape) < 2 * share * ranks(X)
+
+
 def outages(X: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """24 rows of a sensor at a time, each sensor by itself; a fifth of its rows."""
     n_rows, n_columns = X.shape
@@ -51,6 +84,8 @@ PATTERNS: dict[str, Pattern] = {
     "50 %": partial(at_random, share=0.5),
     "blocks": blocks_of_sensors,
     "real gaps": real_gaps,
+    "MAR 30 %": partial(by_another_column, share=0.3),
+    "MNAR 30 %": partial(by_own_value, share=0.3),
 }
 ORDERED_PATTERNS: dict[str, Pattern] = {
     "random cells": partial(at_random, share=OUTAGE_SHARE),

@@ -1,5 +1,6 @@
 """Measures: errors of rebuilt cells, detection and its delay, calibration."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +65,16 @@ def pooled_rmse(
     scored = hidden & (deviation > 0)
     errors = ((X_filled - X) / np.where(deviation > 0, deviation, 1))[scored]
     return float(np.sqrt(np.mean(errors**2)))
+
+
+N_DRAWS, N_OUTSIDE = 39, 2  # of 39 draws two lie on each side of a 90 % interval
+
+
+def coverage(X: np.ndarray, hidden: np.ndarray, draws: Sequence[np.ndarray]) -> float:
+    """Share of hidden cells between the second and the 38th of 39 draws: 0.9 is due."""
+    below = np.sum([(draw < X) + 0.5 * (draw == X) for draw in draws], axis=0)
+    inside = (below >= N_OUTSIDE) & (below <= len(draws) - N_OUTSIDE)
+    return float(inside[hidden].mean())
 
 
 # --- detection -----------------------------------------------------------------------

@@ -17,7 +17,7 @@ from _data import VALIDATION_SHARE, Table
 from _masks import at_random
 from _metrics import cell_errors
 from sklearn.covariance import LedoitWolf
-from sklearn.ensemble import ExtraTreesRegressor
+from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer
@@ -280,20 +280,31 @@ def nearest_neighbours(problem: Problem) -> Fill:
     return fitted(problem.X, min(NEIGHBOURS, key=error))
 
 
-def iterative(problem: Problem, *, trees: bool) -> Fill:
-    """One column after the other from all others, several times over."""
+LEARNERS: dict[str, Callable[[int], Any]] = {
+    "ridge": lambda seed: BayesianRidge(),
+    "trees": lambda seed: ExtraTreesRegressor(
+        n_estimators=10, min_samples_leaf=2, random_state=seed
+    ),
+    "boosting": lambda seed: HistGradientBoostingRegressor(
+        max_iter=50, early_stopping=False, random_state=seed
+    ),
+}
+
+
+def iterative(problem: Problem, *, model: str) -> Fill:
+    """One column after the other from all others, several times over.
+
+    With 'boosting' it is the scheme of miceforest, which uses LightGBM, without its
+    draws.
+    """
     coding = coding_of(problem)
     Z = coding.encode(problem.X)
     is_wide = Z.shape[1] > WIDE
-    if trees:
-        model: Any = ExtraTreesRegressor(
-            n_estimators=10, min_samples_leaf=2, random_state=problem.seed
-        )
-        n_nearest, n_rounds = 20 if is_wide else None, 2 if is_wide else 5
-    else:
-        model, n_nearest, n_rounds = BayesianRidge(), None, 4 if is_wide else 10
+    n_nearest, n_rounds = 20 if is_wide else None, 2 if is_wide else 5
+    if model == "ridge":
+        n_nearest, n_rounds = None, 4 if is_wide else 10
     imputer = IterativeImputer(
-        model,
+        LEARNERS[model](problem.seed),
         max_iter=n_rounds,
         n_nearest_features=n_nearest,
         keep_empty_features=True,

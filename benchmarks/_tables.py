@@ -299,6 +299,16 @@ def error_table(
     return markdown(["set", *results.methods], rows)
 
 
+def coverage_table(results: Results) -> str:
+    """Shares of cells in 90 % intervals, of the methods that draw."""
+    drawn = Results([cell for cell in results.cells if "coverage" in cell.values])
+    rows = [
+        [title(row), *(f"{drawn.mean(row, m, 'coverage'):.3f}" for m in drawn.methods)]
+        for row in drawn.rows
+    ]
+    return markdown(["set", *drawn.methods], rows) if rows else ""
+
+
 def seconds_table(results: Results) -> str:
     """Seconds of each method, mean over the rows."""
     seconds = results.means("seconds").mean(axis=0)
@@ -320,6 +330,8 @@ def error_report(
     first, *_ = titles
     if pairs := comparison_table(results, against(results, ours), first):
         parts += ["## The first of these, over that of another", pairs]
+    if table := coverage_table(results):
+        parts += ["## Share of cells in the 90 % intervals of draws", table]
     title = "## Seconds, learning and filling, mean over the sets"
     return [*parts, title, seconds_table(results)]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from _data import Table, available
 from _masks import PATTERNS, applies, hide
-from _metrics import cell_errors
+from _metrics import N_DRAWS, cell_errors, coverage
 from _reconstruction import (
     Fill,
     Method,
@@ -59,22 +59,48 @@ OURS = "imputer (defaults)"
 Options = dict[str, Any]  # of the imputer
 
 
-def imputer(problem: Problem, *, options: Options | None = None, **params: Any) -> Fill:
+@dataclass(frozen=True)
+class Imputation:
+    """A fitted imputer as a function of rows, which also draws."""
+
+    model: GradualDAEImputer
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        return np.asarray(self.model.transform(X), dtype=np.float64)
+
+    def coverage(self, X: np.ndarray, shown: np.ndarray, hidden: np.ndarray) -> float:
+        """Share of the hidden cells in 90 % intervals of draws from what is shown."""
+        self.model.set_params(n_imputations=N_DRAWS)
+        tables = self.model.sample_imputations(shown)
+        return coverage(X, hidden, [np.asarray(each, dtype=float) for each in tables])
+
+
+def imputer(
+    problem: Problem, *, options: Options | None = None, **params: Any
+) -> Imputation:
     """The imputer, with its defaults but for `options`; `params` of its network."""
     network = default_transformer("imputer").set_params(**params)
     network.set_params(categorical_features=list(problem.table.categorical) or None)
     model = GradualDAEImputer(network, random_state=problem.seed, **(options or {}))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Columns .* hold no value", UserWarning)
-        model.fit(problem.X)
-    return lambda X: np.asarray(model.transform(X), dtype=np.float64)
+        return Imputation(model.fit(problem.X))
+
+
+def learned_and_filled(
+    method: Method, problem: Problem, X: np.ndarray
+) -> tuple[Fill, np.ndarray]:
+    """What a method has learned, and what it makes of rows."""
+    fill = method(problem)
+    return fill, fill(X)
 
 
 METHODS: dict[str, Method] = {
     "column mean": column_mean,
     "nearest neighbours": nearest_neighbours,
-    "iterative, BayesianRidge": partial(iterative, trees=False),
-    "iterative, trees": partial(iterative, trees=True),
+    "iterative, BayesianRidge": partial(iterative, model="ridge"),
+    "iterative, trees": partial(iterative, model="trees"),
+    "iterative, boosting": partial(iterative, model="boosting"),
     "transformer.reconstruct": dae,
     "imputer, linear part": partial(
         imputer, options={"n_refinements": 0, "n_trees": 0}
@@ -139,12 +165,19 @@ def evaluate(
     rows = split.test[~np.isnan(X_shown[split.test]).all(axis=1)]
     X_train = table.X[split.train]
     X_train[:, np.isnan(problem.X).all(axis=0)] = np.nan  # nobody can fill these
-    X_filled, seconds = timed(lambda: methods[method](problem)(X_shown[rows]))
+    (fill, X_filled), seconds = timed(
+        lambda: learned_and_filled(methods[method], problem, X_shown[rows])
+    )
     found = cell_errors(
         X_train, table.X[rows], hidden[rows], X_filled, table.categorical, root=True
     )
     ratio = len(rows) / len(split.train)
-    return found._asdict() | {"seconds": seconds, "test_ratio": ratio}
+    values = found._asdict() | {"seconds": seconds, "test_ratio": ratio}
+    if isinstance(fill, Imputation):
+        scored = hidden[rows]
+        scored[:, list(table.categorical)] = False
+        values["coverage"] = fill.coverage(table.X[rows], X_shown[rows], scored)
+    return values
 
 
 TITLES = {

@@ -40,7 +40,7 @@ from _runner import (
     timed,
 )
 from _tables import Results, error_report
-from imputation import imputer
+from imputation import Imputation, imputer, learned_and_filled
 
 QUICK_PART_ROWS = 1_000
 TRAIN_SHARE = 0.7  # of a part, before the noisy rows
@@ -52,7 +52,8 @@ IMPUTERS: dict[str, Method] = {
     "last known value": forward_fill,
     "linear interpolation": interpolation,
     "PCA, best size, iterated": pca_best,
-    "iterative, trees": partial(iterative, trees=True),
+    "iterative, trees": partial(iterative, model="trees"),
+    "iterative, boosting": partial(iterative, model="boosting"),
     "imputer, row by row": partial(imputer, options={"order": None}),
     "imputer (defaults)": imputer,
 }
@@ -121,9 +122,14 @@ def evaluate(part: Part, condition: str, method: str) -> Values:
         shown, scored = hide(X, condition, ORDERED_PATTERNS, part.seed)
         train = shown
     learn = METHODS[condition][method]
-    filled, seconds = timed(lambda: learn(problem_of(train, part.seed))(shown))
+    (fill, filled), seconds = timed(
+        lambda: learned_and_filled(learn, problem_of(train, part.seed), shown)
+    )
     rmse = pooled_rmse(train, X, scored, filled)
-    return {"rmse": rmse, "seconds": seconds, "test_ratio": 0.0}
+    values = {"rmse": rmse, "seconds": seconds, "test_ratio": 0.0}
+    if isinstance(fill, Imputation):
+        values["coverage"] = fill.coverage(X, shown, scored)
+    return values
 
 
 def main() -> None:

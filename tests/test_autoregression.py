@@ -85,6 +85,18 @@ def test_draws_have_the_covariance_of_the_joint_normal_distribution():
     np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=0.12)
 
 
+def test_the_spread_is_that_of_the_conditional_variances():
+    cells = with_gaps(ROWS[:40])
+    P = dense_precision(MODEL, ONE[:40])
+    gone = np.isnan(cells).ravel()
+    expected = np.sqrt(np.diag(np.linalg.inv(P[np.ix_(gone, gone)])))
+    spread = MODEL.spread(cells, ONE[:40], np.random.default_rng(0)).ravel()
+    assert (spread[~gone] == 0).all()
+    ratio = spread[gone] / expected
+    assert abs(ratio.mean() - 1) < 0.06  # of 24 draws of each of some 36 cells
+    assert ((ratio > 0.4) & (ratio < 1.7)).all()
+
+
 def test_coefficients_are_found_from_incomplete_rows():
     cells = with_gaps(ROWS)
     first = np.where(np.isnan(cells), np.nanmean(cells, axis=0), cells)

@@ -305,6 +305,22 @@ def test_outages_last_as_long_as_they_say():
     assert abs(mask.mean() - _masks.OUTAGE_SHARE) < 5 * np.sqrt(0.2 * 0.8 / 500)
 
 
+@pytest.mark.parametrize("pattern", ["MAR 30 %", "MNAR 30 %"])
+def test_high_values_are_missing_more_often(pattern):
+    """Of another column that stays known, or of the own one; 30 % on average."""
+    X = np.random.default_rng(0).normal(size=(4000, 6))
+    mask = _masks.PATTERNS[pattern](X, np.random.default_rng(1))
+    is_hidden = mask.any(axis=0)
+    np.testing.assert_allclose(mask[:, is_hidden].mean(axis=0), 0.3, atol=0.04)
+    for column in mask.T[is_hidden]:
+        steps = X[column].mean(axis=0) - X[~column].mean(axis=0)
+        driver = int(np.abs(steps).argmax())
+        assert steps[driver] > 0.5
+        assert np.abs(np.delete(steps, driver)).max() < 0.2
+        assert is_hidden[driver] == (pattern == "MNAR 30 %")
+    assert is_hidden.sum() == (6 if pattern == "MNAR 30 %" else 3)
+
+
 def test_real_gaps_keep_their_lengths():
     generator = np.random.default_rng(0)
     X = np.where(generator.random((100, 3)) < 0.2, np.nan, 1.0)

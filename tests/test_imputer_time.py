@@ -59,10 +59,22 @@ def test_rows_around_are_worth_more_than_the_row(gaps):
 
 @pytest.mark.parametrize("gaps", [SINGLE, OUTAGES], ids=["single", "outages"])
 def test_draws_cover_the_truth(gaps):
+    """Nine in ten cells lie between the second and the 38th of 39 draws."""
     fitted = small(n_imputations=39).fit(gaps)
-    below = np.mean([each < TABLE for each in fitted.sample_imputations(gaps)], axis=0)
-    inside = (below > 0.04) & (below < 0.96)  # 0.9 of a truth drawn like them
-    assert 0.8 < inside[np.isnan(gaps)].mean() < 0.97
+    below = np.sum([each < TABLE for each in fitted.sample_imputations(gaps)], axis=0)
+    inside = (below >= 2) & (below <= 37)
+    assert 0.86 < inside[np.isnan(gaps)].mean() < 0.94
+
+
+def test_draws_of_a_gap_are_correlated_in_time():
+    """And those of cells that are far apart are not."""
+    fitted = small(order="time", n_imputations=60).fit(OUTAGES)
+    drawn = np.array(fitted.sample_imputations(OUTAGES))[:, :, 0]
+    begin = int(np.isnan(OUTAGES[:, 0]).argmax())
+    end = len(OUTAGES) - int(np.isnan(OUTAGES[::-1, 0]).argmax()) - 1
+    middle = drawn[:, begin + 12]
+    assert np.corrcoef(middle, drawn[:, begin + 13])[0, 1] > 0.5
+    assert abs(np.corrcoef(middle, drawn[:, end - 12])[0, 1]) < 0.4
 
 
 def test_only_missing_cells_change_and_stay_in_the_range():

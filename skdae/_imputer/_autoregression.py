@@ -20,6 +20,7 @@ MAX_ROWS = 5_000  # consecutive ones that coefficients are learned from
 PENALTIES = np.logspace(-4, 0, 5)  # over the variance of standardised inputs
 MIN_VARIANCE = 1e-6  # of residuals, over that of the feature
 MAX_BAND_CELLS = 10_000_000  # of the matrix that is solved at a time: 80 MB
+N_DRAWS = 24  # that a spread is measured by
 MARGIN = 100  # rows around a part that are solved along with it
 
 
@@ -52,6 +53,23 @@ class Autoregression:
             filled[inner] = part[inner.start - rows.start : inner.stop - rows.start]
         return np.where(missing, filled + self.mean, cells)
 
+    def spread(
+        self, cells: np.ndarray, start: np.ndarray, generator: np.random.Generator
+    ) -> np.ndarray:
+        """Return the root mean squares of draws around the means, 0 where known."""
+        missing = np.isnan(cells)
+        spread = np.zeros(cells.shape)
+        for rows, inner in _parts(missing):
+            part = np.zeros(missing[rows].shape)
+            if missing[rows].any():
+                has_past = _has_past(start[rows] - rows.start)
+                root = self._root(missing[rows], has_past)
+                white = generator.standard_normal((root.shape[1], N_DRAWS))
+                squares = _solve_transposed(root, white) ** 2
+                part[missing[rows]] = np.sqrt(squares.mean(axis=1))
+            spread[inner] = part[inner.start - rows.start : inner.stop - rows.start]
+        return spread
+
     def _solved(
         self,
         cells: np.ndarray,
@@ -67,14 +85,18 @@ class Autoregression:
         cells = np.where(missing, 0, cells)
         if not missing.any():
             return cells
-        has_past = np.arange(len(cells)) - np.maximum(start, 0) >= N_LAGS
-        root = cholesky_banded(self._band(missing, has_past), lower=True)
+        has_past = _has_past(start)
+        root = self._root(missing, has_past)
         pull = self._gradient(cells, has_past)[missing]
         solution = cho_solve_banded((root, True), -pull)
         if generator is not None:
             solution += _solve_transposed(root, generator.standard_normal(len(pull)))
         cells[missing] = solution
         return cells
+
+    def _root(self, missing: np.ndarray, has_past: np.ndarray) -> np.ndarray:
+        """Return the Cholesky factor of the precision of the missing cells."""
+        return cholesky_banded(self._band(missing, has_past), lower=True)
 
     def _gradient(self, cells: np.ndarray, has_past: np.ndarray) -> np.ndarray:
         """Return the precision of the rows times the rows, (n, n_features)."""
@@ -192,6 +214,11 @@ def _parts(missing: np.ndarray) -> Iterator[tuple[slice, slice]]:
         end = min(begin + max(size, MARGIN), len(missing))
         rows = slice(max(begin - MARGIN, 0), min(end + MARGIN, len(missing)))
         yield rows, slice(begin, end)
+
+
+def _has_past(start: np.ndarray) -> np.ndarray:
+    """Return which rows have enough rows of their group before them."""
+    return np.arange(len(start)) - np.maximum(start, 0) >= N_LAGS
 
 
 def _bandwidth(count: np.ndarray) -> int:

@@ -12,9 +12,14 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+from scipy.stats import t
 from sklearn.ensemble import ExtraTreesRegressor
 
-from skdae._imputer._autoregression import Autoregression, fit_autoregression
+from skdae._imputer._autoregression import (
+    N_DRAWS,
+    Autoregression,
+    fit_autoregression,
+)
 from skdae._imputer._errors import LEVEL
 from skdae._imputer._trees import Trees
 from skdae.timeseries._groups import group_starts
@@ -44,6 +49,7 @@ MAX_CELLS = 4_000  # hidden cells of a column that trees are grown on
 MAX_OTHERS = 12  # columns that they read beside the own one
 N_BLOCKS = 10  # of time, of which every other is not seen by a scored forest
 MAX_INSERTED = 100  # rows that stand for a gap in the record
+TINY = 1e-9  # spread below which a cell counts as certain
 EVEN = 0.02  # share of the mean squared error that draws shares together
 
 
@@ -136,7 +142,7 @@ class TimeColumn:
     size: np.ndarray  # (n_classes, n_features) of what they predict
     shares: np.ndarray  # (n_classes, n_candidates)
     errors: np.ndarray  # (n_classes, n_candidates + 1) root mean squares; of the mean
-    scale: np.ndarray  # (n_classes, n_features) of the errors over those that are drawn
+    scale: np.ndarray  # (n_classes, n_features) of the errors over the spread of draws
 
     def inputs(
         self, rows: OrderedRows, filled: np.ndarray, places: np.ndarray
@@ -226,7 +232,7 @@ class _Example:
     hidden: np.ndarray  # (n, n_features) bool
     cells: np.ndarray  # (n, n_features), the known ones
     filled: np.ndarray  # by an autoregression that has not seen the hidden cells
-    drawn: np.ndarray  # deviations of its draws
+    spread: np.ndarray  # of its draws
     block: np.ndarray  # (n,) of time
 
 
@@ -290,13 +296,12 @@ def _examples(
         grid, start = shown.on_grid(shown.cells)
         filled = model.fill(grid, start, generator)
         own = fit_autoregression(grid, start, filled, generator, REFINED_ROUNDS)
-        mean = shown.filled(own)
         yield _Example(
             shown,
             hidden,
             cells,
-            np.clip(mean, *limits),
-            shown.filled(own, generator) - mean,
+            np.clip(shown.filled(own), *limits),
+            shown.off_grid(own.spread(grid, start, generator)),
             (np.arange(begin, begin + n_rows) * N_BLOCKS) // len(rows.axis),
         )
 
@@ -394,7 +399,7 @@ def _fit_column(
     estimates = np.concatenate(
         [model.candidates(each.rows, each.filled, at) for each, at in parts], axis=1
     )
-    drawn = np.concatenate([each.drawn[at, column] for each, at in parts])
+    spread = np.concatenate([each.spread[at, column] for each, at in parts])
     gap = np.concatenate([each.rows.gap[at, column.start] for each, at in parts])
     block = np.concatenate([each.block[at] for each, at in parts])
     residual = truth - estimates[1]
@@ -407,7 +412,7 @@ def _fit_column(
     trees, corrections = _grow(inputs, relative, block, generator)
     estimates[2] += size[gap] * corrections
     model = replace(model, trees=trees, size=size)
-    return _measured(model, estimates, truth, drawn, gap)
+    return _measured(model, estimates, truth, spread, gap)
 
 
 def _grow(
@@ -456,7 +461,7 @@ def _measured(
     model: TimeColumn,
     estimates: np.ndarray,
     truth: np.ndarray,
-    drawn: np.ndarray,
+    spread: np.ndarray,
     gap: np.ndarray,
 ) -> TimeColumn:
     """Return the column with the shares, errors and scales of each class of gaps."""
@@ -470,9 +475,8 @@ def _measured(
         mean = np.einsum("c,cnf->nf", shares[k], errors)
         total = [*(errors**2).mean(axis=1), (mean**2).mean(axis=0)]
         sizes[k] = np.sqrt(np.sum(total, axis=1))
-        wanted = np.quantile(np.abs(mean), LEVEL, axis=0)
-        found = np.quantile(np.abs(drawn[own]), LEVEL, axis=0)
-        scale[k] = np.divide(wanted, found, out=np.ones_like(wanted), where=found > 0)
+        ratio = np.abs(mean) / np.maximum(spread[own], TINY)
+        scale[k] = np.quantile(ratio, LEVEL, axis=0) / t.isf((1 - LEVEL) / 2, N_DRAWS)
     return replace(model, shares=shares, errors=sizes, scale=scale)
 
 
