@@ -26,6 +26,7 @@ from _runner import (
     timed,
 )
 from _tables import DIFFERENCE, Results, against, comparison_table, markdown, ranks
+from scipy.stats import betabinom
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
@@ -125,7 +126,7 @@ def prepare(
     name: str, seed: int, *, args: argparse.Namespace
 ) -> tuple[AnomalySet, int, int]:
     """The set, the seed and the most rows to train on."""
-    n_max = QUICK_TRAIN_ROWS if args.quick else MAX_TRAIN_ROWS
+    n_max = QUICK_TRAIN_ROWS if args.quick else args.max_rows
     return labelled_sets(args.data, args.collection)[name](), seed, n_max
 
 
@@ -192,6 +193,8 @@ def evaluate_missing(
     return {
         "auroc": float(roc_auc_score(truth, scores)),
         "false alarms": false_alarms(scores, truth, -model.offset_),
+        "normal rows": float((~truth).sum()),
+        "calibration rows": model.calibration_report_.n_effective,
     }
 
 
@@ -201,24 +204,66 @@ def _fitted(rows: bytes, n_columns: int, seed: int) -> GradualDAEOutlierDetector
     return GradualDAEOutlierDetector(random_state=seed).fit(X)
 
 
+def by_chance(n_calibration: float, n_rows: float) -> tuple[float, float]:
+    """The range of 19 in 20 shares of alarms, if the rate holds on average.
+
+    The threshold exceeds a share of the calibration rows, so that the true rate of a
+    set has a beta distribution, and the alarms among its test rows a beta-binomial one.
+    """
+    n_alarms = max(1.0, np.floor(RATES[0] * (n_calibration + 1)))
+    alarms = betabinom(int(n_rows), n_alarms, n_calibration + 1 - n_alarms)
+    low, high = alarms.ppf([0.025, 0.975]) / n_rows
+    return float(low), float(high)
+
+
 def report_missing(results: Results) -> list[str]:
     """False alarms and areas by set and share of missing cells."""
-    parts = []
-    for name, title in (
-        ("false alarms", "False alarms at 1 %, in %"),
-        ("auroc", "AUROC, in %"),
-    ):
-        found = [results.only(each) for each in results.conditions]
-        table = 100 * np.column_stack([each.means(name)[:, 0] for each in found])
-        sets = [each for each, _ in found[0].rows]
-        rows = [
-            [each, *(f"{value:.1f}" for value in values)]
-            for each, values in zip(
-                [*sets, "mean"], [*table, table.mean(axis=0)], strict=True
-            )
+    found = [results.only(each) for each in results.conditions]
+    sets = [each for each, _ in found[0].rows]
+
+    def table(name: str) -> np.ndarray:
+        return np.column_stack([each.means(name)[:, 0] for each in found])
+
+    alarms, rows = table("false alarms"), table("normal rows")[:, 0]
+    ranges = np.array(
+        [
+            by_chance(*each)
+            for each in zip(table("calibration rows")[:, 0], rows, strict=True)
         ]
-        parts += [f"## {title}", markdown(["set", *results.conditions], rows)]
-    return parts
+    )
+    is_off = (alarms < ranges[:, :1]) | (alarms > ranges[:, 1:])
+    lines = [
+        [
+            name,
+            f"{n:.0f}",
+            f"{100 * low:.1f} to {100 * high:.1f}",
+            *(
+                f"{100 * v:.1f}{' !' if off else ''}"
+                for v, off in zip(values, offs, strict=True)
+            ),
+        ]
+        for name, n, (low, high), values, offs in zip(
+            sets, rows, ranges, alarms, is_off, strict=True
+        )
+    ]
+    mean = [f"{100 * value:.2f}" for value in alarms.mean(axis=0)]
+    n_off = [f"{each} of {len(sets)}" for each in is_off.sum(axis=0)]
+    lines += [["mean", "", "", *mean], ["outside by more than chance", "", "", *n_off]]
+    areas = 100 * table("auroc")
+    area_lines = [
+        [name, *(f"{value:.1f}" for value in values)]
+        for name, values in zip(
+            [*sets, "mean"], [*areas, areas.mean(axis=0)], strict=True
+        )
+    ]
+    return [
+        "## False alarms at 1 %, in %",
+        "Of normal test rows. *by chance*: where 19 of 20 sets of as many calibration "
+        "and test rows lie if the rate holds on average; *!* lies outside.",
+        markdown(["set", "normal rows", "by chance", *results.conditions], lines),
+        "## AUROC, in %",
+        markdown(["set", *results.conditions], area_lines),
+    ]
 
 
 def alarms_at(rate: float) -> str:
@@ -327,6 +372,11 @@ EXTRA = {
         "help": "missing: false alarms of rows with missing cells (one-class)",
     },
     "--settings": {"help": f"of {','.join(SETTINGS)}, separated by ',' (default: all)"},
+    "--max-rows": {
+        "type": int,
+        "default": MAX_TRAIN_ROWS,
+        "help": f"the most rows to train on (default {MAX_TRAIN_ROWS})",
+    },
     "--collection": {
         "choices": COLLECTIONS,
         "default": COLLECTIONS[0],
@@ -341,7 +391,7 @@ def main() -> None:
     if args.task == "missing":
         cells = measure(
             Benchmark(
-                protocol("anomaly, missing", args.collection, args),
+                protocol(f"anomaly, missing, {args.max_rows}", args.collection, args),
                 partial(prepare, args=args),
                 evaluate_missing,
             ),
@@ -352,7 +402,8 @@ def main() -> None:
         )
         return publish(report_missing(Results(cells)), args)
     settings = SETTINGS[:1] if args.collection == "oddbench" else SETTINGS
-    name = protocol("anomaly", args.collection, args)
+    rows = "" if args.max_rows == MAX_TRAIN_ROWS else f", {args.max_rows} rows"
+    name = protocol(f"anomaly{rows}", args.collection, args)
     cells = measure(
         Benchmark(name, partial(prepare, args=args), evaluate),
         args,
