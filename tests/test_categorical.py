@@ -83,12 +83,16 @@ def test_names_must_be_columns():
         small(categorical_features=["x"]).fit(NUMBERS)
 
 
-@pytest.mark.parametrize("as_polars", [False, True])
-def test_columns_of_a_categorical_dtype_are_recognised(as_polars):
+@pytest.mark.parametrize("kind", ["pandas", "polars", "Arrow"])
+def test_columns_of_a_categorical_dtype_are_recognised(kind):
     """Without a parameter; numbers beside them are not."""
     table = frame(COLOURS, "category")
-    if as_polars:
+    if kind == "polars":
         table = pytest.importorskip("polars").from_pandas(table)
+    if kind == "Arrow":
+        pyarrow = pytest.importorskip("pyarrow")
+        words = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+        table["c"] = table["c"].astype(str).astype(pd.ArrowDtype(words))
     fitted = small().fit(table)
     np.testing.assert_array_equal(fitted.table_encoder_.categorical, [1])
     named = small(categorical_features=["c"]).fit(table)

@@ -271,3 +271,12 @@ def test_passes_over_row_groups_are_permutations_drawn_from_the_seed(tmp_path):
             rows = [batch["row"].item() for batch in batches]
             assert rows == generator.permutation(12).tolist()
         batches.rewind()
+
+
+def test_batches_are_tables_of_one_kind():
+    """Rows of arrays and of data frames cannot be one sample."""
+    pandas = pytest.importorskip("pandas")
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    frame = pandas.DataFrame(rows)
+    with pytest.raises(ValueError, match="one kind, and have those of numpy and pan"):
+        GradualDAETransformer((4, 2), max_iter=2).fit_stream([rows, frame])

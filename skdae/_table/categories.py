@@ -26,7 +26,7 @@ def may_be_categorical(X: Any, categorical_features: Any) -> bool:
 
 
 def _of_categorical_dtype(X: Any) -> list[bool]:
-    kinds = ("category", "categorical", "enum")
+    kinds = ("category", "categorical", "enum", "dictionary")  # the last of Arrow
     return [dtype.startswith(kinds) for dtype in dtype_names(X)]
 
 

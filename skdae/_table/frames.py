@@ -147,6 +147,7 @@ def sample_rows(
     A row is kept while its random key is among the `n_rows` smallest so far.
     """
     kept: list[tuple[Any, np.ndarray]] = []
+    kinds: set[str] = set()
     limit, total, n_columns = np.inf, 0, None
     for batch in batches:
         if isinstance(batch, tuple):
@@ -159,6 +160,12 @@ def sample_rows(
             raise ValueError(
                 f"batches must hold tables of rows and columns, and one has the shape "
                 f"{batch.shape}; reshape it."
+            )
+        kinds.add(type(batch).__module__.partition(".")[0])
+        if len(kinds) > 1:
+            raise ValueError(
+                "batches must hold tables of one kind, and have those of "
+                f"{' and '.join(sorted(kinds))}; turn all of them into one."
             )
         n_columns = batch.shape[1] if n_columns is None else n_columns
         if batch.shape[1] != n_columns:
