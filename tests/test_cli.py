@@ -333,6 +333,41 @@ def test_parquet_keeps_its_types(run, folder):
     assert found[["pressure", "unit"]].notna().all().all()
 
 
+def in_time(n_rows=160):
+    """Sensors that drift together, hour by hour."""
+    generator = np.random.default_rng(0)
+    drift = np.cumsum(generator.normal(size=(n_rows, 2)), axis=0)
+    X = drift @ generator.normal(size=(2, 3)) + generator.normal(size=(n_rows, 3))
+    table = pd.DataFrame(X.round(4), columns=["a", "b", "c"])
+    hours = pd.date_range("2024-05-01", periods=n_rows, freq="h")
+    return table.assign(hour=hours.strftime("%d.%m.%Y %H:%M"))
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"), [("score", "detector"), ("impute", "imputer")]
+)
+def test_rows_in_time_order_do_not_depend_on_the_chunks(run, folder, command, kind):
+    """Rows around are read across chunks, and a wrong order is noticed."""
+    table = in_time()
+    table.to_csv(folder / "hours.csv", index=False)
+    words = ("fit", "hours.csv", "-o", "hours.model", "-k", kind, "-f", *INNER)
+    code, _, err = run(*words, "--set", "order=time" if kind == "imputer" else "lags=2")
+    assert code == 0
+    assert "decrease" not in err
+    fitted = load(str(folder / "hours.model"))[0].estimator
+    assert getattr(fitted, "lags_", 0) or fitted.time_model_ is not None
+    table.loc[48:53, "a"] = np.nan
+    table.to_csv(folder / "hours.csv", index=False)
+    code, whole, err = run(command, "hours.model", "hours.csv")
+    assert (code, err) == (0, "")
+    _, out, _ = run(command, "hours.model", "hours.csv", "--chunk-rows", 50)
+    assert_alike(read_csv(out), read_csv(whole))
+    table[::-1].to_csv(folder / "newest.csv", index=False)
+    for rows in (160, 50):
+        _, _, err = run(command, "hours.model", "newest.csv", "--chunk-rows", rows)
+        assert "'hour' decrease after row 1, and the model reads rows in" in err
+
+
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_model_knows_the_markers_of_its_table(run, folder, kind):
     """What --missing names in fit counts as missing in later tables."""

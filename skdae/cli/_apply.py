@@ -1,6 +1,7 @@
 """Commands that put a table through a model: transform, reconstruct, impute, score."""
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from skdae.cli import _options as options
 from skdae.cli._episodes import as_episodes
 from skdae.cli._models import ESTIMATORS, Model, check_columns, load
 from skdae.cli._notes import notes, prints_on_stderr, progress
+from skdae.cli._order import TimesOfRows, rows_around, with_rows_around
 from skdae.cli._outputs import (
     STDOUT,
     check_format,
@@ -34,6 +36,12 @@ class Part:
     chunk: Chunk
     X: pd.DataFrame  # the columns of the model, in its order
     typed: bool  # whether the output knows types, as Parquet does
+    around: pd.DataFrame  # X with the rows before and after that are read with it
+    place: int  # of the first row of X there
+
+    def made_by(self, make: Callable[[pd.DataFrame], Any]) -> Any:
+        """Return what is made of X, which may read the rows around."""
+        return make(self.around)[self.place : self.place + len(self.X)]
 
 
 Result = Callable[[Model, Part], pd.DataFrame]
@@ -64,7 +72,7 @@ def filled(
 
     The columns `whole` have nothing to be filled and are written as integers.
     """
-    guess = _frame(fill(part.X), [*model.names])[model.names]
+    guess = _frame(part.made_by(fill), [*model.names])[model.names]
     columns: dict[str, pd.Series] = {}
     for name in part.chunk.names:
         exact = part.chunk.whole_numbers(name) if name in whole else None
@@ -123,7 +131,7 @@ def whole_columns(model: Model, job: "Job") -> frozenset[str]:
 def alarms(model: Model, part: Part, top: int) -> pd.DataFrame:
     """Anomaly score, threshold, alarm, and the columns that add most to the score."""
     threshold = -model.estimator.offset_
-    parts = model.estimator.contributions(part.X)
+    parts = part.made_by(model.estimator.contributions)
     scores = parts.sum(axis=1)  # `score_samples` would look for neighbours once more
     columns: dict[str, Any] = {
         "anomaly_score": scores,
@@ -345,6 +353,7 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
         result = _bound(result, model, job, top)
         is_scored = command == "score" and model.target in table.names
         labelled: list[tuple[np.ndarray, np.ndarray]] = []
+        times = TimesOfRows.of(model.estimator, model.left_out, table.names)
         n_rows = 0
         to_file = job.output != STDOUT
         with (
@@ -352,8 +361,11 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
             (as_episodes if job.events else nullcontext)(output) as write,
             progress(command, job.quiet or not to_file) as say,
         ):
-            for chunk in table:
-                found = _result_of(result, model, chunk, job)
+            for part in _parts(model, table, is_parquet_name(job.output)):
+                chunk = part.chunk
+                with prints_on_stderr():
+                    found = result(model, part)
+                times.see(chunk.written)
                 if is_scored and "prediction" in found:
                     labels = _labels(model, chunk)
                     labelled.append((labels, found["prediction"].to_numpy()))
@@ -362,7 +374,7 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
                 say(f"{command}: {n_rows:,} rows")
             if n_rows == 0:
                 raise TableError(f"{table.label}: has no rows; give a table with some.")
-        notes(table.unused_markers(asked), job.quiet)
+        notes((*table.unused_markers(asked), *times.notes(table.label)), job.quiet)
     if labelled:
         notes(_scored(model, labelled), job.quiet)
     if to_file:
@@ -370,11 +382,22 @@ def _run(path: str, command: str, job: Job, top: int = 0) -> None:
         notes((f"{what}{n_rows} rows written to {job.output}.",), job.quiet)
 
 
-def _result_of(result: Result, model: Model, chunk: Chunk, job: Job) -> pd.DataFrame:
-    """Return what a model makes of some rows."""
-    part = Part(chunk, _model_columns(model, chunk), is_parquet_name(job.output))
-    with prints_on_stderr():
-        return result(model, part)
+def _parts(model: Model, chunks: Iterable[Chunk], typed: bool) -> Iterator[Part]:
+    """Yield the parts of a table, with the rows around that the model reads."""
+    held: deque[tuple[Chunk, pd.DataFrame]] = deque()
+
+    def tables() -> Iterator[pd.DataFrame]:
+        for chunk in chunks:
+            held.append((chunk, _model_columns(model, chunk)))
+            yield held[-1][1]
+
+    n_before, n_after = rows_around(model.estimator)
+    if n_before or n_after:
+        for around, place in with_rows_around(tables(), n_before, n_after):
+            yield Part(*held.popleft(), typed, around, place)
+        return
+    for X in tables():
+        yield Part(*held.popleft(), typed, X, 0)
 
 
 def _labels(model: Model, chunk: Chunk) -> np.ndarray:

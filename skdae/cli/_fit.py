@@ -16,8 +16,17 @@ from skdae._files import TableError, check_target, close_names, listed, read_she
 from skdae._transformer._callbacks import observed_by
 from skdae._transformer._defaults import default_transformer
 from skdae.cli import _options as options
-from skdae.cli._models import ESTIMATORS, Column, Model, reasons, save, versions_now
+from skdae.cli._models import (
+    ESTIMATORS,
+    LEFT_OUT,
+    Column,
+    Model,
+    reasons,
+    save,
+    versions_now,
+)
 from skdae.cli._notes import notes, prints_on_stderr
+from skdae.cli._order import TimesOfRows
 from skdae.cli._outputs import STDOUT, check_output
 from skdae.cli._progress import EpochBar
 from skdae.cli._scoring import MIN_ROWS as MIN_SCORED
@@ -27,12 +36,6 @@ MIN_ROWS = 20
 WORD = re.compile(r"[A-Za-z_][\w-]*")
 INNER = "transformer__"
 CATEGORICAL = "categorical_features"
-# kinds of columns that are left out unless --use names them, and why
-LEFT_OUT = {
-    "empty": "empty",
-    "date_time": "dates or times",
-    "id_like": "counts or names the rows, or only rises",
-}
 
 Kind = Enum("Kind", {name: name for name in ESTIMATORS}, type=str)  # type: ignore[misc]
 SUPERVISED = ("classifier", "regressor")
@@ -139,6 +142,9 @@ def fit(
         estimator.fit(X, y)
         seconds = time.perf_counter() - begin
     notes(said, quiet)
+    times = TimesOfRows.of(estimator, left_out, sheet.frame.columns)
+    times.see(lambda name: sheet.frame[name])
+    notes(times.notes(data), quiet)
     model = Model(
         kind=chosen,
         estimator=estimator,

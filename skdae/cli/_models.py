@@ -28,6 +28,14 @@ ESTIMATORS = {
 }
 
 
+# kinds of columns that are left out unless --use names them, and why
+LEFT_OUT = {
+    "empty": "empty",
+    "date_time": "dates or times",
+    "id_like": "counts or names the rows, or only rises",
+}
+
+
 @dataclass(frozen=True)
 class Column:
     """A column that a model has learned from."""
