@@ -131,3 +131,13 @@ def test_data_frames_with_categories_stay_what_they_are():
 def test_the_noise_of_the_default_network_can_be_set():
     denoiser = GradualDAEDenoiser().set_params(transformer__noise__scale=0.5)
     assert denoiser.transformer.noise.scale == 0.5
+
+
+def test_dates_of_an_index_must_not_decrease():
+    """Rows are denoised with those around them, in their order."""
+    hours = pd.date_range("2024-05-01", periods=len(CLEAN), freq="h")
+    table = pd.DataFrame(CLEAN, index=hours)
+    fitted = small(order="time").fit(table)
+    for call in (fitted.transform, small(order="time").fit):
+        with pytest.raises(ValueError, match="must not decrease, and do after row 0"):
+            call(table[::-1])

@@ -31,6 +31,7 @@ from skdae._transformer._transformer import (
 from skdae.noise import make_noise
 from skdae.timeseries import BlockSplit, time_order
 from skdae.timeseries._neighbours import time_axis
+from skdae.timeseries._time import check_index
 
 N_BLOCKS = 5  # of rows in time order; the first one is held out
 GAP = 16  # rows beside it that are not trained on: half of the widest average
@@ -181,6 +182,7 @@ None, default='auto'
         if not self._is_ordered(raw, groups):
             self.transformer_ = fit_matrix(fresh, self, schema, raw, mixes=True)
             return self
+        check_index(X, groups)
         axis = time_axis(len(raw), groups)
         split = BlockSplit(N_BLOCKS, gap=GAP)
         given = fresh.validation_fraction
@@ -245,6 +247,7 @@ None, default='auto'
         raw = encoder.read(self, X)
         denoise = self.time_denoiser_
         if denoise is not None and len(raw) > 1:
+            check_index(X, groups)
             axis = time_axis(len(raw), groups)
             Z, observed = encoder.encode(raw[axis.rows])
             missing = np.zeros(Z.shape, bool) if observed is None else ~observed
