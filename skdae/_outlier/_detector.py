@@ -645,7 +645,7 @@ None, default='auto'
             members,
             TrainingRows.of(members),
             Combination.learn(held_out[is_calibrated], is_ordered),
-            MissingCellCorrection.none(encoder.n_columns),
+            MissingCellCorrection.none(encoder.n_columns, lags),
         ).with_correction(batch, np.flatnonzero(is_held_out), held_out)
         scores = np.full(len(raw), np.nan)
         places = np.flatnonzero(is_held_out)

@@ -19,6 +19,7 @@ from skdae._outlier._scores import (
     to_mean_scale,
 )
 from skdae._table.encoder import TableEncoder
+from skdae.timeseries import effective_sample_size
 
 HIDING_SEED = 0  # which cells are hidden is the same for every model
 MAX_COPIES = 10  # of a row with other cells hidden
@@ -44,12 +45,12 @@ class Ensemble:
         return self.encoder.observed_cells(raw) & self.encoder.has_values
 
     def missing(self, batch: Batch) -> np.ndarray:
-        """Return which cells of rows are missing, (n, n_columns).
+        """Return which cells are missing, (n, 1 + lags, n_columns).
 
-        Of a window, the share of its rows in which they are.
+        Of rows and of those before them that they are scored with.
         """
         missing = ~self.observed(batch.raw) & self.encoder.has_values
-        return missing[batch.window].mean(axis=1)
+        return missing[batch.window]
 
     def score(self, batch: Batch) -> np.ndarray:
         """Return the anomaly scores of rows, (n,), at least 0."""
@@ -71,7 +72,7 @@ class Ensemble:
         """Return one score of several, (n,), corrected for missing cells."""
         combined = self.combination.combine(scores)
         missing = self.missing(batch)
-        rows = np.flatnonzero(missing.any(axis=1))
+        rows = np.flatnonzero(missing.any(axis=(1, 2)))
         if len(rows):
             corrected = self.correction.apply(
                 self.combination.to_log(combined[rows]),
@@ -89,18 +90,22 @@ class Ensemble:
         `scores` are those of all rows, (n_rows, n_scores), by networks that held each
         out.
         """
-        n_columns = self.encoder.n_columns
-        plain = replace(self, correction=MissingCellCorrection.none(n_columns))
+        n_columns, n_lags = self.encoder.n_columns, batch.window.shape[1] - 1
+        plain = replace(self, correction=MissingCellCorrection.none(n_columns, n_lags))
         rows = rows[self.observed(batch.raw[rows]).any(axis=1)]
         if len(rows) < MIN_ROWS or n_columns < 2:
             return plain
+        n_effective = None
+        if n_lags:  # rows in time order
+            n_effective = effective_sample_size(self._log_scores(scores[rows]))
         chosen = np.linspace(
             0, len(rows) - 1, min(MAX_ROWS, MAX_COPIES * len(rows))
         ).astype(int)
         rows = rows[chosen]
         log_scores = self._log_scores(scores[rows])
         return replace(
-            plain, correction=plain._learn_correction(batch, rows, log_scores)
+            plain,
+            correction=plain._learn_correction(batch, rows, log_scores, n_effective),
         )
 
     def _log_scores(self, scores: np.ndarray) -> np.ndarray:
@@ -108,7 +113,11 @@ class Ensemble:
         return self.combination.to_log(self.combination.combine(scores))
 
     def _learn_correction(
-        self, batch: Batch, rows: np.ndarray, log_scores: np.ndarray
+        self,
+        batch: Batch,
+        rows: np.ndarray,
+        log_scores: np.ndarray,
+        n_effective: float | None,
     ) -> MissingCellCorrection:
         """Score rows after cells are hidden, and compare with the scores before."""
         generator = np.random.default_rng(HIDING_SEED)
@@ -129,4 +138,5 @@ class Ensemble:
             self.missing(before),
             self._log_scores(after_scores),
             self.missing(after),
+            n_effective,
         )

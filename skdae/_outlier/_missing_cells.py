@@ -44,15 +44,25 @@ def hide_cells(observed: np.ndarray, generator: np.random.Generator) -> np.ndarr
     return hidden
 
 
-def _features(missing: np.ndarray) -> np.ndarray:
-    """Return what a score is regressed on, (n, n_columns + 2): 0 for complete rows.
+def _features(missing: np.ndarray, column_scale: float = 1.0) -> np.ndarray:
+    """Return what a score is regressed on, (n, n_features): 0 for complete rows.
 
-    `missing` is 1 for a missing cell, or its share over the rows of a window.
+    `missing` is which cells of a row and of those before it are missing, (n, 1 +
+    lags, n_columns). Cells that the row itself lacks count for more than those that the
+    rows before lack too: they have terms of their own.
     """
-    share = missing.mean(axis=1, keepdims=True)
-    return np.hstack(
-        [missing, np.log(np.maximum(1 - share, TINY ** (1 / 2))), share**2]
-    )
+    by_column = missing.mean(axis=1)
+    share = by_column.mean(axis=1, keepdims=True)
+    parts = [column_scale * by_column, *_terms(share)]
+    if missing.shape[1] > 1:
+        own = missing[:, 0].mean(axis=1, keepdims=True)
+        parts += [share, own, *_terms(own)]
+    return np.hstack(parts)
+
+
+def _terms(share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return terms of a share of missing cells beside the linear one."""
+    return np.log(np.maximum(1 - share, TINY ** (1 / 2))), share**2
 
 
 def _ridge(F: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -66,13 +76,14 @@ class MissingCellCorrection:
 
     center: float  # of complete rows
     reach: float  # from there to the highest of them
-    location: np.ndarray  # (n_columns + 2,) shift of the location
-    log_spread: np.ndarray  # (n_columns + 2,) logarithm of the factor of the spread
+    location: np.ndarray  # (n_features,) shift of the location
+    log_spread: np.ndarray  # (n_features,) logarithm of the factor of the spread
+    column_scale: float = 1.0  # of the terms of single columns; less is penalised more
 
     @classmethod
-    def none(cls, n_columns: int) -> "MissingCellCorrection":
+    def none(cls, n_columns: int, n_lags: int) -> "MissingCellCorrection":
         """No correction, where nothing can be learned."""
-        zeros = np.zeros(n_columns + 2)
+        zeros = np.zeros(_features(np.zeros((1, 1 + n_lags, n_columns))).shape[1])
         return cls(0.0, 0.0, zeros, zeros)
 
     @classmethod
@@ -82,9 +93,20 @@ class MissingCellCorrection:
         missing_before: np.ndarray,
         after: np.ndarray,
         missing_after: np.ndarray,
+        n_effective: float | None = None,
     ) -> "MissingCellCorrection":
-        """From scores of the same rows before and after cells were hidden, (n,)."""
-        F, G = _features(missing_before), _features(missing_after)
+        """From scores of the same rows before and after cells were hidden, (n,).
+
+        Rows in time order are worth `n_effective` independent ones. Of Tennessee
+        Eastman's 500, which are worth 50, the terms of 52 columns cannot be learned:
+        they are penalised by one independent row for each column.
+        """
+        column_scale = 1.0
+        if n_effective is not None:
+            n_copies, n_columns = len(before) / n_effective, missing_after.shape[2]
+            column_scale = 1 / np.sqrt(max(1.0, n_copies * n_columns))
+        F = _features(missing_before, column_scale)
+        G = _features(missing_after, column_scale)
         location = _ridge(G - F, after - before)
         plain = before - F @ location
         center = float(np.mean(plain))
@@ -95,7 +117,7 @@ class MissingCellCorrection:
         H = np.vstack([F, G])[is_above]
         H = np.hstack([H, np.full((len(H), 1), np.sqrt(len(H)))])  # hardly shrunk
         reach = float(np.max(plain - center))
-        return cls(center, reach, location, _ridge(H, size)[:-1])
+        return cls(center, reach, location, _ridge(H, size)[:-1], column_scale)
 
     def apply(
         self, scores: np.ndarray, missing: np.ndarray, is_empty: np.ndarray
@@ -105,7 +127,7 @@ class MissingCellCorrection:
         Beyond all normal rows the distance from them stays what it is. A row without a
         value has the score of a typical row.
         """
-        F = _features(missing)
+        F = _features(missing, self.column_scale)
         factor = np.clip(np.exp(F @ self.log_spread), MIN_FACTOR, MAX_FACTOR)
         deviations = scores - self.center - F @ self.location
         within = np.minimum(deviations, factor * self.reach)
