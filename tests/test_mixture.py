@@ -147,6 +147,8 @@ def test_without_held_out_rows_it_is_the_network_alone():
         small().fit(X[:150]),
         small().fit_stream([X]),
         small(max_iter=2).partial_fit(X),
+        small(early_stopping=True).fit(X[:20]),
+        small(validation_fraction=BlockSplit(30)).fit(X),
     ):
         assert fitted.mixture_ is None
         network = fitted.inverse_transform(fitted.transform(X))

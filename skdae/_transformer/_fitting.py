@@ -124,10 +124,10 @@ def train_rows(
         initial=initial,
         monitor=monitor,
     )
-    mixture, held_out = None, source.held_out_index
-    if mixes and held_out is not None:
+    mixture, train_index, held_out = None, source.index, source.held_out_index
+    if mixes and held_out is not None and _enough(len(held_out), len(train_index)):
         mixture = _mixture(
-            opening, source.index, held_out, training.network, streams.split
+            opening, train_index, held_out, training.network, streams.split
         )
     return FittedNetwork(opening.encoder, opening.shape, training, mixture)
 
@@ -139,7 +139,12 @@ def _can_hold_out(transformer: Any, rows: TrainingRows) -> bool:
         return fraction is not None
     n_different = len(np.unique(rows.groups))
     held_out = round(fraction * n_different)
-    return min(held_out, n_different - held_out) >= MIN_HELD_OUT
+    return _enough(held_out, n_different - held_out)
+
+
+def _enough(n_held_out: int, n_train: int) -> bool:
+    """Return whether there are enough rows to learn a mixture from."""
+    return min(n_held_out, n_train) >= MIN_HELD_OUT
 
 
 def _training_source(
