@@ -213,3 +213,50 @@ def test_shares_have_the_least_error_of_all_means():
     correlated = errors + np.array([[0.0], [0.5], [1.0]]) * errors[0]
     least = np.mean((best_shares(correlated) @ correlated) ** 2)
     assert least <= 1.02 * np.mean((weights @ correlated) ** 2, axis=1).min()
+
+
+# --- dates --------------------------------------------------------------------------
+
+
+def dated(table, step="min", keep=slice(None)):
+    """The table as a frame with an index of dates, or some of its rows."""
+    index = pd.date_range("2026-03-01", periods=len(table), freq=step)
+    return pd.DataFrame(table, index=index, columns=list("abcde")).iloc[keep]
+
+
+def filled_frame(frame, fitted):
+    return np.asarray(fitted.transform(frame))
+
+
+def test_equal_steps_are_rows_in_any_unit():
+    """As without an index of dates, to rounding."""
+    expected = small(order="time").fit_transform(SINGLE)
+    for step in ("s", "h", "7min"):
+        found = small(order="time").fit_transform(dated(SINGLE, step))
+        np.testing.assert_allclose(np.asarray(found), expected, atol=1e-6)
+
+
+def test_a_gap_in_the_record_is_rows_without_a_value():
+    """Rows that were never written are imputed around as those that are empty."""
+    fitted = small(order="time").fit(dated(SINGLE))
+    empty = SINGLE.copy()
+    empty[500:540] = np.nan
+    written = np.delete(np.arange(len(empty)), slice(500, 540))
+    expected = filled_frame(dated(empty), fitted)[written]
+    found = filled_frame(dated(empty, keep=written), fitted)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    as_rows = filled_frame(pd.DataFrame(empty[written], columns=list("abcde")), fitted)
+    assert np.abs(as_rows - expected).max() > 0.1
+
+
+def test_lines_follow_the_time():
+    """A ramp with irregular dates is filled on the ramp."""
+    rng = np.random.default_rng(0)
+    minutes = np.cumsum(rng.integers(1, 5, size=600))
+    index = pd.Timestamp("2026-03-01") + pd.to_timedelta(minutes, unit="min")
+    ramp = np.abs((minutes + 100) % 400 - 200.0)
+    gaps = np.where(rng.random(600) < 0.2, np.nan, ramp)
+    frame = pd.DataFrame({"ramp": gaps, "noise": rng.normal(size=600)}, index=index)
+    filled = np.asarray(small(order="time").fit_transform(frame))[:, 0]
+    inside = np.isnan(gaps) & (ramp > 15) & (ramp < 185)
+    assert np.abs(filled - ramp)[inside].mean() < 1

@@ -43,7 +43,7 @@ from skdae._transformer._transformer import (
 )
 from skdae.timeseries import time_order
 from skdae.timeseries._neighbours import time_axis
-from skdae.timeseries._time import check_index, index_fault
+from skdae.timeseries._time import check_index, index_fault, index_seconds
 
 MIN_SHARE = 1e-6  # of a category that is drawn
 CERTAIN = 1e6  # outweighs the deviations drawn for single features of a category
@@ -159,6 +159,10 @@ None, default='auto'
     and 12 or more rows have shares and errors of their own. More is missing there than
     in the table itself. A column without a known value in a group is imputed row by
     row.
+
+    Rows are equally far apart, unless an index of dates (of a pandas DataFrame) says
+    otherwise, in `fit` and later: then lines, gaps and the autoregression follow the
+    time, and up to 100 usual steps without a row count as rows without a value.
 
     The covariance is shrunk where there are fewer than ten rows per encoded column.
 
@@ -408,6 +412,7 @@ None, default='auto'
                 feature_columns(encoder),
                 (model.low, model.high),
                 time_axis(len(Z), groups),
+                index_seconds(X),
                 streams.shuffle,
             )
         self.imputation_model_ = model
@@ -456,7 +461,7 @@ None, default='auto'
         around = None
         if len(rows) and self.time_model_ and self._reads_around(X, raw, groups):
             axis = time_axis(len(values), groups)
-            around = self.time_model_.order(values, ~observed, axis)
+            around = self.time_model_.order(values, ~observed, axis, index_seconds(X))
         filled, missing = values[rows], ~observed[rows]
         left, deviations = missing, np.zeros(filled.shape)  # to impute by row alone
         if self.time_model_ and around is not None:

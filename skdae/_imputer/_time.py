@@ -48,6 +48,7 @@ MAX_LEAVES = 300  # of a tree, about
 MAX_CELLS = 4_000  # hidden cells of a column that trees are grown on
 MAX_OTHERS = 12  # columns that they read beside the own one
 N_BLOCKS = 10  # of time, of which every other is not seen by a scored forest
+HORIZON = 1_000  # steps, beyond which distances are alike to trees
 MAX_INSERTED = 100  # rows that stand for a gap in the record
 TINY = 1e-9  # spread below which a cell counts as certain
 EVEN = 0.02  # share of the mean squared error that draws shares together
@@ -69,18 +70,16 @@ class OrderedRows:
     gap: np.ndarray  # class of the gap that a cell is or would be in
 
     @classmethod
-    def from_cells(
-        cls, cells: np.ndarray, axis: TimeAxis, unit: float
-    ) -> "OrderedRows":
-        """Read what is around the cells; a usual step of time is one `unit`."""
+    def from_cells(cls, cells: np.ndarray, axis: TimeAxis) -> "OrderedRows":
+        """Read what is around the cells; the usual step of the axis is 1."""
         around = find_neighbours(~np.isnan(cells), axis)
-        back, ahead = (part / unit for part in around.distances(axis))
+        back, ahead = around.distances(axis)
         one_sided = np.isinf(back) | np.isinf(ahead)
         span = np.where(one_sided, 2 * np.minimum(back, ahead), back + ahead)
         return cls(
             cells,
             axis,
-            _slots(axis, unit),
+            _slots(axis),
             around.values(cells),
             (back, ahead),
             interpolated(cells, axis, around),
@@ -106,30 +105,41 @@ class OrderedRows:
         return grid[self.slot]
 
 
-def order_rows(
-    Z: np.ndarray, missing: np.ndarray, axis: TimeAxis, unit: float
-) -> OrderedRows:
-    """Return the rows of a table in the order of an axis."""
-    return OrderedRows.from_cells(np.where(missing, np.nan, Z)[axis.rows], axis, unit)
+def in_steps(
+    axis: TimeAxis, seconds: np.ndarray | None, step: float | None
+) -> TimeAxis:
+    """Return the axis with its time in usual steps, or without dates in rows.
+
+    `seconds`, (n,), are in the order of the table. Times that fall, as in the hour that
+    ends summer time, count as equal.
+    """
+    if seconds is None or step is None:
+        return axis
+    return replace(axis, time=np.append(0, _steps(axis, seconds) / step).cumsum())
 
 
-def usual_step(axis: TimeAxis) -> float:
-    """Return the median step of time within groups, 1 without any."""
-    steps = np.diff(axis.time)[axis.first[1:] == axis.first[:-1]]
+def usual_step(axis: TimeAxis, seconds: np.ndarray | None) -> float | None:
+    """Return the median step of time in seconds, None without dates."""
+    if seconds is None:
+        return None
+    steps = _steps(axis, seconds)
     steps = steps[steps > 0]
-    return float(np.median(steps)) if len(steps) else 1.0
+    return float(np.median(steps)) if len(steps) else None
 
 
-def _slots(axis: TimeAxis, unit: float) -> np.ndarray:
-    """Return the slot of each row on a grid with a step of `unit`.
+def _steps(axis: TimeAxis, seconds: np.ndarray) -> np.ndarray:
+    """Return the seconds between rows, (n - 1,), 0 between groups."""
+    steps = np.maximum(np.diff(seconds[axis.rows]), 0)
+    return np.where(axis.first[1:] == axis.first[:-1], steps, 0)
+
+
+def _slots(axis: TimeAxis) -> np.ndarray:
+    """Return the slot of each row on a grid of equal steps.
 
     Each row has one of its own; a longer step leaves up to `MAX_INSERTED` empty ones.
     """
-    steps = np.zeros(len(axis))
-    steps[1:] = np.where(
-        axis.first[1:] == axis.first[:-1], np.diff(axis.time) / unit, 1.0
-    )
-    return np.clip(np.rint(steps), 1, 1 + MAX_INSERTED).astype(np.intp).cumsum() - 1
+    steps = np.clip(np.rint(np.diff(axis.time)), 1, 1 + MAX_INSERTED)
+    return np.append(0, steps.astype(np.intp)).cumsum()
 
 
 @dataclass(frozen=True)
@@ -154,7 +164,7 @@ class TimeColumn:
             for part in (rows.line, *rows.ends)
         ]
         distances = [
-            np.log1p(np.minimum(part[places, self.column.start], len(rows.cells)))
+            np.log1p(np.minimum(part[places, self.column.start], HORIZON))
             for part in rows.distances
         ]
         return np.column_stack(
@@ -187,11 +197,18 @@ class TimeModel:
     columns: tuple[TimeColumn, ...]
     low: np.ndarray  # (n_features,) seen in training
     high: np.ndarray
-    unit: float  # usual step of time
+    step: float | None  # usual step of time in seconds, None without dates
 
-    def order(self, Z: np.ndarray, missing: np.ndarray, axis: TimeAxis) -> OrderedRows:
+    def order(
+        self,
+        Z: np.ndarray,
+        missing: np.ndarray,
+        axis: TimeAxis,
+        seconds: np.ndarray | None,
+    ) -> OrderedRows:
         """Return the rows of a table, for the other methods."""
-        return order_rows(Z, missing, axis, self.unit)
+        cells = np.where(missing, np.nan, Z)[axis.rows]
+        return OrderedRows.from_cells(cells, in_steps(axis, seconds, self.step))
 
     def impute(self, rows: OrderedRows) -> np.ndarray:
         """Return the filled rows in the order of the table."""
@@ -242,20 +259,22 @@ def fit_time_model(
     columns: Sequence[slice],
     limits: tuple[np.ndarray, np.ndarray],
     axis: TimeAxis,
+    seconds: np.ndarray | None,
     generator: np.random.Generator,
 ) -> TimeModel:
     """Learn to impute encoded rows from those around.
 
     `columns` are the features of each column of the table, `limits` the lowest and
-    highest values that are imputed.
+    highest values that are imputed, `seconds` the time of the rows, if known.
     """
-    unit = usual_step(axis)
-    rows = order_rows(Z, missing, axis, unit)
+    step = usual_step(axis, seconds)
+    cells = np.where(missing, np.nan, Z)[axis.rows]
+    rows = OrderedRows.from_cells(cells, in_steps(axis, seconds, step))
     model = fit_autoregression(*_complete(rows), generator)
-    examples = list(_examples(model, rows, columns, limits, unit, generator))
+    examples = list(_examples(model, rows, columns, limits, generator))
     related = _related(model)
     fitted = [_fit_column(column, related, examples, generator) for column in columns]
-    return TimeModel(model, tuple(fitted), *limits, unit)
+    return TimeModel(model, tuple(fitted), *limits, step)
 
 
 def _complete(rows: OrderedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -281,7 +300,6 @@ def _examples(
     rows: OrderedRows,
     columns: Sequence[slice],
     limits: tuple[np.ndarray, np.ndarray],
-    unit: float,
     generator: np.random.Generator,
 ) -> Iterator[_Example]:
     """Yield sets of hidden cells in consecutive rows."""
@@ -292,7 +310,7 @@ def _examples(
         cells = rows.cells[part]
         axis = _part_of(rows.axis, part)
         hidden = _hidden(np.isnan(cells), columns, generator)
-        shown = OrderedRows.from_cells(np.where(hidden, np.nan, cells), axis, unit)
+        shown = OrderedRows.from_cells(np.where(hidden, np.nan, cells), axis)
         grid, start = shown.on_grid(shown.cells)
         filled = model.fill(grid, start, generator)
         own = fit_autoregression(grid, start, filled, generator, REFINED_ROUNDS)

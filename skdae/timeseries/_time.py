@@ -103,6 +103,14 @@ def index_fault(X: Any, groups: Any = None) -> int | None:
     return int(order[is_fall.argmax()]) if is_fall.any() else None
 
 
+def index_seconds(X: Any) -> np.ndarray | None:
+    """Return the dates in the index of a pandas object as seconds since the first."""
+    moments = _moments(X)
+    if moments is None or not len(moments):
+        return None
+    return (moments - moments.min()) / np.timedelta64(1, "s")
+
+
 def _moments(X: Any) -> np.ndarray | None:
     """Return the dates in the index of a pandas object, None without such."""
     if not hasattr(X, "iloc"):
