@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdae import GradualDAEImputer
 from skdae.datasets import make_sensor_data
+from skdae.plotting import ImputationDisplay
 from skdae.timeseries import interpolate
 
 plant = make_sensor_data(3000, faults=(), as_frame=True, random_state=0)
@@ -87,31 +88,17 @@ print(errors_of_first.round(3).to_string(index=False))
 # -----------
 #
 # ``sample_imputations`` draws several imputed tables (multiple imputation). Their
-# spread is the uncertainty of the imputed values.
+# spread is the uncertainty of the imputed values, which ``ImputationDisplay`` shows.
 
-draws = np.stack(imputer.set_params(n_imputations=40).sample_imputations(incomplete))
-low, high = np.quantile(draws[:, :, 0], [0.05, 0.95], axis=0)
-
-rows = np.arange(2440, 2760)
 name = table.columns[0]
 fig, (left, right) = plt.subplots(
     1, 2, figsize=(11, 4), width_ratios=(2.2, 1), layout="constrained"
 )
-left.axvspan(outage.start, outage.stop, color="#f0f2f5", lw=0)
-left.fill_between(
-    rows,
-    low[rows],
-    high[rows],
-    color="#1f5fbf",
-    alpha=0.25,
-    lw=0,
-    label="90 % of draws",
-)
-left.plot(rows, table[name][rows], color="#8a8f98", lw=1, label="true value")
-left.plot(rows, filled[name][rows], color="#1f5fbf", lw=1, label="imputed")
-left.set(xlabel="row (time)", ylabel=name, xlim=(rows[0], rows[-1]))
-left.set_title("shaded: a third of the sensors is missing", fontsize=10)
-left.legend(frameon=False, fontsize=8)
+left.plot(table[name], color="#8a8f98", lw=1)  # the true values
+ImputationDisplay.from_estimator(imputer, incomplete, name, ax=left)
+around = slice(outage.start - 60, outage.stop + 60)
+left.set(xlim=(around.start, around.stop), title="grey: removed values")
+left.set_ylim(table[name][around].min() - 1, table[name][around].max() + 1)
 
 colours = ["#1f5fbf" if name.startswith("skdae") else "#8a8f98" for name in errors]
 right.barh(list(errors), list(errors.values()), color=colours)

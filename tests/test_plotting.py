@@ -29,6 +29,7 @@ from skdae.datasets import make_sensor_data
 from skdae.plotting import (
     AnomalyTimelineDisplay,
     CodeMapDisplay,
+    ImputationDisplay,
     ReconstructionDisplay,
     ResidualHeatmapDisplay,
     ScheduleComparisonDisplay,
@@ -107,6 +108,12 @@ def drawn(name, table, dae, detector):
         ),
         "ReconstructionDisplay": lambda ax: ReconstructionDisplay.from_estimator(
             dae, table, max_features=2, ax=ax
+        ),
+        "ImputationDisplay": lambda ax: ImputationDisplay.from_estimator(
+            GradualDAEImputer(n_refinements=0, n_trees=0, random_state=0).fit(table),
+            table,
+            table.columns[2],
+            ax=ax,
         ),
         "ResidualHeatmapDisplay": lambda ax: ResidualHeatmapDisplay.from_estimator(
             dae, table, ax=ax
@@ -198,6 +205,29 @@ def test_without_matplotlib_the_error_names_the_extra(
         display.plot()
     with pytest.raises(ImportError, match=message):
         drawn(name, table, dae, detector)(None)
+
+
+def test_imputed_cells_lie_in_their_band_and_measured_ones_have_none(table):
+    imputer = GradualDAEImputer(n_refinements=0, n_trees=0, random_state=0).fit(table)
+    name = table.columns[2]
+    display = ImputationDisplay.from_estimator(imputer, table, name, n_draws=60)
+    missing = table[name].isna().to_numpy()
+    measured = table[name].to_numpy()[~missing]
+    np.testing.assert_array_equal(display.low_[~missing], measured)
+    np.testing.assert_array_equal(display.high_[~missing], measured)
+    filled = np.asarray(imputer.transform(table))[missing, 2]
+    np.testing.assert_array_equal(display.imputed_marks_.get_ydata(), filled)
+    width = (display.high_ - display.low_)[missing]
+    assert (width > 0).all()
+    assert (np.abs(display.imputed[missing] - display.low_[missing]) < width).all()
+    assert imputer.n_imputations == 1  # as given
+
+
+def test_imputations_that_do_not_fit_are_refused(dae, table):
+    with pytest.raises(TypeError, match="must be a GradualDAEImputer"):
+        ImputationDisplay.from_estimator(dae, table, 0)
+    with pytest.raises(ValueError, match="draws holds 2 values each"):
+        ImputationDisplay([1, np.nan, 2], [1, 1, 2], [[1, 2]]).plot()
 
 
 def test_panels_need_as_many_axes(table, dae):

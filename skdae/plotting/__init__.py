@@ -1,4 +1,4 @@
-"""Plots of training, residuals, alarms, codes and schedules with matplotlib.
+"""Plots of training, residuals, imputed cells, alarms and codes with matplotlib.
 
 Each class holds the data of one plot and draws it with `plot`; its class methods take
 the data from an estimator or from arrays. matplotlib comes with
@@ -7,6 +7,7 @@ the data from an estimator or from arrays. matplotlib comes with
 
 from skdae.plotting._anomaly_timeline import AnomalyTimelineDisplay
 from skdae.plotting._code_map import CodeMapDisplay
+from skdae.plotting._imputation import ImputationDisplay
 from skdae.plotting._reconstruction import ReconstructionDisplay
 from skdae.plotting._residual_heatmap import ResidualHeatmapDisplay
 from skdae.plotting._schedule_comparison import ScheduleComparisonDisplay
@@ -15,6 +16,7 @@ from skdae.plotting._training_curve import TrainingCurveDisplay
 __all__ = [
     "AnomalyTimelineDisplay",
     "CodeMapDisplay",
+    "ImputationDisplay",
     "ReconstructionDisplay",
     "ResidualHeatmapDisplay",
     "ScheduleComparisonDisplay",
