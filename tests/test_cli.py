@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import joblib
@@ -18,9 +19,12 @@ from pyarrow import parquet
 from skdae._files import read_table
 from skdae.cli import main
 from skdae.cli._app import COMMANDS
+from skdae.cli._apply import Part
 from skdae.cli._fit import parse_settings
-from skdae.cli._models import load
+from skdae.cli._models import load, save
+from skdae.cli._order import with_rows_around
 from skdae.cli._progress import EpochBar
+from skdae.timeseries import EWMA
 
 N_ROWS = 90
 SMALL = ("--set", "hidden_layer_sizes=(8, 4)", "--set", "max_iter=2")
@@ -333,41 +337,6 @@ def test_parquet_keeps_its_types(run, folder):
     assert found[["pressure", "unit"]].notna().all().all()
 
 
-def in_time(n_rows=160):
-    """Sensors that drift together, hour by hour."""
-    generator = np.random.default_rng(0)
-    drift = np.cumsum(generator.normal(size=(n_rows, 2)), axis=0)
-    X = drift @ generator.normal(size=(2, 3)) + generator.normal(size=(n_rows, 3))
-    table = pd.DataFrame(X.round(4), columns=["a", "b", "c"])
-    hours = pd.date_range("2024-05-01", periods=n_rows, freq="h")
-    return table.assign(hour=hours.strftime("%d.%m.%Y %H:%M"))
-
-
-@pytest.mark.parametrize(
-    ("command", "kind"), [("score", "detector"), ("impute", "imputer")]
-)
-def test_rows_in_time_order_do_not_depend_on_the_chunks(run, folder, command, kind):
-    """Rows around are read across chunks, and a wrong order is noticed."""
-    table = in_time()
-    table.to_csv(folder / "hours.csv", index=False)
-    words = ("fit", "hours.csv", "-o", "hours.model", "-k", kind, "-f", *INNER)
-    code, _, err = run(*words, "--set", "order=time" if kind == "imputer" else "lags=2")
-    assert code == 0
-    assert "decrease" not in err
-    fitted = load(str(folder / "hours.model"))[0].estimator
-    assert getattr(fitted, "lags_", 0) or fitted.time_model_ is not None
-    table.loc[48:53, "a"] = np.nan
-    table.to_csv(folder / "hours.csv", index=False)
-    code, whole, err = run(command, "hours.model", "hours.csv")
-    assert (code, err) == (0, "")
-    _, out, _ = run(command, "hours.model", "hours.csv", "--chunk-rows", 50)
-    assert_alike(read_csv(out), read_csv(whole))
-    table[::-1].to_csv(folder / "newest.csv", index=False)
-    for rows in (160, 50):
-        _, _, err = run(command, "hours.model", "newest.csv", "--chunk-rows", rows)
-        assert "'hour' decrease after row 1, and the model reads rows in" in err
-
-
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_model_knows_the_markers_of_its_table(run, folder, kind):
     """What --missing names in fit counts as missing in later tables."""
@@ -448,6 +417,81 @@ def test_draws_go_on_from_chunk_to_chunk(run, folder):
     # the rows 1, 31 and 61 are the same and in three chunks
     same = read_csv(out)["pressure"][[1, 31, 61]]
     assert same.nunique() == 3
+
+
+def in_time(n_rows=120):
+    """Sensors that drift together, with outages of one of them."""
+    generator = np.random.default_rng(0)
+    drift = np.cumsum(generator.normal(size=(n_rows, 2)), axis=0)
+    X = drift @ generator.normal(size=(2, 3)) + generator.normal(size=(n_rows, 3))
+    return pd.DataFrame(X.round(4), columns=["a", "b", "c"])
+
+
+@pytest.mark.parametrize("kind", ["detector", "imputer"])
+def test_times_that_decrease_are_noticed(run, folder, kind):
+    hours = pd.date_range("2024-05-01", periods=len(in_time()), freq="h")
+    table = in_time().assign(hour=hours.strftime("%d.%m.%Y %H:%M"))
+    table.to_csv(folder / "hours.csv", index=False)
+    words = ("fit", "hours.csv", "-o", "hours.model", "-k", kind, "-f", *INNER)
+    code, _, err = run(*words, "--set", "order=time" if kind == "imputer" else "lags=2")
+    assert code == 0
+    assert "decrease" not in err
+    command = "impute" if kind == "imputer" else "score"
+    assert run(command, "hours.model", "hours.csv")[2] == ""
+    table[::-1].to_csv(folder / "newest.csv", index=False)
+    for rows in (160, 50):
+        _, _, err = run(command, "hours.model", "newest.csv", "--chunk-rows", rows)
+        assert "'hour' decrease after row 1, and the model reads rows in" in err
+
+
+ORDERED = {
+    "imputed from the rows around": ("impute", "imputer", "order='time'"),
+    "denoised with the rows around": ("reconstruct", "denoiser", "order='time'"),
+    "scored with the rows before": ("score", "detector", "lags=2"),
+    "smoothed": ("score", "detector", "lags=1"),
+}
+
+
+@pytest.mark.parametrize("case", ORDERED)
+def test_rows_in_time_order_do_not_depend_on_the_chunks(run, folder, case):
+    command, kind, *settings = ORDERED[case]
+    in_time().to_csv(folder / "hours.csv", index=False)
+    options = [word for each in settings for word in ("--set", each)]
+    fit = ("fit", "hours.csv", "-o", "hours.model", "-k", kind, "-f", *INNER, *options)
+    assert run(*fit)[0] == 0
+    model = load(str(folder / "hours.model"))[0]
+    if case == "smoothed":
+        smoothed = {"smoothing": EWMA(0.3), "false_alarm_rate": 0.2}
+        model.estimator.set_params(**smoothed).fit(in_time())
+        save(model, str(folder / "hours.model"), force=True)
+    table = in_time()
+    table.loc[28:33, "a"] = table.loc[[60, 61, 90], "b"] = np.nan
+    table.to_csv(folder / "hours.csv", index=False)
+    whole = read_csv(run(command, "hours.model", "hours.csv")[1])
+    for rows in (1, 30):
+        _, out, _ = run(command, "hours.model", "hours.csv", "--chunk-rows", rows)
+        assert_alike(read_csv(out), whole)
+    if command != "score":
+        assert_alike(whole, model.estimator.transform(table))
+    else:
+        assert (whole["alarm"] == (model.estimator.predict(table) == -1)).all()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(0, 0), (3, 0), (0, 2), (5, 4), (99, 99)]
+)
+@pytest.mark.parametrize("sizes", [[1] * 9, [4, 3, 2], [9]])
+def test_margins_are_the_rows_around(before, after, sizes):
+    starts = np.cumsum([0, *sizes])
+    chunks = [range(a, b) for a, b in pairwise(starts)]
+    parts = (Part(c, pd.DataFrame({"row": c}), slice(len(c))) for c in chunks)
+    found = list(with_rows_around(parts, before, after))
+    assert [part.chunk for part in found] == chunks
+    for part in found:
+        first, last = part.chunk[0], part.chunk[-1]
+        around = range(max(first - before, 0), min(last + after + 1, 9))
+        assert part.X["row"].tolist() == list(around)
+        assert part.X["row"][part.rows].tolist() == list(part.chunk)
 
 
 # --- fit -----------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def test_sigterm_leaves_no_part_of_a_file(tmp_path):
     script = (
         "import sys, time\n"
         "from skdae.cli import _app, _outputs\n"
-        "def wait(debug, quiet):\n"
+        "def wait():\n"
         f"    with _outputs.replacing({str(tmp_path / 'o.csv')!r}, True) as file:\n"
         "        file.write(b'x'); file.flush(); time.sleep(60)\n"
         "_app.command(wait)(debug=False, quiet=True)\n"
@@ -220,6 +220,6 @@ def test_info_of_a_long_table_looks_at_its_first_rows(tmp_path, monkeypatch, cap
 
 
 def test_a_package_that_lacks_is_named_before_a_run(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("skdae.cli._packages.find_spec", lambda name: None)
+    monkeypatch.setattr("skdae.cli._poc.find_spec", lambda name: None)
     assert main(["poc", str(tmp_path / "none.csv")]) == 1
     assert "pip install jinja2 matplotlib" in capsys.readouterr().err

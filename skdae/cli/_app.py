@@ -1,6 +1,5 @@
 """The table of commands, and how one ends."""
 
-import functools
 import inspect
 import os
 import signal
@@ -18,7 +17,8 @@ from rich.markup import escape
 
 from skdae._version import __version__
 from skdae.cli import _apply, _fit, _info, _poc
-from skdae.cli._notes import note, printable
+from skdae.cli._notes import note, printable, quiet
+from skdae.cli._options import bundled, parameters
 
 FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 
@@ -61,21 +61,16 @@ def signals() -> Iterator[None]:
 
 
 @contextmanager
-def ending(debug: bool, quiet: bool) -> Iterator[None]:
+def ending(debug: bool) -> Iterator[None]:
     """Turn what a command raises into a message and an exit code.
 
     Nothing but `debug` shows a traceback; warnings become notes.
     """
-
-    def show(message: Any, *_: Any) -> None:
-        if not quiet:
-            note(str(message))
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("default", UserWarning)
-            warnings.showwarning = show  # type: ignore[assignment]
+            warnings.showwarning = lambda message, *_, **__: note(str(message))
             yield
     except KeyboardInterrupt:
         typer.echo("interrupted: no file was written.", err=True)
@@ -112,13 +107,15 @@ def _discard_stdout() -> None:
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Make a function with the options `debug` and `quiet` end as a command does."""
+    """Return a function for typer that ends as a command does, in `quiet` or not."""
 
-    @functools.wraps(function)
     def run(**options: Any) -> None:
-        with signals(), ending(options["debug"], options["quiet"]):
-            function(**options)
+        debug, is_quiet = options.pop("debug"), options.pop("quiet")
+        with signals(), quiet(is_quiet), ending(debug):
+            function(**bundled(function, options))
 
+    run.__name__ = function.__name__
+    run.__signature__ = inspect.Signature(parameters(function))  # type: ignore
     return run
 
 
@@ -126,9 +123,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 class Command:
     """A command: a function, and examples that end its help.
 
-    The signature says what it takes, `quiet` and `debug` among it, and the docstring
-    is its help. It raises what is wrong, a ValueError that names the remedy, and
-    prints notes on standard error only.
+    The signature says what it takes, beside `quiet` and `debug`, and the docstring is
+    its help. It raises what is wrong, a ValueError that names the remedy, and prints
+    notes on standard error only.
     """
 
     function: Callable[..., None]

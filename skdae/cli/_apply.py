@@ -1,21 +1,18 @@
 """Commands that put a table through a model: transform, reconstruct, impute, score."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-import typer
 
 from skdae._files import STDIN, Chunk, Format, TableError, open_chunks
-from skdae.cli import _options as options
 from skdae.cli._episodes import as_episodes
 from skdae.cli._models import ESTIMATORS, Model, check_columns, load
-from skdae.cli._notes import notes, prints_on_stderr, progress
+from skdae.cli._notes import note, prints_on_stderr, progress
+from skdae.cli._options import Csv, Data, Force
 from skdae.cli._order import TimesOfRows, rows_around, with_rows_around
 from skdae.cli._outputs import (
     STDOUT,
@@ -29,147 +26,285 @@ from skdae.cli._scoring import score_in_words
 CHUNK_ROWS = 10_000
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some rows of a table on their way through a model."""
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is read and written, and how."""
 
-    chunk: Chunk
-    X: pd.DataFrame  # the columns of the model, in its order
-    typed: bool  # whether the output knows types, as Parquet does
-    around: pd.DataFrame  # X with the rows before and after that are read with it
-    place: int  # of the first row of X there
+    model: Annotated[str, "MODEL: A file made by skdae fit."]
+    data: Data
+    output: Annotated[
+        str,
+        "--output -o OUT: Where to write: .csv, .csv.gz, .parquet, or - for stdout.",
+    ] = STDOUT
+    chunk_rows: Annotated[
+        int,
+        "--chunk-rows: Rows in memory at a time; tables may be larger than memory.",
+        (lambda n: n >= 1, "be at least 1, such as 10000"),
+    ] = CHUNK_ROWS
+    force: Force = False
+    csv: Csv
 
-    def made_by(self, make: Callable[[pd.DataFrame], Any]) -> Any:
-        """Return what is made of X, which may read the rows around."""
-        return make(self.around)[self.place : self.place + len(self.X)]
+    @property
+    def keeps(self) -> bool:
+        """Whether columns that the model does not know are written too."""
+        return True
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the output knows types, as Parquet does."""
+        return is_parquet_name(self.output)
 
 
-Result = Callable[[Model, Part], pd.DataFrame]
+@dataclass(frozen=True, kw_only=True)
+class KeepJob(Job):
+    """A job that leaves out the columns that the model does not know, if not asked."""
+
+    keep: Annotated[
+        bool, "--keep: Write columns that the model does not know too, unchanged."
+    ] = False
+
+    @property
+    def keeps(self) -> bool:
+        """Whether columns that the model does not know are written too."""
+        return self.keep
+
+
+# --- commands ------------------------------------------------------------------------
+
+
+def transform(job: KeepJob) -> None:
+    """Write the codes of a table's rows, features for another model.
+
+    For models of the kinds transformer, classifier and regressor.
+    """
+    _run("transform", job)
+
+
+def reconstruct(job: KeepJob) -> None:
+    """Write the denoised table, missing cells filled, in the units of the table.
+
+    For models of the kinds transformer and denoiser. To change missing cells only, see
+    impute. A transformer removes the noise that it was fitted with: only gaps, unless
+    --set "noise='gaussian'" said otherwise.
+    """
+    _run("reconstruct", job)
+
+
+def impute(job: Job) -> None:
+    """Fill missing cells; other cells and other columns stay as they are written.
+
+    For models of the kinds imputer and transformer. Numbers that are infinite count
+    as missing.
+
+    In Parquet a column of whole numbers stays one where it has no gap. With gaps it
+    becomes one of floats, as what is filled in may be a fraction; so does every column
+    of numbers of standard input, whose gaps are not known beforehand.
+    """
+    _run("impute", job)
+
+
+def score(
+    job: KeepJob,
+    top: Annotated[
+        int,
+        "--top: Sensors that are named for each row.",
+        (lambda n: n >= 0, "be at least 0, such as 3"),
+    ] = 3,
+    events: Annotated[
+        bool, "--events: Write episodes of alarms instead of rows (detector)."
+    ] = False,
+) -> None:
+    """Write what a model says of each row.
+
+    Of a detector: the anomaly score (higher is more anomalous), the threshold, the
+    alarm (1 where the score is above it), and the sensors that add most to the score
+    with their shares; with --events one line per episode, consecutive rows with an
+    alarm, and with --keep what the table says of its first and its last row, such as
+    the time. Of a classifier or a regressor: predictions; where
+    the table has the target, a note says how good they are. Of a transformer:
+    the mean squared residual, in robust standard deviations.
+    """
+    _run("score", job, top, events)
 
 
 # --- what is written -----------------------------------------------------------------
 
 
-def codes(model: Model, part: Part) -> pd.DataFrame:
-    """The codes of the rows."""
-    return _frame(
-        model.estimator.transform(part.X), model.estimator.get_feature_names_out()
-    )
+@dataclass(frozen=True)
+class Part:
+    """Some rows of a table on their way through a model."""
+
+    chunk: Chunk
+    X: pd.DataFrame  # the columns of the model, in its order; of rows around it, too
+    rows: slice  # those of the chunk in X
+
+    def own(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of the chunk from a table with the rows of X."""
+        return frame.iloc[self.rows].reset_index(drop=True)
 
 
-def rebuilt(model: Model, part: Part) -> pd.DataFrame:
-    """The columns of the model, denoised."""
-    estimator = model.estimator
-    is_denoiser = model.kind == "denoiser"
+@dataclass(frozen=True)
+class Task:
+    """A model, and what it is to do."""
+
+    model: Model
+    job: Job
+    form: Format
+    top: int
+
+    def frame(self, values: Any, names: Iterable[str] | None = None) -> pd.DataFrame:
+        """Return what an estimator returns as a table, its rows counted from 0."""
+        if isinstance(values, pd.DataFrame):
+            return values.reset_index(drop=True)
+        return pd.DataFrame(values, columns=list(names or self.model.names))
+
+
+Result = Callable[[Part], pd.DataFrame]
+
+
+def codes(task: Task) -> Result:
+    """Return what writes the codes of rows."""
+    estimator = task.model.estimator
+    names = estimator.get_feature_names_out()
+    return lambda part: task.frame(estimator.transform(part.X), names)
+
+
+def rebuilt(task: Task) -> Result:
+    """Return what writes the columns of the model, denoised."""
+    estimator = task.model.estimator
+    is_denoiser = task.model.kind == "denoiser"
     denoise = estimator.transform if is_denoiser else estimator.reconstruct
-    return _frame(denoise(part.X), model.names)
+    return lambda part: part.own(task.frame(denoise(part.X)))
 
 
-def filled(
-    model: Model, part: Part, fill: Callable[[Any], Any], whole: frozenset[str]
-) -> pd.DataFrame:
-    """All columns of the table, the missing cells of the model's columns filled.
+def filled(task: Task) -> Result:
+    """Return what writes all columns, missing cells of the model's columns filled.
 
-    The columns `whole` have nothing to be filled and are written as integers.
+    Columns that have nothing to be filled are written as integers where they are.
     """
-    guess = _frame(part.made_by(fill), [*model.names])[model.names]
-    columns: dict[str, pd.Series] = {}
-    for name in part.chunk.names:
+    fill, whole = _filler(task.model), _whole_columns(task)
+
+    def column(part: Part, name: str, guess: pd.DataFrame) -> Any:
         exact = part.chunk.whole_numbers(name) if name in whole else None
         if exact is not None:
-            columns[name] = exact
-        elif name in guess:
-            columns[name] = _filled_column(part, name, guess[name])
-        else:
-            columns[name] = part.chunk.written(name)
-    return pd.DataFrame(columns)
+            return exact
+        if name not in guess:
+            return part.chunk.written(name)
+        return _filled_column(task, part, name, guess[name])
+
+    def result(part: Part) -> pd.DataFrame:
+        guess = part.own(task.frame(fill(part.X))[task.model.names])
+        names = part.chunk.names
+        return pd.DataFrame({name: column(part, name, guess) for name in names})
+
+    return result
 
 
-def _filled_column(part: Part, name: str, guess: pd.Series) -> pd.Series:
+def _filled_column(task: Task, part: Part, name: str, guess: pd.Series) -> pd.Series:
     """Return a column whose missing cells are filled, the others as they are."""
-    known = part.X[name]
+    known = part.own(part.X)[name]
     gaps = known.isna() & guess.notna()
     is_number = pd.api.types.is_numeric_dtype(known)
-    if part.typed:
+    if task.job.is_typed:
         cells = known.astype(object).mask(gaps, guess.astype(object))
         return cells.astype(np.float64) if is_number else cells
-    cells = part.chunk.written(name)
     texts = guess[gaps].astype(object)
     if is_number:
-        texts = texts.map(lambda number: part.chunk.spelled(number))
-    return cells.astype(object).mask(gaps, texts)
+        texts = texts.map(part.chunk.spelled)
+    return part.chunk.written(name).astype(object).mask(gaps, texts)
 
 
-def filler(model: Model) -> Callable[[Any], Any]:
+def _filler(model: Model) -> Callable[[Any], Any]:
     """Return what fills rows; where it draws, chunk after chunk goes on drawing."""
+    estimator = model.estimator
     if model.kind == "transformer":
-        return model.estimator.reconstruct
-    if not model.estimator.sample_posterior:
-        return model.estimator.transform
+        return estimator.reconstruct
     # `transform` would draw the same again for each chunk
-    generator = np.random.default_rng(model.estimator._seed)
-    return partial(model.estimator._filled, groups=None, generator=generator)
+    draws = estimator.sample_posterior
+    generator = np.random.default_rng(estimator._seed) if draws else None
+    return lambda X: estimator._filled(X, None, generator)
 
 
-def whole_columns(model: Model, job: "Job") -> frozenset[str]:
+def _whole_columns(task: Task) -> set[str]:
     """Return the model's columns that hold whole numbers and no gap in all the table.
 
     Only an output with types asks for them, before its first row is written; standard
     input cannot be read beforehand.
     """
-    if job.data == STDIN or not is_parquet_name(job.output):
-        return frozenset()
-    found = set(model.names)
-    with open_chunks(job.data, job.chunk_rows, job.form) as table:
+    job, found = task.job, set(task.model.names)
+    if job.data == STDIN or not job.is_typed:
+        return set()
+    with open_chunks(job.data, job.chunk_rows, task.form) as table:
         for chunk in table:
             found = {each for each in found if chunk.whole_numbers(each) is not None}
             if not found:
                 break
-    return frozenset(found)
+    return found
 
 
-def alarms(model: Model, part: Part, top: int) -> pd.DataFrame:
-    """Anomaly score, threshold, alarm, and the columns that add most to the score."""
-    threshold = -model.estimator.offset_
-    parts = part.made_by(model.estimator.contributions)
-    scores = parts.sum(axis=1)  # `score_samples` would look for neighbours once more
-    columns: dict[str, Any] = {
-        "anomaly_score": scores,
-        "threshold": np.full(len(scores), threshold),
-        "alarm": (scores > threshold).astype(np.int64),
-    }
-    parts = np.maximum(parts, 0)
-    total = parts.sum(axis=1)
-    order = np.argsort(-parts, axis=1, kind="stable")
-    names = np.array(model.names, dtype=object)
-    for place in range(min(top, len(names))):
-        chosen = order[:, place]
-        size = parts[np.arange(len(parts)), chosen]
-        named = pd.Series(names[chosen], dtype=object)
-        columns[f"sensor_{place + 1}"] = named.where(size > 0, None)
-        columns[f"share_{place + 1}"] = size / np.where(total > 0, total, 1)
-    return pd.DataFrame(columns)
+def alarms(task: Task) -> Result:
+    """Return what writes scores, alarms, and the columns that add most to a score.
+
+    Scores are smoothed as those of the detector are, from chunk to chunk.
+    """
+    detector, threshold = task.model.estimator, -task.model.estimator.offset_
+    names, last = np.array(task.model.names, dtype=object), None
+
+    def smoothed(scores: np.ndarray) -> np.ndarray:
+        nonlocal last
+        if detector.smoothing is None:
+            return scores
+        found = []
+        for score in -scores:
+            last = detector.smoothing.advance(score, last)
+            found.append(-last[0])
+        return np.array(found)
+
+    def result(part: Part) -> pd.DataFrame:
+        shares = detector.contributions(part.X)[part.rows]
+        # `score_samples` would look for neighbours once more
+        scores = smoothed(shares.sum(axis=1))
+        shares = np.maximum(shares, 0)
+        total = shares.sum(axis=1)
+        columns: dict[str, Any] = {
+            "anomaly_score": scores,
+            "threshold": np.full(len(scores), threshold),
+            "alarm": (scores > threshold).astype(np.int64),
+        }
+        order = np.argsort(-shares, axis=1, kind="stable")[:, : task.top]
+        for place, chosen in enumerate(order.T, 1):
+            size = shares[np.arange(len(shares)), chosen]
+            named = pd.Series(names[chosen], dtype=object)
+            columns[f"sensor_{place}"] = named.where(size > 0, None)
+            columns[f"share_{place}"] = size / np.where(total > 0, total, 1)
+        return pd.DataFrame(columns)
+
+    return result
 
 
-def predictions(model: Model, part: Part) -> pd.DataFrame:
-    """Predictions, and of a classifier the probabilities of the classes."""
-    predicted = model.estimator.predict(part.X)
-    columns: dict[str, Any] = {"prediction": predicted}
-    if model.kind == "classifier":
-        shares = model.estimator.predict_proba(part.X)
-        for place, name in enumerate(model.estimator.classes_):
-            columns[f"probability_{name}"] = shares[:, place]
-    return pd.DataFrame(columns)
+def predictions(task: Task) -> Result:
+    """Return what writes predictions, and of a classifier probabilities of classes."""
+    estimator = task.model.estimator
+
+    def result(part: Part) -> pd.DataFrame:
+        columns = {"prediction": estimator.predict(part.X)}
+        if task.model.kind == "classifier":
+            shares = estimator.predict_proba(part.X).T
+            for name, share in zip(estimator.classes_, shares, strict=True):
+                columns[f"probability_{name}"] = share
+        return pd.DataFrame(columns)
+
+    return result
 
 
-def row_errors(model: Model, part: Part) -> pd.DataFrame:
-    """The mean squared residual of each row, in robust standard deviations."""
-    errors = -model.estimator.score_samples(part.X)
-    return pd.DataFrame({"reconstruction_error": errors})
+def row_errors(task: Task) -> Result:
+    """Return what writes the mean squared residual, in robust standard deviations."""
+    score = task.model.estimator.score_samples
+    return lambda part: pd.DataFrame({"reconstruction_error": -score(part.X)})
 
 
 # what each command makes of each kind of model
-RESULTS: dict[str, dict[str, Any]] = {
+RESULTS: dict[str, dict[str, Callable[[Task], Result]]] = {
     "transform": dict.fromkeys(("transformer", "classifier", "regressor"), codes),
     "reconstruct": dict.fromkeys(("transformer", "denoiser"), rebuilt),
     "impute": dict.fromkeys(("imputer", "transformer"), filled),
@@ -182,222 +317,84 @@ RESULTS: dict[str, dict[str, Any]] = {
 }
 
 
-def _frame(values: Any, names: Iterable[str]) -> pd.DataFrame:
-    """Return a table under names, its rows counted from 0."""
-    if isinstance(values, pd.DataFrame):
-        return values.reset_index(drop=True)
-    return pd.DataFrame(values, columns=list(names))
-
-
-# --- commands ------------------------------------------------------------------------
-
-
-def transform(
-    model: options.Model,
-    data: options.Data,
-    output: options.Output = "-",
-    keep: options.Keep = False,
-    chunk_rows: options.ChunkRows = CHUNK_ROWS,
-    force: options.Force = False,
-    delimiter: options.Delimiter = None,
-    decimal: options.Decimal = None,
-    encoding: options.Encoding = None,
-    header: options.Header = None,
-    missing: options.Missing = None,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> None:
-    """Write the codes of a table's rows, features for another model.
-
-    For models of the kinds transformer, classifier and regressor.
-    """
-    form = options.make_format(delimiter, decimal, encoding, header, missing)
-    job = Job(data, output, form, keep, chunk_rows, force, quiet)
-    _run(model, "transform", job)
-
-
-def reconstruct(
-    model: options.Model,
-    data: options.Data,
-    output: options.Output = "-",
-    keep: options.Keep = False,
-    chunk_rows: options.ChunkRows = CHUNK_ROWS,
-    force: options.Force = False,
-    delimiter: options.Delimiter = None,
-    decimal: options.Decimal = None,
-    encoding: options.Encoding = None,
-    header: options.Header = None,
-    missing: options.Missing = None,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> None:
-    """Write the denoised table, missing cells filled, in the units of the table.
-
-    For models of the kinds transformer and denoiser. To change missing cells only, see
-    impute. A transformer removes the noise that it was fitted with: only gaps, unless
-    --set "noise='gaussian'" said otherwise.
-    """
-    form = options.make_format(delimiter, decimal, encoding, header, missing)
-    job = Job(data, output, form, keep, chunk_rows, force, quiet)
-    _run(model, "reconstruct", job)
-
-
-def impute(
-    model: options.Model,
-    data: options.Data,
-    output: options.Output = "-",
-    chunk_rows: options.ChunkRows = CHUNK_ROWS,
-    force: options.Force = False,
-    delimiter: options.Delimiter = None,
-    decimal: options.Decimal = None,
-    encoding: options.Encoding = None,
-    header: options.Header = None,
-    missing: options.Missing = None,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> None:
-    """Fill missing cells; other cells and other columns stay as they are written.
-
-    For models of the kinds imputer and transformer. Numbers that are infinite count
-    as missing.
-
-    In Parquet a column of whole numbers stays one where it has no gap. With gaps it
-    becomes one of floats, as what is filled in may be a fraction; so does every column
-    of numbers of standard input, whose gaps are not known beforehand.
-    """
-    form = options.make_format(delimiter, decimal, encoding, header, missing)
-    job = Job(data, output, form, True, chunk_rows, force, quiet)
-    _run(model, "impute", job)
-
-
-def score(
-    model: options.Model,
-    data: options.Data,
-    output: options.Output = "-",
-    top: Annotated[
-        int,
-        typer.Option(
-            "--top",
-            callback=options.must(lambda n: n >= 0, "be at least 0, such as 3"),
-            help="Sensors that are named for each row.",
-        ),
-    ] = 3,
-    events: Annotated[
-        bool,
-        typer.Option(
-            "--events",
-            help="Write episodes of alarms instead of rows (detector).",
-        ),
-    ] = False,
-    keep: options.Keep = False,
-    chunk_rows: options.ChunkRows = CHUNK_ROWS,
-    force: options.Force = False,
-    delimiter: options.Delimiter = None,
-    decimal: options.Decimal = None,
-    encoding: options.Encoding = None,
-    header: options.Header = None,
-    missing: options.Missing = None,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-) -> None:
-    """Write what a model says of each row.
-
-    Of a detector: the anomaly score (higher is more anomalous), the threshold, the
-    alarm (1 where the score is above it), and the sensors that add most to the score
-    with their shares; with --events one line per episode, consecutive rows with an
-    alarm, and with --keep what the table says of its first and its last row, such as
-    the time. Of a classifier or a regressor: predictions; where
-    the table has the target, a note says how good they are. Of a transformer:
-    the mean squared residual, in robust standard deviations.
-    """
-    form = options.make_format(delimiter, decimal, encoding, header, missing)
-    job = Job(data, output, form, keep, chunk_rows, force, quiet, events)
-    _run(model, "score", job, top)
-
-
 # --- parts of a command --------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Job:
-    """What is read and written, and how."""
-
-    data: str
-    output: str
-    form: Format
-    keep: bool  # columns that the model does not know
-    chunk_rows: int
-    force: bool
-    quiet: bool
-    events: bool = False  # episodes of alarms instead of rows
-
-
-def _run(path: str, command: str, job: Job, top: int = 0) -> None:
+def _run(command: str, job: Job, top: int = 0, events: bool = False) -> None:
     """Put a table through a model, chunk by chunk."""
     check_format(job.output)
     check_output(job.output, job.force)
-    model, said = load(path)
-    notes(said, job.quiet)
-    asked = job.form.missing
-    form = replace(job.form, missing=asked | frozenset(model.missing))
-    job = replace(job, form=form)
-    result = _result(model, command)
-    if job.events and model.kind != "detector":
+    model, said = load(job.model)
+    note(*said)
+    make, around = _result_of(model, command), rows_around(model.estimator)
+    if events and make is not alarms:
         raise TableError(
             f"--events needs alarms, and a model of the kind {model.kind!r} has none; "
             "fit a detector, or omit --events."
         )
-    with open_chunks(job.data, job.chunk_rows, job.form) as table:
-        notes(table.notes, job.quiet)
+    asked = job.csv.form.missing
+    form = replace(job.csv.form, missing=asked | frozenset(model.missing))
+    to_file = job.output != STDOUT
+    n_rows, labelled = 0, []
+    with open_chunks(job.data, max(job.chunk_rows, *around), form) as table:
+        note(*table.notes)
         check_columns(model, table.names, table.label)
-        result = _bound(result, model, job, top)
-        is_scored = command == "score" and model.target in table.names
-        labelled: list[tuple[np.ndarray, np.ndarray]] = []
+        result = make(Task(model, job, form, top))
         times = TimesOfRows.of(model.estimator, model.left_out, table.names)
-        n_rows = 0
-        to_file = job.output != STDOUT
+        is_scored = make is predictions and model.target in table.names
         with (
             open_output(job.output, table.dialect, job.force) as output,
-            (as_episodes if job.events else nullcontext)(output) as write,
-            progress(command, job.quiet or not to_file) as say,
+            (as_episodes if events else nullcontext)(output) as write,
+            progress(command, shown=to_file) as say,
         ):
-            for part in _parts(model, table, is_parquet_name(job.output)):
-                chunk = part.chunk
+            parts = (_part(model, chunk) for chunk in table)
+            for part in with_rows_around(parts, *around):
                 with prints_on_stderr():
-                    found = result(model, part)
-                times.see(chunk.written)
-                if is_scored and "prediction" in found:
-                    labels = _labels(model, chunk)
+                    found = result(part)
+                times.see(part.chunk.written)
+                if is_scored:
+                    labels = _labels(model, part.chunk)
                     labelled.append((labels, found["prediction"].to_numpy()))
-                write(_beside(model, chunk, found, command) if job.keep else found)
+                write(
+                    _beside(model, part.chunk, found, command) if job.keeps else found
+                )
                 n_rows += len(found)
                 say(f"{command}: {n_rows:,} rows")
             if n_rows == 0:
                 raise TableError(f"{table.label}: has no rows; give a table with some.")
-        notes((*table.unused_markers(asked), *times.notes(table.label)), job.quiet)
+        note(*table.unused_markers(asked), *times.notes(table.label))
     if labelled:
-        notes(_scored(model, labelled), job.quiet)
+        score = score_in_words(
+            model.kind, *map(np.concatenate, zip(*labelled, strict=True))
+        )
+        note(*([f"{score} with {model.target!r} in the table."] if score else []))
     if to_file:
-        what = "Episodes of alarms in " if job.events else ""
-        notes((f"{what}{n_rows} rows written to {job.output}.",), job.quiet)
+        what = "Episodes of alarms in " if events else ""
+        note(f"{what}{n_rows} rows written to {job.output}.")
 
 
-def _parts(model: Model, chunks: Iterable[Chunk], typed: bool) -> Iterator[Part]:
-    """Yield the parts of a table, with the rows around that the model reads."""
-    held: deque[tuple[Chunk, pd.DataFrame]] = deque()
+def _result_of(model: Model, command: str) -> Callable[[Task], Result]:
+    """Return what a command makes of a kind of model."""
+    results = RESULTS[command]
+    if model.kind not in results:
+        able = [name for name, kinds in RESULTS.items() if model.kind in kinds]
+        raise TableError(
+            f"a model of the kind {model.kind!r} ({ESTIMATORS[model.kind]}) cannot "
+            f"{command}; it can {' and '.join(able)}. Fit one of the kind "
+            f"{' or '.join(results)}."
+        )
+    return results[model.kind]
 
-    def tables() -> Iterator[pd.DataFrame]:
-        for chunk in chunks:
-            held.append((chunk, _model_columns(model, chunk)))
-            yield held[-1][1]
 
-    n_before, n_after = rows_around(model.estimator)
-    if n_before or n_after:
-        for around, place in with_rows_around(tables(), n_before, n_after):
-            yield Part(*held.popleft(), typed, around, place)
-        return
-    for X in tables():
-        yield Part(*held.popleft(), typed, X, 0)
+def _part(model: Model, chunk: Chunk) -> Part:
+    """Return some rows with the columns of the model, as numbers and text."""
+    columns = {
+        column.name: chunk.numbers(column.name)
+        if column.is_number
+        else chunk.texts(column.name)
+        for column in model.columns
+    }
+    return Part(chunk, pd.DataFrame(columns), slice(0, len(chunk)))
 
 
 def _labels(model: Model, chunk: Chunk) -> np.ndarray:
@@ -413,50 +410,6 @@ def _labels(model: Model, chunk: Chunk) -> np.ndarray:
     labels = np.full(len(numbers), np.nan, dtype=object)
     labels[known] = numbers[known].astype(classes.dtype).tolist()
     return labels
-
-
-def _scored(
-    model: Model, labelled: list[tuple[np.ndarray, np.ndarray]]
-) -> tuple[str, ...]:
-    """Return the note on the score of labelled rows, if they are enough."""
-    labels, predicted = (np.concatenate(each) for each in zip(*labelled, strict=True))
-    said = score_in_words(model.kind, labels, predicted)
-    return (f"{said} with {model.target!r} in the table.",) if said else ()
-
-
-def _result(model: Model, command: str) -> Callable[..., pd.DataFrame]:
-    """Return what a command makes of a kind of model."""
-    results = RESULTS[command]
-    if model.kind not in results:
-        able = [name for name, kinds in RESULTS.items() if model.kind in kinds]
-        raise TableError(
-            f"a model of the kind {model.kind!r} ({ESTIMATORS[model.kind]}) cannot "
-            f"{command}; it can {' and '.join(able)}. Fit one of the kind "
-            f"{' or '.join(results)}."
-        )
-    return results[model.kind]
-
-
-def _bound(
-    result: Callable[..., pd.DataFrame], model: Model, job: Job, top: int
-) -> Result:
-    """Return what is made of each part, which knows what it must of the whole."""
-    if result is alarms:
-        return partial(alarms, top=top)
-    if result is filled:
-        return partial(filled, fill=filler(model), whole=whole_columns(model, job))
-    return result
-
-
-def _model_columns(model: Model, chunk: Chunk) -> pd.DataFrame:
-    """Return the columns of the model, in its order, as numbers and text."""
-    columns = {
-        column.name: chunk.numbers(column.name)
-        if column.is_number
-        else chunk.texts(column.name)
-        for column in model.columns
-    }
-    return pd.DataFrame(columns)
 
 
 def _beside(

@@ -15,17 +15,27 @@ from skdae._column_types import MAX_CATEGORIES, is_numeric, split_columns
 from skdae._files import TableError, check_target, close_names, listed, read_sheet
 from skdae._transformer._callbacks import observed_by
 from skdae._transformer._defaults import default_transformer
-from skdae.cli import _options as options
 from skdae.cli._models import (
     ESTIMATORS,
     LEFT_OUT,
     Column,
     Model,
-    reasons,
+    in_words,
     save,
     versions_now,
 )
-from skdae.cli._notes import notes, prints_on_stderr
+from skdae.cli._notes import is_quiet, note, prints_on_stderr
+from skdae.cli._options import (
+    Csv,
+    Data,
+    Drop,
+    Force,
+    Seed,
+    Target,
+    Use,
+    as_typed,
+    check_columns,
+)
 from skdae.cli._order import TimesOfRows
 from skdae.cli._outputs import STDOUT, check_output
 from skdae.cli._progress import EpochBar
@@ -36,57 +46,31 @@ MIN_ROWS = 20
 WORD = re.compile(r"[A-Za-z_][\w-]*")
 INNER = "transformer__"
 CATEGORICAL = "categorical_features"
-
 Kind = Enum("Kind", {name: name for name in ESTIMATORS}, type=str)  # type: ignore[misc]
 SUPERVISED = ("classifier", "regressor")
 
 
 def fit(
-    data: options.Data,
-    output: Annotated[
-        str, typer.Option("--output", "-o", metavar="MODEL", help="The model file.")
-    ],
+    data: Data,
+    output: Annotated[str, "--output -o MODEL: The model file."],
     kind: Annotated[
         Kind,
-        typer.Option(
-            "--kind",
-            "-k",
-            metavar="KIND",
-            help="transformer: codes, denoising. detector: anomalies. imputer: "
-            "missing cells. denoiser: measurement errors. classifier, regressor: "
-            "predict --target.",
-        ),
+        "--kind -k KIND: transformer: codes, denoising. detector: anomalies. imputer: "
+        "missing cells. denoiser: measurement errors. classifier, regressor: predict "
+        "--target.",
     ] = Kind.transformer,  # type: ignore[attr-defined]
-    target: Annotated[
-        str | None,
-        typer.Option(
-            "--target", "-t", metavar="COL", help="The column to be predicted."
-        ),
-    ] = None,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--drop", metavar="COL", help="A column to leave out; may be repeated."
-        ),
-    ] = None,
-    use: options.Use = None,
+    target: Target = None,
+    drop: Drop = None,
+    use: Use = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="A parameter of the estimator, a Python literal; may be repeated.",
-        ),
+        "--set NAME=VALUE: A parameter of the estimator, a Python literal; may be "
+        "repeated.",
     ] = None,
-    seed: options.Seed = 0,
-    force: options.Force = False,
-    delimiter: options.Delimiter = None,
-    decimal: options.Decimal = None,
-    encoding: options.Encoding = None,
-    header: options.Header = None,
-    missing: options.Missing = None,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
+    seed: Seed = 0,
+    force: Force = False,
+    *,
+    csv: Csv,
 ) -> None:
     """Learn a model from a table, and write it to a file.
 
@@ -112,13 +96,11 @@ def fit(
         raise typer.BadParameter("a model goes to a file.", param_hint="--output")
     check_output(output, force)
     given = parse_settings(settings or [])
-    form = options.make_format(delimiter, decimal, encoding, header, missing)
-    sheet = read_sheet(data, form=form, least_rows=MIN_ROWS)
-    notes(sheet.notes, quiet)
-    named = [("--target", target)]
-    named += [("--drop", name) for name in drop or ()]
-    named += [("--use", name) for name in use or ()]
-    options.check_columns(named, sheet.frame.columns)
+    sheet = read_sheet(data, form=csv.form, least_rows=MIN_ROWS)
+    note(*sheet.notes)
+    check_columns(
+        {"--target": target, "--drop": drop, "--use": use}, sheet.frame.columns
+    )
     y = None
     if target is not None:
         labels = check_target(sheet.frame, target)
@@ -126,25 +108,16 @@ def fit(
     left_out = _left_out(sheet.frame, target, drop or [], use or [])
     X = sheet.frame.drop(columns=list(left_out))
     _check_columns(X, left_out, data)
-    notes(_said_of_columns(left_out, drop or [], target), quiet)
     columns = tuple(
         Column(str(name), is_numeric(values), str(values.dtype))
         for name, values in X.items()
     )
     texts = [column.name for column in columns if not column.is_number]
     estimator = make_estimator(chosen, given, len(X), texts, seed, y)
-    said: tuple[str, ...] = ()
-    bar = EpochBar(f"fitting on {len(X)} rows", Console(stderr=True), quiet)
-    with bar, prints_on_stderr(), observed_by(bar.listen):
-        if y is not None and not quiet:
-            said = _held_out_score(estimator, X, y, chosen, seed)
-        begin = time.perf_counter()
-        estimator.fit(X, y)
-        seconds = time.perf_counter() - begin
-    notes(said, quiet)
+    seconds = _fit(estimator, X, y, chosen, seed)
     times = TimesOfRows.of(estimator, left_out, sheet.frame.columns)
     times.see(lambda name: sheet.frame[name])
-    notes(times.notes(data), quiet)
+    note(*times.notes(data))
     model = Model(
         kind=chosen,
         estimator=estimator,
@@ -153,16 +126,32 @@ def fit(
         left_out=left_out,
         target=target,
         versions=versions_now(),
-        missing=tuple(sorted(form.missing)),
+        missing=tuple(sorted(csv.form.missing)),
     )
     save(model, output, force=force)
     done = f"{ESTIMATORS[chosen]} fitted on {len(X)} rows and {len(columns)} columns"
-    notes((f"{done} in {seconds:.1f} s, written to {output}.",), quiet)
+    note(f"{done} in {seconds:.1f} s, written to {output}.")
+
+
+def _fit(
+    estimator: Any, X: pd.DataFrame, y: np.ndarray | None, kind: str, seed: int
+) -> float:
+    """Fit an estimator, note a score on rows held out, and return the seconds."""
+    said = ""
+    bar = EpochBar(f"fitting on {len(X)} rows", Console(stderr=True))
+    with bar, prints_on_stderr(), observed_by(bar.listen):
+        if y is not None and not is_quiet():
+            said = _held_out_score(estimator, X, y, kind, seed)
+        begin = time.perf_counter()
+        estimator.fit(X, y)
+        seconds = time.perf_counter() - begin
+    note(*([said] if said else []))
+    return seconds
 
 
 def _held_out_score(
     estimator: Any, X: pd.DataFrame, y: np.ndarray, kind: str, seed: int
-) -> tuple[str, ...]:
+) -> str:
     """Return the score on a fifth of the rows that the estimator is fitted without."""
     from sklearn.base import clone
     from sklearn.model_selection import train_test_split
@@ -174,9 +163,7 @@ def _held_out_score(
     if kind == "classifier" and counts.min() >= 2 and n_held_out >= len(counts):
         strata = y[known].astype(str)
     if n_held_out < MIN_SCORED:
-        return (
-            f"{len(known)} labelled rows are too few to hold some out for a score.",
-        )
+        return f"{len(known)} labelled rows are too few to hold some out for a score."
     _, held_out = train_test_split(
         known, test_size=n_held_out, random_state=seed, stratify=strata
     )
@@ -184,7 +171,7 @@ def _held_out_score(
     trial = clone(estimator).fit(X.iloc[rest].reset_index(drop=True), y[rest])
     predicted = trial.predict(X.iloc[held_out].reset_index(drop=True))
     said = score_in_words(kind, y[held_out], np.asarray(predicted))
-    return (f"held out: {said}, fitted without them.",)
+    return f"held out: {said}, fitted without them."
 
 
 # --- columns -------------------------------------------------------------------------
@@ -197,7 +184,7 @@ def _left_out(
     reasons = dict.fromkeys(drop, "dropped")
     if target is not None:
         reasons[target] = "the target"
-    with options.as_typed({"^use=": "--use "}):
+    with as_typed({"^use=": "--use "}):
         kinds = split_columns(table, use)
     for name, values in table.items():
         kind = kinds.kind_of(str(name))
@@ -206,6 +193,9 @@ def _left_out(
         n_different = 0 if is_numeric(values) else values.nunique()
         if kind == "text" and n_different > MAX_CATEGORIES and name not in use:
             reasons.setdefault(str(name), f"{n_different} different texts")
+    unasked = {n: r for n, r in reasons.items() if n != target and n not in drop}
+    if unasked:
+        note(f"left out: {in_words(unasked)}. --use takes one in.")
     return {str(name): reasons[name] for name in table.columns if name in reasons}
 
 
@@ -213,7 +203,7 @@ def _check_columns(X: pd.DataFrame, left_out: dict[str, str], data: str) -> None
     """Refuse a table without a column that varies."""
     if X.shape[1] == 0:
         raise TableError(
-            f"{data}: no column is left to learn from ({reasons(left_out)}); add "
+            f"{data}: no column is left to learn from ({in_words(left_out)}); add "
             "columns of numbers, or name some with --use."
         )
     if X.nunique().max() <= 1:
@@ -221,20 +211,6 @@ def _check_columns(X: pd.DataFrame, left_out: dict[str, str], data: str) -> None
             f"{data}: at least one column to learn from must vary, and in "
             f"{listed(X.columns)} all values are the same; add columns that vary."
         )
-
-
-def _said_of_columns(
-    left_out: dict[str, str], drop: list[str], target: str | None
-) -> tuple[str, ...]:
-    """Say which columns were left out without being asked to."""
-    unasked = {
-        name: reason
-        for name, reason in left_out.items()
-        if name != target and name not in drop
-    }
-    if not unasked:
-        return ()
-    return (f"left out: {reasons(unasked)}. --use takes one in.",)
 
 
 def _labels(values: pd.Series, kind: str) -> np.ndarray:

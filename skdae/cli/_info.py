@@ -1,7 +1,7 @@
 """The command that says what a model or a table is."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,9 @@ from skdae._files import (
     shortened,
 )
 from skdae._grading import TimeGrading, grade
-from skdae.cli import _options as options
-from skdae.cli._models import ESTIMATORS, Model, file_size, is_model, load, reasons
-from skdae.cli._notes import notes, printable
+from skdae.cli._models import ESTIMATORS, Model, file_size, in_words, is_model, load
+from skdae.cli._notes import note, printable
+from skdae.cli._options import Csv
 
 MAX_COLUMNS = 200  # that are listed
 MAX_CELL = 2_000  # characters that are shown
@@ -28,14 +28,7 @@ MAX_ROWS = 1_000_000  # that are looked at
 
 
 def info(
-    path: options.ModelOrData,
-    delimiter: options.Delimiter = None,
-    decimal: options.Decimal = None,
-    encoding: options.Encoding = None,
-    header: options.Header = None,
-    missing: options.Missing = None,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
+    path: Annotated[str, "MODEL|DATA: A model file or a table."], *, csv: Csv
 ) -> None:
     """Say what a model file or a table is.
 
@@ -48,12 +41,11 @@ def info(
     console = Console()
     if is_model(path):
         model, said = load(path)
-        notes(said, quiet)
+        note(*said)
         describe_model(model, path, console)
         return
-    form = options.make_format(delimiter, decimal, encoding, header, missing)
-    sheet = read_sheet(path, form=form, least_rows=0, max_rows=MAX_ROWS)
-    notes(sheet.notes, quiet)
+    sheet = read_sheet(path, form=csv.form, least_rows=0, max_rows=MAX_ROWS)
+    note(*sheet.notes)
     describe_table(sheet.frame, path, sheet.dialect, console)
 
 
@@ -71,7 +63,7 @@ def describe_model(model: Model, path: str, console: Console) -> None:
         ("target", model.target),
         *_sizes(model),
         ("changed", ", ".join(_changed(model.estimator)) or "nothing"),
-        ("left out", reasons(model.left_out)),
+        ("left out", in_words(model.left_out)),
         ("missing", listed(model.missing) if model.missing else None),
         ("file", f"{file_size(path):,} bytes"),
         ("versions", ", ".join(f"{n} {v}" for n, v in model.versions.items())),

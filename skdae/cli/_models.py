@@ -160,7 +160,7 @@ def check_columns(model: Model, names: tuple[str, ...], label: str) -> None:
         )
 
 
-def reasons(left_out: dict[str, str]) -> str:
+def in_words(left_out: dict[str, str]) -> str:
     """Return columns and why they were left out, as a part of a sentence."""
     return ", ".join(f"{name} ({reason})" for name, reason in left_out.items())
 

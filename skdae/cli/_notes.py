@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 
 import typer
@@ -11,6 +11,23 @@ from rich.live import Live
 from rich.spinner import Spinner
 
 HEARTBEAT_SECONDS = 30.0
+_is_quiet = False  # of the command that runs, in all its threads
+
+
+@contextmanager
+def quiet(asked: bool) -> Iterator[None]:
+    """Say nothing beside the results where that is asked for."""
+    global _is_quiet
+    before, _is_quiet = _is_quiet, asked
+    try:
+        yield
+    finally:
+        _is_quiet = before
+
+
+def is_quiet() -> bool:
+    """Return whether nothing is to be said beside the results."""
+    return _is_quiet
 
 
 def printable(text: str) -> str:
@@ -21,16 +38,11 @@ def printable(text: str) -> str:
     )
 
 
-def note(message: str) -> None:
+def note(*messages: str) -> None:
     """Say something on standard error."""
-    typer.echo(f"note: {printable(message)}", err=True)
-
-
-def notes(messages: Iterable[str], quiet: bool) -> None:
-    """Say several things, or nothing."""
-    if not quiet:
-        for message in messages:
-            note(message)
+    for message in messages:
+        if not _is_quiet:
+            typer.echo(f"note: {printable(message)}", err=True)
 
 
 class Heartbeat:
@@ -47,12 +59,12 @@ class Heartbeat:
 
 
 @contextmanager
-def progress(text: str, quiet: bool) -> Iterator[Callable[[str], None]]:
+def progress(text: str, *, shown: bool = True) -> Iterator[Callable[[str], None]]:
     """Show that something goes on; what is yielded changes the words.
 
     Off a terminal, a line every now and then.
     """
-    if quiet:
+    if _is_quiet or not shown:
         yield lambda words: None
         return
     if not sys.stderr.isatty():

@@ -1,15 +1,128 @@
-"""Options that several commands have."""
+"""Options of commands, declared as their help shows them.
+
+``Annotated[int, "--seed -s N: Same table and seed, same result."]`` is an option, and
+``Annotated[str, "DATA: The table."]`` an argument; a word in capitals stands for the
+value. A rule may follow: what must hold of a value, and how the message puts it. A
+parameter of a command whose type is a class of options stands for its fields.
+"""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Annotated, Any
+from dataclasses import dataclass, is_dataclass
+from functools import cached_property
+from inspect import Parameter, signature
+from typing import Annotated, Any, cast, get_args, get_type_hints
 
 import typer
 
 from skdae._files import NAMES_OF_DELIMITERS, Format, TableError, close_names
 
-CSV_PANEL = "How the CSV is written"
+DECLARED = r"((?:--?[a-z/-]+ ?)*)([A-Z|=]*): (.*)"  # names, metavar, help
+
+Data = Annotated[str, "DATA: The table: CSV, Parquet, or - for stdin."]
+Columns = list[str] | None
+Drop = Annotated[Columns, "--drop COL: A column to leave out; may be repeated."]
+Use = Annotated[
+    Columns,
+    "--use COL: A column to learn from that would be left out, such as a number that "
+    "counts the rows; may be repeated.",
+]
+Target = Annotated[str | None, "--target -t COL: The column to predict."]
+Seed = Annotated[
+    int,
+    "--seed: Same table and seed, same result.",
+    (lambda n: 0 <= n < 2**32, "be from 0 to 4294967295, such as 0"),
+]
+Force = Annotated[bool, "--force -f: Overwrite a file that is there."]
+QUIET = Annotated[bool, "--quiet -q: Say nothing but errors."]
+DEBUG = Annotated[bool, "--debug: Show where an error comes from."]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Csv:
+    """How the CSV is written."""
+
+    delimiter: Annotated[
+        str | None, "--delimiter: comma, semicolon, tab, bar or a character."
+    ] = None
+    decimal: Annotated[str | None, "--decimal: Mark of decimals: . or ,"] = None
+    encoding: Annotated[str | None, "--encoding: utf-8, cp1252, shift_jis, ..."] = None
+    header: Annotated[
+        bool | None, "--header/--no-header: Whether the first line names the columns."
+    ] = None
+    missing: Annotated[
+        Columns,
+        "--missing TEXT: A further marker of missing values, such as -999; may be "
+        "repeated.",
+    ] = None
+
+    @cached_property
+    def form(self) -> Format:
+        """How the user says that CSV is written."""
+        by_name = {name: mark for mark, name in NAMES_OF_DELIMITERS.items()}
+        mark = {**by_name, "\\t": "\t"}.get(self.delimiter or "", self.delimiter)
+        if mark is not None and len(mark) != 1:
+            raise TableError(
+                f"--delimiter {self.delimiter!r} must be one character, or one of "
+                f"{', '.join(by_name)}."
+            )
+        if self.decimal not in (None, ".", ","):
+            raise TableError(f"--decimal {self.decimal!r} must be '.' or ','.")
+        missing = frozenset(self.missing or ())
+        return Format(mark, self.decimal, self.encoding, self.header, missing)
+
+
+# --- parameters of commands ----------------------------------------------------------
+
+
+def parameters(function: Callable[..., Any]) -> list[Parameter]:
+    """Return the parameters of a command for typer, options in place of classes."""
+    found = [*_parameters(signature(function).parameters.values(), function, None)]
+    for name, kind in (("quiet", QUIET), ("debug", DEBUG)):
+        found.append(_parameter(name, kind, False, None))
+    return found
+
+
+def bundled(owner: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a command, the values of options put into classes."""
+    kinds: dict[str, Any] = get_type_hints(owner)
+    return {
+        name: cast(Any, kind)(**bundled(kind, values))
+        if is_dataclass(kind)
+        else values[name]
+        for name, kind in kinds.items()
+        if name != "return"
+    }
+
+
+def _parameters(
+    given: Iterable[Parameter], owner: Any, panel: str | None
+) -> Iterator[Parameter]:
+    """Yield parameters as typer takes them."""
+    kinds: dict[str, Any] = get_type_hints(owner, include_extras=True)
+    for each in given:
+        kind = kinds[each.name]
+        if is_dataclass(kind):
+            of_kind = signature(cast(Any, kind)).parameters.values()
+            yield from _parameters(of_kind, kind, kind.__doc__ if kind is Csv else None)
+        else:
+            yield _parameter(each.name, kind, each.default, panel)
+
+
+def _parameter(name: str, kind: Any, default: Any, panel: str | None) -> Parameter:
+    """Return what typer makes an option or an argument of."""
+    base, text, *rule = get_args(kind)
+    names, metavar, words = re.findall(DECLARED, text)[0]
+    shown: dict[str, Any] = {"help": words, "metavar": metavar or None}
+    if names:
+        check = must(*rule[0]) if rule else None
+        shown |= {"callback": check, "rich_help_panel": panel and panel.rstrip(".")}
+        info = typer.Option(*names.split(), **shown)
+    else:
+        info = typer.Argument(**shown)
+    kind = Annotated[base, info]
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
 def must(holds: Callable[[Any], bool], rule: str) -> Callable[[Any], Any]:
@@ -23,97 +136,7 @@ def must(holds: Callable[[Any], bool], rule: str) -> Callable[[Any], Any]:
     return check
 
 
-Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="The table: CSV, Parquet, or - for stdin.")
-]
-Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A file made by skdae fit.")
-]
-ModelOrData = Annotated[
-    str, typer.Argument(metavar="MODEL|DATA", help="A model file or a table.")
-]
-Output = Annotated[
-    str,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="OUT",
-        help="Where to write: .csv, .csv.gz, .parquet, or - for stdout.",
-    ),
-]
-Keep = Annotated[
-    bool,
-    typer.Option(
-        "--keep", help="Write columns that the model does not know too, unchanged."
-    ),
-]
-ChunkRows = Annotated[
-    int,
-    typer.Option(
-        "--chunk-rows",
-        callback=must(lambda n: n >= 1, "be at least 1, such as 10000"),
-        help="Rows in memory at a time; tables may be larger than memory.",
-    ),
-]
-Use = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--use",
-        metavar="COL",
-        help="A column to learn from that would be left out, such as a number "
-        "that counts the rows; may be repeated.",
-    ),
-]
-Seed = Annotated[
-    int,
-    typer.Option(
-        "--seed",
-        callback=must(lambda n: 0 <= n < 2**32, "be from 0 to 4294967295, such as 0"),
-        help="Same table and seed, same result.",
-    ),
-]
-Force = Annotated[
-    bool, typer.Option("--force", "-f", help="Overwrite a file that is there.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
-Delimiter = Annotated[
-    str | None,
-    typer.Option(
-        "--delimiter",
-        help="comma, semicolon, tab, bar or a character.",
-        rich_help_panel=CSV_PANEL,
-    ),
-]
-Decimal = Annotated[
-    str | None,
-    typer.Option(
-        "--decimal", help="Mark of decimals: . or ,", rich_help_panel=CSV_PANEL
-    ),
-]
-Encoding = Annotated[
-    str | None,
-    typer.Option(
-        "--encoding", help="utf-8, cp1252, shift_jis, ...", rich_help_panel=CSV_PANEL
-    ),
-]
-Header = Annotated[
-    bool | None,
-    typer.Option(
-        "--header/--no-header",
-        help="Whether the first line names the columns.",
-        rich_help_panel=CSV_PANEL,
-    ),
-]
-Missing = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--missing",
-        metavar="TEXT",
-        help="A further marker of missing values, such as -999; may be repeated.",
-        rich_help_panel=CSV_PANEL,
-    ),
-]
+# --- errors --------------------------------------------------------------------------
 
 
 @contextmanager
@@ -128,43 +151,19 @@ def as_typed(options: Mapping[str, str]) -> Iterator[None]:
         raise TableError(said) from error
 
 
-def check_columns(
-    named: Iterable[tuple[str, str | None]], columns: Iterable[str]
-) -> None:
+def check_columns(named: Mapping[str, Any], columns: Iterable[str]) -> None:
     """Refuse columns that options name and that are not there, or have two roles."""
     roles: dict[str, str] = {}
     known = list(columns)
-    for option, name in named:
-        if name is None:
-            continue
-        if name not in known:
-            raise TableError(
-                f"{option} {name!r}: the table has no such column; "
-                f"{close_names(name, known)}"
-            )
-        if roles.setdefault(name, option) != option:
-            raise TableError(
-                f"{roles[name]} and {option} must name different columns, and both "
-                f"name {name!r}; take it out of one."
-            )
-
-
-def make_format(
-    delimiter: str | None,
-    decimal: str | None,
-    encoding: str | None,
-    header: bool | None,
-    missing: list[str] | None,
-) -> Format:
-    """Return how the user says that CSV is written."""
-    by_name = {name: mark for mark, name in NAMES_OF_DELIMITERS.items()}
-    mark = by_name.get(delimiter or "", delimiter)
-    mark = "\t" if mark == "\\t" else mark
-    if mark is not None and len(mark) != 1:
-        raise TableError(
-            f"--delimiter {delimiter!r} must be one character, or one of "
-            f"{', '.join(by_name)}."
-        )
-    if decimal not in (None, ".", ","):
-        raise TableError(f"--decimal {decimal!r} must be '.' or ','.")
-    return Format(mark, decimal, encoding, header, frozenset(missing or ()))
+    for option, given in named.items():
+        for name in [given] if isinstance(given, str) else given or ():
+            if name not in known:
+                raise TableError(
+                    f"{option} {name!r}: the table has no such column; "
+                    f"{close_names(name, known)}"
+                )
+            if roles.setdefault(name, option) != option:
+                raise TableError(
+                    f"{roles[name]} and {option} must name different columns, and both "
+                    f"name {name!r}; take it out of one."
+                )

@@ -1,8 +1,9 @@
 """Rows of tables that a model reads in their order: whether they are, and parts."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from skdae._files import TableError, parse_times
 from skdae.cli._models import LEFT_OUT
 
 GAP_ROWS = 500  # around a part of a table, by which its gaps are filled
+READING_AROUND = ("time_model_", "time_denoiser_")  # what fits of such estimators have
 
 
 @dataclass
@@ -81,27 +83,32 @@ def _times(values: pd.Series) -> pd.Series | None:
 
 def rows_around(estimator: Any) -> tuple[int, int]:
     """Return how many rows before and after a row an estimator reads with it."""
-    if getattr(estimator, "time_model_", None) is not None:
+    fitted = vars(estimator)
+    if any(fitted.get(name) is not None for name in READING_AROUND):
         return GAP_ROWS, GAP_ROWS
-    return getattr(estimator, "lags_", 0), 0
+    return fitted.get("lags_", 0), 0
 
 
 def with_rows_around(
-    tables: Iterable[pd.DataFrame], n_before: int, n_after: int
-) -> Iterator[tuple[pd.DataFrame, int]]:
-    """Yield parts of a table with the rows around them, and where the part begins.
+    parts: Iterable[Any], n_before: int, n_after: int
+) -> Iterator[Any]:
+    """Yield parts of a table, with the rows around added to their `X`, as far as any.
 
-    So that what is made of its rows does not depend on how the table is cut.
+    So that what is made of its rows does not depend on how the table is cut. The own
+    rows of a part are `rows` of its `X`.
     """
-    nothing = pd.DataFrame()
-    before = nothing
-    pairs: Iterable[tuple[pd.DataFrame, pd.DataFrame]]
-    pairs = pairwise(chain(tables, [nothing]))
-    if not n_after:  # not to wait for rows that may be long in coming
-        pairs = ((table, nothing) for table in tables)
-    for table, following in pairs:
-        parts = [each for each in (before, table, following[:n_after]) if len(each)]
-        around = pd.concat(parts, ignore_index=True)
-        yield around, len(before)
-        end = len(before) + len(table)
-        before = around[max(0, end - n_before) : end]
+    past: list[pd.DataFrame] = []
+    waiting: deque[Any] = deque()
+    for part in chain(parts, [None]):
+        waiting.extend([part] if part is not None else [])
+        n_waiting = sum(len(each.chunk) for each in waiting)
+        while waiting and (
+            part is None or n_waiting - len(waiting[0].chunk) >= n_after
+        ):
+            first = waiting.popleft()
+            n_past, n = sum(map(len, past)), len(first.chunk)
+            X = pd.concat([*past, first.X, *(each.X for each in waiting)])
+            X = X[: n_past + n + n_after].reset_index(drop=True)
+            yield replace(first, X=X, rows=slice(n_past, n_past + n))
+            past = [X[max(n_past + n - n_before, 0) : n_past + n]]
+            n_waiting -= n

@@ -5,20 +5,30 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import pandas as pd
 import typer
 
-from skdae._files import Format, TableError, parse_times, read_sheet
-from skdae.cli import _options as options
-from skdae.cli._notes import notes, printable
+from skdae._files import TableError, parse_times, read_sheet
+from skdae.cli._notes import note, printable
+from skdae.cli._options import (
+    Csv,
+    Data,
+    Drop,
+    Force,
+    Seed,
+    Target,
+    Use,
+    as_typed,
+    check_columns,
+)
 from skdae.cli._outputs import check_folder
-from skdae.cli._packages import check_packages
 from skdae.cli._progress import Bar
 
+PACKAGES = ("jinja2", "matplotlib")  # of the report
 MIN_ROWS = 50
 INTERRUPTED = 130
 SCHEDULE_NAMES = "gradual,stacked,hybrid,frozen,joint"
@@ -42,123 +52,61 @@ Language = Enum("Language", {name: name for name in ("en", "ja")}, type=str)  # 
 
 
 def poc(
-    data: options.Data,
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="PAGE", help="The page, HTML."),
-    ] = Path("report.html"),
-    target: Annotated[
-        str | None,
-        typer.Option("--target", "-t", metavar="COL", help="The column to predict."),
-    ] = None,
+    data: Data,
+    output: Annotated[Path, "--output -o PAGE: The page, HTML."] = Path("report.html"),
+    target: Target = None,
     task: Annotated[
         Task,
-        typer.Option(
-            "--task",
-            metavar="TASK",
-            help="What the target is: auto, classification, regression, or anomaly, "
-            "where 1 marks anomalies.",
-        ),
+        "--task TASK: What the target is: auto, classification, regression, or "
+        "anomaly, where 1 marks anomalies.",
     ] = Task.auto,  # type: ignore[attr-defined]
     time: Annotated[
-        str | None,
-        typer.Option(
-            "--time", metavar="COL", help="Times of the rows: test on what comes later."
-        ),
+        str | None, "--time COL: Times of the rows: test on what comes later."
     ] = None,
     day_first: Annotated[
         bool | None,
-        typer.Option(
-            "--day-first/--month-first",
-            help="What stands first in times that can be read both ways.",
-        ),
+        "--day-first/--month-first: What stands first in times that can be read both "
+        "ways.",
     ] = None,
     group: Annotated[
-        str | None,
-        typer.Option(
-            "--group",
-            metavar="COL",
-            help="Machines, batches, ...: hold whole ones out.",
-        ),
+        str | None, "--group COL: Machines, batches, ...: hold whole ones out."
     ] = None,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--drop", metavar="COL", help="A column to leave out; may be repeated."
-        ),
-    ] = None,
-    use: options.Use = None,
+    drop: Drop = None,
+    use: Use = None,
     label_budget: Annotated[
         int | None,
-        typer.Option(
-            "--label-budget",
-            metavar="N",
-            callback=options.must(
-                lambda n: n >= 20, "be at least 20; omit it to use all labels"
-            ),
-            help="The most labels to use.",
-        ),
+        "--label-budget N: The most labels to use.",
+        (lambda n: n >= 20, "be at least 20; omit it to use all labels"),
     ] = None,
     minutes: Annotated[
         float,
-        typer.Option(
-            "--minutes",
-            callback=options.must(
-                lambda n: 0 <= n < np.inf, "be at least 0; 0 runs everything"
-            ),
-            help="Time budget; 0 runs everything, however long.",
-        ),
+        "--minutes: Time budget; 0 runs everything, however long.",
+        (lambda n: 0 <= n < np.inf, "be at least 0; 0 runs everything"),
     ] = 10.0,
     schedules: Annotated[
-        str,
-        typer.Option(
-            "--schedules",
-            metavar="NAMES",
-            help="Which to compare, the verdict is on the first one: "
-            f"{SCHEDULE_NAMES.replace(',', ', ')}.",
-            show_default="all",
-        ),
-    ] = SCHEDULE_NAMES,
+        str | None,
+        "--schedules NAMES: Which to compare, the verdict is on the first one; all of "
+        f"{SCHEDULE_NAMES.replace(',', ', ')} if omitted.",
+    ] = None,
     splits: Annotated[
         int,
-        typer.Option(
-            "--splits",
-            callback=options.must(lambda n: n >= 1, "be at least 1, such as 10"),
-            help="The most splits.",
-        ),
+        "--splits: The most splits.",
+        (lambda n: n >= 1, "be at least 1, such as 10"),
     ] = 10,
     jobs: Annotated[
         int,
-        typer.Option(
-            "--jobs",
-            "-j",
-            callback=options.must(
-                lambda n: n != 0, "be at least 1, or -1 for one on each core"
-            ),
-            help="Processes; -1: one on each core.",
-        ),
+        "--jobs -j: Processes; -1: one on each core.",
+        (lambda n: n != 0, "be at least 1, or -1 for one on each core"),
     ] = 1,
-    seed: options.Seed = 0,
+    seed: Seed = 0,
     memory: Annotated[
-        bool,
-        typer.Option(
-            "--memory/--no-memory", help="Measure peak memory, which takes seconds."
-        ),
+        bool, "--memory/--no-memory: Measure peak memory, which takes seconds."
     ] = True,
-    lang: Annotated[
-        Language, typer.Option("--lang", help="Language of the page.")
-    ] = Language.en,  # type: ignore[attr-defined]
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was killed.")
-    ] = False,
-    force: options.Force = False,
-    delimiter: options.Delimiter = None,
-    decimal: options.Decimal = None,
-    encoding: options.Encoding = None,
-    header: options.Header = None,
-    missing: options.Missing = None,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
+    lang: Annotated[Language, "--lang: Language of the page."] = Language.en,  # type: ignore[attr-defined]
+    resume: Annotated[bool, "--resume: Go on with a run that was killed."] = False,
+    force: Force = False,
+    *,
+    csv: Csv,
 ) -> None:
     """Find out in three experiments whether it pays on a table, and write a page.
 
@@ -170,26 +118,27 @@ def poc(
     that --resume goes on after a crash. Ctrl-C writes the page of what is finished,
     once a split is whole.
     """
-    check_packages("skdae poc", ("jinja2", "matplotlib"))
+    _check_packages()
     from skdae import poc as experiments
 
     _check_output(output, resume, force)
-    form = options.make_format(delimiter, decimal, encoding, header, missing)
-    named = [("--target", target), ("--time", time), ("--group", group)]
-    named += [("--drop", name) for name in drop or ()]
-    named += [("--use", name) for name in use or ()]
-    table = _read(data, form, named, quiet)
+    sheet = read_sheet(data, form=csv.form, least_rows=MIN_ROWS)
+    note(*sheet.notes)
+    table = sheet.frame
+    named = {"--target": target, "--time": time, "--group": group}
+    check_columns({**named, "--drop": drop, "--use": use}, table.columns)
+    chosen = SCHEDULE_NAMES if schedules is None else schedules
     work = output.with_suffix(".work")
     output.parent.mkdir(parents=True, exist_ok=True)
     check_folder(output.parent)
-    with Bar(quiet) as bar, _going_on(work), options.as_typed(TYPED):
+    with Bar() as bar, _going_on(work), as_typed(TYPED):
         if time is not None:
             table[time] = parse_times(table[time], day_first=day_first).to_numpy()
         report = experiments.run(
             table.drop(columns=list(drop or ())),
             target,
             task=task.value,
-            schedules=[name.strip() for name in schedules.split(",") if name.strip()],
+            schedules=[name.strip() for name in chosen.split(",") if name.strip()],
             time=time,
             groups=group,
             use=use or (),
@@ -204,23 +153,23 @@ def poc(
             progress=bar,
             name="stdin" if data == "-" else Path(data).name,
         )
-    _finish(report, output, lang.value, quiet)
+    _finish(report, output, lang.value)
 
 
-def _read(
-    data: str, form: Format, named: list[tuple[str, str | None]], quiet: bool
-) -> pd.DataFrame:
-    """Read the table and check that it has the columns that options name."""
-    sheet = read_sheet(data, form=form, least_rows=MIN_ROWS)
-    notes(sheet.notes, quiet)
-    options.check_columns(named, sheet.frame.columns)
-    return sheet.frame
+def _check_packages() -> None:
+    """Refuse to begin where a package for the report is not installed."""
+    lacking = [name for name in PACKAGES if find_spec(name) is None]
+    if lacking:
+        raise TableError(
+            f"skdae poc needs {' and '.join(lacking)}; install with: "
+            f"pip install {' '.join(lacking)}"
+        )
 
 
-def _finish(report: Any, output: Path, lang: str, quiet: bool) -> None:
+def _finish(report: Any, output: Path, lang: str) -> None:
     """Write and summarise a report, and end with the code of its run."""
     page = report.save(output, lang)
-    notes(report.content["warnings"], quiet)
+    note(*report.content["warnings"])
     typer.echo(printable(report.summary(lang)))
     if not report.finished:
         work = output.with_suffix(".work")

@@ -14,7 +14,7 @@ from rich.progress import (
 )
 
 from skdae._core.monitor import Epoch, Monitor, Snapshot
-from skdae.cli._notes import Heartbeat
+from skdae.cli._notes import Heartbeat, is_quiet
 from skdae.schedules import Phase
 
 SHOWN = ("pca", "neighbors", "regressions")  # beside the first schedule
@@ -26,15 +26,15 @@ class Bar:
     On standard error; where that is no terminal, a line for each split.
     """
 
-    def __init__(self, quiet: bool) -> None:
-        self._console = Console(stderr=True, quiet=quiet)
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, quiet=is_quiet())
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             console=self._console,
-            disable=quiet or not self._console.is_terminal,
+            disable=is_quiet() or not self._console.is_terminal,
         )
         self._task = self._bar.add_task("preparing", total=None)
         self._errors: dict[str, list[float]] = {}
@@ -92,7 +92,7 @@ class EpochBar:
     On standard error; where that is not a terminal, a line every now and then.
     """
 
-    def __init__(self, words: str, console: Console, quiet: bool = False) -> None:
+    def __init__(self, words: str, console: Console) -> None:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=10),  # all of it fits into 80 letters
@@ -101,12 +101,11 @@ class EpochBar:
             TimeRemainingColumn(),
             console=console,
             transient=True,
-            disable=quiet or not console.is_terminal,
+            disable=is_quiet() or not console.is_terminal,
         )
         self._task = self._bar.add_task(words, total=None)
         self._n_networks = 0
-        off_terminal = not quiet and not console.is_terminal
-        self._heartbeat = Heartbeat() if off_terminal else None
+        self._heartbeat = None if console.is_terminal else Heartbeat()
 
     def __enter__(self) -> "EpochBar":
         self._bar.start()
