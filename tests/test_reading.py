@@ -398,7 +398,7 @@ def test_all_unknown_words_of_a_column_are_named_at_once(tmp_path):
         open_chunks(path, 100, Format()) as chunks,
         pytest.raises(TableError, match="'purging' is none") as caught,
     ):
-        next(chunks.chunks).numbers("a")
+        next(iter(chunks)).numbers("a")
     for word in words:
         assert shlex.quote(word) in str(caught.value)
 
@@ -490,7 +490,7 @@ def test_lines_within_quoted_cells_stay(tmp_path, monkeypatch):
         open_chunks(tmp_path / "plant.csv", 100, Format()) as chunks,
         pytest.raises(TableError, match="line 162: the column 'b'"),
     ):
-        next(chunks.chunks).numbers("b")
+        next(iter(chunks)).numbers("b")
 
 
 def test_a_message_shows_little_of_a_file(tmp_path):
@@ -690,9 +690,9 @@ def test_a_ragged_line_in_a_later_chunk(tmp_path):
     path = write(tmp_path, "a,b\n" + "1,2\n" * 500 + "1\n")
     with open_chunks(path, 100, Format()) as opened:
         for _ in range(5):
-            next(opened.chunks)
+            next(iter(opened))
         with pytest.raises(TableError, match="line 502"):
-            next(opened.chunks)
+            next(iter(opened))
 
 
 def test_standard_input_may_turn_out_to_be_in_another_encoding(monkeypatch):

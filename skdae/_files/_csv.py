@@ -5,6 +5,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import IO, Any
@@ -23,6 +24,7 @@ from skdae._files._bytes import (
     whole_lines,
 )
 from skdae._files._cells import MISSING, PLAIN
+from skdae._files._chunk import LINE, OpenTable
 from skdae._files._dialect import (
     NAMES_OF_DELIMITERS,
     Decimals,
@@ -43,20 +45,7 @@ VOTING_ROWS = 5_000  # by which the mark of decimals is found
 MAX_VOTES = 20  # different cells of a column among these
 BLOCKS = (1 << 16, 1 << 24)  # bytes that are parsed at a time, at least and at most
 SLOW_ROWS = 10_000  # that are parsed at a time where cells have several lines
-LINE = "\0line"  # the column with the line of each row in the file
 SPREADSHEET_MARK = re.compile(r"sep=(.)\r?\n?")
-
-
-@dataclass(frozen=True)
-class Opened:
-    """An open table whose first rows have been looked at."""
-
-    label: str  # what to call it in a message
-    names: tuple[str, ...]
-    tables: Iterator[Any]  # Arrow tables under the names; of text also `LINE`
-    dialect: Dialect | None = None  # None for Parquet
-    decimals: tuple[str, ...] = ()  # the mark of each column of text
-    notes: tuple[str, ...] = ()
 
 
 def open_text(
@@ -65,7 +54,7 @@ def open_text(
     form: Format,
     encoding: str | None,
     n_rows: int | None = None,
-) -> Opened:
+) -> OpenTable:
     """Recognise how a text is written, from its beginning, and check its first line.
 
     With `n_rows`, about so many rows are read at a time.
@@ -98,13 +87,15 @@ def open_text(
     if encoding in ("cp1252", "cp932") and form.named_encoding is None:
         notes.append(f"read as text in {encoding}, as it is not UTF-8.")
     chosen = [str(j) for j in top.places] + [LINE]
-    return Opened(
+    return OpenTable(
         label=label,
         names=top.names,
         tables=(
             table.select(chosen).rename_columns([*top.names, LINE])
             for table in chain([first], tables)
         ),
+        markers=form.markers,
+        stack=ExitStack(),
         dialect=Dialect(top.delimiter, decimals.mark, encoding),
         decimals=decimals.of_columns,
         notes=tuple(f"{label}: {each}" for each in notes),
