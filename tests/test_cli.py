@@ -419,7 +419,7 @@ def test_draws_go_on_from_chunk_to_chunk(run, folder):
     assert same.nunique() == 3
 
 
-def in_time(n_rows=120):
+def in_time(n_rows=240):
     """Sensors that drift together, with outages of one of them."""
     generator = np.random.default_rng(0)
     drift = np.cumsum(generator.normal(size=(n_rows, 2)), axis=0)
@@ -453,7 +453,8 @@ ORDERED = {
 
 
 @pytest.mark.parametrize("case", ORDERED)
-def test_rows_in_time_order_do_not_depend_on_the_chunks(run, folder, case):
+def test_rows_in_time_order_do_not_depend_on_the_chunks(run, folder, case, monkeypatch):
+    monkeypatch.setattr("skdae.cli._order.GAP_ROWS", 60)
     command, kind, *settings = ORDERED[case]
     in_time().to_csv(folder / "hours.csv", index=False)
     options = [word for each in settings for word in ("--set", each)]
@@ -465,7 +466,7 @@ def test_rows_in_time_order_do_not_depend_on_the_chunks(run, folder, case):
         model.estimator.set_params(**smoothed).fit(in_time())
         save(model, str(folder / "hours.model"), force=True)
     table = in_time()
-    table.loc[28:33, "a"] = table.loc[[60, 61, 90], "b"] = np.nan
+    table.loc[57:62, "a"] = table.loc[[119, 120, 180], "b"] = np.nan
     table.to_csv(folder / "hours.csv", index=False)
     whole = read_csv(run(command, "hours.model", "hours.csv")[1])
     for rows in (1, 30):

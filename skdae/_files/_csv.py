@@ -42,7 +42,7 @@ from skdae._files._header import (
 
 SAMPLE_LINES = 100  # by which delimiter and header are recognised
 VOTING_ROWS = 5_000  # by which the mark of decimals is found
-MAX_VOTES = 20  # different cells of a column among these
+MAX_VOTES = 12  # different cells of a column among these
 BLOCKS = (1 << 16, 1 << 24)  # bytes that are parsed at a time, at least and at most
 SLOW_ROWS = 10_000  # that are parsed at a time where cells have several lines
 SPREADSHEET_MARK = re.compile(r"sep=(.)\r?\n?")

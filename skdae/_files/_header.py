@@ -98,12 +98,12 @@ def check_units(sample: Rows, label: str) -> None:
     rows = [cells for _, cells in sample[1:MAX_UNIT_ROWS]]
     if len(rows) < 4 or len(rows[0]) < 2 or all(map(_is_number, rows[0])):
         return
-    below = rows[min(MAX_UNITS, len(rows) - 3) :]
+    below = zip(*rows[min(MAX_UNITS, len(rows) - 3) :], strict=False)
     fits = {
         j: rule
-        for j, cells in enumerate(zip(*below, strict=False))
+        for j, known in enumerate(map(_measured, below))
         for rule in (_is_number, DATE_TIME.fullmatch)
-        if all(map(rule, known := _measured(cells))) and known
+        if known and all(map(rule, known))
     }
 
     def words(row: list[str]) -> list[str]:
@@ -119,10 +119,9 @@ def check_units(sample: Rows, label: str) -> None:
         return
     first, last = sample[1][0], sample[len(found)][0]
     shown = ", ".join(shortened(word, 20) for word in found[0][:4])
-    where = (
-        f"line {first}: seems" if first == last else f"lines {first} to {last}: seem"
-    )
-    that = "that line" if first == last else "these lines"
+    where, that = f"line {first}: seems", "that line"
+    if last > first:
+        where, that = f"lines {first} to {last}: seem", "these lines"
     raise TableError(
         f"{label}, {where} to hold units ({shown}) between the names and the numbers; "
         f"delete {that}."

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import typer
-from rich.console import Console
 
 from skdae._column_types import MAX_CATEGORIES, is_numeric, split_columns
 from skdae._files import TableError, check_target, close_names, listed, read_sheet
@@ -138,7 +137,7 @@ def _fit(
 ) -> float:
     """Fit an estimator, note a score on rows held out, and return the seconds."""
     said = ""
-    bar = EpochBar(f"fitting on {len(X)} rows", Console(stderr=True))
+    bar = EpochBar(f"fitting on {len(X)} rows")
     with bar, prints_on_stderr(), observed_by(bar.listen):
         if y is not None and not is_quiet():
             said = _held_out_score(estimator, X, y, kind, seed)

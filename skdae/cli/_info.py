@@ -18,7 +18,7 @@ from skdae._files import (
     shortened,
 )
 from skdae._grading import TimeGrading, grade
-from skdae.cli._models import ESTIMATORS, Model, file_size, in_words, is_model, load
+from skdae.cli._models import ESTIMATORS, Model, in_words, is_model, load
 from skdae.cli._notes import note, printable
 from skdae.cli._options import Csv
 
@@ -65,7 +65,7 @@ def describe_model(model: Model, path: str, console: Console) -> None:
         ("changed", ", ".join(_changed(model.estimator)) or "nothing"),
         ("left out", in_words(model.left_out)),
         ("missing", listed(model.missing) if model.missing else None),
-        ("file", f"{file_size(path):,} bytes"),
+        ("file", f"{Path(path).stat().st_size:,} bytes"),
         ("versions", ", ".join(f"{n} {v}" for n, v in model.versions.items())),
     ]
     for name, value in rows:

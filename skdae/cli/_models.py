@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import platform
 import struct
 from dataclasses import asdict, dataclass, field
@@ -163,8 +162,3 @@ def check_columns(model: Model, names: tuple[str, ...], label: str) -> None:
 def in_words(left_out: dict[str, str]) -> str:
     """Return columns and why they were left out, as a part of a sentence."""
     return ", ".join(f"{name} ({reason})" for name, reason in left_out.items())
-
-
-def file_size(path: str) -> int:
-    """Bytes of a file."""
-    return os.stat(path).st_size

@@ -13,6 +13,8 @@ from typing import IO, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
+from pyarrow import parquet
 
 from skdae._files import Dialect, TableError, whole_file
 
@@ -141,14 +143,6 @@ def _csv_writer(file: IO[bytes] | Any, dialect: Dialect) -> Write:
 @contextmanager
 def _parquet_writer(file: IO[bytes]) -> Iterator[Write]:
     """Yield what writes frames as Parquet; the first says the types."""
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise TableError(
-            "Parquet needs pyarrow; install it with pip install 'skdae[parquet]', or "
-            "write CSV."
-        ) from error
     writer = None
 
     def array(column: pd.Series) -> Any:

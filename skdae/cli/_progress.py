@@ -9,6 +9,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -20,37 +21,38 @@ from skdae.schedules import Phase
 SHOWN = ("pca", "neighbors", "regressions")  # beside the first schedule
 
 
-class Bar:
+class TaskBar(Progress):
+    """The bar of one task on standard error, where that is a terminal."""
+
+    def __init__(self, words: str, *columns: ProgressColumn, **options: Any) -> None:
+        console = Console(stderr=True, quiet=is_quiet())
+        self.is_drawn = console.is_terminal and not is_quiet()
+        super().__init__(
+            TextColumn("{task.description}"),
+            *columns,
+            TimeRemainingColumn(),
+            console=console,
+            disable=not self.is_drawn,
+            **options,
+        )
+        self.task = self.add_task(words, total=None)
+
+
+class Bar(TaskBar):
     """Units that are done, the time left, and the errors found so far.
 
-    On standard error; where that is no terminal, a line for each split.
+    Where there is no terminal, a line for each split.
     """
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, quiet=is_quiet())
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=is_quiet() or not self._console.is_terminal,
-        )
-        self._task = self._bar.add_task("preparing", total=None)
+        super().__init__("preparing", BarColumn(), MofNCompleteColumn())
         self._errors: dict[str, list[float]] = {}
         self._split = -1
         self._plan: Any = None
 
-    def __enter__(self) -> "Bar":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._bar.stop()
-
     def planned(self, plan: Any, n_units: int, n_done: int) -> None:
         """Show the plan."""
-        self._bar.update(self._task, total=n_units, completed=n_done)
+        self.update(self.task, total=n_units, completed=n_done)
         if plan == self._plan:
             return
         self._plan = plan
@@ -59,7 +61,7 @@ class Bar:
             for what, asked, run in plan.left_out
         )
         text = f"{plan.n_splits} splits, {plan.n_rows} rows, {plan.max_iter} epochs"
-        self._console.print(
+        self.console.print(
             f"plan: {text}" + (f" (to save time: {left_out})" if left_out else ""),
             highlight=False,
             soft_wrap=True,
@@ -70,60 +72,42 @@ class Bar:
         errors = [r.value for r in result["records"] if r.experiment == "denoising"]
         if errors:
             self._errors.setdefault(unit.method, []).append(float(np.mean(errors)))
+        first = next(iter(self._errors), None)
         so_far = ", ".join(
             f"{method} {np.mean(values):.3f}"
             for method, values in self._errors.items()
-            if unit.kind != "memory" and (method in SHOWN or values is self._first)
+            if unit.kind != "memory" and method in (*SHOWN, first)
         )
         shown = f"split {unit.split + 1}" + (f": error {so_far}" if so_far else "")
-        self._bar.update(self._task, advance=1, description=shown)
-        if unit.split != self._split and not self._console.is_terminal:
-            self._console.print(f"split {unit.split + 1} begun", highlight=False)
+        self.update(self.task, advance=1, description=shown)
+        if unit.split != self._split and not self.console.is_terminal:
+            self.console.print(f"split {unit.split + 1} begun", highlight=False)
         self._split = unit.split
 
-    @property
-    def _first(self) -> list[float]:
-        return next(iter(self._errors.values()))
 
-
-class EpochBar:
+class EpochBar(TaskBar):
     """Epochs that are done of the network in training, its phase and its loss.
 
-    On standard error; where that is not a terminal, a line every now and then.
+    Where there is no terminal, a line every now and then.
     """
 
-    def __init__(self, words: str, console: Console) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=10),  # all of it fits into 80 letters
-            MofNCompleteColumn(),
-            TextColumn("epochs"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=is_quiet() or not console.is_terminal,
-        )
-        self._task = self._bar.add_task(words, total=None)
+    def __init__(self, words: str) -> None:
+        # all of it fits into 80 letters
+        columns = BarColumn(bar_width=10), MofNCompleteColumn(), TextColumn("epochs")
+        super().__init__(words, *columns, transient=True)
         self._n_networks = 0
-        self._heartbeat = None if console.is_terminal else Heartbeat()
-
-    def __enter__(self) -> "EpochBar":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._bar.stop()
+        self._heartbeat = Heartbeat()
 
     def listen(self, plan: Sequence[Phase]) -> Monitor:
         """Return the monitor of the next network."""
         self._n_networks += 1
-        self._bar.reset(self._task, total=sum(phase.epochs for phase in plan))
+        self.reset(self.task, total=sum(phase.epochs for phase in plan))
         return _EpochMonitor(self, plan, f"network {self._n_networks}")
 
     def show(self, words: str, n_epochs: int) -> None:
         """Show where the training is."""
-        self._bar.update(self._task, description=words, completed=n_epochs)
-        if self._heartbeat is not None:
+        self.update(self.task, description=words, completed=n_epochs)
+        if not self.is_drawn:
             self._heartbeat.show(words)
 
 
