@@ -226,7 +226,9 @@ def test_decimals_that_come_late(tmp_path):
     assert read_table(write(tmp_path, content))["a"].iloc[-1] == 1.5
 
 
-@pytest.mark.parametrize("cells", [["2024_01", "2024_02"], ["1.2.3", "1"], ["A1", "2"]])
+@pytest.mark.parametrize(
+    "cells", [["2024_01", "2024_02"], ["1.2.3", "1"], ["A1", "2"], ["12", "0x1F"]]
+)
 def test_what_is_no_number_stays_text(tmp_path, cells):
     rows = "".join(f"{cell},1\n" for cell in cells)
     assert read_table(write(tmp_path, "a,b\n" + rows))["a"].tolist() == cells
@@ -458,6 +460,10 @@ SWALLOWED = {
     "two far apart": swallowed(1, 0, {20: '"a', 50: '"b'}),
     "two on adjacent lines": swallowed(1, 0, {20: '"a', 21: '"b'}),
     "closed far below": swallowed(0, 1, {20: '"a', 50: 'b"'}),
+    "closed far below an empty line": [
+        row + "\n" * row.startswith("30.25")
+        for row in swallowed(0, 1, {20: '"a', 50: 'b"'})
+    ],
     "closed on the next line": swallowed(0, 1, {20: '"a', 21: 'b"'}),
     "before a number": [
         row.replace("20.5", '"20.5') for row in swallowed(0, 1, {50: '"'})

@@ -158,10 +158,10 @@ class Cells:
 
     @cached_property
     def _integers(self) -> np.ndarray | None:
-        """The cells as int64 where every one is written plainly so, else None."""
+        """The cells as whole numbers where all are written plainly so, else None."""
         first = self.array[:1].to_pylist() or [None]
         is_whole = first[0] is not None and first[0].lstrip("-").isdecimal()
-        if not is_whole or self.array.null_count or not self._is_of_digits:
+        if not is_whole or not self._is_of_digits:
             return None  # where 0x1F is 31
         return _cast(self.array, pyarrow.int64())
 
