@@ -100,8 +100,7 @@ def parse_times(values: Any, *, day_first: bool | None = None) -> pd.Series:
     moments = _dates(parts, texts, day_first) + _clocks(parts)
     zones = parts["zone"]
     if zones.notna().any():
-        _check_zones(zones, series)
-        return moments - pd.to_timedelta(zones.map(_minutes), unit="min")
+        return moments - _offsets(zones, series)
     return _without_repeated_hours(moments)
 
 
@@ -134,57 +133,45 @@ def _parts(texts: pd.Series, series: pd.Series) -> pd.DataFrame:
 
 def _dates(parts: pd.DataFrame, texts: pd.Series, day_first: bool | None) -> pd.Series:
     """Return the days under the one order of year, month and day that fits all."""
+    orders = ORDERS
     if parts["name"].notna().any():
-        months = parts["name"].str.lower().str[:3].map(MONTHS)
-        readings = {"named": _days(parts["c"], months, parts["a"])}
-    else:
-        readings = {
-            order: _days(*(parts[column] for column in columns))
-            for order, columns in ORDERS.items()
-        }
-    fitting = {
-        order: days
-        for order, days in readings.items()
-        if days is not None and days.notna().all()
+        parts["m"] = parts["name"].str.lower().str[:3].map(MONTHS)
+        orders = {"month named": "cma"}
+    readings = {
+        order: _days(*(parts[column] for column in columns))
+        for order, columns in orders.items()
     }
+    fitting = {order: days for order, days in readings.items() if days.notna().all()}
     if day_first is not None:
         order = "day first" if day_first else "month first"
         fitting = {order: fitting[order]} if order in fitting else fitting
     if not fitting:
-        some = max(
-            (days for days in readings.values() if days is not None),
-            key=lambda days: days.notna().sum(),
-            default=pd.Series(np.nan, index=texts.index),
-        )
-        _check_entries(texts, some.isna())
+        nearest = max(readings.values(), key=lambda days: days.notna().sum())
+        _check_entries(texts, nearest.isna())
     (one, days), *others = fitting.items()
     for other, again in others:
-        differs = days != again
+        differs = (days != again).to_numpy()
         if differs.any():
-            place = int(differs.to_numpy().argmax())
-            first = f"{_in_words(days[place])} with the {one}"
-            second = f"{_in_words(again[place])} with the {other}"
-            raise _two_readings(texts[place], first, second)
+            place = int(differs.argmax())
+            remedy = "say which by --day-first or --month-first"
+            if one == "year first":
+                remedy += ", or write years with four digits"
+            raise TableError(
+                f"time can be read in two ways: {shown(texts[place])} is "
+                f"{_in_words(days[place])} with the {one}, or "
+                f"{_in_words(again[place])} with the {other}; {remedy}."
+            )
     return days
 
 
-def _two_readings(text: str, one: str, other: str) -> TableError:
-    remedy = "say which by --day-first or --month-first"
-    if "year first" in one:
-        remedy += ", or write years with four digits"
-    return TableError(
-        f"time can be read in two ways: {shown(text)} is {one}, or {other}; {remedy}."
-    )
-
-
-def _days(year: pd.Series, month: pd.Series, day: pd.Series) -> pd.Series | None:
-    """Return days, NaT where there is no such day; None where no year fits."""
+def _days(year: pd.Series, month: pd.Series, day: pd.Series) -> pd.Series:
+    """Return days, NaT where there is no such day, or no year of two or four digits."""
     lengths = year.str.len()
-    if not lengths.isin((2, 4)).all() or lengths.nunique() > 1:
-        return None
-    years = year.astype(float)
+    years = year.astype(float).where(lengths == lengths.iloc[0])
     if lengths.iloc[0] == 2:
         years += np.where(years < 70, 2000, 1900)
+    elif lengths.iloc[0] != 4:
+        years[:] = np.nan
     columns = {"year": years, "month": month.astype(float), "day": day.astype(float)}
     return pd.to_datetime(pd.DataFrame(columns), errors="coerce")
 
@@ -203,9 +190,10 @@ def _clocks(parts: pd.DataFrame) -> pd.Series:
     return pd.to_timedelta((hours * 60 + minutes) * 60 + seconds, unit="s")
 
 
-def _check_zones(zones: pd.Series, series: pd.Series) -> None:
-    """Refuse zones that are not known, or that only some entries name."""
-    unknown = sorted({zone for zone in zones.dropna() if _minutes(zone) is None})
+def _offsets(zones: pd.Series, series: pd.Series) -> pd.Series:
+    """Return how far zones are ahead of UTC; all entries must name a known one."""
+    minutes = zones.map(_minutes, na_action="ignore")
+    unknown = sorted(set(zones[minutes.isna()].dropna()))
     if unknown:
         raise TableError(
             f"time names zones that are not known ({listed(unknown)}); write offsets "
@@ -217,17 +205,15 @@ def _check_zones(zones: pd.Series, series: pd.Series) -> None:
             f"(the first: {shown(str(series[zones.isna()].iloc[0]))}); write one for "
             "all, or none."
         )
+    return pd.to_timedelta(minutes, unit="min")
 
 
-def _minutes(zone: Any) -> int | None:
-    """Return the minutes by which a zone is ahead of UTC."""
-    if not isinstance(zone, str):
-        return None
+def _minutes(zone: str) -> int | None:
+    """Return the minutes by which a zone is ahead of UTC, None where it is unknown."""
     offset = re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{2}):?(\d{2})", zone)
     if offset is None:
         return ZONES.get(zone)
-    sign = -1 if offset[1] == "-" else 1
-    return sign * (60 * int(offset[2]) + int(offset[3]))
+    return int(f"{offset[1]}1") * (60 * int(offset[2]) + int(offset[3]))
 
 
 def _without_repeated_hours(times: pd.Series) -> pd.Series:
