@@ -56,14 +56,8 @@ class PoCReport:
         Everything that was found, as plain data: what :meth:`save` writes as JSON and
         what each number of the page comes from.
     cache : path or None, default=None
-        Folder with the results of finished units; :meth:`save` removes it.
-
-    Attributes
-    ----------
-    content : dict
-        The content given.
-    cache : path or None
-        The folder given, or None once it is removed.
+        Folder with the results of finished units; :meth:`save` removes it, and then
+        it is None.
     """
 
     def __init__(

@@ -32,7 +32,8 @@ DEFAULT_SCHEDULES = ("gradual", "stacked", "hybrid", "frozen", "joint")
 #: Whose memory is measured, beside the first schedule: the heaviest of the others.
 MEASURED = ("neighbors", "boosting", "isolation_forest", "imputer", "denoiser")
 RUN_ID = "run_id"  # file in the cache
-IMPUTER_PILOT = 2_000  # rows on which the imputer is timed
+# rows on which the imputer is timed: its forests take about as long for each row
+IMPUTER_PILOT = 2_000
 
 Result = dict[str, Any]
 
@@ -279,13 +280,16 @@ def make_plan(
     plan = _plan.full_plan(data, network.max_iter, asked)
     if asked["minutes"] is None:
         return plan
-    pilot = partial(measure_pilot, make_setting(data, plan, network, asked))
+    setting = make_setting(data, plan, network, asked)
+    few = setting.data.take(np.arange(min(len(setting.data.X), IMPUTER_PILOT)))
     with threadpool_limits(1):  # as in a unit
+        _, costs = timed(lambda: _denoising.imputer(few, 0))
+        pilot = partial(measure_pilot, setting, costs["fit_seconds"] / len(few.X))
         return _plan.plan_for(plan, pilot, 60 * asked["minutes"], asked["n_jobs"])
 
 
-def measure_pilot(setting: Setting, n_rows: int) -> _plan.Pilot:
-    """Return the seconds that so many rows take."""
+def measure_pilot(setting: Setting, imputer_seconds: float, n_rows: int) -> _plan.Pilot:
+    """Return the seconds that so many rows take; the imputer's are given by row."""
     data = setting.data.take(_splits.sample_rows(setting.data, n_rows, setting.seed))
     train = data.take(np.arange(max(2, int(0.8 * len(data.X)))))
     depth = len(np.atleast_1d(setting.transformer.hidden_layer_sizes))
@@ -301,10 +305,7 @@ def measure_pilot(setting: Setting, n_rows: int) -> _plan.Pilot:
         labelled = train.take(np.flatnonzero(train.known))  # the most there will be
         _, costs = timed(lambda: _downstream.fine_tuned(setting, network, labelled, 0))
         task = costs["fit_seconds"]
-    few = train.take(np.arange(min(len(train.X), IMPUTER_PILOT)))
-    _, costs = timed(lambda: _denoising.imputer(few, 0))
-    # its forests take about as long for each row
-    seconds = costs["fit_seconds"] * len(train.X) / len(few.X)
+    seconds = imputer_seconds * len(train.X)
     return _plan.Pilot(epoch, task, seconds, has_denoiser=data.in_order)
 
 
