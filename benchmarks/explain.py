@@ -5,6 +5,7 @@ operating mode is a cluster of rows that was left out of training. See README.md
 """
 
 import argparse
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -44,7 +45,9 @@ Explain = Callable[[np.ndarray], np.ndarray]  # consecutive rows to contribution
 
 def detector_of(train: np.ndarray, seed: int) -> GradualDAEOutlierDetector:
     """The detector with its defaults."""
-    return GradualDAEOutlierDetector(random_state=seed).fit(train)
+    with warnings.catch_warnings():  # of the threshold; explanations need none
+        warnings.filterwarnings("ignore", "false_alarm_rate", UserWarning)
+        return GradualDAEOutlierDetector(random_state=seed).fit(train)
 
 
 def _standardized(train: np.ndarray) -> Explain:

@@ -15,6 +15,7 @@ from sklearn.base import clone
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import _detectors
+import _faults
 import _masks
 import _metrics
 import _ordered
@@ -27,6 +28,7 @@ import imputation
 import time_order
 
 from skdae import GradualDAEClassifier, GradualDAETransformer
+from skdae._gaussian import fit_gaussian
 
 SETS, METHODS = ["a", "b", "c"], ["ours", "other"]
 GRID = _runner.Grid(SETS, ["x", "y"], METHODS, 3)
@@ -384,6 +386,58 @@ def test_t2_and_spe_alarm_where_one_of_them_exceeds_its_limit():
     both = _detectors.pca_both(Z, 0)(Z)
     np.testing.assert_array_equal(both > 1, over.any(axis=1))
     np.testing.assert_array_equal(over.sum(axis=0), 5)
+
+
+# --- faults --------------------------------------------------------------------------
+
+
+def test_the_unit_of_a_fault_is_its_deviation_without_the_most_related_sensor():
+    """Whichever it is: of all sensors, the one whose absence costs most."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(300, 6)) @ generator.normal(size=(6, 6))
+    model = fit_gaussian(X, np.zeros(X.shape, dtype=bool))
+    covariance = np.linalg.inv(model.precision)
+
+    def deviation(column, others):
+        known = covariance[np.ix_(others, others)]
+        pull = np.linalg.solve(known, covariance[others, column])
+        return np.sqrt(covariance[column, column] - pull @ covariance[others, column])
+
+    for column in range(6):
+        others = np.delete(np.arange(6), column)
+        worst = max(deviation(column, np.delete(others, k)) for k in range(5))
+        assert _faults.units(model, 0)[column] == pytest.approx(
+            deviation(column, others)
+        )
+        assert _faults.units(model, 1)[column] == pytest.approx(worst)
+        assert _faults.units(model, 9)[column] == pytest.approx(
+            np.sqrt(covariance[column, column])
+        )
+
+
+@pytest.mark.parametrize("shape", _faults.SHAPES)
+@pytest.mark.parametrize("n_sensors", [1, 2])
+def test_faults_are_large_and_in_the_faulty_sensors_alone(shape, n_sensors):
+    X = np.random.default_rng(0).normal(size=(300, 5))
+    X[::50, 0] = np.nan
+    faults = _faults.make_faults(
+        X[:200], [X[200:]], shape, n_sensors, 0, 200, np.random.default_rng(1)
+    )
+    assert all(len(fault.sensors) == n_sensors for fault in faults)
+    for fault in faults:
+        starts = [
+            start
+            for start in range(200, 300 - len(fault.rows) + 1)
+            if np.array_equal(
+                X[start : start + _faults.N_BEFORE],
+                fault.rows[: _faults.N_BEFORE],
+                equal_nan=True,
+            )
+        ]
+        clean = X[starts[0] : starts[0] + len(fault.rows)]
+        is_changed = (fault.rows != clean) & ~np.isnan(clean)
+        assert not np.delete(is_changed, fault.sensors, axis=1).any()
+        assert is_changed[fault.is_found][:, fault.sensors].all()
 
 
 # --- candidates ----------------------------------------------------------------------
