@@ -15,7 +15,7 @@ import numpy as np
 from _data import blocks
 from _faults import SHAPES, Fault, make_faults
 from _ordered import PART_ROWS, ordered_sets
-from _runner import Benchmark, Values, measure, parse, protocol, publish
+from _runner import Benchmark, Cell, Values, measure, parse, protocol, publish
 from _tables import Results, markdown
 from sklearn.cluster import KMeans
 from sklearn.metrics import roc_auc_score
@@ -247,15 +247,27 @@ def evaluate(problem: Problem, condition: str, method: str) -> Values:
 
 
 def _mean(cells: list, measure: str) -> str:
-    values = [cell.values[measure] for cell in cells]
-    values = [value for value in values if not np.isnan(value)]
-    return f"{np.mean(values):.3f}" if values else ""
+    """The mean over faults; a cell has the mean of its own."""
+    values = np.array([cell.values[measure] for cell in cells])
+    weights = np.array([_n_faults(cell, measure) for cell in cells])
+    known = weights > 0
+    if not known.any():
+        return ""
+    return f"{np.average(values[known], weights=weights[known]):.3f}"
+
+
+def _n_faults(cell: Cell, measure: str) -> float:
+    """How many faults a value is the mean of; 1 for an AUROC, 0 for a missing one."""
+    if np.isnan(cell.values[measure]):
+        return 0.0
+    unit = "_plain" if measure.endswith("_plain") else ""
+    return cell.values.get(f"faults{unit}", 1.0)
 
 
 def table(
     results: Results, conditions: list[str], measure: str, by: str, names: list[str]
 ) -> str:
-    """A measure by method and `by`, which is a field of the cells."""
+    """A measure by method and `by`, a field of the cells, with the number of faults."""
     rows = []
     for method in results.methods:
         cells = [
@@ -263,13 +275,14 @@ def table(
             for cell in results.cells
             if cell.method == method and cell.condition in conditions
         ]
-        texts = [
-            _mean([c for c in cells if getattr(c, by) == name], measure)
-            for name in names
-        ]
-        rows.append([method, *texts, _mean(cells, measure)])
+        parts = [[c for c in cells if getattr(c, by) == name] for name in names]
+        parts.append(cells)
+        rows.append([method, *(_mean(part, measure) for part in parts)])
+    counts = [sum(_n_faults(cell, measure) for cell in part) for part in parts]
+    if conditions != [MODE]:
+        rows.append(["faults", *(f"{count:.0f}" for count in counts)])
     heads = [name.removeprefix("1, ").removeprefix("2, ") for name in names]
-    return markdown(["", *heads, "mean"], rows)
+    return markdown(["", *heads, "all"], rows)
 
 
 def report(results: Results) -> list[str]:
