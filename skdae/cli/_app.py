@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import signal
 import sys
 import threading
@@ -9,7 +10,6 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -119,75 +119,36 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-@dataclass(frozen=True)
-class Command:
-    """A command: a function, and examples that end its help.
-
-    The signature says what it takes, beside `quiet` and `debug`, and the docstring is
-    its help. It raises what is wrong, a ValueError that names the remedy, and prints
-    notes on standard error only.
-    """
-
-    function: Callable[..., None]
-    examples: tuple[str, ...]
-
-
+# A command is a function. Its signature says what it takes, beside `quiet` and `debug`;
+# the docstring is its help, and ends with examples. It raises what is wrong, a
+# ValueError that names the remedy, and prints notes on standard error only.
 COMMANDS = (
-    Command(
-        _poc.poc,
-        (
-            "skdae poc plant.csv --target quality --minutes 10 --output report.html",
-            "skdae poc log.parquet --target alarm --task anomaly --time when --lang ja",
-        ),
-    ),
-    Command(
-        _fit.fit,
-        (
-            "skdae fit plant.csv --output plant.model --drop time",
-            "skdae fit plant.csv -o alarm.model --kind detector "
-            "--set false_alarm_rate=0.001",
-            "skdae fit lab.csv -o grade.model --kind classifier --target grade "
-            "--set transformer__hidden_layer_sizes=(64,16)",
-        ),
-    ),
-    Command(
-        _apply.transform,
-        (
-            "skdae transform plant.model new.csv --output codes.parquet --keep",
-            "cat new.csv | skdae transform plant.model - > codes.csv",
-        ),
-    ),
-    Command(
-        _apply.reconstruct,
-        ("skdae reconstruct plant.model new.csv --output denoised.csv --keep",),
-    ),
-    Command(
-        _apply.impute,
-        (
-            "skdae impute filler.model gaps.csv --output filled.csv",
-            "skdae impute filler.model gaps.csv --missing -999 -o filled.csv",
-        ),
-    ),
-    Command(
-        _apply.score,
-        (
-            "skdae score alarm.model new.csv --keep --output scores.csv",
-            "skdae score grade.model new.parquet --output grades.csv",
-        ),
-    ),
-    Command(_info.info, ("skdae info plant.csv", "skdae info plant.model")),
+    _poc.poc,
+    _fit.fit,
+    _apply.transform,
+    _apply.reconstruct,
+    _apply.impute,
+    _apply.score,
+    _info.info,
 )
+EXAMPLES = "\n\nExamples\n--------\n"  # begins the end of a docstring
 
 
-def epilog(examples: tuple[str, ...]) -> str:
-    """Return examples as the end of a help text, one a paragraph."""
-    return "\n\n".join(("Examples:", *(escape(f"  {each}") for each in examples)))
+def examples_of(function: Callable[..., Any]) -> list[str]:
+    """Return the lines at the end of a docstring, those indented more joined."""
+    lines = inspect.cleandoc(function.__doc__ or "").partition(EXAMPLES)[2]
+    return re.sub(r"\n {4,}", " ", lines).split("\n")
 
 
-def unwrapped(function: Callable[..., Any]) -> str:
+def texts_of(function: Callable[..., Any]) -> dict[str, Any]:
     """Return a docstring as a help text, whose lines the terminal breaks."""
-    paragraphs = inspect.cleandoc(function.__doc__ or "").split("\n\n")
-    return "\n\n".join(escape(each.replace("\n", " ")) for each in paragraphs)
+    text = inspect.cleandoc(function.__doc__ or "").partition(EXAMPLES)[0]
+    paragraphs = [each.replace("\n", " ") for each in text.split("\n\n")]
+    examples = ["Examples:", *examples_of(function)]
+    return {
+        "help": "\n\n".join(map(escape, paragraphs)),
+        "epilog": "\n\n".join(map(escape, examples)),
+    }
 
 
 app = typer.Typer(
@@ -198,9 +159,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for each in COMMANDS:
-    app.command(help=unwrapped(each.function), epilog=epilog(each.examples))(
-        command(each.function)
-    )
+    app.command(**texts_of(each))(command(each))
 
 
 def _print_version(asked: bool) -> None:
@@ -225,16 +184,13 @@ def skdae(
 
     Notes and errors go to standard error. Exit codes: 0 done, 1 the data or a value
     cannot be used, 2 wrong usage, 130 Ctrl-C.
+
+    Examples
+    --------
+    skdae info plant.csv
+    skdae fit plant.csv --output plant.model
+    skdae reconstruct plant.model new.csv --output denoised.csv
     """
 
 
-app.callback(
-    help=unwrapped(skdae),
-    epilog=epilog(
-        (
-            "skdae info plant.csv",
-            "skdae fit plant.csv --output plant.model",
-            "skdae reconstruct plant.model new.csv --output denoised.csv",
-        )
-    ),
-)(skdae)
+app.callback(**texts_of(skdae))(skdae)

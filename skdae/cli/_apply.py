@@ -76,6 +76,11 @@ def transform(job: KeepJob) -> None:
     """Write the codes of a table's rows, features for another model.
 
     For models of the kinds transformer, classifier and regressor.
+
+    Examples
+    --------
+    skdae transform plant.model new.csv --output codes.parquet --keep
+    cat new.csv | skdae transform plant.model - > codes.csv
     """
     _run("transform", job)
 
@@ -86,6 +91,10 @@ def reconstruct(job: KeepJob) -> None:
     For models of the kinds transformer and denoiser. To change missing cells only, see
     impute. A transformer removes the noise that it was fitted with: only gaps, unless
     --set "noise='gaussian'" said otherwise.
+
+    Examples
+    --------
+    skdae reconstruct plant.model new.csv --output denoised.csv --keep
     """
     _run("reconstruct", job)
 
@@ -99,6 +108,11 @@ def impute(job: Job) -> None:
     In Parquet a column of whole numbers stays one where it has no gap. With gaps it
     becomes one of floats, as what is filled in may be a fraction; so does every column
     of numbers of standard input, whose gaps are not known beforehand.
+
+    Examples
+    --------
+    skdae impute filler.model gaps.csv --output filled.csv
+    skdae impute filler.model gaps.csv --missing -999 -o filled.csv
     """
     _run("impute", job)
 
@@ -123,6 +137,11 @@ def score(
     the time. Of a classifier or a regressor: predictions; where
     the table has the target, a note says how good they are. Of a transformer:
     the mean squared residual, in robust standard deviations.
+
+    Examples
+    --------
+    skdae score alarm.model new.csv --keep --output scores.csv
+    skdae score grade.model new.parquet --output grades.csv
     """
     _run("score", job, top, events)
 

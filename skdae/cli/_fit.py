@@ -85,6 +85,13 @@ def fit(
 
     The model file has a checksum, and what it holds is written with joblib: open one
     only if you trust where it comes from, as it can run code.
+
+    Examples
+    --------
+    skdae fit plant.csv --output plant.model --drop time
+    skdae fit plant.csv -o alarm.model --kind detector --set false_alarm_rate=0.001
+    skdae fit lab.csv -o grade.model --kind classifier --target grade
+        --set transformer__hidden_layer_sizes=(64,16)
     """
     chosen: str = kind.value
     if chosen in SUPERVISED and target is None:

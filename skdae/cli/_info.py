@@ -37,6 +37,11 @@ def info(
     rows, or hold times, and a verdict on each sensor: keep, check or drop, and why. Of
     a table of more than a million rows, the first ones.
     A model that was changed since it was written is refused; trust the source of one.
+
+    Examples
+    --------
+    skdae info plant.csv
+    skdae info plant.model
     """
     console = Console()
     if is_model(path):

@@ -117,6 +117,11 @@ def poc(
     What is found is kept in PAGE's folder as it comes (PAGE with .work for .html), so
     that --resume goes on after a crash. Ctrl-C writes the page of what is finished,
     once a split is whole.
+
+    Examples
+    --------
+    skdae poc plant.csv --target quality --minutes 10 --output report.html
+    skdae poc log.parquet --target alarm --task anomaly --time when --lang ja
     """
     _check_packages()
     from skdae import poc as experiments
