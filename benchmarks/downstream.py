@@ -127,7 +127,7 @@ def evaluate(
 
 CANDIDATES: dict[str, dict[str, Any]] = {
     "defaults": {},
-    "nothing chosen": {  # the defaults before there was a choice
+    "nothing chosen": {  # the first candidate of the choice, without a linear path
         "dropout": 0.25,
         "encoder_rate": 0.3,
         "unfreezing": "gradual",
@@ -180,6 +180,7 @@ PAIRS = [
     ("DAE gradual", "DAE stacked"),
     ("DAE gradual", "DAE frozen"),
     ("DAE gradual", "DAE joint"),
+    ("DAE gradual", "linear, raw"),
     ("DAE gradual", "sklearn MLP"),
     ("DAE gradual", "gradient boosting"),
     ("DAE gradual + unlabelled", "gradient boosting"),

@@ -23,9 +23,9 @@ from skdae._supervised._training import (
 )
 
 # Few labels or noisy ones want dropout and a slow encoder, many clean ones neither;
-# the linear path is averaged with the first and part of the second. On validation rows
-# of seven sets, either of them with and without it were no better: the choice among
-# four erred more often.
+# the linear path is averaged with the first and part of the second. A choice among both
+# with and without it erred more often on validation rows (three sets of numbers, 300
+# labels: 1.11 times the error of the first alone instead of 1.00, by random folds).
 CANDIDATES = (
     Configuration(0.25, 0.3, "gradual", False),
     Configuration(0.0, 1.0, "joint", True),
@@ -51,7 +51,8 @@ class FineTuning:
         inputs. A network that was trained beside the linear model counts in part, and
         the linear model fully; of others the two shares make one.
     held_out_losses : tuple of (Configuration, float)
-        Mean loss of held-out labels of each candidate; empty where nothing was chosen.
+        Mean loss of held-out labels of each candidate, the geometric mean where rows
+        were held out in two ways; empty where nothing was chosen.
     """
 
     configuration: Configuration
@@ -93,7 +94,7 @@ def select(
     if not is_open or (source.held_out is None and n_groups < N_FOLDS):
         return alone(candidates[0])
     seed = int(streams.init.integers(2**32))
-    has_path = estimator.linear_path != False  # noqa: E712 (a bool of numpy as well)
+    has_path = bool(estimator.linear_path)  # 'auto' or True
     ways = [
         [_Fold.of(part, labelled, seed if has_path else None) for part in parts]
         for parts in _ways(labelled, source, strata, streams.split)
