@@ -24,6 +24,7 @@ from skdae._covariance import shrunk_covariance
 from skdae._outlier import _models
 from skdae._outlier._cross_fit import TrainingRows, fingerprints
 from skdae._outlier._folds import Batch, make_folds
+from skdae._outlier._missing_cells import MissingCellCorrection
 from skdae._outlier._models import MIN_SPREAD, Quadratic
 from skdae._outlier._scores import (
     COMBINATION,
@@ -865,3 +866,33 @@ def test_too_few_rows_are_refused():
         small().fit(X[:2])
     with pytest.raises(ValueError, match="leaves 1 of them to train on"):
         small(n_splits=2).fit(X[:3])
+
+
+# --- the correction for missing cells ------------------------------------------------
+
+
+@pytest.mark.parametrize("n_effective", [None, 50.0])
+def test_cells_that_a_row_lacks_count_apart_from_those_before_it(n_effective):
+    """Scores are as if complete, whether the rows before lack the cells as well or not.
+
+    With a term per column or, of few independent rows, without.
+    """
+    generator = np.random.default_rng(0)
+    n_rows, n_columns = 3_000, 12
+    missing = np.zeros((n_rows, 3, n_columns), dtype=bool)
+    missing[:, 0] = generator.random((n_rows, n_columns)) < generator.random(
+        (n_rows, 1)
+    )
+    is_alone = generator.random(n_rows) < 0.5
+    missing[~is_alone, 1:] = missing[~is_alone, :1]
+    before = generator.normal(size=n_rows)
+    own, others = missing[:, 0].mean(axis=1), missing[:, 1:].mean(axis=(1, 2))
+    after = before - 2 * own - 0.5 * others
+    correction = MissingCellCorrection.learn(
+        before, np.zeros_like(missing), after, missing, n_effective
+    )
+    shift = correction.apply(after, missing, np.zeros(n_rows, dtype=bool)) - before
+    for rows in (is_alone, ~is_alone):
+        for low in (0.0, 0.3, 0.6):
+            chosen = rows & (own >= low) & (own < low + 0.3)
+            assert abs(shift[chosen].mean()) < 0.05
