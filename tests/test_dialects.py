@@ -171,6 +171,8 @@ def test_tables_in_many_dialects_are_read_equal_or_with_a_word(tmp_path_factory,
         pytest.fail(f"{len(sheet.frame)} rows of {len(case.columns[0])}")
     names = tuple(name.strip() for name in case.names)
     assert tuple(sheet.frame.columns) == names or is_whole
+    if len(names) != sheet.frame.shape[1]:  # another delimiter, which is noted
+        return
     if case.is_refusable:  # too few numbers to recognise units by: they are a row
         return
     for name, expected in zip(sheet.frame, case.columns, strict=True):

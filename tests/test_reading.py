@@ -10,7 +10,7 @@ import zipfile
 
 import numpy as np
 import pandas as pd
-import pyarrow
+import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -623,6 +623,67 @@ def test_words_in_place_of_numbers_are_noted(tmp_path):
         with pytest.warns(UserWarning, match="column 'a' such as 'error'"):
             assert chunk.numbers("a").isna().tolist() == [False, True, False]
         assert chunk.numbers("b").isna().tolist() == [False, False, True]
+
+
+# --- other digits, units beside numbers, archives -------------------------------------
+
+
+def test_wide_digits_and_marks_are_numbers(tmp_path):
+    """As they are typed in Japanese."""
+    rows = "\n".join(f"\uff0d\uff11\uff12\uff0e{i},\uff13" for i in range(5))
+    frame = read_table(write(tmp_path, f"a,b\n{rows}\n"))
+    assert frame["a"].tolist() == [-12.0, -12.1, -12.2, -12.3, -12.4]
+    assert frame["b"].tolist() == [3.0] * 5
+
+
+@pytest.mark.parametrize("form", ["{}.5%", "{} \u00b0C", "\u20ac{}", "{}.5-", "{}kg"])
+def test_numbers_beside_a_unit_are_text_with_a_note(tmp_path, form):
+    """They would be learned as categories without a word."""
+    rows = "\n".join(f"{form.format(i)},{i}" for i in range(9))
+    sheet = read_sheet(write(tmp_path, f"a,b\n{rows}\n"))
+    assert sheet.frame["a"].dtype == object
+    assert f"'{form.format(0)}' is more than a number" in sheet.notes[0]
+
+
+@pytest.mark.parametrize("form", ["pump {}", "B{}", "2024-{}", "{0} of {0}"])
+def test_names_with_numbers_are_no_numbers_beside_a_unit(tmp_path, form):
+    rows = "\n".join(f"{form.format(i)},{i}" for i in range(9))
+    assert read_sheet(write(tmp_path, f"a,b\n{rows}\n")).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("other", "number"), [("7", 2.1), ("{0},5;{0},25", 2100.0), ("0.5", 2.1)]
+)
+def test_points_that_may_part_groups_are_noted(tmp_path, other, number):
+    """Beside semicolons, unless a column has other decimals too."""
+    names = "a;b;c"[: 2 * other.count(";") + 3]
+    rows = "\n".join(f"{i}.100;{other.format(i)}" for i in range(2, 9))
+    sheet = read_sheet(write(tmp_path, f"{names}\n{rows}\n"))
+    assert sheet.frame["a"][0] == number
+    assert f"2.100 in the column 'a' is read as {number:g}" in " ".join(sheet.notes)
+    certain = read_sheet(write(tmp_path, f"{names}\n0.25;{other.format(1)}\n{rows}\n"))
+    assert "read as 2.1;" not in " ".join(certain.notes)
+
+
+def test_a_large_marker_that_went_through_float32_is_met(tmp_path):
+    """1e20 in single precision is written with other digits."""
+    content = "a,b\n1.00000002004e+20,1\n2.5,2\n99999999,3\n100000000,4\n"
+    form = Format(missing=frozenset({"1e20", "99999999"}))
+    frame = read_sheet(write(tmp_path, content), form=form).frame
+    np.testing.assert_array_equal(frame["a"], [np.nan, 2.5, np.nan, 1e8])
+
+
+def test_what_macos_adds_to_an_archive_is_no_table(tmp_path):
+    content = zipped(b"a,b\n1,2\n", "plant.csv", "__MACOSX/._plant.csv")
+    assert read_table(write(tmp_path, content, "plant.zip")).shape == (1, 2)
+
+
+def test_text_that_parquet_holds_as_bytes_is_text(tmp_path):
+    table = pyarrow.table({"a": [b"on", b"off", None], "b": [1.0, 2.0, 3.0]})
+    pyarrow.parquet.write_table(table, tmp_path / "plant.parquet")
+    frame = read_table(tmp_path / "plant.parquet")
+    assert frame["a"].tolist()[:2] == ["on", "off"]
+    assert frame["a"].isna().tolist() == [False, False, True]
 
 
 def test_parquet_of_lists(tmp_path):

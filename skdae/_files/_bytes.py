@@ -123,7 +123,11 @@ def _unzip(raw: Any, label: str) -> Any:
             f"{label} is a zip archive or a spreadsheet, and damaged; get it again, or "
             "save the spreadsheet as 'CSV UTF-8'."
         ) from None
-    names = [name for name in archive.namelist() if not name.endswith("/")]
+    names = [  # without folders, and what macOS adds
+        name
+        for name in archive.namelist()
+        if not name.endswith("/") and not name.startswith("__MACOSX/")
+    ]
     if "[Content_Types].xml" in names or "mimetype" in names:
         raise TableError(f"{label} is a spreadsheet; save it as 'CSV UTF-8'.")
     if len(names) != 1:

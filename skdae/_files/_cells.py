@@ -19,7 +19,8 @@ from skdae._files._errors import listed
 # What stands for a cell without a value, in a column of any kind.
 MARKERS = (
     "na n/a n.a. nan null none nil <na> -nan - -- --- ? . #n/a #na #value! #div/0! "
-    "#ref! #num! #null! #name? 1.#ind -1.#ind 1.#qnan -1.#qnan 1.#snan nan(ind)"
+    "#ref! #num! #null! #name? 1.#ind -1.#ind 1.#qnan -1.#qnan 1.#snan nan(ind) "
+    "1.#inf -1.#inf"
 )
 MISSING = frozenset(
     form
@@ -55,14 +56,16 @@ MISSING_SET, NOT_MEASURED_SET = map(pyarrow.array, map(sorted, (MISSING, NOT_MEA
 
 MAX_WHOLE = 2**53  # up to which a float holds every whole number
 MINUS = "\u2212"  # the typographer's
-SIGN = f"[+{MINUS}-]?"
+WIDE_MARKS = "\uff0e\uff0c"  # as in Japanese texts
+WIDE = str.maketrans("\uff0b\uff0d" + WIDE_MARKS, "+-.,")
+SIGN = f"[+{MINUS}\uff0b\uff0d-]?"
 SPACES = "'\u2019 \u00a0\u202f"  # that part groups of digits
 OTHER = {".": ",", ",": "."}  # mark of decimals
 PROBED = 32  # cells by which a column is known, as a cast that fails is slow
 PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 FRACTION = re.compile(rf"{SIGN}\d*[.,]\d+([eE][+-]?\d+)?")
 # what may be a number that is not written plainly: groups of digits, other digits
-MAYBE = rf"^{SIGN}[\p{{Nd}}.,{SPACES}]+([eE]{SIGN}\p{{Nd}}+)?$"
+MAYBE = rf"^{SIGN}[\p{{Nd}}.,{WIDE_MARKS}{SPACES}]+([eE]{SIGN}\p{{Nd}}+)?$"
 # a number without groups of digits, as it is cast, by the mark of decimals
 CAST = {
     mark: rf"^[+-]?([0-9]+[{mark}]?[0-9]*|[{mark}][0-9]+|(?i:inf(inity)?))"
@@ -79,12 +82,17 @@ GROUPED = {
 }
 DOUBTFUL = re.compile(rf"{SIGN}[1-9]\d{{0,2}}[.,]\d{{3}}")  # 1,234 or 1.234
 GROUP_MARKS = {mark: str.maketrans("", "", OTHER[mark] + SPACES) for mark in OTHER}
+# a number with a sign of a unit or of a currency before or behind it
+AFFIXED = re.compile(
+    rf"(?P<before>[$\u20ac\xa3\xa5]?) ?{SIGN}\d[\d.,{SPACES}]*(?P<behind>[^\d\s]*)"
+)
+MIN_AFFIXED = 6  # different cells, by which it is seen
 SWAPPED = bytes.maketrans(b".,", b",.")
 
 
 def parse_number(cell: str, decimal: str) -> float | None:
     """Return the number that a stripped cell spells, None where it is none."""
-    cell = cell.replace(MINUS, "-")
+    cell = cell.replace(MINUS, "-").translate(WIDE)
     if GROUPED[decimal].fullmatch(cell):
         cell = cell.translate(GROUP_MARKS[decimal])
     elif decimal == "," and "." in cell:
@@ -92,6 +100,14 @@ def parse_number(cell: str, decimal: str) -> float | None:
     if decimal == ",":
         cell = cell.replace(",", ".")
     return float(cell) if PLAIN.fullmatch(cell) else None
+
+
+def shared_affix(words: list[str]) -> bool:
+    """Return whether words are numbers with the same sign before or behind all."""
+    found = [AFFIXED.fullmatch(word) for word in words]
+    affixes = {each.group("before", "behind") for each in found if each}
+    is_one = all(found) and len(affixes) == 1 and affixes != {("", "")}
+    return is_one and len(words) >= MIN_AFFIXED
 
 
 @dataclass(frozen=True)
@@ -140,9 +156,10 @@ class Markers:
 def _equals(values: np.ndarray, marker: float) -> np.ndarray:
     """Return which numbers are a marker, as it is or rounded to single precision.
 
-    A whole marker is met exactly; a fraction may have gone through float32.
+    A whole marker is met exactly; a fraction may have gone through float32, and so may
+    a number so large that not even a float64 holds every whole one.
     """
-    if values.dtype == np.float32 or marker % 1:
+    if values.dtype == np.float32 or marker % 1 or abs(marker) >= MAX_WHOLE:
         with np.errstate(over="ignore"):
             return values.astype(np.float32) == np.float32(marker)
     return values == marker

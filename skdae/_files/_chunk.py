@@ -11,7 +11,14 @@ import numpy as np
 import pandas as pd
 import pyarrow
 
-from skdae._files._cells import MAX_WHOLE, OTHER, Cells, Markers, parse_number
+from skdae._files._cells import (
+    MAX_WHOLE,
+    OTHER,
+    Cells,
+    Markers,
+    parse_number,
+    shared_affix,
+)
 from skdae._files._dialect import Dialect
 from skdae._files._errors import TableError, listed, shortened, shown
 from skdae._files._parquet import (
@@ -165,7 +172,8 @@ class Chunk:
             w for w, number in zip(some, numbers, strict=True) if number is not None
         ]
         n_numbers = np.count_nonzero(~np.isnan(cells.values))
-        if not other and 2 * n_numbers <= cells.is_known.sum():
+        has_affix = not n_numbers and shared_affix(some)
+        if not has_affix and not other and 2 * n_numbers <= cells.is_known.sum():
             return []
         words = cells.different(cells.is_text)
         are = "is no number" if len(words) == 1 else "are no numbers"
@@ -176,6 +184,11 @@ class Chunk:
         if other:
             why = (
                 f"{shown(other[0])} has another decimal mark than the rest; correct it"
+            )
+        if has_affix:
+            why = (
+                f"{shown(some[0])} is more than a number; write the numbers alone, and "
+                "the unit in the name"
             )
         where = f"{self.label}{self._line(cells)}"
         return [f"{where}: the column {shown(name)} is taken as text, as {why}."]

@@ -78,7 +78,7 @@ def open_text(
     columns: list[list[str]] = [[] for _ in top.places]
     if first is None:
         first = lexer.empty()
-    elif (b'"' if top.delimiter == "," else b",") in block:
+    elif top.delimiter == ";" or (b'"' if top.delimiter == "," else b",") in block:
         columns = [_marked(first.column(j), form.missing) for j in top.places]
     decimals = Decimals.of(top.names, columns, top.delimiter)
     if form.decimal:

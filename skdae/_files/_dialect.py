@@ -7,7 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from skdae._files._cells import DOUBTFUL, FRACTION, GROUPED, OTHER, Markers
+from skdae._files._cells import (
+    DOUBTFUL,
+    FRACTION,
+    GROUPED,
+    OTHER,
+    Markers,
+    parse_number,
+)
 from skdae._files._errors import TableError, listed, shown
 
 DELIMITERS = ",;\t|"
@@ -178,7 +185,27 @@ class Decimals:
                 f"{NAMES_OF_MARKS[OTHER[mark]]} and the others {NAMES_OF_MARKS[mark]}; "
                 "each is read as it is written."
             )
+        if delimiter == ";" or comma:
+            notes += _of_doubtful(names, shown_by, marks)
         return cls(mark, marks, tuple(notes))
+
+
+def _of_doubtful(
+    names: Sequence[str], shown_by: Sequence[dict[str, str]], marks: Sequence[str]
+) -> Iterator[str]:
+    """Yield a note on the first column of nothing but such as 1.234, and how read.
+
+    Where commas may be the mark of decimals, points may part groups of digits.
+    """
+    for name, shows, mark in zip(names, shown_by, marks, strict=True):
+        cells = [cell for cell, show in shows.items() if show == "?."]
+        if cells and not {".", ",", "?,"} & set(shows.values()):
+            meant = f"{parse_number(cells[0], mark):g}"
+            yield (
+                f"{cells[0]} in the column {shown(name)} is read as {meant}; name the "
+                "mark by --decimal if it is not."
+            )
+            return
 
 
 def _shows(cell: str) -> str:

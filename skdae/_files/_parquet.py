@@ -72,12 +72,19 @@ def number_column(column: Any, markers: Markers) -> np.ndarray:
     return values
 
 
+def _as_text(cell: Any) -> str:
+    """Return a cell as text; many writers of Parquet leave text as bytes."""
+    is_bytes = isinstance(cell, bytes)
+    return cell.decode("utf-8", "replace") if is_bytes else str(cell)
+
+
 def text_column(column: Any, markers: Markers) -> pd.Series:
     """Return an Arrow column of any kind as text, NaN where it is missing."""
     cells = column.to_pylist()
     is_known = [cell is not None and cell == cell for cell in cells]
     texts = [
-        str(c) if known else np.nan for c, known in zip(cells, is_known, strict=True)
+        _as_text(c) if known else np.nan
+        for c, known in zip(cells, is_known, strict=True)
     ]
     markers.met.update(markers.texts.intersection(texts))
     return pd.Series(texts, dtype=object).replace(list(markers.texts), np.nan)
