@@ -419,6 +419,17 @@ def test_draws_go_on_from_chunk_to_chunk(run, folder):
     assert same.nunique() == 3
 
 
+def test_a_column_without_a_value_is_noted(run, folder):
+    """A sensor that is silent in all of a table, not in some of its chunks."""
+    table = plant()
+    table["flow"] = np.nan
+    table.loc[5:, "pressure"] = np.nan
+    table.to_csv(folder / "silent.csv", index=False)
+    _, _, err = run("score", "detector.model", "silent.csv", "--chunk-rows", 30)
+    (note,) = err.splitlines()
+    assert "no value stands in the columns 'flow', which the model" in note
+
+
 def in_time(n_rows=240):
     """Sensors that drift together, with outages of one of them."""
     generator = np.random.default_rng(0)

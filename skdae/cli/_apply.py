@@ -1,6 +1,6 @@
 """Commands that put a table through a model: transform, reconstruct, impute, score."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 
-from skdae._files import STDIN, Chunk, Format, TableError, open_chunks
+from skdae._files import STDIN, Chunk, Format, TableError, listed, open_chunks
 from skdae.cli._episodes import as_episodes
 from skdae.cli._models import ESTIMATORS, Model, check_columns, load
 from skdae.cli._notes import note, prints_on_stderr, progress
@@ -354,7 +354,7 @@ def _run(command: str, job: Job, top: int = 0, events: bool = False) -> None:
     asked = job.csv.form.missing
     form = replace(job.csv.form, missing=asked | frozenset(model.missing))
     to_file = job.output != STDOUT
-    n_rows, labelled = 0, []
+    n_rows, labelled, silent = 0, [], set(model.names)
     with open_chunks(job.data, max(job.chunk_rows, *around), form) as table:
         note(*table.notes)
         check_columns(model, table.names, table.label)
@@ -371,6 +371,7 @@ def _run(command: str, job: Job, top: int = 0, events: bool = False) -> None:
                 with prints_on_stderr():
                     found = result(part)
                 times.see(part.chunk.written)
+                silent = {name for name in silent if part.X[name].isna().all()}
                 if is_scored:
                     labels = _labels(model, part.chunk)
                     labelled.append((labels, found["prediction"].to_numpy()))
@@ -382,6 +383,7 @@ def _run(command: str, job: Job, top: int = 0, events: bool = False) -> None:
             if n_rows == 0:
                 raise TableError(f"{table.label}: has no rows; give a table with some.")
         note(*table.unused_markers(asked), *times.notes(table.label))
+        note(*_said_of_silent(model, silent, table.label))
     if labelled:
         score = score_in_words(
             model.kind, *map(np.concatenate, zip(*labelled, strict=True))
@@ -414,6 +416,16 @@ def _part(model: Model, chunk: Chunk) -> Part:
         for column in model.columns
     }
     return Part(chunk, pd.DataFrame(columns), slice(0, len(chunk)))
+
+
+def _said_of_silent(model: Model, silent: set[str], label: str) -> Iterator[str]:
+    """Yield the note on columns of the model without a single value."""
+    names = [name for name in model.names if name in silent]
+    if names:
+        yield (
+            f"{label}: no value stands in the columns {listed(names)}, which the model "
+            "was fitted on; all of their cells count as missing."
+        )
 
 
 def _labels(model: Model, chunk: Chunk) -> np.ndarray:
