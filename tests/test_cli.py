@@ -100,7 +100,7 @@ def run(folder, capfdbinary, monkeypatch):
 
 def estimator(folder, kind):
     """The estimator in a model file."""
-    return load(str(folder / f"{kind}.model"))[0].estimator
+    return load(str(folder / f"{kind}.model")).estimator
 
 
 def features():
@@ -471,7 +471,7 @@ def test_rows_in_time_order_do_not_depend_on_the_chunks(run, folder, case, monke
     options = [word for each in settings for word in ("--set", each)]
     fit = ("fit", "hours.csv", "-o", "hours.model", "-k", kind, "-f", *INNER, *options)
     assert run(*fit)[0] == 0
-    model = load(str(folder / "hours.model"))[0]
+    model = load(str(folder / "hours.model"))
     if case == "smoothed":
         smoothed = {"smoothing": EWMA(0.3), "false_alarm_rate": 0.2}
         model.estimator.set_params(**smoothed).fit(in_time())
@@ -539,13 +539,13 @@ def test_columns_that_are_left_out_and_taken_in(run, folder):
     table["name"] = [f"sample {i}" for i in range(N_ROWS)]
     table.to_csv(folder / "wide.csv", index=False)
     code, _, err = run("fit", "wide.csv", "-o", "wide.model", *SMALL, "-f")
-    model, _ = load(str(folder / "wide.model"))
+    model = load(str(folder / "wide.model"))
     assert code == 0
     assert set(model.left_out) == {"time", "row", "nothing", "name"}
     for name in model.left_out:
         assert name in err
     run("fit", "wide.csv", "-o", "wide.model", *SMALL, "-f", "--use", "row")
-    model, _ = load(str(folder / "wide.model"))
+    model = load(str(folder / "wide.model"))
     assert "row" in model.names
 
 
@@ -749,7 +749,8 @@ def broken_files(folder):
     text.loc[10, "flow"] = "broken"
     text.to_csv(folder / "text.csv", index=False)
     joblib.dump({"a": 1}, folder / "other.model")
-    (folder / "broken.model").write_bytes(b"SKDAE\0broken")
+    content = (folder / "transformer.model").read_bytes()
+    (folder / "broken.model").write_bytes(content[:-1])
 
 
 @pytest.mark.usefixtures("broken_files")
@@ -853,7 +854,7 @@ def test_every_command_teaches(run):
         for example in examples_of(each):
             assert example in flat
     _, text, _ = run("fit", "--help")
-    assert "trust" in text
+    assert "runs no code" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("each", COMMANDS, ids=lambda each: each.__name__)

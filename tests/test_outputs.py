@@ -13,8 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import skdae
+
 pytest.importorskip("typer")
 
+from skdae import GradualDAETransformer
 from skdae._files import TableError
 from skdae.cli import _outputs, main
 from skdae.cli._models import Column, Model, is_model, load, save
@@ -24,10 +27,11 @@ from skdae.cli._outputs import check_output, replacing
 
 @pytest.fixture
 def model(tmp_path):
-    """A model file; what it holds need not be an estimator here."""
+    """A model file; its estimator need not be fitted here."""
     path = tmp_path / "plant.model"
     column = Column("flow", True, "float64")
-    save(Model("transformer", {"w": [1.5]}, (column,), 9), str(path), force=False)
+    estimator = GradualDAETransformer((3,))
+    save(Model("transformer", estimator, (column,), 9), str(path), force=False)
     return path
 
 
@@ -42,10 +46,17 @@ class Trap:
 
 
 def test_what_is_saved_is_loaded(model):
-    found, notes = load(str(model))
-    assert found.estimator == {"w": [1.5]}
+    found = load(str(model))
+    assert found.estimator.hidden_layer_sizes == (3,)
     assert found.names == ["flow"]
-    assert notes == ()
+    assert (found.kind, found.n_rows, found.missing) == ("transformer", 9, ())
+    assert found.versions["skdae"] == skdae.__version__
+
+
+def test_a_model_without_its_table_is_for_python_alone(tmp_path):
+    skdae.save(GradualDAETransformer(), tmp_path / "m")
+    with pytest.raises(TableError, match="not the columns of its table"):
+        load(str(tmp_path / "m"))
 
 
 def test_any_flipped_bit_is_an_error(model):
@@ -54,7 +65,7 @@ def test_any_flipped_bit_is_an_error(model):
         changed = bytearray(content)
         changed[place // 8] ^= 1 << place % 8
         model.write_bytes(changed)
-        with pytest.raises(TableError, match="is damaged|is no model|is a model in"):
+        with pytest.raises(TableError, match="is damaged|is no model"):
             load(str(model))
 
 

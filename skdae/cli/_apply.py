@@ -343,8 +343,7 @@ def _run(command: str, job: Job, top: int = 0, events: bool = False) -> None:
     """Put a table through a model, chunk by chunk."""
     check_format(job.output)
     check_output(job.output, job.force)
-    model, said = load(job.model)
-    note(*said)
+    model = load(job.model)
     make, around = _result_of(model, command), rows_around(model.estimator)
     if events and make is not alarms:
         raise TableError(

@@ -21,7 +21,6 @@ from skdae.cli._models import (
     Model,
     in_words,
     save,
-    versions_now,
 )
 from skdae.cli._notes import is_quiet, note, prints_on_stderr
 from skdae.cli._options import (
@@ -83,8 +82,7 @@ def fit(
     A classifier and a regressor are fitted twice: first without a fifth of the rows,
     drawn at random, whose score is a note (not with --quiet), then on all rows.
 
-    The model file has a checksum, and what it holds is written with joblib: open one
-    only if you trust where it comes from, as it can run code.
+    skdae.load(FILE) returns the estimator of a model file. Reading one runs no code.
 
     Examples
     --------
@@ -131,7 +129,6 @@ def fit(
         n_rows=len(X),
         left_out=left_out,
         target=target,
-        versions=versions_now(),
         missing=tuple(sorted(csv.form.missing)),
     )
     save(model, output, force=force)

@@ -45,9 +45,7 @@ def info(
     """
     console = Console()
     if is_model(path):
-        model, said = load(path)
-        note(*said)
-        describe_model(model, path, console)
+        describe_model(load(path), path, console)
         return
     sheet = read_sheet(path, form=csv.form, least_rows=0, max_rows=MAX_ROWS)
     note(*sheet.notes)

@@ -1,21 +1,12 @@
 """Model files: a fitted estimator, and what its table looked like."""
 
-import hashlib
-import io
-import platform
-import struct
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from skdae._files import TableError, listed
-from skdae.cli._outputs import replacing
+from skdae.cli._outputs import check_output
 
-MAGIC = b"SKDAE\0"  # how a model file begins; no text does
-FORMAT = 2  # of what follows: two bytes, a checksum, and what joblib has written
-HEADER = struct.Struct(f">{len(MAGIC)}sH32s")
-PACKAGES = ("skdae", "numpy", "scikit-learn", "torch")
 # what each kind of model is
 ESTIMATORS = {
     "transformer": "GradualDAETransformer",
@@ -27,6 +18,8 @@ ESTIMATORS = {
 }
 
 
+# what a model file notes of the table, beside the columns
+TABLE = ("kind", "n_rows", "left_out", "target", "missing")
 # kinds of columns that are left out unless --use names them, and why
 LEFT_OUT = {
     "empty": "empty",
@@ -70,81 +63,53 @@ class Model:
         return getattr(self.estimator, "transformer_", None)
 
 
-def versions_now() -> dict[str, str]:
-    """Return the versions that a model depends on."""
-    return {
-        "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
-    }
-
-
 def save(model: Model, path: str, *, force: bool) -> None:
     """Write a model file, whole or not at all."""
-    import joblib
+    import skdae
 
-    content = {f: getattr(model, f) for f in model.__dataclass_fields__}
-    content["columns"] = [asdict(column) for column in model.columns]
-    buffer = io.BytesIO()
-    joblib.dump(content, buffer)
-    checksum = hashlib.sha256(buffer.getbuffer()).digest()
-    with replacing(path, force) as file:
-        file.write(HEADER.pack(MAGIC, FORMAT, checksum))
-        file.write(buffer.getbuffer())
+    check_output(path, force)
+    table = {name: getattr(model, name) for name in TABLE}
+    skdae.save(model.estimator, path, metadata=table | {"columns": _columns(model)})
+
+
+def _columns(model: Model) -> list[dict[str, Any]]:
+    return [asdict(column) for column in model.columns]
 
 
 def is_model(path: str) -> bool:
     """Return whether a file is a model, by how it begins."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except OSError:
-        return False
+    from skdae.persistence import is_model_file
+
+    return is_model_file(path)
 
 
-def load(path: str) -> tuple[Model, tuple[str, ...]]:
-    """Read a model file, and return notes on it too."""
-    import joblib
+def load(path: str) -> Model:
+    """Read a model file."""
+    import skdae
+    from skdae.persistence import ModelFileError, read_manifest
 
-    payload = _verified(path)
-    try:
-        content = joblib.load(io.BytesIO(payload))
-    except Exception as error:
-        raise TableError(
-            f"{path} cannot be opened as a model ({type(error).__name__}: {error}); "
-            "open it with the versions that wrote it, or fit it again."
-        ) from error
-    content["columns"] = tuple(Column(**column) for column in content["columns"])
-    model = Model(**content)
-    now = versions_now()
-    other = [
-        f"{name} {then} (here {now.get(name)})"
-        for name, then in model.versions.items()
-        if then != now.get(name) and name != "python"
-    ]
-    said = (f"{path} was made with {', '.join(other)}.",) if other else ()
-    return model, said
-
-
-def _verified(path: str) -> bytes:
-    """Return what a model file holds, once its header and its checksum are right."""
     if not Path(path).exists():
         raise TableError(
             f"{path} does not exist; make a model with skdae fit DATA --output {path}."
         )
     if not is_model(path):
         raise TableError(f"{path} is no model of skdae; make one with skdae fit.")
-    content = Path(path).read_bytes()
-    if len(content) >= HEADER.size:
-        _, version, checksum = HEADER.unpack_from(content)
-        payload = content[HEADER.size :]
-        if version == FORMAT and hashlib.sha256(payload).digest() == checksum:
-            return payload
-        if version != FORMAT and hashlib.sha256(payload).digest() == checksum:
-            raise TableError(
-                f"{path} is a model in format {version}, and this version reads "
-                f"{FORMAT}; fit it again."
-            )
-    raise TableError(f"{path} is damaged: its checksum differs; copy it again.")
+    try:
+        manifest = read_manifest(path)
+        estimator = skdae.load(path)
+    except ModelFileError as error:
+        raise TableError(str(error)) from error
+    table = manifest["metadata"]
+    if not isinstance(table, dict) or not {*TABLE, "columns"} <= table.keys():
+        raise TableError(
+            f"{path} holds an estimator, but not the columns of its table; make a "
+            "model for the command line with skdae fit."
+        )
+    columns = tuple(Column(**column) for column in table.pop("columns"))
+    table["missing"] = tuple(table["missing"])
+    return Model(
+        estimator=estimator, columns=columns, versions=manifest["versions"], **table
+    )
 
 
 def check_columns(model: Model, names: tuple[str, ...], label: str) -> None:

@@ -6,6 +6,12 @@ classes of this package, estimators of scikit-learn, and plain data; nothing els
 written or read.
 """
 
-from skdae.persistence._files import ModelFileError, load, read_manifest, save
+from skdae.persistence._files import (
+    ModelFileError,
+    is_model_file,
+    load,
+    read_manifest,
+    save,
+)
 
-__all__ = ["ModelFileError", "load", "read_manifest", "save"]
+__all__ = ["ModelFileError", "is_model_file", "load", "read_manifest", "save"]

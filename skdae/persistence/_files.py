@@ -149,7 +149,18 @@ def read_manifest(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def is_model_file(path: str | os.PathLike) -> bool:
-    """Return whether a file is a model, by how it begins."""
+    """Return whether a file is a model, by how it begins.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Name of the file.
+
+    Returns
+    -------
+    bool
+        False also where there is no such file, or it cannot be read.
+    """
     try:
         with open(path, "rb") as file:
             return file.read(LENGTH.size + len(START))[LENGTH.size :] == START
