@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
@@ -66,9 +67,10 @@ def refuse_non_tables(X: Any) -> None:
 def _holds_records(X: Any) -> bool:
     """Return whether X is a mapping or holds some, or an array with named fields."""
     if isinstance(X, np.ndarray) and X.dtype == object and X.size:
-        return isinstance(X.flat[0], Mapping)
+        return X.ndim == 1 and isinstance(X[0], Mapping)
     names = getattr(getattr(X, "dtype", None), "names", None)
-    return isinstance(X, Mapping) or names is not None
+    # scipy's dictionary of keys is a mapping as well
+    return (isinstance(X, Mapping) and not issparse(X)) or names is not None
 
 
 def is_valid(estimator: Any, X: Any) -> bool:
