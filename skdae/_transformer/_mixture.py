@@ -2,7 +2,7 @@
 
 The linear estimate of a cell is its conditional mean given the other cells of the row,
 under a normal distribution of the corrupted rows. Held-out rows, corrupted by the
-transformer's noise, say how much each of the three counts in a column.
+transformer's noise, decide how much each of the three counts in a column.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ RIDGE = 1e-4  # least variance of an axis of scaled columns
 MIN_HELD_OUT = 20  # different rows: fewer do not rank the candidates
 MAX_HELD_OUT = 1_000  # that are scored
 MIN_SCORED = 1_000  # fewer rows are scored several times, with other corruptions
-FEW_HIDDEN = 0.02  # share of cells, below which the noise is said to hide none
+FEW_HIDDEN = 0.02  # share of cells; noise that hides fewer does not show such errors
 HIDDEN_SHARE = 0.25  # of the cells are hidden then
 SUM_WEIGHT = 1e4  # of the condition that shares add up to 1, against errors of about 1
 
@@ -138,18 +138,16 @@ def learn_mixture(
     drawn = draw_corruptions(held_out, encoder, noise, generator)
     errors = _error_variances(drawn)
     layout = encoder.layout
-    nothing = np.zeros((2, layout.n_features))
+    unknown = np.zeros((2, layout.n_features))  # the shares
     unmixed = Mixture(
         _corrupted_gaussian(train, errors, generator),
         encoder.groups,
         layout.low,
         layout.high,
-        nothing,
-        nothing,
+        unknown,
+        unknown,
     )
-    masked = drawn
-    if hides_few(drawn):
-        masked = [each.with_hidden(encoder, generator) for each in drawn]
+    masked = with_hidden_cells(drawn, encoder, generator)
     return replace(
         unmixed,
         hidden=_shares(unmixed, encoder, network, masked, "hidden", 2),
@@ -160,15 +158,20 @@ def learn_mixture(
 def draw_corruptions(
     rows: Block, encoder: TableEncoder, noise: Noise, generator: np.random.Generator
 ) -> list[Corruptions]:
-    """Corrupt rows, few of them several times."""
+    """Corrupt rows: few rows several times, so that `MIN_SCORED` are scored."""
     n_times = -(-MIN_SCORED // len(rows.values))
     return [Corruptions.draw(rows, encoder, noise, generator) for _ in range(n_times)]
 
 
-def hides_few(drawn: list[Corruptions]) -> bool:
-    """Return whether the noise hides too few cells to learn from them."""
+def with_hidden_cells(
+    drawn: list[Corruptions], encoder: TableEncoder, generator: np.random.Generator
+) -> list[Corruptions]:
+    """Return corrupted rows with hidden cells to learn from: more if there are few."""
     n_hidden = sum(int(each.hidden.sum()) for each in drawn)
-    return n_hidden < FEW_HIDDEN * sum(int(each.observed.sum()) for each in drawn)
+    n_observed = sum(int(each.observed.sum()) for each in drawn)
+    if n_hidden >= FEW_HIDDEN * n_observed:
+        return drawn
+    return [each.with_hidden(encoder, generator) for each in drawn]
 
 
 def _error_variances(drawn: list[Corruptions]) -> np.ndarray:
@@ -234,7 +237,7 @@ def simplex_shares(products: np.ndarray) -> np.ndarray:
     """Return shares of candidates, at least 0 and 1 in sum, with the least error.
 
     `products`, (n, n), are the summed products of their errors. Without any error the
-    first one has it all.
+    first one has the whole share.
     """
     n = len(products)
     size = np.trace(products)
