@@ -450,15 +450,15 @@ None, default='auto'
         return pandas.DataFrame(contributions, columns=columns, index=index_of(X))
 
     def explain(self, X, *, rows=None, n_sensors=3):
-        """Return the sensors that make each row anomalous, and what was expected.
+        """Return the sensors that make each row anomalous, and their expected values.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows with the columns seen in `fit`; in time order with lags.
         rows : array-like, default=None
-            The rows to explain, as numbers or as a mask: ``detector.predict(X) == -1``.
-            None: all of them.
+            The rows to explain, by number from 0 or as a mask such as
+            ``detector.predict(X) == -1``. None: all of them.
         n_sensors : int, default=3
             Sensors per row, at most.
 
@@ -484,8 +484,8 @@ None, default='auto'
                 How many rows before `row` the values are from: 0 without lags, and
                 where the sensor deviates in the row itself.
             measured, expected : float or category
-                Measured value and the one expected from the other sensors, except those
-                under suspicion, in the units of X.
+                Measured value, and the one expected from the other sensors without the
+                suspects (see Notes), in the units of X.
             deviation : float
                 Measured minus expected, in standard deviations of what is expected.
             broken_with : str
@@ -506,9 +506,10 @@ None, default='auto'
         Notes
         -----
         Expectations are linear in the encoded cells, with mean and covariance of the
-        training rows. One sensor, or two whose faults hide each other, are looked for
-        whose absence lowers the distance most (reconstruction-based contributions).
-        Two sensors that measure the same cannot be distinguished: either is named.
+        training rows. The suspects are the one sensor, or the two whose faults mask
+        each other, whose absence lowers the distance most (reconstruction-based
+        contributions). Two sensors that measure the same cannot be distinguished:
+        either may be named.
 
         References
         ----------
@@ -783,13 +784,13 @@ None, default='auto'
 
 
 def _warn_of_index(X: Any, groups: Any) -> None:
-    """Warn of rows that count as those before others, and are not by their dates."""
+    """Warn of rows whose dates contradict their order, in which they are scored."""
     row = index_fault(X, groups)
     if row is not None:
         warnings.warn(
             f"The dates in the index of X decrease after row {row}, and rows are "
-            "scored with those before them; pass the rows in time order, of one unit "
-            "at a time.",
+            "scored with those before them; pass the rows of one unit at a time, "
+            "sorted by time.",
             UserWarning,
             stacklevel=user_stacklevel(),
         )
