@@ -217,7 +217,7 @@ def numbers_or_codes(column: Any) -> tuple[np.ndarray, bool]:
 
 @dataclass(frozen=True)
 class _ColumnOrder:
-    """What the runs of one column say."""
+    """What the runs of one column show."""
 
     correlation: float = np.nan
     p_value: float = 1.0
@@ -240,7 +240,7 @@ def _column_order(column: np.ndarray, axis: TimeAxis) -> _ColumnOrder:
 def _runs(values: np.ndarray, start: np.ndarray, length: int) -> np.ndarray:
     """Return runs of values of a group, (n_runs, length), evenly spread where many.
 
-    `start` says for each value where its group begins.
+    `start` is for each value where its group begins.
     """
     place = np.arange(len(values))
     is_whole = np.zeros(len(values), dtype=bool)
