@@ -256,8 +256,7 @@ None, default='auto'
         if denoise is not None and len(raw) > 1:
             check_index(X, groups)
             axis = time_axis(len(raw), groups)
-            Z, observed = encoder.encode(raw[axis.rows])
-            missing = np.zeros(Z.shape, bool) if observed is None else ~observed
+            Z, missing = encoder.encode_with_missing(raw[axis.rows])
             denoised = denoise(Z, missing, axis.first)
             values = axis.to_rows(encoder.decode(denoised))
         else:

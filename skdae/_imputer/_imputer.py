@@ -489,10 +489,8 @@ None, default='auto'
 
 def _encoded(encoder: TableEncoder, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return encoded rows as float64, and which of their cells are observed."""
-    Z, observed = encoder.encode(raw)
-    if observed is None:
-        observed = np.ones(Z.shape, dtype=bool)
-    return Z.astype(np.float64), observed
+    Z, missing = encoder.encode_with_missing(raw)
+    return Z.astype(np.float64), ~missing
 
 
 # --- parts of transform --------------------------------------------------------------

@@ -71,7 +71,8 @@ from skdae._transformer._transformer import (
     categorical_features_of,
     input_tags_of,
 )
-from skdae.timeseries import Smoothing, time_order
+from skdae.timeseries import Smoothing
+from skdae.timeseries._order import numbers_are_ordered
 from skdae.timeseries._time import index_fault
 
 NEIGHBORS = 2
@@ -663,9 +664,7 @@ None, default='auto'
         """Return whether rows are in time order, by the parameters or the data."""
         if isinstance(self.calibration, str) and self.calibration == "blocked":
             return True
-        is_numeric = ~schema.is_categorical
-        numbers = raw[:, is_numeric] if is_numeric.any() else raw
-        return time_order(numbers, groups).is_ordered
+        return numbers_are_ordered(raw, schema.is_categorical, groups)
 
     def _scores(
         self,

@@ -210,11 +210,8 @@ class Explainer:
 
 
 def _encoded(encoder: TableEncoder, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return encoded rows and which features are missing, (n, n_features) each."""
-    Z, observed = encoder.encode(raw.astype(np.float64))
-    if observed is None:
-        return Z, np.zeros(Z.shape, dtype=bool)
-    return Z, ~observed
+    """Return encoded rows as float64, and which features are missing."""
+    return encoder.encode_with_missing(raw.astype(np.float64))
 
 
 # --- one or two sensors that explain a row -------------------------------------------

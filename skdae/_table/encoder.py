@@ -165,6 +165,11 @@ class TableEncoder:
         Z[missing] = 0
         return Z, ~missing
 
+    def encode_with_missing(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Features in raw's dtype, and which are missing, (n, n_features) each."""
+        Z, observed = self.encode(raw)
+        return Z, np.zeros(Z.shape, dtype=bool) if observed is None else ~observed
+
     def limited(self, Z: np.ndarray, observed: np.ndarray | None) -> np.ndarray:
         """Return features limited to the range seen in fit, widened by `MARGIN`.
 

@@ -138,6 +138,17 @@ def time_order(
     )
 
 
+def numbers_are_ordered(
+    raw: np.ndarray, is_categorical: np.ndarray, groups: ArrayLike | None = None
+) -> bool:
+    """Return whether rows are in time order by their numeric columns.
+
+    `raw` is (n_samples, n_features). A table of categories alone is tested by these.
+    """
+    numbers = raw if is_categorical.all() else raw[:, ~is_categorical]
+    return time_order(numbers, groups).is_ordered
+
+
 def effective_sample_size(
     values: ArrayLike,
     groups: ArrayLike | None = None,
