@@ -10,7 +10,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdae._outlier._cross_fit import (
     Member,
-    TrainingRows,
     cross_fit,
     duplicate_groups,
     find_inliers,
@@ -23,14 +22,12 @@ from skdae._outlier._folds import (
     make_folds,
     number_of_folds,
 )
-from skdae._outlier._missing_cells import MissingCellCorrection
 from skdae._outlier._normality import LAGS, is_nearly_normal
 from skdae._outlier._scores import (
     COMBINATION,
     COMBINATION_IN_ORDER,
     COMBINATION_OF_GROUPS,
     SCORES,
-    Combination,
     check_scores,
     from_mean_scale,
     to_mean_scale,
@@ -639,24 +636,16 @@ None, default='auto'
             held_out += to_mean_scale(scores, is_ordered) / self.n_estimators
             members += found
         held_out = from_mean_scale(held_out, is_ordered)
-        is_held_out = ~np.isnan(held_out).any(axis=1)
-        is_calibrated = inliers & is_held_out
-        ensemble = Ensemble(
-            encoder,
-            names,
-            members,
-            TrainingRows.of(members),
-            Combination.learn(held_out[is_calibrated], is_ordered),
-            MissingCellCorrection.none(encoder.n_columns, lags),
-        ).with_correction(batch, np.flatnonzero(is_held_out), held_out)
-        scores = np.full(len(raw), np.nan)
-        places = np.flatnonzero(is_held_out)
-        scores[places] = -ensemble.combine(held_out[places], batch.take(places))
+        ensemble = Ensemble.learn(
+            encoder, names, members, held_out, inliers, batch, is_ordered
+        )
+        scores = -ensemble.combine_held_out(held_out, batch)
         self.table_encoder_, self._ensemble = encoder, ensemble
         self._explainer = Explainer.learn(encoder, raw[inliers & ~empty_rows(raw)])
         self.score_names_, self.members_ = names, members
         self.lags_, self.is_ordered_ = lags, is_ordered
-        self.calibration_scores_, self._calibrated = scores, is_calibrated
+        self.calibration_scores_ = scores
+        self._calibrated = inliers & ~np.isnan(scores)
         self._blocks = fits.fold_of if calibration == "blocked" else given
         self._calibrate(batch, len(folds))
 
