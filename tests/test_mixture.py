@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from skdae import GradualDAETransformer
 from skdae._gaussian import Gaussian
-from skdae._transformer._mixture import Mixture, simplex_shares
+from skdae._simplex import simplex_shares
+from skdae._transformer._mixture import Mixture
 from skdae.noise import MaskingNoise
 from skdae.timeseries import BlockSplit
 

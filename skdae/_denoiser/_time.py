@@ -15,12 +15,12 @@ import numpy as np
 from skdae._core.network import Network, chunks
 from skdae._core.sources import Block
 from skdae._ridge import ridge
+from skdae._simplex import simplex_shares
 from skdae._table.encoder import TableEncoder
 from skdae._transformer._mixture import (
     Corruptions,
     Mixture,
     draw_corruptions,
-    simplex_shares,
     with_hidden_cells,
 )
 from skdae.noise import Noise

@@ -9,7 +9,6 @@ like those of the table.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 from scipy.stats import t
@@ -22,6 +21,7 @@ from skdae._imputer._autoregression import (
 )
 from skdae._imputer._errors import LEVEL
 from skdae._imputer._trees import Trees
+from skdae._simplex import simplex_shares
 from skdae.timeseries._groups import group_starts
 from skdae.timeseries._neighbours import (
     TimeAxis,
@@ -511,20 +511,12 @@ def _measured(
 
 
 def best_shares(errors: np.ndarray) -> np.ndarray:
-    """Return the weights of a mean with the least mean squared error, (n_candidates,).
+    """Return the shares with the least mean squared error, (n_candidates,).
 
-    None is negative, and they add up to 1. `errors` is (n_candidates, n). Nearly equal
-    candidates get nearly equal weights.
+    `errors` is (n_candidates, n). Candidates that are nearly equal get nearly equal
+    shares.
     """
-    n_candidates = len(errors)
-    S = errors @ errors.T / errors.shape[1]
-    S += EVEN * np.diag(S).mean() * np.eye(n_candidates) + 1e-12 * np.eye(n_candidates)
-    best, least = np.full(n_candidates, 1 / n_candidates), np.inf
-    for size in range(1, n_candidates + 1):
-        for chosen in map(list, combinations(range(n_candidates), size)):
-            weights = np.linalg.solve(S[np.ix_(chosen, chosen)], np.ones(size))
-            error = 1 / weights.sum()
-            if (weights >= 0).all() and error < least:
-                best, least = np.zeros(n_candidates), error
-                best[chosen] = weights * error
-    return best
+    n_candidates, n_errors = errors.shape
+    products = errors @ errors.T / n_errors
+    size = EVEN * np.diag(products).mean() + 1e-12  # without errors, shares are equal
+    return simplex_shares(products + size * np.eye(n_candidates))

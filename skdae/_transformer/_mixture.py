@@ -8,13 +8,13 @@ transformer's noise, decide how much each of the three counts in a column.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import nnls
 
 from skdae._core.corruption import corrupt
 from skdae._core.network import Network, chunks
 from skdae._core.sources import Block
 from skdae._covariance import shrunk_covariance
 from skdae._gaussian import Gaussian, fit_gaussian
+from skdae._simplex import simplex_shares
 from skdae._table.encoder import TableEncoder
 from skdae.noise import Noise
 
@@ -25,7 +25,6 @@ MAX_HELD_OUT = 1_000  # that are scored
 MIN_SCORED = 1_000  # fewer rows are scored several times, with other corruptions
 FEW_HIDDEN = 0.02  # share of cells; noise that hides fewer does not show such errors
 HIDDEN_SHARE = 0.25  # of the cells are hidden then
-SUM_WEIGHT = 1e4  # of the condition that shares add up to 1, against errors of about 1
 
 
 @dataclass(frozen=True)
@@ -231,20 +230,3 @@ def _shares(
     for column in [*(slice(j, j + 1) for j in range(start)), *mixture.groups]:
         shares[:, column] = simplex_shares(products[column].sum(axis=0))[:2, None]
     return shares
-
-
-def simplex_shares(products: np.ndarray) -> np.ndarray:
-    """Return shares of candidates, at least 0 and 1 in sum, with the least error.
-
-    `products`, (n, n), are the summed products of their errors. Without any error the
-    first one has the whole share.
-    """
-    n = len(products)
-    size = np.trace(products)
-    if not size > 0:
-        return np.eye(n)[0]
-    values, vectors = np.linalg.eigh(products / size)
-    root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
-    system = np.vstack([root, np.full((1, n), SUM_WEIGHT)])
-    shares, _ = nnls(system, np.append(np.zeros(n), SUM_WEIGHT))
-    return shares / shares.sum()
