@@ -4,7 +4,7 @@ Which sensor is faulty?
 
 From a table of sensors to a list of episodes with the sensor behind each:
 ``skdae.grade`` looks for defects before training, ``explain`` names the sensor that
-deviates with the value that the others lead to expect, and
+deviates, with the value expected from the others, and
 ``skdae.timeseries.events`` turns alarms into episodes.
 """
 

@@ -670,8 +670,8 @@ T, P = "transformer.model", "plant.csv"
 FAILURES = {
     "no table": (("info", "plnt.csv"), "did you mean 'plant.csv'?"),
     "no model": (("transform", "no.model", P), "make a model with skdae fit"),
-    "a table as model": (("transform", P, P), "is no model"),
-    "another joblib file": (("transform", "other.model", P), "is no model of skdae"),
+    "a table as model": (("transform", P, P), "is not a model"),
+    "another joblib file": (("transform", "other.model", P), "is not a model of skdae"),
     "a pickle as table": (("info", "other.model"), "another pickle"),
     "a broken model": (("transform", "broken.model", P), "is damaged: its checksum"),
     "a table is short": (("fit", "short.csv", "-o", "n"), "at least 20 are needed"),

@@ -1,4 +1,4 @@
-"""The denoiser: what the rows around say of a cell that is measured with an error."""
+"""The denoiser: cells with measurement errors, estimated from the rows around."""
 
 import numpy as np
 import pandas as pd
@@ -51,7 +51,7 @@ def test_rows_around_are_worth_more_than_the_row_and_than_an_average():
 
 
 def test_rows_in_time_order_that_jump_are_not_smeared():
-    """Where neighbours say little, the row is what counts."""
+    """Where neighbours predict little, the row itself decides."""
     rng = np.random.default_rng(0)
     states = rng.integers(3, size=(900, 1)) + np.array([0.0, 1, 2])
     jumps = np.hstack([states, 0.05 * np.cumsum(rng.normal(size=(900, 1)), axis=0)])

@@ -1,4 +1,4 @@
-"""The imputer on rows in time order: what the rows around say of a cell."""
+"""The imputer on rows in time order: cells estimated from the rows around."""
 
 import numpy as np
 import pandas as pd

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from skdae import GradualDAETransformer
 from skdae._gaussian import Gaussian
-from skdae._transformer._mixture import Mixture, simplex_shares
+from skdae._simplex import simplex_shares
+from skdae._transformer._mixture import Mixture
 from skdae.noise import MaskingNoise
 from skdae.timeseries import BlockSplit
 
@@ -69,7 +70,7 @@ def test_shares_have_the_least_error(seed, n):
     assert shares @ products @ shares <= least * (1 + 1e-6)
 
 
-def test_a_candidate_without_error_has_it_all():
+def test_a_candidate_without_error_has_the_whole_share():
     np.testing.assert_allclose(simplex_shares(np.diag([2.0, 0.0, 1.0])), [0, 1, 0])
     np.testing.assert_array_equal(simplex_shares(np.zeros((3, 3))), [1, 0, 0])
 
@@ -164,7 +165,7 @@ def test_held_out_rows_are_not_trained_on():
     np.testing.assert_allclose(alone.loss_curve_, mixed.loss_curve_, rtol=1e-4)
 
 
-def test_columns_that_say_nothing_of_each_other_keep_their_cells():
+def test_independent_columns_keep_their_cells():
     """Small errors in independent columns cannot be distinguished from the columns."""
     X = np.random.default_rng(0).normal(size=(1000, 6))
     fitted = small(noise="gaussian", noise_rate=0.05).fit(X)

@@ -28,6 +28,7 @@ from sklearn.preprocessing import StandardScaler
 import skdae
 from skdae import (
     GradualDAEClassifier,
+    GradualDAEDenoiser,
     GradualDAEImputer,
     GradualDAEOutlierDetector,
     GradualDAERegressor,
@@ -56,6 +57,8 @@ FRAME = pd.DataFrame(X, columns=list("abcde")).assign(
 GAPS = FRAME.copy()
 GAPS.iloc[::7, 1] = np.nan
 GAPS.iloc[::9, 5] = np.nan
+RECORD = np.cumsum(RNG.normal(size=(240, 3)), axis=0)  # rows in time order
+RECORD[::7, 1] = np.nan
 SMALL = GradualDAETransformer((4, 2), max_iter=4, random_state=0)
 METHODS = (
     "transform",
@@ -92,6 +95,18 @@ MODELS = {
     "imputer": (
         GradualDAEImputer(SMALL, n_trees=3, random_state=0),
         GAPS,
+        None,
+    ),
+    "imputer in time": (
+        GradualDAEImputer(SMALL, n_trees=2, order="time", random_state=0),
+        RECORD,
+        None,
+    ),
+    "denoiser in time": (
+        GradualDAEDenoiser(
+            clone(SMALL).set_params(noise="gaussian"), order="time", random_state=0
+        ),
+        RECORD,
         None,
     ),
     "classifier": (
@@ -176,6 +191,18 @@ def test_a_loaded_model_gives_the_same_results_to_the_bit(saved, name):
     loaded = skdae.load(path)
     assert_same(results(estimator, table), results(loaded, table))
     assert without_addresses(loaded) == without_addresses(estimator)
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [("imputer in time", "time_model_"), ("denoiser in time", "time_denoiser_")],
+)
+def test_models_of_the_rows_around_are_saved_too(saved, name, attribute):
+    estimator, _, path = saved(name)
+    assert getattr(estimator, attribute) is not None
+    assert type(getattr(skdae.load(path), attribute)) is type(
+        getattr(estimator, attribute)
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -341,7 +368,7 @@ def test_a_file_that_ends_too_soon_is_refused(saved, tmp_path):
 )
 def test_other_files_are_no_models(tmp_path, content):
     (tmp_path / "m").write_bytes(content)
-    with pytest.raises(ModelFileError, match="is no model file"):
+    with pytest.raises(ModelFileError, match="is not a model file"):
         skdae.load(tmp_path / "m")
     with pytest.raises(FileNotFoundError):
         skdae.load(tmp_path / "other")

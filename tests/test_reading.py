@@ -617,7 +617,7 @@ def test_a_delimiter_that_is_named_and_wrong_is_met_by_the_likely_one(tmp_path):
 def test_words_in_place_of_numbers_are_noted(tmp_path):
     path = write(tmp_path, "a,b\n1,2\nerror,3\n4,n/a\n")
     (said,) = read_sheet(path).notes
-    assert "column 'a' such as 'error' are no numbers and count as missing" in said
+    assert "column 'a' such as 'error' are not numbers and count as missing" in said
     with open_chunks(path, 10, Format()) as chunks:
         (chunk,) = chunks
         with pytest.warns(UserWarning, match="column 'a' such as 'error'"):

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from skdae._denoiser._time import fit_time_denoiser
+from skdae._denoiser._time import AVERAGE_WIDTHS, fit_time_denoiser
 from skdae._random import spawn_streams
 from skdae._sklearn_compat import (
     HasMethods,
@@ -34,8 +34,8 @@ from skdae.timeseries._neighbours import time_axis
 from skdae.timeseries._time import check_index
 
 N_BLOCKS = 5  # of rows in time order; the first one is held out
-GAP = 16  # rows beside it that are not trained on: half of the widest average
-MIN_ORDERED = 100  # rows, below which nothing is learned from the rows around
+GAP = AVERAGE_WIDTHS[-1] // 2  # rows beside it that are not trained on
+MIN_ORDERED = 100  # rows; fewer do not suffice to learn from the rows around
 
 
 class GradualDAEDenoiser(
@@ -46,9 +46,9 @@ class GradualDAEDenoiser(
 ):
     """Remove measurement errors from all cells of a table.
 
-    The `noise` of the transformer says what is to be removed: rows are corrupted by it,
-    and what rebuilds them best removes the same errors from new rows. A single row is
-    denoised by the network and a linear estimate, as
+    The `noise` of the transformer describes the errors to remove: rows are corrupted by
+    it, and the model that rebuilds them best removes such errors from new rows. A
+    single row is denoised by the network and a linear estimate, as
     :meth:`GradualDAETransformer.reconstruct` does. Where rows are in time order, two
     ridge regressions read the rows around as well: the neighbours of a cell, their
     averages and medians over 3 to 33 rows, and those of related columns. Each column
@@ -66,8 +66,8 @@ class GradualDAEDenoiser(
     order : {'auto', 'time'} or None, default='auto'
         Whether rows are in time order. 'auto': if some column depends on its values in
         the rows around in `fit`, by `skdae.timeseries.time_order`; later tables must
-        be in order, too, which large errors hide from any test. None: every row is
-        denoised by itself.
+        then be in order, too; this is not tested, since large errors hide the order.
+        None: every row is denoised by itself.
     categorical_features : array-like of bool, int or str, 'auto', 'from_dtype' or \
 None, default='auto'
         Categorical columns, as of :class:`GradualDAETransformer`; 'auto' takes those
@@ -168,7 +168,8 @@ None, default='auto'
         Raises
         ------
         ValueError
-            If a parameter is out of its range or does not fit the data.
+            If a parameter is out of its range or does not fit the data, or if rows in
+            time order have an index of dates that decrease.
         """
         fresh = clone(self.transformer or default_transformer("denoiser"))
         streams = spawn_streams(self.random_state)
@@ -241,6 +242,12 @@ None, default='auto'
         ndarray or DataFrame of shape (n_samples, n_features)
             In the user's units and the dtype of X. A DataFrame when `set_output` asks
             for one.
+
+        Raises
+        ------
+        ValueError
+            If X does not have the columns seen in `fit`, or if rows are read in time
+            order and the dates of its index decrease.
         """
         check_is_fitted(self)
         encoder = self.transformer_.table_encoder_
@@ -249,8 +256,7 @@ None, default='auto'
         if denoise is not None and len(raw) > 1:
             check_index(X, groups)
             axis = time_axis(len(raw), groups)
-            Z, observed = encoder.encode(raw[axis.rows])
-            missing = np.zeros(Z.shape, bool) if observed is None else ~observed
+            Z, missing = encoder.encode_with_missing(raw[axis.rows])
             denoised = denoise(Z, missing, axis.first)
             values = axis.to_rows(encoder.decode(denoised))
         else:

@@ -15,13 +15,13 @@ import numpy as np
 from skdae._core.network import Network, chunks
 from skdae._core.sources import Block
 from skdae._ridge import ridge
+from skdae._simplex import simplex_shares
 from skdae._table.encoder import TableEncoder
 from skdae._transformer._mixture import (
     Corruptions,
     Mixture,
     draw_corruptions,
-    hides_few,
-    simplex_shares,
+    with_hidden_cells,
 )
 from skdae.noise import Noise
 from skdae.timeseries import moving_average, moving_median
@@ -42,11 +42,11 @@ N_COPIES = 2  # of the training rows, with other errors
 MAX_ROWS = 8_000  # consecutive ones that regressions learn from
 MAX_SCORED = 4_000  # consecutive held-out rows
 MIN_CELLS = 30  # known ones of a column, below which its rows are denoised one by one
-NOTHING = np.zeros(5)  # shares of the candidates, before they are known
+N_CANDIDATES = 5  # network, linear estimate, the cell, and two regressions
 
 
 @dataclass(frozen=True)
-class OrderedRows:
+class NoisyRows:
     """Encoded rows with errors, group by group in time order."""
 
     shown: np.ndarray  # (n, n_features), 0 where missing
@@ -57,7 +57,7 @@ class OrderedRows:
     @classmethod
     def of(
         cls, shown: np.ndarray, missing: np.ndarray, groups: np.ndarray
-    ) -> "OrderedRows":
+    ) -> "NoisyRows":
         """Take rows in the order of the axis, with the groups in their order."""
         axis = time_axis(len(shown), groups)
         cells = np.where(missing, np.nan, shown.astype(np.float64))
@@ -66,7 +66,7 @@ class OrderedRows:
         return cls(shown, missing, filled, axis)
 
     def around(self, feature: int) -> np.ndarray:
-        """Return what the rows around say of one feature, (n, n_inputs)."""
+        """Return the inputs of a regression from the rows around, (n, n_inputs)."""
         values, groups = self.filled[:, [feature]], self.axis.first
         place = np.arange(len(values))
         lags = [
@@ -88,18 +88,19 @@ class OrderedRows:
 
 @dataclass(frozen=True)
 class Regression:
-    """A linear function."""
+    """A linear function of inputs, (n, n_inputs)."""
 
-    slopes: np.ndarray
+    slopes: np.ndarray  # (n_inputs,)
     intercept: float
 
     @classmethod
     def fit(cls, X: np.ndarray, y: np.ndarray) -> "Regression":
-        """Learn it by ridge regression."""
+        """Learn the function from inputs, (n, n_inputs), and targets, (n,)."""
         slopes, intercept, _ = ridge(X, y)
         return cls(slopes, intercept)
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
+        """Return the values, (n,)."""
         return X @ self.slopes + self.intercept
 
 
@@ -111,13 +112,13 @@ class TimeColumn:
     related: np.ndarray  # other features that are read
     own: Regression  # on the rows around of the feature
     joint: Regression  # and of the related ones
-    hidden: np.ndarray  # (5,) shares of the candidates in missing cells
-    visible: np.ndarray  # (5,) in observed ones
+    hidden: np.ndarray  # (N_CANDIDATES,) shares in missing cells
+    visible: np.ndarray  # (N_CANDIDATES,) in observed ones
 
     def estimates(
-        self, rows: OrderedRows, averages: Sequence[np.ndarray]
+        self, rows: NoisyRows, averages: Sequence[np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return what both regressions say, (n,) each, within the values around."""
+        """Return both regressions' estimates, (n,) each, within the values around."""
         own = rows.around(self.feature)
         joint = [own, *(each[:, self.related] for each in averages)]
         limits = own.min(axis=1), own.max(axis=1)
@@ -140,7 +141,7 @@ class TimeDenoiser:
         self, Z: np.ndarray, missing: np.ndarray, groups: np.ndarray
     ) -> np.ndarray:
         """Return denoised features of rows in the order of their axis."""
-        rows = OrderedRows.of(Z, missing, groups)
+        rows = NoisyRows.of(Z, missing, groups)
         by_row = self.by_row(Z, missing)
         denoised = np.empty(Z.shape)
         for part in chunks(len(Z)):
@@ -155,7 +156,10 @@ class TimeDenoiser:
         return denoised
 
     def by_row(self, Z: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """Return what network and linear estimate make of rows, (2, n, n_features)."""
+        """Return the estimates from single rows, (2, n, n_features).
+
+        Those of the network, and the linear ones.
+        """
         estimates = np.empty((2, *Z.shape))
         for part in chunks(len(Z)):
             inputs = self.encoder.limited(Z[part], ~missing[part])
@@ -166,11 +170,11 @@ class TimeDenoiser:
     def candidates(
         self,
         column: TimeColumn,
-        rows: OrderedRows,
+        rows: NoisyRows,
         averages: Sequence[np.ndarray],
         by_row: np.ndarray,
     ) -> np.ndarray:
-        """Return the candidates for one feature, (n, 5)."""
+        """Return the candidates for one feature, (n, N_CANDIDATES)."""
         j = column.feature
         regressed = column.estimates(rows, averages)
         return np.column_stack([*by_row[:, :, j], rows.filled[:, j], *regressed])
@@ -201,13 +205,12 @@ def fit_time_denoiser(
     denoiser = TimeDenoiser(encoder, network, mixture, columns)
     rows, groups = _first(held_out, MAX_SCORED)
     drawn = draw_corruptions(rows, encoder, noise, generator)
-    masked = drawn
-    if hides_few(drawn):
-        masked = [each.with_hidden(encoder, generator) for each in drawn]
-    products = _products(denoiser, drawn, masked, groups)
+    masked = with_hidden_cells(drawn, encoder, generator)
+    visible = _products(denoiser, drawn, [each.visible for each in drawn], groups)
+    hidden = _products(denoiser, masked, [each.hidden for each in masked], groups)
     shared = (
-        replace(column, hidden=simplex_shares(hidden), visible=simplex_shares(visible))
-        for column, (visible, hidden) in zip(columns, products, strict=True)
+        replace(column, hidden=simplex_shares(h), visible=simplex_shares(v))
+        for column, h, v in zip(columns, hidden, visible, strict=True)
     )
     return replace(denoiser, columns=tuple(shared))
 
@@ -226,11 +229,12 @@ def _regressions(
     groups: np.ndarray,
 ) -> tuple[TimeColumn, ...]:
     """Learn the clean cells of each numeric column from the errors around them."""
-    ordered = [OrderedRows.of(each.shown, each.missing, groups) for each in copies]
+    ordered = [NoisyRows.of(each.shown, each.missing, groups) for each in copies]
     averages = [rows.averages() for rows in ordered]
     numeric = np.arange(len(encoder.numeric))
     precision = np.abs(mixture.gaussian.precision[np.ix_(numeric, numeric)])
     related = precision / np.sqrt(np.diag(precision))  # to compare in a row
+    unknown = np.zeros(N_CANDIDATES)  # the shares, which held-out rows decide
     learned = []
     for j in numeric[~encoder.is_constant[encoder.numeric]]:
         known = np.concatenate([each.observed[:, j] for each in copies])
@@ -244,33 +248,28 @@ def _regressions(
         truth = np.concatenate([each.truth[:, j] for each in copies])[known]
         truth = truth.astype(np.float64)
         by_own, by_joint = (Regression.fit(X[known], truth) for X in (own, joint))
-        learned.append(TimeColumn(int(j), others, by_own, by_joint, NOTHING, NOTHING))
+        learned.append(TimeColumn(int(j), others, by_own, by_joint, unknown, unknown))
     return tuple(learned)
 
 
 def _products(
     denoiser: TimeDenoiser,
-    drawn: list[Corruptions],
-    masked: list[Corruptions],
+    copies: Sequence[Corruptions],
+    cells: Sequence[np.ndarray],
     groups: np.ndarray,
 ) -> np.ndarray:
-    """Return the products of the candidates' errors, (n_columns, 2, 5, 5).
+    """Return the products of the candidates' errors by column.
 
-    For each column those in observed cells, and in missing ones.
+    Summed over some cells of each copy, (n_columns, N_CANDIDATES, N_CANDIDATES).
     """
-    n = len(NOTHING)
-    products = np.zeros((len(denoiser.columns), 2, n, n))
-    for number, copies in enumerate((drawn, masked)):
-        for each in copies:
-            cells = each.hidden if number else each.visible
-            rows = OrderedRows.of(each.shown, each.missing, groups)
-            averages, by_row = (
-                rows.averages(),
-                denoiser.by_row(each.shown, each.missing),
-            )
-            for k, column in enumerate(denoiser.columns):
-                j = column.feature
-                found = denoiser.candidates(column, rows, averages, by_row)
-                errors = (found - each.truth[:, [j]])[cells[:, j]]
-                products[k, number] += errors.T @ errors
+    products = np.zeros((len(denoiser.columns), N_CANDIDATES, N_CANDIDATES))
+    for each, scored in zip(copies, cells, strict=True):
+        rows = NoisyRows.of(each.shown, each.missing, groups)
+        averages = rows.averages()
+        by_row = denoiser.by_row(each.shown, each.missing)
+        for k, column in enumerate(denoiser.columns):
+            j = column.feature
+            found = denoiser.candidates(column, rows, averages, by_row)
+            errors = (found - each.truth[:, [j]])[scored[:, j]]
+            products[k] += errors.T @ errors
     return products

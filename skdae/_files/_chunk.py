@@ -105,8 +105,8 @@ class Chunk:
         cells = self.cells(name)
         if cells.is_text.any():
             raise self._not_numbers(name, cells)
-        for said in _said_of_numbers(cells, name, self.label):
-            warnings.warn(said, stacklevel=2)
+        for note in _notes_on_numbers(cells, name, self.label):
+            warnings.warn(note, stacklevel=2)
         values = cells.values
         return pd.Series(np.where(np.isfinite(values), values, np.nan), name=name)
 
@@ -141,7 +141,7 @@ class Chunk:
     def typed(self, name: str) -> tuple[Any, list[str]]:
         """Return a column as numbers where all cells are, else as text, and notes.
 
-        A column in which nothing is known is one of numbers. Infinite numbers are
+        A column without any value is one of numbers. Infinite numbers are
         missing values. What data loggers write in place of a number counts as missing
         only beside numbers.
         """
@@ -151,8 +151,10 @@ class Chunk:
         cells = self.cells(name)
         values = cells.values
         if cells.is_text.any() or (cells.is_word.any() and np.isnan(values).all()):
-            return pd.Series(cells.texts(), dtype=object), self._of_text(name, cells)
-        notes = _said_of_numbers(cells, name, self.label)
+            return pd.Series(cells.texts(), dtype=object), self._notes_on_text(
+                name, cells
+            )
+        notes = _notes_on_numbers(cells, name, self.label)
         is_infinite = np.isinf(values)
         if is_infinite.any():
             values = np.where(is_infinite, np.nan, values)
@@ -164,8 +166,8 @@ class Chunk:
         is_exact = whole is not None and (np.abs(values) < MAX_WHOLE).all()
         return whole if is_exact else values, notes
 
-    def _of_text(self, name: str, cells: Cells) -> list[str]:
-        """Return the note on a column of text that may be meant as numbers."""
+    def _notes_on_text(self, name: str, cells: Cells) -> list[str]:
+        """Return notes, at most one, on text that may be meant as numbers."""
         some = cells.different(cells.is_text, MAX_OTHER)
         numbers = (parse_number(word, OTHER[cells.decimal]) for word in some)
         other = [
@@ -176,7 +178,7 @@ class Chunk:
         if not has_affix and not other and 2 * n_numbers <= cells.is_known.sum():
             return []
         words = cells.different(cells.is_text)
-        are = "is no number" if len(words) == 1 else "are no numbers"
+        are = "is not a number" if len(words) == 1 else "are not numbers"
         why = (
             f"{listed(words, MAX_WORDS)} {are}; if that means missing, say so by "
             f"{_missing_options(words)}"
@@ -194,6 +196,7 @@ class Chunk:
         return [f"{where}: the column {shown(name)} is taken as text, as {why}."]
 
     def _not_numbers(self, name: str, cells: Cells) -> TableError:
+        """Return the error of a column of numbers in which text was found."""
         words = cells.different(cells.is_text)
         remedy = f", or name it by {_missing_options(words)}" if self.decimals else ""
         return TableError(
@@ -209,14 +212,14 @@ class Chunk:
         return f", line {self.table.column(LINE)[int(cells.is_text.argmax())]}"
 
 
-def _said_of_numbers(cells: Cells, name: str, label: str) -> list[str]:
+def _notes_on_numbers(cells: Cells, name: str, label: str) -> list[str]:
     """Return notes on cells of a column of numbers that may be meant otherwise."""
     notes = []
     if cells.is_word.any():
         word = shown(cells.different(cells.is_word)[0])
         notes.append(
-            f"{label}: cells of the column {shown(name)} such as {word} are no numbers "
-            "and count as missing."
+            f"{label}: cells of the column {shown(name)} such as {word} are not "
+            "numbers and count as missing."
         )
     if cells.doubtful_group is not None:
         number = parse_number(cells.doubtful_group, cells.decimal)

@@ -8,15 +8,18 @@ class TableError(ValueError):
     """A table that cannot be used: which file and place, the rule, and the remedy."""
 
 
-def close_names(name: str, known: Iterable[str], most: int = 12) -> str:
+MAX_NAMES = 12  # that a message about a wrong name lists
+
+
+def close_names(name: str, known: Iterable[str]) -> str:
     """Return the names that are near a wrong one, or else the first of all, as text."""
     names = [str(each) for each in known]
     lower = {each.lower(): each for each in reversed(names)}
     near = get_close_matches(name.lower(), list(lower), n=3, cutoff=0.6)
     if near:
         return "did you mean " + " or ".join(repr(lower[each]) for each in near) + "?"
-    more = ", ..." if len(names) > most else ""
-    return "there are: " + ", ".join(map(shortened, names[:most])) + more + "."
+    more = ", ..." if len(names) > MAX_NAMES else ""
+    return "there are: " + ", ".join(map(shortened, names[:MAX_NAMES])) + more + "."
 
 
 def shortened(text: str, length: int = 40) -> str:
@@ -24,9 +27,9 @@ def shortened(text: str, length: int = 40) -> str:
     return text if len(text) <= length else text[: length - 3] + "..."
 
 
-def shown(text: str, length: int = 40) -> str:
+def shown(text: str) -> str:
     """Return a cell in quotes, cut to what fits into a message."""
-    return repr(shortened(text, length))
+    return repr(shortened(text))
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:

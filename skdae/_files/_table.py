@@ -173,8 +173,8 @@ def read_sheet(
         )
     chunk, columns = table.chunk(rows), {}
     for name in table.names:
-        columns[name], said = chunk.typed(name)
-        notes += said
+        columns[name], more = chunk.typed(name)
+        notes += more
     notes += table.unused_markers()
     empty = [name for name, values in columns.items() if _is_empty(values)]
     if empty:

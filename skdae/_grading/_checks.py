@@ -1,4 +1,4 @@
-"""Defects of single columns: what is measured, and from where on it is one."""
+"""Defects of single columns: what is measured, and beyond which limit it counts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,11 +58,11 @@ def _missing(column: Column) -> Finding:
 
 
 def _stuck(column: Column) -> Finding:
-    """Longest run of equal values, which chance must explain.
+    """Longest run of equal values, and whether it is too long for chance.
 
-    The rate of repeats is taken from the runs, so that a single long one counts once.
-    Of a sensor that repeats many values, an analyser that holds them for instance, a
-    run must be far longer than nearly all others.
+    The rate of repeats is the share of runs of two values or more, so that a single
+    long run counts once. Of a sensor that repeats many values, such as an analyser that
+    holds them, a run must be far longer than nearly all others.
     """
     values = column.values
     is_new = values[1:] != values[:-1]  # NaN differs from NaN
@@ -84,7 +84,7 @@ def _spikes(column: Column) -> Finding:
     values = column.observed
     is_spike = _long_jumps(values, SPIKE_MARGIN)
     if is_spike.any() and _is_heavy_tailed(column.sampled):
-        # Large values of a skewed sensor vary more; they must stand out there as well.
+        # Large values of a skewed sensor vary more; a spike is far in logarithms, too.
         q25, q50, q75 = np.quantile(column.sampled, (0.25, 0.5, 0.75))
         spread = (q75 - q25) / 3 or 1.0
         logarithms = np.arcsinh((values - q50) / spread)
@@ -100,8 +100,9 @@ def _spikes(column: Column) -> Finding:
 def _beyond_range(values: np.ndarray, ordered: np.ndarray) -> np.ndarray:
     """Return which inner values jump away and back by more than the others' range.
 
-    Also of a sensor that moves now and then, whose jumps do not follow one law. Where
-    these have a long tail, their range grows with the rows, and nothing is found.
+    This finds spikes also of a sensor that moves only now and then, whose jumps do not
+    follow one law. Where the others have a long tail, their range grows with the number
+    of rows, and nothing is reported.
     """
     step = np.diff(values)
     up, down = np.minimum(step[:-1], -step[1:]), np.minimum(-step[:-1], step[1:])
@@ -234,7 +235,7 @@ class Check:
 
     measure: str
     check: Callable[[Column], Finding]
-    needs_course: bool = True  # numbers enough that vary
+    needs_course: bool = True  # enough numbers, and they vary
 
     def of(self, column: Column) -> Finding:
         """Return what the check finds in a column."""

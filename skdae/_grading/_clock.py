@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 MAX_JITTER = 0.1  # spread of the steps of a regular clock, in median steps
-MIN_GAP_REGULAR = 1.5  # median steps
+MIN_GAP_REGULAR = 1.5  # median steps; a single missing row makes a step of 2
 MIN_GAP_IRREGULAR = 20.0  # the longest of 10,000 exponential steps is at 13
 
 
@@ -18,12 +18,12 @@ class TimeGrading:
     median_step : float
         Median step between rows, in seconds for dates.
     is_regular : bool
-        Whether the middle half of the steps differs by less than 10 %.
+        Whether the quartiles of the steps differ by at most 10 % of the median step.
     n_gaps : int
-        Steps that are too long: above 1.5 median steps of a regular clock, 20 of an
-        irregular one.
+        Steps that are too long: above 1.5 median steps of a regular clock, above 20 of
+        an irregular one.
     longest_gap : float
-        The longest of them, 0 without.
+        The longest of them in the unit of `median_step`; 0 if there is none.
     n_duplicates : int
         Rows with the time stamp of another row.
     n_backward : int
@@ -42,7 +42,7 @@ class TimeGrading:
 
 
 def grade_clock(numbers: np.ndarray) -> TimeGrading:
-    """Return the defects of time stamps."""
+    """Return the defects of time stamps, (n,), NaN where there is none."""
     given = numbers[~np.isnan(numbers)]
     steps = np.diff(np.sort(given))
     forward = steps[steps > 0]

@@ -11,7 +11,7 @@ from skdae._sklearn_compat import safe_indexing
 from skdae._table.frames import is_dataframe
 from skdae.timeseries._order import numbers_or_codes
 
-MIN_ROWS = 50  # fewer rows do not show the course of a sensor
+MIN_ROWS = 50  # values; fewer do not show the course of a sensor
 N_SAMPLED = 10_000  # rows, evenly spaced, for quantiles, levels and correlations
 
 
@@ -42,7 +42,7 @@ class Column:
 
     @property
     def has_course(self) -> bool:
-        """Whether there are numbers enough that vary."""
+        """Whether there are enough numbers, and they vary."""
         enough = len(self.observed) >= MIN_ROWS
         return self.is_numeric and enough and not self.is_constant
 

@@ -32,8 +32,16 @@ class Grading:
             Names of the defects found, see :func:`grade`.
         reason : str
             The defects in words.
-        missing_share, longest_run, n_spikes, n_levels, n_modes, drift : float
-            What was measured; NaN where it does not apply.
+        missing_share : float
+            Share of the cells without a value.
+        longest_run, n_spikes, n_levels, n_modes : float
+            Numbers of rows, values, levels and groups of values.
+        one_way_share : float
+            Share of the changes in the more frequent direction.
+        drift : float
+            Last quarter minus first, in standard deviations within blocks of rows.
+
+        A measure is NaN where it does not apply.
         duplicate_of : str
             The first column that it duplicates, empty for none.
     time : TimeGrading or None
@@ -55,7 +63,7 @@ def grade(X, time=None) -> Grading:
     ===========  =======  ===========================================================
     missing      check    more than 5 % of the cells are missing; 'drop' above 50 %
     constant     drop     all values are the same, or there is none
-    duplicate    drop     the correlation with an earlier column is 0.999 or more
+    duplicate    drop     |correlation| with an earlier column of 0.999 or more
     stuck        check    a run of equal values is too long to be chance
     spikes       check    single values jump away and back, farther than others
     monotonic    check    99 % of the changes have one direction: a counter
@@ -81,7 +89,8 @@ def grade(X, time=None) -> Grading:
     Raises
     ------
     ValueError
-        If X is not a table of two dimensions, or `time` does not fit it.
+        If X is not a table of two dimensions, or `time` does not hold a number or date
+        for each row.
 
     Notes
     -----
@@ -121,7 +130,7 @@ def grade(X, time=None) -> Grading:
 
 
 def _record(column: Column, duplicate_of: str) -> dict[str, Any]:
-    """Return the line of one column in the table of sensors."""
+    """Return the row of one column in the table of sensors."""
     found = {name: each.of(column) for name, each in CHECKS.items()}
     if column.is_constant:
         found["constant"] = Finding(np.nan, "constant", "drop")
@@ -151,7 +160,7 @@ def find_duplicates(columns: list[Column]) -> list[str]:
     centred = np.where(has_value, sample - sample.sum(axis=0) / counts, 0.0)
     scale = np.abs(centred).max(axis=0)
     centred /= np.where(scale > 0, scale, 1.0)
-    # Sums over the rows that both columns have.
+    # Sums over the rows in which both columns have a value: gaps count as 0.
     squares = (centred**2).T @ has_value.astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         correlation = (centred.T @ centred) / np.sqrt(squares * squares.T)

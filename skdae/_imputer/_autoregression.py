@@ -22,14 +22,14 @@ MAX_WORK = (
 MAX_ROWS = 5_000  # consecutive ones that coefficients are learned from
 PENALTIES = np.logspace(-4, 0, 5)  # over the variance of standardised inputs
 MIN_VARIANCE = 1e-6  # of residuals, over that of the feature
-MAX_BAND_CELLS = 10_000_000  # of the matrix that is solved at a time: 80 MB
+MAX_BAND_CELLS = 10_000_000  # of the banded matrix that is solved at a time: 80 MB
 N_DRAWS = 24  # that a spread is measured by
 MARGIN = 100  # rows around a part that are solved along with it
 
 
 @dataclass(frozen=True)
 class Autoregression:
-    """Coefficients of rows in time order, and what is expected of their residuals."""
+    """Coefficients of rows in time order, and the precision of their residuals."""
 
     mean: np.ndarray  # (n_features,)
     filters: np.ndarray  # (1 + N_LAGS, n_features, n_features): row to residual, by lag
@@ -149,7 +149,11 @@ def fit_autoregression(
     generator: np.random.Generator,
     n_rounds: int = N_ROUNDS,
 ) -> Autoregression:
-    """Learn from rows in time order, from a first estimate of their missing cells."""
+    """Learn from rows in time order, (n, n_features).
+
+    `cells` are NaN where missing, `filled` have a first estimate there, and `start` is
+    the first row of the group of each.
+    """
     begin = int(generator.integers(max(0, len(cells) - MAX_ROWS) + 1))
     part = slice(begin, begin + MAX_ROWS)
     cells, filled = cells[part], filled[part]
@@ -163,7 +167,7 @@ def fit_autoregression(
 
 
 def _regressed(rows: np.ndarray, start: np.ndarray) -> Autoregression:
-    """Learn from complete rows."""
+    """Learn from complete rows, (n, n_features)."""
     n_features = rows.shape[1]
     mean = rows.mean(axis=0)
     centred = rows - mean
@@ -183,7 +187,7 @@ def _regressed(rows: np.ndarray, start: np.ndarray) -> Autoregression:
 
 
 def _ridge(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return slopes of ridge regressions, (n_inputs, n_targets), and errors, (n, ...).
+    """Return slopes, (n_inputs, n_targets), and errors, (n, n_targets), of ridges.
 
     The errors are those of models without the row. Each target has the penalty of
     `PENALTIES` with the least of them.
@@ -242,6 +246,10 @@ def _counted(counts: np.ndarray) -> np.ndarray:
 
 
 def _solve_transposed(root: np.ndarray, white: np.ndarray) -> np.ndarray:
-    """Solve with the transpose of a lower band: the covariance is the inverse."""
+    """Solve with the transpose of a lower band.
+
+    Applied to white noise it draws with the inverse of the factored matrix as
+    covariance.
+    """
     solution, _ = lapack.dtbtrs(root, white, uplo="L", trans="T")
     return solution

@@ -70,8 +70,8 @@ class GradualDAEImputer(
     ----------
     transformer : GradualDAETransformer or None, default=None
         Its parameters are those of each refinement's network. Its `noise` chooses the
-        cells that are hidden in training ('dropout' for groups of sensors that fall
-        silent together) and must leave some of a row; `scaling` and
+        cells that are hidden in training ('dropout' for groups of sensors that fail
+        together) and must leave some of a row; `scaling` and
         `categorical_features` are those of the table. `loss`, `output`,
         `early_stopping` and `warm_start` are not used, and 'tied' is no decoder of an
         imputer. Phases that train on codes ('stacked', 'hybrid') have no noise there.
@@ -274,7 +274,8 @@ None, default='auto'
         Raises
         ------
         ValueError
-            If a parameter is out of its range or does not fit the data.
+            If a parameter is out of its range or does not fit the data, or if the index
+            of X has dates that decrease with ``order='time'``.
         """
         with observed_networks(self, self.n_refinements, X):
             self._fit(X, groups)
@@ -327,8 +328,8 @@ None, default='auto'
     def sample_imputations(self, X, groups=None):
         """Return several filled tables, drawn from what missing cells may be.
 
-        What is computed of each table can be averaged, and its spread over the tables
-        says what is uncertain because cells are missing (Rubin, 1987).
+        Results computed from each table can be averaged; their spread over the tables
+        is the uncertainty due to missing cells (Rubin, 1987).
 
         Parameters
         ----------
@@ -488,10 +489,8 @@ None, default='auto'
 
 def _encoded(encoder: TableEncoder, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return encoded rows as float64, and which of their cells are observed."""
-    Z, observed = encoder.encode(raw)
-    if observed is None:
-        observed = np.ones(Z.shape, dtype=bool)
-    return Z.astype(np.float64), observed
+    Z, missing = encoder.encode_with_missing(raw)
+    return Z.astype(np.float64), ~missing
 
 
 # --- parts of transform --------------------------------------------------------------

@@ -9,7 +9,6 @@ like those of the table.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 from scipy.stats import t
@@ -22,6 +21,7 @@ from skdae._imputer._autoregression import (
 )
 from skdae._imputer._errors import LEVEL
 from skdae._imputer._trees import Trees
+from skdae._simplex import simplex_shares
 from skdae.timeseries._groups import group_starts
 from skdae.timeseries._neighbours import (
     TimeAxis,
@@ -44,14 +44,14 @@ MIN_CELLS = 30  # hidden ones of a class, below which it takes the shares of all
 N_TREES = 10  # of a column
 N_SCORED_TREES = 5  # of the forests whose errors are measured
 MIN_LEAF = 5  # hidden cells
-MAX_LEAVES = 300  # of a tree, about
+MAX_LEAVES = 300  # of a tree, roughly: leaves hold that share of the cells or more
 MAX_CELLS = 4_000  # hidden cells of a column that trees are grown on
 MAX_OTHERS = 12  # columns that they read beside the own one
 N_BLOCKS = 10  # of time, of which every other is not seen by a scored forest
 HORIZON = 1_000  # steps, beyond which distances are alike to trees
 MAX_INSERTED = 100  # rows that stand for a gap in the record
 TINY = 1e-9  # spread below which a cell counts as certain
-EVEN = 0.02  # share of the mean squared error that draws shares together
+EVEN = 0.02  # of the mean squared error, added to each: near candidates share alike
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,9 @@ class OrderedRows:
 
     cells: np.ndarray  # NaN where missing
     axis: TimeAxis
-    slot: np.ndarray  # (n,) of a grid of equal steps; gaps in the record are empty
+    slot: (
+        np.ndarray
+    )  # (n,) place on a grid of equal steps; gaps in the record are empty
     ends: tuple[np.ndarray, np.ndarray]  # known values before and after, NaN if none
     distances: tuple[np.ndarray, np.ndarray]  # steps to these, infinite if none
     line: np.ndarray  # between them
@@ -89,7 +91,10 @@ class OrderedRows:
     def filled(
         self, model: Autoregression, generator: np.random.Generator | None = None
     ) -> np.ndarray:
-        """Return the cells with those that the autoregression fills."""
+        """Return the cells with missing ones filled by the autoregression.
+
+        With their means, or with draws from a generator.
+        """
         return self.off_grid(model.fill(*self.on_grid(self.cells), generator))
 
     def on_grid(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -292,6 +297,7 @@ def _complete(rows: OrderedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _last(start: np.ndarray) -> np.ndarray:
+    """Return the last row of the group of each row, from the first ones."""
     return len(start) - 1 - group_starts(start[::-1])[::-1]
 
 
@@ -370,9 +376,10 @@ def _other_gaps(
 
 
 def _related(model: Autoregression) -> np.ndarray:
-    """Return how much each feature says of each other one, in a row and those around.
+    """Return how much each feature depends on each other one, (n_features, n_features).
 
-    The size of the interior precision of the rows, by the own one of the reader.
+    Summed over the distances of two rows: the size of the precision between a row and
+    the rows around, over the root of that of the other feature with itself.
     """
     weighted = model.precision @ model.filters
     total = sum(
@@ -458,6 +465,7 @@ def _forest(
     n_trees: int,
     generator: np.random.Generator,
 ) -> Trees:
+    """Grow trees on at most `MAX_CELLS` hidden cells."""
     if len(inputs) > MAX_CELLS:
         chosen = generator.choice(len(inputs), MAX_CELLS, replace=False)
         inputs, target = inputs[chosen], target[chosen]
@@ -482,7 +490,11 @@ def _measured(
     spread: np.ndarray,
     gap: np.ndarray,
 ) -> TimeColumn:
-    """Return the column with the shares, errors and scales of each class of gaps."""
+    """Return the column with shares, errors and scales of each class of gaps.
+
+    `estimates` are (n_candidates, n, n_features), `truth` and `spread` (n, n_features)
+    and `gap` (n,), of the hidden cells.
+    """
     shares, sizes, scale = (
         part.copy() for part in (model.shares, model.errors, model.scale)
     )
@@ -499,20 +511,12 @@ def _measured(
 
 
 def best_shares(errors: np.ndarray) -> np.ndarray:
-    """Return the weights of a mean with the least mean squared error, (n_candidates,).
+    """Return the shares with the least mean squared error, (n_candidates,).
 
-    None is negative, and they add up to 1. `errors` is (n_candidates, n). Nearly equal
-    candidates get nearly equal weights.
+    `errors` is (n_candidates, n). Candidates that are nearly equal get nearly equal
+    shares.
     """
-    n_candidates = len(errors)
-    S = errors @ errors.T / errors.shape[1]
-    S += EVEN * np.diag(S).mean() * np.eye(n_candidates) + 1e-12 * np.eye(n_candidates)
-    best, least = np.full(n_candidates, 1 / n_candidates), np.inf
-    for size in range(1, n_candidates + 1):
-        for chosen in map(list, combinations(range(n_candidates), size)):
-            weights = np.linalg.solve(S[np.ix_(chosen, chosen)], np.ones(size))
-            error = 1 / weights.sum()
-            if (weights >= 0).all() and error < least:
-                best, least = np.zeros(n_candidates), error
-                best[chosen] = weights * error
-    return best
+    n_candidates, n_errors = errors.shape
+    products = errors @ errors.T / n_errors
+    size = EVEN * np.diag(products).mean() + 1e-12  # without errors, shares are equal
+    return simplex_shares(products + size * np.eye(n_candidates))

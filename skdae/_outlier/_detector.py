@@ -10,7 +10,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdae._outlier._cross_fit import (
     Member,
-    TrainingRows,
     cross_fit,
     duplicate_groups,
     find_inliers,
@@ -23,14 +22,12 @@ from skdae._outlier._folds import (
     make_folds,
     number_of_folds,
 )
-from skdae._outlier._missing_cells import MissingCellCorrection
 from skdae._outlier._normality import LAGS, is_nearly_normal
 from skdae._outlier._scores import (
     COMBINATION,
     COMBINATION_IN_ORDER,
     COMBINATION_OF_GROUPS,
     SCORES,
-    Combination,
     check_scores,
     from_mean_scale,
     to_mean_scale,
@@ -71,7 +68,8 @@ from skdae._transformer._transformer import (
     categorical_features_of,
     input_tags_of,
 )
-from skdae.timeseries import Smoothing, time_order
+from skdae.timeseries import Smoothing
+from skdae.timeseries._order import numbers_are_ordered
 from skdae.timeseries._time import index_fault
 
 NEIGHBORS = 2
@@ -450,15 +448,15 @@ None, default='auto'
         return pandas.DataFrame(contributions, columns=columns, index=index_of(X))
 
     def explain(self, X, *, rows=None, n_sensors=3):
-        """Return the sensors that make each row anomalous, and what was expected.
+        """Return the sensors that make each row anomalous, and their expected values.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
             Rows with the columns seen in `fit`; in time order with lags.
         rows : array-like, default=None
-            The rows to explain, as numbers or as a mask: ``detector.predict(X) == -1``.
-            None: all of them.
+            The rows to explain, by number from 0 or as a mask such as
+            ``detector.predict(X) == -1``. None: all of them.
         n_sensors : int, default=3
             Sensors per row, at most.
 
@@ -484,8 +482,8 @@ None, default='auto'
                 How many rows before `row` the values are from: 0 without lags, and
                 where the sensor deviates in the row itself.
             measured, expected : float or category
-                Measured value and the one expected from the other sensors, except those
-                under suspicion, in the units of X.
+                Measured value, and the one expected from the other sensors without the
+                suspects (see Notes), in the units of X.
             deviation : float
                 Measured minus expected, in standard deviations of what is expected.
             broken_with : str
@@ -506,9 +504,10 @@ None, default='auto'
         Notes
         -----
         Expectations are linear in the encoded cells, with mean and covariance of the
-        training rows. One sensor, or two whose faults hide each other, are looked for
-        whose absence lowers the distance most (reconstruction-based contributions).
-        Two sensors that measure the same cannot be distinguished: either is named.
+        training rows. The suspects are the one sensor, or the two whose faults mask
+        each other, whose absence lowers the distance most (reconstruction-based
+        contributions). Two sensors that measure the same cannot be distinguished:
+        either may be named.
 
         References
         ----------
@@ -637,24 +636,16 @@ None, default='auto'
             held_out += to_mean_scale(scores, is_ordered) / self.n_estimators
             members += found
         held_out = from_mean_scale(held_out, is_ordered)
-        is_held_out = ~np.isnan(held_out).any(axis=1)
-        is_calibrated = inliers & is_held_out
-        ensemble = Ensemble(
-            encoder,
-            names,
-            members,
-            TrainingRows.of(members),
-            Combination.learn(held_out[is_calibrated], is_ordered),
-            MissingCellCorrection.none(encoder.n_columns, lags),
-        ).with_correction(batch, np.flatnonzero(is_held_out), held_out)
-        scores = np.full(len(raw), np.nan)
-        places = np.flatnonzero(is_held_out)
-        scores[places] = -ensemble.combine(held_out[places], batch.take(places))
+        ensemble = Ensemble.learn(
+            encoder, names, members, held_out, inliers, batch, is_ordered
+        )
+        scores = -ensemble.combine_held_out(held_out, batch)
         self.table_encoder_, self._ensemble = encoder, ensemble
         self._explainer = Explainer.learn(encoder, raw[inliers & ~empty_rows(raw)])
         self.score_names_, self.members_ = names, members
         self.lags_, self.is_ordered_ = lags, is_ordered
-        self.calibration_scores_, self._calibrated = scores, is_calibrated
+        self.calibration_scores_ = scores
+        self._calibrated = inliers & ~np.isnan(scores)
         self._blocks = fits.fold_of if calibration == "blocked" else given
         self._calibrate(batch, len(folds))
 
@@ -662,9 +653,7 @@ None, default='auto'
         """Return whether rows are in time order, by the parameters or the data."""
         if isinstance(self.calibration, str) and self.calibration == "blocked":
             return True
-        is_numeric = ~schema.is_categorical
-        numbers = raw[:, is_numeric] if is_numeric.any() else raw
-        return time_order(numbers, groups).is_ordered
+        return numbers_are_ordered(raw, schema.is_categorical, groups)
 
     def _scores(
         self,
@@ -783,13 +772,13 @@ None, default='auto'
 
 
 def _warn_of_index(X: Any, groups: Any) -> None:
-    """Warn of rows that count as those before others, and are not by their dates."""
+    """Warn of rows whose dates contradict their order, in which they are scored."""
     row = index_fault(X, groups)
     if row is not None:
         warnings.warn(
             f"The dates in the index of X decrease after row {row}, and rows are "
-            "scored with those before them; pass the rows in time order, of one unit "
-            "at a time.",
+            "scored with those before them; pass the rows of one unit at a time, "
+            "sorted by time.",
             UserWarning,
             stacklevel=user_stacklevel(),
         )

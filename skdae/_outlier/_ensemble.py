@@ -36,6 +36,35 @@ class Ensemble:
     combination: Combination
     correction: MissingCellCorrection
 
+    @classmethod
+    def learn(
+        cls,
+        encoder: TableEncoder,
+        names: Sequence[str],
+        members: list[Member],
+        held_out: np.ndarray,
+        inliers: np.ndarray,
+        batch: Batch,
+        is_ordered: bool,
+    ) -> "Ensemble":
+        """Learn to combine the scores of all rows by networks that held each out.
+
+        `held_out` is (n_rows, n_scores), NaN for rows that were never held out. The
+        combination is learned from `inliers`, (n_rows,) bool, the correction for
+        missing cells from all held-out rows.
+        """
+        is_held_out = ~np.isnan(held_out).any(axis=1)
+        n_lags = batch.window.shape[1] - 1
+        plain = cls(
+            encoder,
+            names,
+            members,
+            TrainingRows.of(members),
+            Combination.learn(held_out[inliers & is_held_out], is_ordered),
+            MissingCellCorrection.none(encoder.n_columns, n_lags),
+        )
+        return plain._with_correction(batch, np.flatnonzero(is_held_out), held_out)
+
     def weights(self, batch: Batch) -> np.ndarray:
         """Return the weight of each member in the score of each row."""
         return self.training_rows.weights_of(batch.rows)
@@ -82,7 +111,14 @@ class Ensemble:
             combined[rows] = self.combination.from_log(corrected)
         return combined
 
-    def with_correction(
+    def combine_held_out(self, scores: np.ndarray, batch: Batch) -> np.ndarray:
+        """Return one score of several for held-out rows, NaN for the others, (n,)."""
+        combined = np.full(len(scores), np.nan)
+        places = np.flatnonzero(~np.isnan(scores).any(axis=1))
+        combined[places] = self.combine(scores[places], batch.take(places))
+        return combined
+
+    def _with_correction(
         self, batch: Batch, rows: np.ndarray, scores: np.ndarray
     ) -> "Ensemble":
         """Learn the correction for missing cells from held-out rows of a table.
@@ -90,13 +126,11 @@ class Ensemble:
         `scores` are those of all rows, (n_rows, n_scores), by networks that held each
         out.
         """
-        n_columns, n_lags = self.encoder.n_columns, batch.window.shape[1] - 1
-        plain = replace(self, correction=MissingCellCorrection.none(n_columns, n_lags))
         rows = rows[self.observed(batch.raw[rows]).any(axis=1)]
-        if len(rows) < MIN_ROWS or n_columns < 2:
-            return plain
+        if len(rows) < MIN_ROWS or self.encoder.n_columns < 2:
+            return self
         n_effective = None
-        if n_lags:  # rows in time order
+        if batch.window.shape[1] > 1:  # rows in time order
             n_effective = effective_sample_size(self._log_scores(scores[rows]))
         chosen = np.linspace(
             0, len(rows) - 1, min(MAX_ROWS, MAX_COPIES * len(rows))
@@ -104,8 +138,8 @@ class Ensemble:
         rows = rows[chosen]
         log_scores = self._log_scores(scores[rows])
         return replace(
-            plain,
-            correction=plain._learn_correction(batch, rows, log_scores, n_effective),
+            self,
+            correction=self._learn_correction(batch, rows, log_scores, n_effective),
         )
 
     def _log_scores(self, scores: np.ndarray) -> np.ndarray:

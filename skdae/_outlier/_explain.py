@@ -3,8 +3,8 @@
 A cell is compared with its expectation given the others, under a normal distribution of
 the encoded rows. A sensor contributes as much as the squared Mahalanobis distance of
 the row falls when its cell counts as missing. In contrast to residuals and to parts of
-a score, a fault of one sensor is not smeared over the sensors related to it: without
-noise its own contribution is the largest, whatever the covariance.
+a score, a fault of one sensor is not smeared over related sensors: without noise its
+own contribution is the largest, whatever the covariance.
 
 The networks of the detector take no part: on five sets of sensors the linear
 expectation had the smaller error for most hidden cells, by a factor of up to 13.
@@ -21,11 +21,11 @@ from skdae._outlier._folds import Batch
 from skdae._table.encoder import TableEncoder
 
 MAX_ROWS = 10_000  # that the distribution is learned from; more are thinned evenly
-N_LEADERS = 8  # sensors of which either may belong to a pair; all of them find no more
+N_LEADERS = 8  # sensors, one of which is in each pair; trying all finds no more
 MIN_GAIN = 4.0  # of distance by another sensor: 95 % of a chi-square variable is 3.84
-MAX_OVERLAP = 1 - 1e-6  # of two sensors; above, they cannot be distinguished
+MAX_OVERLAP = 1 - 1e-6  # squared cosine; above, two sensors measure the same
 BROKEN = 3.0  # standard deviations from which a relation of two sensors is broken
-LARGE = 0.5  # of the largest distance of a sensor in the rows of a window
+LARGE = 0.5  # share of the largest distance of a sensor in the rows of a window
 BLOCK_CELLS = 4_000_000  # of the matrices of rows at a time
 TINY = 1e-12
 
@@ -58,7 +58,7 @@ class Explainer:
 
     @classmethod
     def learn(cls, encoder: TableEncoder, raw: np.ndarray) -> "Explainer":
-        """From normal rows, (n_rows, n_columns)."""
+        """Learn the distribution of normal rows, (n_rows, n_columns)."""
         n_rows = min(len(raw), MAX_ROWS)
         rows = np.linspace(0, len(raw) - 1, n_rows).astype(int)
         Z, missing = _encoded(encoder, raw[rows])
@@ -67,8 +67,9 @@ class Explainer:
     def shares(self, batch: Batch, distances: np.ndarray) -> np.ndarray:
         """Return what each column adds to the distance, as a share, (n, n_columns).
 
-        From the distances of the rows of the batch. Missing cells add nothing; where
-        there is no value, all columns have the same share.
+        `distances`, (n_raw, n_columns), are those of all rows of the batch, summed over
+        the lags of each row. Missing cells add nothing; in a row without any value all
+        columns have the same share.
         """
         of_windows = distances[batch.window].sum(axis=1)
         seen = self.encoder.observed_cells(batch.raw)[batch.window].any(axis=1)
@@ -77,7 +78,7 @@ class Explainer:
         return of_windows / of_windows.sum(axis=1, keepdims=True)
 
     def deviations(self, raw: np.ndarray) -> Deviations:
-        """Return how rows deviate from what is expected of them."""
+        """Return how rows, (n, n_columns), deviate from their expectations."""
         Z, missing = _encoded(self.encoder, raw)
         centred = np.where(missing, 0, Z - self.gaussian.mean)
         n_rows, n_columns = len(raw), self.encoder.n_columns
@@ -185,9 +186,10 @@ class Explainer:
     def broken_relations(self, raw: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the column whose relation with a given one broke most, (n,), or -1.
 
-        Of two numeric columns, where either is not what the other one lets expect: by
-        the smaller of both deviations, so that a value that is extreme in itself does
-        not break relations with columns that hardly depend on it.
+        A relation of two numeric columns is broken if each deviates from its
+        expectation given the other one. The smaller of both deviations counts, so that
+        a value that is extreme in itself does not break relations with columns that
+        hardly depend on it.
         """
         numeric = self.encoder.numeric
         Z, missing = _encoded(self.encoder, raw)
@@ -208,11 +210,8 @@ class Explainer:
 
 
 def _encoded(encoder: TableEncoder, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return encoded rows and which features are missing, (n, n_features) each."""
-    Z, observed = encoder.encode(raw.astype(np.float64))
-    if observed is None:
-        return Z, np.zeros(Z.shape, dtype=bool)
-    return Z, ~observed
+    """Return encoded rows as float64, and which features are missing."""
+    return encoder.encode_with_missing(raw.astype(np.float64))
 
 
 # --- one or two sensors that explain a row -------------------------------------------
@@ -220,7 +219,7 @@ def _encoded(encoder: TableEncoder, raw: np.ndarray) -> tuple[np.ndarray, np.nda
 
 @dataclass(frozen=True)
 class Others:
-    """What the columns deviate by when the suspects count as missing."""
+    """How much the columns deviate when the suspects count as missing."""
 
     factors: np.ndarray  # (n, n_columns) of the shift of each column by itself
     gains: np.ndarray  # (n, n_columns) that the distance falls by with one more column
@@ -232,12 +231,12 @@ class Suspects:
 
     first: np.ndarray  # (n,)
     second: np.ndarray  # (n,)
-    has_second: np.ndarray  # (n,) whether the second one lowers the distance as well
+    has_second: np.ndarray  # (n,) whether the second one lowers it further
     fall: np.ndarray  # (n,) of the distance without both, or without the first
     alone: np.ndarray  # (n, 2) without either, alone
     between: np.ndarray  # (n,) s_j @ P @ s_k of both
     row_of_first: np.ndarray  # (n, n_columns) s_j @ P @ s_k of the first and all others
-    hide_each_other: np.ndarray  # (n,) whether neither explains the row by itself
+    mask_each_other: np.ndarray  # (n,) whether neither explains the row by itself
 
     @classmethod
     def find(
@@ -245,9 +244,9 @@ class Suspects:
     ) -> "Suspects":
         """Compare pairs of a leader and any column.
 
-        The second of a pair is the one that lowers the distance most after the first,
-        unless another pair does so better, by more than chance: two faults can hide
-        each other.
+        The second of a pair is the column that lowers the distance most after the
+        first, unless another pair lowers it further by more than chance: two faults can
+        mask each other.
         """
         rows, every = np.arange(len(alone)), np.arange(leaders.shape[1])
         own = np.take_along_axis(alone, leaders, axis=1)[:, :, None]
@@ -265,8 +264,9 @@ class Suspects:
             falls.reshape(len(rows), -1).argmax(axis=1), alone.shape[1]
         )
         gain = falls[rows, leader, best] - falls[rows, 0, greedy]
-        hide = gain > MIN_GAIN
-        leader, second = np.where(hide, leader, 0), np.where(hide, best, greedy)
+        is_masked = gain > MIN_GAIN
+        leader = np.where(is_masked, leader, 0)
+        second = np.where(is_masked, best, greedy)
         first = leaders[rows, leader]
         alone_both = np.column_stack([alone[rows, first], alone[rows, second]])
         fall = falls[rows, leader, second]
@@ -279,7 +279,7 @@ class Suspects:
             alone_both,
             shared[rows, leader, second],
             shared[rows, leader],
-            hide & has_second,
+            is_masked & has_second,
         )
 
     def others(self, alone: np.ndarray, row_of_second: np.ndarray) -> Others:
@@ -307,15 +307,15 @@ class Suspects:
     def distances(self, others: Others, total: np.ndarray) -> np.ndarray:
         """Return the squared distances of rows, (n,), by column.
 
-        The first suspect has what the distance falls by without it, the second what it
-        falls by then; two that hide each other have equal parts of what either adds
-        to the other. The others share the rest.
+        The first suspect gets the fall of the distance without it, the second the
+        further fall without both. Of two that mask each other, each gets the mean of
+        its fall as the first and as the second. The others share the rest.
         """
         rows, has = np.arange(len(total)), self.has_second
         alone, second = self.alone[:, 0], self.fall - self.alone[:, 0]
         by_turns = (self.fall + self.alone[:, 0] - self.alone[:, 1]) / 2
-        alone = np.where(self.hide_each_other, by_turns, alone)
-        second = np.where(self.hide_each_other, self.fall - by_turns, second)
+        alone = np.where(self.mask_each_other, by_turns, alone)
+        second = np.where(self.mask_each_other, self.fall - by_turns, second)
         parts = others.gains.copy()
         parts[rows, self.first] = 0
         parts[rows[has], self.second[has]] = 0

@@ -164,10 +164,6 @@ class Batch:
         needed, places = np.unique(window, return_inverse=True)
         return Batch(self.raw[needed], places.reshape(window.shape))
 
-    def with_raw(self, raw: np.ndarray) -> "Batch":
-        """The same rows with other values, (m, n_columns)."""
-        return Batch(raw, self.window)
-
     @property
     def rows(self) -> np.ndarray:
         """The rows to be scored themselves, (n, n_columns)."""

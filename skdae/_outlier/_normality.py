@@ -18,7 +18,7 @@ MAX_SPREAD = 2.0
 
 
 def is_nearly_normal(Z: np.ndarray, inliers: np.ndarray, groups: Any = None) -> bool:
-    """Return whether rows, (n, n_features), spread as those of a normal process do."""
+    """Return whether encoded rows, (n, n_features), spread like a normal process."""
     return distance_spread(Z, inliers, groups) <= MAX_SPREAD
 
 
@@ -27,8 +27,8 @@ def distance_spread(Z: np.ndarray, inliers: np.ndarray, groups: Any = None) -> f
 
     The distance is Mahalanobis's, of a held-out row and those before it; the spread is
     that of its logarithm between two quantiles, 1 for a stationary normal process.
-    Modes and groups widen it: from row to row there is little change within a group and
-    much between groups. Rows that are no inliers are taken for the farthest ones.
+    Modes and groups widen it: rows change little within a group and much between
+    groups. Rows that are not inliers count as the farthest ones.
     """
     Z = Z[:, Z.std(axis=0) > MIN_SPREAD].astype(np.float64)
     window = Z[Batch.of(Z, LAGS, groups).window].reshape(len(Z), -1)

@@ -6,7 +6,8 @@ import numpy as np
 
 from skdae._core.sources import TableSource
 from skdae._supervised._rows import LabelledRows
-from skdae.timeseries import BlockSplit, time_order
+from skdae.timeseries import BlockSplit
+from skdae.timeseries._order import numbers_are_ordered
 
 
 def hold_out(source: TableSource, is_held_out: np.ndarray) -> TableSource:
@@ -91,9 +92,8 @@ def folds_of(
 
 def is_ordered(labelled: LabelledRows) -> bool:
     """Return whether the rows of the table that was passed are in time order."""
-    raw = labelled.pretrained.raw
-    is_numeric = ~labelled.pretrained.encoder.schema.is_categorical
-    return time_order(raw[:, is_numeric] if is_numeric.any() else raw).is_ordered
+    pretrained = labelled.pretrained
+    return numbers_are_ordered(pretrained.raw, pretrained.encoder.schema.is_categorical)
 
 
 def _block_folds(labelled: LabelledRows, n_folds: int) -> np.ndarray:

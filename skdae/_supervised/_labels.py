@@ -24,12 +24,12 @@ class Labels(NamedTuple):
         return np.unique(self.y, return_inverse=True)[1].reshape(-1, 1)
 
 
-def refuse_sparse(y: Any, name: str = "y") -> None:
+def refuse_sparse(y: Any) -> None:
     """Raise if labels are a sparse matrix."""
     if issparse(y):
         raise ValueError(
-            f"{name} is a sparse matrix, and labels must be dense; pass "
-            f"{name}.toarray().ravel(), or {name}.toarray() for several outputs."
+            "y is a sparse matrix, and labels must be dense; pass "
+            "y.toarray().ravel(), or y.toarray() for several outputs."
         )
 
 

@@ -15,6 +15,7 @@ from skdae._table.scaling import (
     SCALINGS,
     TAIL_START,
     AffineScaler,
+    Moments,
     Scaler,
     moments_of,
 )
@@ -22,7 +23,7 @@ from skdae._table.schema import Schema
 from skdae.noise import Layout
 
 RESOLUTION = 1e-6  # of the range of a column; that of float32 is 1e-7
-MARGIN = 0.1  # of the range of a column, by which codes follow it beyond both ends
+MARGIN = 0.1  # of the range of a column: how far beyond either end codes still vary
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,11 @@ class TableEncoder:
             return Z, None
         Z[missing] = 0
         return Z, ~missing
+
+    def encode_with_missing(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Features in raw's dtype, and which are missing, (n, n_features) each."""
+        Z, observed = self.encode(raw)
+        return Z, np.zeros(Z.shape, dtype=bool) if observed is None else ~observed
 
     def limited(self, Z: np.ndarray, observed: np.ndarray | None) -> np.ndarray:
         """Return features limited to the range seen in fit, widened by `MARGIN`.
@@ -310,7 +316,6 @@ def _fit(
     """Learn the encoding from the rows at `index`, some columns at a time."""
     numeric = np.flatnonzero(~schema.is_categorical)
     categorical = np.flatnonzero(schema.is_categorical)
-    n_categories = tuple(len(each) for each in codes)
 
     def take() -> np.ndarray:
         return raw[np.ix_(index, numeric)].astype(np.float64)
@@ -336,22 +341,7 @@ def _fit(
     is_constant[categorical] = impurity <= 0
     impurity[impurity <= 0] = 1
 
-    low, high = scaler.forward(np.stack([moments.low, moments.high]))
-    spread = np.where(moments.is_constant, 0.0, scaler.spread(moments))
-    low = np.concatenate([low, *(np.zeros(n) for n in n_categories)])
-    high = np.concatenate([high, *(np.ones(n) for n in n_categories)])
-    scale = np.concatenate([spread, *(np.sqrt(p * (1 - p)) for p in shares)])
-    layout = Layout(
-        numeric=np.arange(len(low)) < len(numeric),
-        scale=scale,
-        low=low,
-        high=high,
-        column_of=(
-            np.concatenate([numeric, np.repeat(categorical, n_categories)])
-            if len(categorical)
-            else None
-        ),
-    )
+    layout = _layout(scaler, moments, numeric, categorical, shares)
     return TableEncoder(
         schema=schema,
         scaling=scaling,
@@ -364,4 +354,32 @@ def _fit(
         has_values=has_values,
         is_constant=is_constant,
         layout=layout,
+    )
+
+
+def _layout(
+    scaler: Scaler,
+    moments: Moments,
+    numeric: np.ndarray,
+    categorical: np.ndarray,
+    shares: list[np.ndarray],
+) -> Layout:
+    """Return the encoded features: numeric columns, then a group for each category.
+
+    `shares` are those of the categories of each categorical column.
+    """
+    n_categories = [len(each) for each in shares]
+    low, high = scaler.forward(np.stack([moments.low, moments.high]))
+    spread = np.where(moments.is_constant, 0.0, scaler.spread(moments))
+    low = np.concatenate([low, *(np.zeros(n) for n in n_categories)])
+    high = np.concatenate([high, *(np.ones(n) for n in n_categories)])
+    column_of = None
+    if len(categorical):
+        column_of = np.concatenate([numeric, np.repeat(categorical, n_categories)])
+    return Layout(
+        numeric=np.arange(len(low)) < len(numeric),
+        scale=np.concatenate([spread, *(np.sqrt(p * (1 - p)) for p in shares)]),
+        low=low,
+        high=high,
+        column_of=column_of,
     )

@@ -19,9 +19,7 @@ _OBSERVER: ContextVar[Callable[[Sequence[Phase]], Monitor] | None] = ContextVar(
 
 
 @contextmanager
-def observed_networks(
-    estimator: Any, n_networks: int | None, X: Any, y: Any = None
-) -> Iterator[None]:
+def observed_networks(estimator: Any, n_networks: int | None, X: Any) -> Iterator[None]:
     """Observe the networks that an estimator trains within the context, by number.
 
     With `verbose`, its own or its transformer's, their progress is printed. Each is a
@@ -46,12 +44,12 @@ def observed_networks(
         return Monitors(observers)
 
     if context is not None:
-        context.call_on_fit_task_begin(estimator=estimator, X=X, y=y)
+        context.call_on_fit_task_begin(estimator=estimator, X=X, y=None)
     with observed_by(observe):
         yield
     if context is not None:
         context.call_on_fit_task_end(
-            estimator=estimator, X=X, y=y, reconstruction_attributes={}
+            estimator=estimator, X=X, y=None, reconstruction_attributes={}
         )
 
 

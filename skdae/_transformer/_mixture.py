@@ -2,19 +2,19 @@
 
 The linear estimate of a cell is its conditional mean given the other cells of the row,
 under a normal distribution of the corrupted rows. Held-out rows, corrupted by the
-transformer's noise, say how much each of the three counts in a column.
+transformer's noise, decide how much each of the three counts in a column.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import nnls
 
 from skdae._core.corruption import corrupt
 from skdae._core.network import Network, chunks
 from skdae._core.sources import Block
 from skdae._covariance import shrunk_covariance
 from skdae._gaussian import Gaussian, fit_gaussian
+from skdae._simplex import simplex_shares
 from skdae._table.encoder import TableEncoder
 from skdae.noise import Noise
 
@@ -23,9 +23,8 @@ RIDGE = 1e-4  # least variance of an axis of scaled columns
 MIN_HELD_OUT = 20  # different rows: fewer do not rank the candidates
 MAX_HELD_OUT = 1_000  # that are scored
 MIN_SCORED = 1_000  # fewer rows are scored several times, with other corruptions
-FEW_HIDDEN = 0.02  # share of cells, below which the noise is said to hide none
+FEW_HIDDEN = 0.02  # share of cells; noise that hides fewer does not show such errors
 HIDDEN_SHARE = 0.25  # of the cells are hidden then
-SUM_WEIGHT = 1e4  # of the condition that shares add up to 1, against errors of about 1
 
 
 @dataclass(frozen=True)
@@ -138,18 +137,16 @@ def learn_mixture(
     drawn = draw_corruptions(held_out, encoder, noise, generator)
     errors = _error_variances(drawn)
     layout = encoder.layout
-    nothing = np.zeros((2, layout.n_features))
+    unknown = np.zeros((2, layout.n_features))  # the shares
     unmixed = Mixture(
         _corrupted_gaussian(train, errors, generator),
         encoder.groups,
         layout.low,
         layout.high,
-        nothing,
-        nothing,
+        unknown,
+        unknown,
     )
-    masked = drawn
-    if hides_few(drawn):
-        masked = [each.with_hidden(encoder, generator) for each in drawn]
+    masked = with_hidden_cells(drawn, encoder, generator)
     return replace(
         unmixed,
         hidden=_shares(unmixed, encoder, network, masked, "hidden", 2),
@@ -160,15 +157,20 @@ def learn_mixture(
 def draw_corruptions(
     rows: Block, encoder: TableEncoder, noise: Noise, generator: np.random.Generator
 ) -> list[Corruptions]:
-    """Corrupt rows, few of them several times."""
+    """Corrupt rows: few rows several times, so that `MIN_SCORED` are scored."""
     n_times = -(-MIN_SCORED // len(rows.values))
     return [Corruptions.draw(rows, encoder, noise, generator) for _ in range(n_times)]
 
 
-def hides_few(drawn: list[Corruptions]) -> bool:
-    """Return whether the noise hides too few cells to learn from them."""
+def with_hidden_cells(
+    drawn: list[Corruptions], encoder: TableEncoder, generator: np.random.Generator
+) -> list[Corruptions]:
+    """Return corrupted rows with hidden cells to learn from: more if there are few."""
     n_hidden = sum(int(each.hidden.sum()) for each in drawn)
-    return n_hidden < FEW_HIDDEN * sum(int(each.observed.sum()) for each in drawn)
+    n_observed = sum(int(each.observed.sum()) for each in drawn)
+    if n_hidden >= FEW_HIDDEN * n_observed:
+        return drawn
+    return [each.with_hidden(encoder, generator) for each in drawn]
 
 
 def _error_variances(drawn: list[Corruptions]) -> np.ndarray:
@@ -228,20 +230,3 @@ def _shares(
     for column in [*(slice(j, j + 1) for j in range(start)), *mixture.groups]:
         shares[:, column] = simplex_shares(products[column].sum(axis=0))[:2, None]
     return shares
-
-
-def simplex_shares(products: np.ndarray) -> np.ndarray:
-    """Return shares of candidates, at least 0 and 1 in sum, with the least error.
-
-    `products`, (n, n), are the summed products of their errors. Without any error the
-    first one has it all.
-    """
-    n = len(products)
-    size = np.trace(products)
-    if not size > 0:
-        return np.eye(n)[0]
-    values, vectors = np.linalg.eigh(products / size)
-    root = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
-    system = np.vstack([root, np.full((1, n), SUM_WEIGHT)])
-    shares, _ = nnls(system, np.append(np.zeros(n), SUM_WEIGHT))
-    return shares / shares.sum()

@@ -2,13 +2,21 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 
-from skdae._files import STDIN, Chunk, Format, TableError, listed, open_chunks
+from skdae._files import (
+    STDIN,
+    Chunk,
+    Format,
+    OpenTable,
+    TableError,
+    listed,
+    open_chunks,
+)
 from skdae.cli._episodes import as_episodes
 from skdae.cli._models import ESTIMATORS, Model, check_columns, load
 from skdae.cli._notes import note, prints_on_stderr, progress
@@ -90,7 +98,7 @@ def reconstruct(job: KeepJob) -> None:
 
     For models of the kinds transformer and denoiser. To change missing cells only, see
     impute. A transformer removes the noise that it was fitted with: only gaps, unless
-    --set "noise='gaussian'" said otherwise.
+    it was fitted with another one, such as --set "noise='gaussian'".
 
     Examples
     --------
@@ -128,15 +136,15 @@ def score(
         bool, "--events: Write episodes of alarms instead of rows (detector)."
     ] = False,
 ) -> None:
-    """Write what a model says of each row.
+    """Write the scores or predictions of a model for each row.
 
     Of a detector: the anomaly score (higher is more anomalous), the threshold, the
     alarm (1 where the score is above it), and the sensors that add most to the score
-    with their shares; with --events one line per episode, consecutive rows with an
-    alarm, and with --keep what the table says of its first and its last row, such as
-    the time. Of a classifier or a regressor: predictions; where
-    the table has the target, a note says how good they are. Of a transformer:
-    the mean squared residual, in robust standard deviations.
+    with their shares. With --events, one line per episode, consecutive rows with an
+    alarm; --keep adds other columns of its first and its last row, such as the time. Of
+    a classifier or a regressor: predictions; where the table has the target, a note
+    reports how good they are. Of a transformer: the mean squared residual, in robust
+    standard deviations.
 
     Examples
     --------
@@ -353,44 +361,74 @@ def _run(command: str, job: Job, top: int = 0, events: bool = False) -> None:
     asked = job.csv.form.missing
     form = replace(job.csv.form, missing=asked | frozenset(model.missing))
     to_file = job.output != STDOUT
-    n_rows, labelled, silent = 0, [], set(model.names)
     with open_chunks(job.data, max(job.chunk_rows, *around), form) as table:
         note(*table.notes)
         check_columns(model, table.names, table.label)
         result = make(Task(model, job, form, top))
-        times = TimesOfRows.of(model.estimator, model.left_out, table.names)
-        is_scored = make is predictions and model.target in table.names
+        summary = Summary.of(model, table, is_scored=make is predictions)
         with (
             open_output(job.output, table.dialect, job.force) as output,
             (as_episodes if events else nullcontext)(output) as write,
-            progress(command, shown=to_file) as say,
+            progress(command, shown=to_file) as report,
         ):
             parts = (_part(model, chunk) for chunk in table)
             for part in with_rows_around(parts, *around):
                 with prints_on_stderr():
                     found = result(part)
-                times.see(part.chunk.written)
-                silent = {name for name in silent if part.X[name].isna().all()}
-                if is_scored:
-                    labels = _labels(model, part.chunk)
-                    labelled.append((labels, found["prediction"].to_numpy()))
+                summary.add(part, found)
                 write(
                     _beside(model, part.chunk, found, command) if job.keeps else found
                 )
-                n_rows += len(found)
-                say(f"{command}: {n_rows:,} rows")
-            if n_rows == 0:
+                report(f"{command}: {summary.n_rows:,} rows")
+            if summary.n_rows == 0:
                 raise TableError(f"{table.label}: has no rows; give a table with some.")
-        note(*table.unused_markers(asked), *times.notes(table.label))
-        note(*_said_of_silent(model, silent, table.label))
-    if labelled:
-        score = score_in_words(
-            model.kind, *map(np.concatenate, zip(*labelled, strict=True))
-        )
-        note(*([f"{score} with {model.target!r} in the table."] if score else []))
+        note(*table.unused_markers(asked), *summary.notes(table.label))
     if to_file:
         what = "Episodes of alarms in " if events else ""
-        note(f"{what}{n_rows} rows written to {job.output}.")
+        note(f"{what}{summary.n_rows} rows written to {job.output}.")
+
+
+@dataclass
+class Summary:
+    """What notes report of a table once all of its rows went through a model."""
+
+    model: Model
+    times: TimesOfRows
+    is_scored: bool  # whether predictions can be compared with the target
+    empty: set[str]  # columns of the model without a value so far
+    n_rows: int = 0
+    labelled: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, model: Model, table: OpenTable, *, is_scored: bool) -> "Summary":
+        """Start before the first row; `is_scored` holds where the target is there."""
+        times = TimesOfRows.of(model.estimator, model.left_out, table.names)
+        has_target = model.target in table.names
+        return cls(model, times, is_scored and has_target, set(model.names))
+
+    def add(self, part: Part, found: pd.DataFrame) -> None:
+        """Take the next rows and what the model made of them."""
+        self.times.see(part.chunk.written)
+        self.empty = {name for name in self.empty if part.X[name].isna().all()}
+        if self.is_scored:
+            labels = _labels(self.model, part.chunk)
+            self.labelled.append((labels, found["prediction"].to_numpy()))
+        self.n_rows += len(found)
+
+    def notes(self, label: str) -> Iterator[str]:
+        """Yield the notes."""
+        yield from self.times.notes(label)
+        names = [name for name in self.model.names if name in self.empty]
+        if names:
+            yield (
+                f"{label}: no value stands in the columns {listed(names)}, which the "
+                "model was fitted on; all of their cells count as missing."
+            )
+        if self.labelled:
+            labels, predicted = map(np.concatenate, zip(*self.labelled, strict=True))
+            score = score_in_words(self.model.kind, labels, predicted)
+            if score:
+                yield f"{score} with {self.model.target!r} in the table."
 
 
 def _result_of(model: Model, command: str) -> Callable[[Task], Result]:
@@ -415,16 +453,6 @@ def _part(model: Model, chunk: Chunk) -> Part:
         for column in model.columns
     }
     return Part(chunk, pd.DataFrame(columns), slice(0, len(chunk)))
-
-
-def _said_of_silent(model: Model, silent: set[str], label: str) -> Iterator[str]:
-    """Yield the note on columns of the model without a single value."""
-    names = [name for name in model.names if name in silent]
-    if names:
-        yield (
-            f"{label}: no value stands in the columns {listed(names)}, which the model "
-            "was fitted on; all of their cells count as missing."
-        )
 
 
 def _labels(model: Model, chunk: Chunk) -> np.ndarray:

@@ -14,7 +14,7 @@ SCORES = ("anomaly_score", "threshold", "alarm")
 
 @contextmanager
 def as_episodes(write: Write) -> Iterator[Write]:
-    """Yield what collects rows with alarms; their episodes are written at last."""
+    """Yield what collects rows with alarms, and write their episodes at the end."""
     parts: list[pd.DataFrame] = []
     yield parts.append
     if parts:

@@ -140,15 +140,15 @@ def _fit(
     estimator: Any, X: pd.DataFrame, y: np.ndarray | None, kind: str, seed: int
 ) -> float:
     """Fit an estimator, note a score on rows held out, and return the seconds."""
-    said = ""
+    score = ""
     bar = EpochBar(f"fitting on {len(X)} rows")
     with bar, prints_on_stderr(), observed_by(bar.listen):
         if y is not None and not is_quiet():
-            said = _held_out_score(estimator, X, y, kind, seed)
+            score = _held_out_score(estimator, X, y, kind, seed)
         begin = time.perf_counter()
         estimator.fit(X, y)
         seconds = time.perf_counter() - begin
-    note(*([said] if said else []))
+    note(*([score] if score else []))
     return seconds
 
 
@@ -173,8 +173,8 @@ def _held_out_score(
     rest = np.setdiff1d(np.arange(len(X)), held_out)
     trial = clone(estimator).fit(X.iloc[rest].reset_index(drop=True), y[rest])
     predicted = trial.predict(X.iloc[held_out].reset_index(drop=True))
-    said = score_in_words(kind, y[held_out], np.asarray(predicted))
-    return f"held out: {said}, fitted without them."
+    score = score_in_words(kind, y[held_out], np.asarray(predicted))
+    return f"held out: {score}, fitted without them."
 
 
 # --- columns -------------------------------------------------------------------------

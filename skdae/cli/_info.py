@@ -1,4 +1,4 @@
-"""The command that says what a model or a table is."""
+"""The command that describes a model or a table."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,13 +30,13 @@ MAX_ROWS = 1_000_000  # that are looked at
 def info(
     path: Annotated[str, "MODEL|DATA: A model file or a table."], *, csv: Csv
 ) -> None:
-    """Say what a model file or a table is.
+    """Describe a model file or a table.
 
     Of a model: estimator, phases of training, columns, sizes and versions. Of a table:
     rows, columns by kind, missing cells, columns that are constant, count or name the
     rows, or hold times, and a verdict on each sensor: keep, check or drop, and why. Of
-    a table of more than a million rows, the first ones.
-    A model that was changed since it was written is refused; trust the source of one.
+    a table of more than a million rows, the first million. A model file that was
+    changed since it was written is refused.
 
     Examples
     --------
@@ -253,6 +253,6 @@ def _facts(title: str) -> Table:
 
 
 def _say_rest(n_columns: int, console: Console) -> None:
-    """Say that not all columns are listed."""
+    """Print how many columns are not listed."""
     if n_columns > MAX_COLUMNS:
         console.print(f"... and {n_columns - MAX_COLUMNS} more columns")

@@ -93,7 +93,7 @@ def load(path: str) -> Model:
             f"{path} does not exist; make a model with skdae fit DATA --output {path}."
         )
     if not is_model(path):
-        raise TableError(f"{path} is no model of skdae; make one with skdae fit.")
+        raise TableError(f"{path} is not a model of skdae; make one with skdae fit.")
     try:
         manifest = read_manifest(path)
         estimator = skdae.load(path)

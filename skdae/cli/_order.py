@@ -1,4 +1,4 @@
-"""Rows of tables that a model reads in their order: whether they are, and parts."""
+"""Rows that a model reads in time order: a check of the order, and the rows around."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +13,8 @@ from skdae._files import TableError, parse_times
 from skdae.cli._models import LEFT_OUT
 
 GAP_ROWS = 500  # around a part of a table, by which its gaps are filled
-READING_AROUND = ("time_model_", "time_denoiser_")  # what fits of such estimators have
+# Fitted attributes of estimators that read the rows around, None where they do not.
+READING_AROUND = ("time_model_", "time_denoiser_")
 
 
 @dataclass
@@ -92,10 +93,10 @@ def rows_around(estimator: Any) -> tuple[int, int]:
 def with_rows_around(
     parts: Iterable[Any], n_before: int, n_after: int
 ) -> Iterator[Any]:
-    """Yield parts of a table, with the rows around added to their `X`, as far as any.
+    """Yield parts of a table with the rows around added to their `X`, where there are.
 
-    So that what is made of its rows does not depend on how the table is cut. The own
-    rows of a part are `rows` of its `X`.
+    So the results do not depend on how the table is cut. The rows of the part itself
+    are `rows` of its `X`.
     """
     past: list[pd.DataFrame] = []
     waiting: deque[Any] = deque()

@@ -37,13 +37,13 @@ def class_of(name: str) -> type:
     """Return the class of a name; others than `is_own` and `is_sklearn` are refused."""
     module, _, qualname = MOVED.get(name, name).partition(":")
     if module.split(".")[0] not in ("skdae", "sklearn") or "." in qualname:
-        raise ValueError(f"{name} is no class of skdae or scikit-learn")
+        raise ValueError(f"{name} is not a class of skdae or scikit-learn")
     try:
         cls = getattr(import_module(module), qualname)
     except (ImportError, AttributeError):
         raise ValueError(f"{name} is not known here") from None
     if not isinstance(cls, type) or not (is_own(cls) or is_sklearn(cls)):
-        raise ValueError(f"{name} is no class that a model file may name")
+        raise ValueError(f"{name} is not a class that a model file may name")
     return cls
 
 
@@ -57,6 +57,7 @@ def holds_own(estimator: Any) -> bool:
 
 
 def _parts(value: Any) -> list[Any]:
+    """Return the objects in a container or in an estimator of scikit-learn."""
     if isinstance(value, (list, tuple)):
         return [part for item in value for part in _parts(item)]
     if isinstance(value, dict):

@@ -24,7 +24,7 @@ PACKAGES = ("numpy", "pandas", "scikit-learn", "torch")
 
 
 class ModelFileError(ValueError):
-    """A file that is no model of skdae, or a damaged one."""
+    """A file that is not a model of skdae, or is damaged."""
 
 
 def save(estimator: Any, path: str | os.PathLike, *, metadata: Any = None) -> None:
@@ -42,13 +42,15 @@ def save(estimator: Any, path: str | os.PathLike, *, metadata: Any = None) -> No
     path : str or path-like
         Name of the file, by custom ``*.skdae``.
     metadata : JSON value, default=None
-        Anything to note beside the estimator; :func:`read_manifest` returns it.
+        Notes beside the estimator: None, numbers, text, lists and dicts.
+        :func:`read_manifest` returns them.
 
     Raises
     ------
     TypeError
         If `estimator` is none of these, or holds something that is neither data nor
-        an estimator, such as a function; the message names the attribute.
+        an estimator, such as a function; the message names the attribute. If
+        `metadata` is not a JSON value.
     ImportError
         If a tree model of scikit-learn is saved without the package skops.
 
@@ -108,7 +110,9 @@ def load(path: str | os.PathLike) -> Any:
     Raises
     ------
     ModelFileError
-        If the file is no model of skdae, damaged, or of a later format.
+        If the file is not a model of skdae, is damaged, or has a later format.
+    ImportError
+        If it holds a tree model of scikit-learn and skops is not installed.
     FileNotFoundError
         If there is no such file.
     """
@@ -126,7 +130,7 @@ def load(path: str | os.PathLike) -> Any:
 
 
 def read_manifest(path: str | os.PathLike) -> dict[str, Any]:
-    """Return what a model file says of itself, without making the estimator.
+    """Return the description in a model file, without making the estimator.
 
     Parameters
     ----------
@@ -142,7 +146,9 @@ def read_manifest(path: str | os.PathLike) -> dict[str, Any]:
     Raises
     ------
     ModelFileError
-        If the file is no model of skdae, or damaged.
+        If the file is not a model of skdae, is damaged, or has a later format.
+    FileNotFoundError
+        If there is no such file.
     """
     manifest, _ = _read(path)
     return {k: v for k, v in manifest.items() if k not in ("estimator", "checksum")}
@@ -169,6 +175,7 @@ def is_model_file(path: str | os.PathLike) -> bool:
 
 
 def _serialized(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> bytes:
+    """Return the content of a file: tensors, and the manifest with the checksum."""
     from safetensors.numpy import save as serialize
 
     signed = manifest | {"checksum": _checksum(manifest, tensors)}
@@ -176,6 +183,7 @@ def _serialized(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> byt
 
 
 def _dumped(manifest: dict[str, Any]) -> str:
+    """Return the manifest as JSON; only the `metadata` in it may fail."""
     try:
         return json.dumps(manifest, separators=(",", ":"), allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -200,7 +208,7 @@ def _read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray
     if not is_model_file(path):
         Path(path).stat()  # a file that does not exist is another error
         raise ModelFileError(
-            f"{path} is no model file; write one with skdae.save(estimator, path)."
+            f"{path} is not a model file; write one with skdae.save(estimator, path)."
         )
     content = Path(path).read_bytes()
     try:
@@ -225,6 +233,7 @@ def _read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray
 
 
 def _versions() -> dict[str, str]:
+    """Return the versions of this package, Python and `PACKAGES`."""
     found = {"skdae": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:

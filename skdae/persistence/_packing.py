@@ -30,8 +30,7 @@ GENERATORS = {
     name: getattr(np.random, name)
     for name in ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 }
-
-
+# What a file may ask of the unpacker: its method of each name, behind an underscore.
 KINDS = {
     *("array", "dict", "dtype", "float", "frame", "generator", "missing", "neighbors"),
     *("object", "random", "ref", "scalar", "set", "sklearn", "slice", "time", "tuple"),
@@ -55,9 +54,8 @@ class Packer:
     def __init__(self) -> None:
         self.tensors: dict[str, np.ndarray] = {}
         self._numbers: dict[int, int] = {}  # id of an object: its number
-        self._kept: list[
-            Any
-        ] = []  # by number; as long as it is kept, its id is its own
+        # by number; while an object is kept, no other one gets its id
+        self._kept: list[Any] = []
 
     def pack(self, value: Any, path: str) -> Any:
         """Return the JSON of an object that stands at `path` of the estimator."""
@@ -79,6 +77,7 @@ class Packer:
         )
 
     def _kinds(self) -> list[tuple[Callable, str, Callable]]:
+        """Return for each kind its test, its name in a file and how it is packed."""
         return [
             (lambda v: isinstance(v, np.ndarray), "array", self._array),
             (lambda v: is_own(type(v)), "object", self._object),
@@ -100,6 +99,7 @@ class Packer:
         ]
 
     def _number(self, value: Any) -> int:
+        """Return the number by which further places refer to an object."""
         self._numbers[id(value)] = len(self._kept)
         self._kept.append(value)
         return len(self._kept) - 1
@@ -117,10 +117,14 @@ class Packer:
         return self._items([value.start, value.stop, value.step], path)
 
     def _array(self, value: np.ndarray, path: str) -> dict[str, Any]:
+        """Pack numbers as a tensor, other values one by one."""
         content: dict[str, Any] = {"number": self._number(value)}
         if value.dtype.hasobject or value.dtype.kind not in NATIVE:
             if value.dtype.kind not in "OUMm":
-                raise NotPackedError(f"{path} is an array of dtype {value.dtype}.")
+                raise NotPackedError(
+                    f"{path} is an array of dtype {value.dtype}, and a model file "
+                    "holds numbers, text, dates and objects; convert it with astype."
+                )
             as_text = value.astype("i8") if value.dtype.kind in "Mm" else value
             items = self.pack(as_text.ravel().tolist(), path)
             return content | {
@@ -174,6 +178,7 @@ class Packer:
 
 
 def _described(value: Any) -> str:
+    """Return an object in words, with its name where it has one."""
     kind = type(value)
     name = getattr(value, "__qualname__", None)
     return (
@@ -184,10 +189,12 @@ def _described(value: Any) -> str:
 
 
 def _is_number_type(value: Any) -> bool:
+    """Return whether an object is a numpy type, such as ``np.float64``."""
     return isinstance(value, type) and issubclass(value, (*SCALARS, np.object_))
 
 
 def _scalar(value: np.generic, path: str) -> list[Any]:
+    """Pack a numpy number with its type; JSON has no NaN."""
     number = value.item()
     is_special = isinstance(number, float) and not math.isfinite(number)
     return [value.dtype.str, repr(number) if is_special else number]
@@ -217,7 +224,7 @@ class Unpacker:
             return packed
         ((kind, content),) = packed.items()
         if kind not in KINDS:
-            raise ValueError(f"{kind!r} is no kind of object")
+            raise ValueError(f"{kind!r} is not a kind of object")
         return getattr(self, f"_{kind}")(content)
 
     def _float(self, content: str) -> float:
@@ -241,7 +248,7 @@ class Unpacker:
     def _scalar(self, content: list) -> Any:
         dtype, number = content
         if np.dtype(dtype).kind not in NATIVE:
-            raise ValueError(f"{dtype} is no type of a number")
+            raise ValueError(f"{dtype} is not the type of a number")
         return np.dtype(dtype).type(number)
 
     def _dtype(self, content: str) -> np.dtype:
@@ -316,6 +323,7 @@ class Unpacker:
 
 
 def _array_of_items(items: list, dtype: str, shape: list[int]) -> np.ndarray:
+    """Return an array of values that were packed one by one."""
     is_time = np.dtype(dtype).kind in "Mm"
     array = np.empty(len(items), "i8" if is_time else dtype)
     for k, item in enumerate(items):  # at once, tuples would become axes

@@ -21,6 +21,7 @@ TRUSTED = (
 
 
 def _skops_io(path: str) -> Any:
+    """Return the module that reads and writes what is at `path` of an estimator."""
     try:
         import skops.io
     except ImportError:
@@ -41,7 +42,7 @@ def loads(blob: bytes) -> Any:
     io_ = _skops_io("A part of the file")
     with zipfile.ZipFile(io.BytesIO(blob)) as archive:
         if sum(info.file_size for info in archive.infolist()) > len(blob):
-            raise ValueError("its parts are larger than the file says")
+            raise ValueError("its unpacked parts are larger than the archive")
     unknown = sorted(set(io_.get_untrusted_types(data=blob)) - set(TRUSTED))
     if unknown:
         raise ValueError(f"it names types that are not trusted: {', '.join(unknown)}")
@@ -52,6 +53,7 @@ def loads(blob: bytes) -> Any:
 
 
 def _parts(value: Any) -> Iterator[Any]:
+    """Yield the objects of scikit-learn in an object."""
     if isinstance(value, (list, tuple)):
         for item in value:
             yield from _parts(item)

@@ -81,8 +81,8 @@ class ImputationDisplay:
         estimator : GradualDAEImputer
             A fitted imputer.
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows with the columns seen in `fit`; further rows around those to show say
-            more of their gaps.
+            Rows with the columns seen in `fit`; more rows around the gaps to show make
+            their estimates better.
         feature : int or str
             The numeric column to show, by index or name.
         groups : array-like of shape (n_samples,), default=None
@@ -104,6 +104,11 @@ class ImputationDisplay:
         ------
         TypeError
             If the estimator is not an imputer.
+        NotFittedError
+            If it is not fitted.
+        ValueError
+            If `feature` is not one column of X, X has other columns than in `fit`, or
+            `n_draws` is not a positive integer.
 
         Examples
         --------
@@ -165,8 +170,9 @@ class ImputationDisplay:
         draws, _ = numbers(self.draws, "draws")
         if draws.shape[1] != len(measured):
             raise ValueError(
-                f"draws holds {draws.shape[1]} values each and must hold one for each "
-                f"of the {len(measured)} rows."
+                f"draws has the shape {draws.shape} and must be (n_draws, "
+                f"{len(measured)}): one value for each row of `measured` in each draw; "
+                "pass one column of each imputed table."
             )
         ax = one_axes(ax, f"{type(self).__name__}.plot", (9, 3.2))
         timeline = timeline_of(self, len(measured))

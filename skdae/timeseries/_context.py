@@ -1,4 +1,4 @@
-"""What the rows around say of a cell: as columns beside a table, and for imputation."""
+"""Known values of the rows around a cell, as columns beside a table or to impute."""
 
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -39,7 +39,7 @@ class Gaps:
 
 @dataclass(frozen=True)
 class Context:
-    """What the known cells before and after each cell say, without the cell itself.
+    """Known values before and after each cell, without the cell itself.
 
     All are ndarrays of float64 of shape (n_samples, n_features).
 
@@ -71,7 +71,7 @@ def time_context(
     *,
     gaps: Gaps | None = None,
 ) -> Context:
-    """Return what the rows around each cell say of it.
+    """Return the known values in the rows around each cell.
 
     Parameters
     ----------
@@ -196,9 +196,9 @@ def _context_columns(
 
 
 class TimeContext(RowsTransformer):
-    """Add what the rows around say of each sensor, as further columns.
+    """Add the known values of the rows around as further columns.
 
-    A row by itself does not say what a sensor showed shortly before and after. For
+    A row by itself does not show what a sensor measured shortly before and after. For
     each column there are the last and the next known value without the cell itself,
     the line between them at the cell, and the logarithms of both distances, so that a
     model knows how old these values are. It can stand in a pipeline before any

@@ -138,6 +138,17 @@ def time_order(
     )
 
 
+def numbers_are_ordered(
+    raw: np.ndarray, is_categorical: np.ndarray, groups: ArrayLike | None = None
+) -> bool:
+    """Return whether rows are in time order by their numeric columns.
+
+    `raw` is (n_samples, n_features). A table of categories alone is tested by these.
+    """
+    numbers = raw if is_categorical.all() else raw[:, ~is_categorical]
+    return time_order(numbers, groups).is_ordered
+
+
 def effective_sample_size(
     values: ArrayLike,
     groups: ArrayLike | None = None,
@@ -217,7 +228,7 @@ def numbers_or_codes(column: Any) -> tuple[np.ndarray, bool]:
 
 @dataclass(frozen=True)
 class _ColumnOrder:
-    """What the runs of one column say."""
+    """What the runs of one column show."""
 
     correlation: float = np.nan
     p_value: float = 1.0
@@ -240,7 +251,7 @@ def _column_order(column: np.ndarray, axis: TimeAxis) -> _ColumnOrder:
 def _runs(values: np.ndarray, start: np.ndarray, length: int) -> np.ndarray:
     """Return runs of values of a group, (n_runs, length), evenly spread where many.
 
-    `start` says for each value where its group begins.
+    `start` is for each value where its group begins.
     """
     place = np.arange(len(values))
     is_whole = np.zeros(len(values), dtype=bool)
