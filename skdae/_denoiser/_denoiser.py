@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from skdae._denoiser._held_out import HeldOutBlock
 from skdae._denoiser._time import fit_time_denoiser
 from skdae._random import spawn_streams
 from skdae._sklearn_compat import (
@@ -29,12 +30,10 @@ from skdae._transformer._transformer import (
     input_tags_of,
 )
 from skdae.noise import make_noise
-from skdae.timeseries import BlockSplit, time_order
+from skdae.timeseries import time_order
 from skdae.timeseries._neighbours import time_axis
 from skdae.timeseries._time import check_index
 
-N_BLOCKS = 5  # of rows in time order; the first one is held out
-GAP = 16  # rows beside it that are not trained on: half of the widest average
 MIN_ORDERED = 100  # rows, below which nothing is learned from the rows around
 
 
@@ -98,9 +97,10 @@ None, default='auto'
     as rows of a calibrated period, since they stand for the truth. Rows with errors of
     their own teach to remove further errors of that kind, and too little is removed.
 
-    For rows in time order the first fifth is held out for the weights; the network is
-    trained on the others. Of fewer than 100 rows, nothing is read from the rows around.
-    Missing cells are filled, too.
+    For rows in time order a fifth is held out for the weights, the first one with 20
+    different rows; the network is trained on the others. Without such a fifth, and of
+    fewer than 100 rows, nothing is read from the rows around. Missing cells are filled,
+    too.
 
     Examples
     --------
@@ -184,14 +184,17 @@ None, default='auto'
             return self
         check_index(X, groups)
         axis = time_axis(len(raw), groups)
-        split = BlockSplit(N_BLOCKS, gap=GAP)
+        split = HeldOutBlock.of(raw[axis.rows])
+        if split is None:
+            self.transformer_ = fit_matrix(fresh, self, schema, raw, mixes=True)
+            return self
         given = fresh.validation_fraction
         fresh.set_params(validation_fraction=split)
         fitted = fit_matrix(fresh, self, schema, raw[axis.rows], mixes=True)
         self.transformer_ = fitted.set_params(validation_fraction=given)
         block = encoded_block(fitted.table_encoder_, raw[axis.rows])
         train, held_out = (
-            (block.part(rows), axis.first[rows]) for rows in next(split.split(raw))
+            (block.part(rows), axis.first[rows]) for rows in next(split.split())
         )
         self.time_denoiser_ = fit_time_denoiser(
             fitted.table_encoder_,
