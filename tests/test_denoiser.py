@@ -156,3 +156,11 @@ def test_without_rows_to_hold_out_rows_are_denoised_one_by_one():
     fitted = small(order="time").fit(X)
     assert fitted.time_denoiser_ is None
     assert np.isfinite(fitted.transform(X)).all()
+
+
+@pytest.mark.parametrize("order", ["auto", "time", None])
+def test_groups_have_one_entry_for_each_row(order):
+    with pytest.raises(ValueError, match="groups has the shape"):
+        small(order=order).fit(CLEAN, groups=np.arange(5))
+    with pytest.raises(ValueError, match="groups has the shape"):
+        (BY_ROW if order is None else FITTED).transform(NOISY[:1], groups=[1, 2])

@@ -31,6 +31,7 @@ from skdae._transformer._transformer import (
 )
 from skdae.noise import make_noise
 from skdae.timeseries import time_order
+from skdae.timeseries._groups import group_codes
 from skdae.timeseries._neighbours import time_axis
 from skdae.timeseries._time import check_index
 
@@ -100,7 +101,8 @@ None, default='auto'
     For rows in time order a fifth is held out for the weights, the first one with 20
     different rows; the network is trained on the others. Without such a fifth, and of
     fewer than 100 rows, nothing is read from the rows around. Missing cells are filled,
-    too.
+    too. Cells stay within 5 standard deviations, or the range of `fit` where that is
+    wider: rows of an operating point farther out are pulled back to it.
 
     Examples
     --------
@@ -178,6 +180,7 @@ None, default='auto'
         schema, raw = Schema.fit(
             self, X, categorical_features=categorical_features_of(self, fresh)
         )
+        group_codes(groups, len(raw))  # refused if they do not fit, read or not
         self.time_denoiser_ = None
         if not self._is_ordered(raw, groups):
             self.transformer_ = fit_matrix(fresh, self, schema, raw, mixes=True)
@@ -248,6 +251,7 @@ None, default='auto'
         check_is_fitted(self)
         encoder = self.transformer_.table_encoder_
         raw = encoder.read(self, X)
+        group_codes(groups, len(raw))
         denoise = self.time_denoiser_
         if denoise is not None and len(raw) > 1:
             check_index(X, groups)

@@ -42,6 +42,7 @@ from skdae._transformer._transformer import (
     input_tags_of,
 )
 from skdae.timeseries import time_order
+from skdae.timeseries._groups import group_codes
 from skdae.timeseries._neighbours import time_axis
 from skdae.timeseries._time import check_index, index_fault, index_seconds
 
@@ -404,6 +405,7 @@ None, default='auto'
             transformer, self.n_refinements, self.n_trees, encoder, rows, streams
         )
         self._seed = int(streams.shuffle.integers(2**32))
+        group_codes(groups, len(raw))  # refused if they do not fit, read or not
         self.time_model_: TimeModel | None = None
         if self._is_ordered(X, raw, groups):
             self.time_model_ = fit_time_model(
@@ -456,6 +458,7 @@ None, default='auto'
         """Return the table filled with means, or with draws from a generator."""
         encoder, model = self.table_encoder_, self.imputation_model_
         raw = encoder.read(self, X)
+        group_codes(groups, len(raw))
         values, observed = _encoded(encoder, raw)
         rows = np.flatnonzero(~observed.all(axis=1))
         around = None
