@@ -141,3 +141,26 @@ def test_dates_of_an_index_must_not_decrease():
     for call in (fitted.transform, small(order="time").fit):
         with pytest.raises(ValueError, match="must not decrease, and do after row 0"):
             call(table[::-1])
+
+
+@pytest.mark.parametrize("at_rest", [np.nan, 3.0])
+def test_rows_of_a_plant_at_rest_are_not_held_out(at_rest):
+    X = CLEAN.copy()
+    X[:400] = at_rest
+    first = small().fit(X).time_denoiser_.columns[0]
+    assert first.visible[3:].sum() > 0.5  # of what the rows around say
+
+
+def test_without_rows_to_hold_out_rows_are_denoised_one_by_one():
+    X = np.where(np.arange(len(CLEAN))[:, None] < 880, np.nan, CLEAN)
+    fitted = small(order="time").fit(X)
+    assert fitted.time_denoiser_ is None
+    assert np.isfinite(fitted.transform(X)).all()
+
+
+@pytest.mark.parametrize("order", ["auto", "time", None])
+def test_groups_have_one_entry_for_each_row(order):
+    with pytest.raises(ValueError, match="groups has the shape"):
+        small(order=order).fit(CLEAN, groups=np.arange(5))
+    with pytest.raises(ValueError, match="groups has the shape"):
+        (BY_ROW if order is None else FITTED).transform(NOISY[:1], groups=[1, 2])

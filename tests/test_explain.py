@@ -292,3 +292,11 @@ def test_a_fault_of_one_sensor_has_a_large_share_and_another_mode_has_not():
     shares = [DETECTOR.explain(rows, n_sensors=1)["share"] for rows in (faulty, moved)]
     assert shares[0].median() > 0.8
     assert shares[1].median() < 0.6
+
+
+def test_tables_of_categories_have_no_relations():
+    kinds = np.random.default_rng(0).choice(list("pq"), (200, 2))
+    table = pd.DataFrame(kinds, columns=["k", "m"]).astype("category")
+    found = detector_of(table).explain(table, rows=[0])
+    assert set(found["sensor"]) <= {"k", "m"}
+    assert found["broken_with"].isna().all()

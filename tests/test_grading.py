@@ -253,3 +253,14 @@ def test_x_must_be_a_table():
         skdae.grade([1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match="time has the shape"):
         skdae.grade([[1.0], [2.0]], time=[1])
+
+
+def test_a_huge_value_is_a_spike_and_infinite_ones_are_no_run():
+    values = np.random.default_rng(0).normal(size=1000)
+    expected = skdae.grade(values[:, None]).sensors.loc["x0"]
+    for size in (1e12, 1e200, np.finfo(float).max):
+        found = skdae.grade(np.where(np.arange(1000) == 500, size, values)[:, None])
+        assert found.sensors.loc["x0", "defects"] == ("spikes",)
+        assert found.sensors.loc["x0", "n_levels"] == expected["n_levels"]
+    silent = np.where(np.arange(1000) < 20, np.inf, values)
+    assert skdae.grade(silent[:, None]).sensors.loc["x0", "verdict"] == "keep"

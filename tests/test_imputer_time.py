@@ -260,3 +260,14 @@ def test_lines_follow_the_time():
     filled = np.asarray(small(order="time").fit_transform(frame))[:, 0]
     inside = np.isnan(gaps) & (ramp > 15) & (ramp < 185)
     assert np.abs(filled - ramp)[inside].mean() < 1
+
+
+@pytest.mark.parametrize("order", ["auto", "time", None])
+def test_groups_have_one_entry_for_each_row(order):
+    rows = np.random.default_rng(0).normal(size=(60, 3))
+    with pytest.raises(ValueError, match="groups has the shape"):
+        small(order=order).fit(rows, groups=np.arange(5))
+    fitted = small(order=order).fit(rows)
+    rows[0, 0] = np.nan
+    with pytest.raises(ValueError, match="groups has the shape"):
+        fitted.transform(rows, groups=np.arange(5))

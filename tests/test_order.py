@@ -228,3 +228,10 @@ def test_effective_rows_backwards_and_by_group():
         effective_sample_size(X[by_group], groups=groups[by_group]),
     )
     assert effective_sample_size(X[:, 0]) == effective_sample_size(X)[0]
+
+
+@pytest.mark.parametrize("size", [1e100, 1e200, np.finfo(float).max])
+def test_a_huge_value_does_not_hide_the_order(size):
+    X = autoregressive(np.random.default_rng(0), 600, 1, 0.9)
+    X[5] = size
+    assert time_order(X).is_slow.all()

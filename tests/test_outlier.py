@@ -866,6 +866,8 @@ def test_too_few_rows_are_refused():
         small().fit(X[:2])
     with pytest.raises(ValueError, match="leaves 1 of them to train on"):
         small(n_splits=2).fit(X[:3])
+    with pytest.raises(ValueError, match="leaves 1 of them to train on"):
+        small(n_splits="auto").fit(X[:2])
 
 
 # --- the correction for missing cells ------------------------------------------------

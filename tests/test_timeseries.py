@@ -216,8 +216,16 @@ READERS = {
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
 @pytest.mark.parametrize(
     "index",
-    [HOURS, HOURS.tz_localize("UTC"), HOURS.to_period(), HOURS - HOURS[0]],
-    ids=["dates", "zoned", "periods", "durations"],
+    [
+        HOURS,
+        HOURS.tz_localize("UTC"),
+        HOURS.to_period(),
+        HOURS - HOURS[0],
+        pd.Index(HOURS.to_pydatetime(), dtype=object),
+        pd.Index((HOURS[0] + pd.to_timedelta(range(40), unit="D")).date, dtype=object),
+        HOURS.tz_localize("UTC").astype("timestamp[us, tz=UTC][pyarrow]"),
+    ],
+    ids=["dates", "zoned", "periods", "durations", "objects", "days", "arrow"],
 )
 def test_dates_of_an_index_must_not_decrease(read, index):
     """What reads rows in their order refuses an order that their dates deny."""

@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from skdae._denoiser._time import AVERAGE_WIDTHS, fit_time_denoiser
+from skdae._denoiser._held_out import HeldOutBlock
+from skdae._denoiser._time import fit_time_denoiser
 from skdae._random import spawn_streams
 from skdae._sklearn_compat import (
     HasMethods,
@@ -29,13 +30,12 @@ from skdae._transformer._transformer import (
     input_tags_of,
 )
 from skdae.noise import make_noise
-from skdae.timeseries import BlockSplit, time_order
+from skdae.timeseries import time_order
+from skdae.timeseries._groups import group_codes
 from skdae.timeseries._neighbours import time_axis
 from skdae.timeseries._time import check_index
 
-N_BLOCKS = 5  # of rows in time order; the first one is held out
-GAP = AVERAGE_WIDTHS[-1] // 2  # rows beside it that are not trained on
-MIN_ORDERED = 100  # rows; fewer do not suffice to learn from the rows around
+MIN_ORDERED = 100  # rows, below which nothing is learned from the rows around
 
 
 class GradualDAEDenoiser(
@@ -98,9 +98,11 @@ None, default='auto'
     as rows of a calibrated period, since they stand for the truth. Rows with errors of
     their own teach to remove further errors of that kind, and too little is removed.
 
-    For rows in time order the first fifth is held out for the weights; the network is
-    trained on the others. Of fewer than 100 rows, nothing is read from the rows around.
-    Missing cells are filled, too.
+    For rows in time order a fifth is held out for the weights, the first one with 20
+    different rows; the network is trained on the others. Without such a fifth, and of
+    fewer than 100 rows, nothing is read from the rows around. Missing cells are filled,
+    too. Cells stay within 5 standard deviations, or the range of `fit` where that is
+    wider: rows of an operating point farther out are pulled back to it.
 
     Examples
     --------
@@ -179,20 +181,24 @@ None, default='auto'
         schema, raw = Schema.fit(
             self, X, categorical_features=categorical_features_of(self, fresh)
         )
+        group_codes(groups, len(raw))  # refused if they do not fit, read or not
         self.time_denoiser_ = None
         if not self._is_ordered(raw, groups):
             self.transformer_ = fit_matrix(fresh, self, schema, raw, mixes=True)
             return self
         check_index(X, groups)
         axis = time_axis(len(raw), groups)
-        split = BlockSplit(N_BLOCKS, gap=GAP)
+        split = HeldOutBlock.of(raw[axis.rows])
+        if split is None:
+            self.transformer_ = fit_matrix(fresh, self, schema, raw, mixes=True)
+            return self
         given = fresh.validation_fraction
         fresh.set_params(validation_fraction=split)
         fitted = fit_matrix(fresh, self, schema, raw[axis.rows], mixes=True)
         self.transformer_ = fitted.set_params(validation_fraction=given)
         block = encoded_block(fitted.table_encoder_, raw[axis.rows])
         train, held_out = (
-            (block.part(rows), axis.first[rows]) for rows in next(split.split(raw))
+            (block.part(rows), axis.first[rows]) for rows in next(split.split())
         )
         self.time_denoiser_ = fit_time_denoiser(
             fitted.table_encoder_,
@@ -252,13 +258,14 @@ None, default='auto'
         check_is_fitted(self)
         encoder = self.transformer_.table_encoder_
         raw = encoder.read(self, X)
+        group_codes(groups, len(raw))
         denoise = self.time_denoiser_
         if denoise is not None and len(raw) > 1:
             check_index(X, groups)
             axis = time_axis(len(raw), groups)
             Z, missing = encoder.encode_with_missing(raw[axis.rows])
             denoised = denoise(Z, missing, axis.first)
-            values = axis.to_rows(encoder.decode(denoised))
+            values = axis.to_rows(encoder.decode(denoised, np.where(missing, 0, Z)))
         else:
             values = outputs_of(self.transformer_, reconstruction, raw)
         return encoder.restore(self, values, X, raw.dtype)

@@ -197,7 +197,8 @@ def _drift(column: Column) -> Finding:
 def _quantised(column: Column) -> Finding:
     """Number of levels, and whether they are coarse."""
     ordered = column.sampled
-    resolution = 1e-9 * (ordered[-1] - ordered[0])  # levels up to rounding
+    low, high = np.quantile(ordered, (0.01, 0.99))  # without spikes
+    resolution = 1e-9 * (high - low)  # levels up to rounding
     steps = np.diff(ordered)
     steps = steps[steps > resolution]
     n_levels = len(steps) + 1

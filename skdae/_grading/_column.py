@@ -12,6 +12,7 @@ from skdae._table.frames import is_dataframe
 from skdae.timeseries._order import numbers_or_codes
 
 MIN_ROWS = 50  # values; fewer do not show the course of a sensor
+MAX_SIZE = 1e100  # of values whose squares are summed
 N_SAMPLED = 10_000  # rows, evenly spaced, for quantiles, levels and correlations
 
 
@@ -66,4 +67,15 @@ def columns_of(X: Any) -> Iterator[Column]:
         names = [f"x{j}" for j in range(table.shape[1])]
         X = pandas.DataFrame(table, columns=names).infer_objects()
     for j, name in enumerate(X.columns):
-        yield Column(str(name), *numbers_or_codes(safe_indexing(X, j, axis=1)))
+        values, is_numeric = numbers_or_codes(safe_indexing(X, j, axis=1))
+        yield Column(str(name), _in_range(values), is_numeric)
+
+
+def _in_range(values: np.ndarray) -> np.ndarray:
+    """Return values without infinite ones, and small enough to be squared.
+
+    No measure depends on their unit.
+    """
+    values = np.where(np.isfinite(values), values, np.nan)
+    largest = np.nanmax(np.abs(values), initial=0.0)
+    return values / largest if largest > MAX_SIZE else values

@@ -42,6 +42,7 @@ from skdae._transformer._transformer import (
     input_tags_of,
 )
 from skdae.timeseries import time_order
+from skdae.timeseries._groups import group_codes
 from skdae.timeseries._neighbours import time_axis
 from skdae.timeseries._time import check_index, index_fault, index_seconds
 
@@ -405,6 +406,7 @@ None, default='auto'
             transformer, self.n_refinements, self.n_trees, encoder, rows, streams
         )
         self._seed = int(streams.shuffle.integers(2**32))
+        group_codes(groups, len(raw))  # refused if they do not fit, read or not
         self.time_model_: TimeModel | None = None
         if self._is_ordered(X, raw, groups):
             self.time_model_ = fit_time_model(
@@ -457,6 +459,7 @@ None, default='auto'
         """Return the table filled with means, or with draws from a generator."""
         encoder, model = self.table_encoder_, self.imputation_model_
         raw = encoder.read(self, X)
+        group_codes(groups, len(raw))
         values, observed = _encoded(encoder, raw)
         rows = np.flatnonzero(~observed.all(axis=1))
         around = None
@@ -465,8 +468,10 @@ None, default='auto'
             around = self.time_model_.order(values, ~observed, axis, index_seconds(X))
         filled, missing = values[rows], ~observed[rows]
         left, deviations = missing, np.zeros(filled.shape)  # to impute by row alone
+        line = np.zeros(filled.shape)
         if self.time_model_ and around is not None:
-            left = missing & around.axis.to_rows(np.isnan(around.line))[rows]
+            line = around.axis.to_rows(around.line)[rows]
+            left, line = missing & np.isnan(line), np.nan_to_num(line)
             filled = np.where(left, filled, self.time_model_.impute(around)[rows])
             if generator is not None:
                 deviations = self.time_model_.deviations(around, generator)[rows]
@@ -475,9 +480,12 @@ None, default='auto'
             filled = deviations + _drawn_categories(encoder, filled, missing, generator)
         imputed = raw.astype(np.float64)
         if len(rows):
-            imputed[rows] = encoder.decode(filled)
-        if generator is None:  # the way back from the encoding rounds
-            imputed = np.clip(imputed, *self._range)
+            imputed[rows] = encoder.decode(filled, beside=line)
+            if generator is None:  # the way back from the encoding rounds
+                low, high = self._range
+                known = encoder.decode(line, beside=line)
+                limits = np.fmin(low, known), np.fmax(high, known)
+                imputed[rows] = np.clip(imputed[rows], *limits)
         indicators = None
         if self.add_indicator:
             indicators = missing_cells(X)[:, self.indicator_features_]

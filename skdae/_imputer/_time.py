@@ -216,15 +216,21 @@ class TimeModel:
         return OrderedRows.from_cells(cells, in_steps(axis, seconds, self.step))
 
     def impute(self, rows: OrderedRows) -> np.ndarray:
-        """Return the filled rows in the order of the table."""
-        base = np.clip(rows.filled(self.autoregression), self.low, self.high)
+        """Return the filled rows in the order of the table.
+
+        Their values stay in the range of training, or between that and the line from
+        known value to known value where it has left the range.
+        """
+        low, high = np.fmin(self.low, rows.line), np.fmax(self.high, rows.line)
+        base = np.clip(rows.filled(self.autoregression), low, high)
         filled = rows.cells.copy()
         for column in self.columns:
             own = column.column
             places = np.flatnonzero(np.isnan(rows.cells[:, own.start]))
             estimates = column.candidates(rows, base, places)
             mean = column.mean(estimates, rows.gap[places, own.start])
-            filled[places, own] = np.clip(mean, self.low[own], self.high[own])
+            limits = low[places, own], high[places, own]
+            filled[places, own] = np.clip(mean, *limits)
         return rows.axis.to_rows(filled)
 
     def deviations(

@@ -192,6 +192,8 @@ class Explainer:
         hardly depend on it.
         """
         numeric = self.encoder.numeric
+        if not len(numeric):
+            return np.full(len(raw), -1)
         Z, missing = _encoded(self.encoder, raw)
         covariance = np.linalg.inv(self.gaussian.precision)
         spread = np.sqrt(np.diag(covariance))

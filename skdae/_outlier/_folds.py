@@ -63,7 +63,9 @@ def number_of_folds(
         return max(2, min(N_FOLDS, len(np.unique(groups))))
     is_short = isinstance(calibration, str) and calibration == "blocked"
     is_short = is_short and n_rows < MANY_ROWS
-    return N_BLOCKS if is_short and n_rows >= 4 * N_BLOCKS else N_FOLDS
+    if is_short and n_rows >= 4 * N_BLOCKS:
+        return N_BLOCKS
+    return max(2, min(N_FOLDS, n_rows))
 
 
 def make_folds(

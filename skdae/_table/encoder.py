@@ -206,17 +206,21 @@ class TableEncoder:
             observed[:, column] &= _positions(codes, raw[:, column])[1]
         return observed
 
-    def decode(self, Z: np.ndarray) -> np.ndarray:
+    def decode(self, Z: np.ndarray, beside: np.ndarray | None = None) -> np.ndarray:
         """Raw float64 table of features; a column never observed stays NaN.
 
-        A number in a tail is limited to the range seen in fit: the way back out of a
-        tail is exponential, and a small error there would become a huge value. A
+        A number in a tail is limited to the range seen in fit, or to the value that
+        stands `beside` it, (n, n_features), where that is outside: the way back out of
+        a tail is exponential, and a small error there would become a huge value. A
         column that was constant is rebuilt as that constant.
         """
         raw = np.empty((len(Z), self.n_columns))
         n_numeric, tail = len(self.numeric), self.scaler.tail_start
         low = np.minimum(self.layout.low[:n_numeric], -tail)
         high = np.maximum(self.layout.high[:n_numeric], tail)
+        if beside is not None:
+            low = np.minimum(low, beside[:, :n_numeric])
+            high = np.maximum(high, beside[:, :n_numeric])
         raw[:, self.numeric] = self.scaler.inverse(
             np.clip(Z[:, :n_numeric].astype(np.float64), low, high)
         )

@@ -55,18 +55,14 @@ def network_reconstruction(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
 
 def reconstruction(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     """Return the denoised raw table, float64."""
-    return fitted.encoder.decode(_mixed(fitted, raw))
-
-
-def _mixed(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
-    """Return the encoded features of denoised rows."""
     Z, observed = fitted.encoder.encode(raw)
     inputs = fitted.encoder.limited(Z, observed)
     rebuilt = fitted.network.decode(fitted.network.encode(inputs))
     if fitted.mixture is None:
-        return rebuilt
+        return fitted.encoder.decode(rebuilt)
     missing = np.zeros(Z.shape, dtype=bool) if observed is None else ~observed
-    return fitted.mixture(Z, missing, rebuilt)
+    mixed = fitted.mixture(Z, missing, rebuilt)
+    return fitted.encoder.decode(mixed, beside=np.where(missing, 0, Z))
 
 
 def residuals(fitted: Fitted, raw: np.ndarray) -> np.ndarray:

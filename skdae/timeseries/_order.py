@@ -266,9 +266,11 @@ def _run_test(runs: np.ndarray) -> _ColumnOrder:
     """Return the lag-1 correlation within runs, and its p-value in random order."""
     length = runs.shape[1]
     deviations = runs - runs.mean(axis=1, keepdims=True)
-    squares = (deviations**2).sum(axis=1)
+    size = np.abs(deviations).max(axis=1, initial=0.0)
     varies = runs.max(axis=1, initial=-np.inf) > runs.min(axis=1, initial=np.inf)
-    deviations, squares = deviations[varies], squares[varies]
+    # beside a huge value of another run the squares would be 0
+    deviations = deviations[varies] / size[varies, None]
+    squares = (deviations**2).sum(axis=1)
     if len(squares) < MIN_RUNS:
         return _ColumnOrder()
     products = (deviations[:, 1:] * deviations[:, :-1]).sum(axis=1)

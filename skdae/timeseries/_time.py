@@ -9,6 +9,7 @@ import numpy as np
 from skdae._table.frames import unmasked
 from skdae.timeseries._groups import group_codes
 
+DATE_KINDS = ("date", "datetime", "datetime64")  # by pandas, of objects and Arrow
 HOUR = np.timedelta64(1, "h")
 
 
@@ -120,6 +121,9 @@ def _moments(X: Any) -> np.ndarray | None:
     index = X.index
     if isinstance(index, pandas.PeriodIndex):
         index = index.to_timestamp()
+    is_known = isinstance(index, pandas.DatetimeIndex | pandas.TimedeltaIndex)
+    if not is_known and pandas.api.types.infer_dtype(index) in DATE_KINDS:
+        index = pandas.DatetimeIndex(pandas.to_datetime(index, utc=True))
     if getattr(index, "tz", None) is not None:
         index = index.tz_convert(None)
     is_time = isinstance(index, pandas.DatetimeIndex | pandas.TimedeltaIndex)
@@ -137,7 +141,7 @@ def row_times(time: Any, n_rows: int) -> RowTimes:
             f"the {n_rows} rows."
         )
     kind = pandas.api.types.infer_dtype(stamps)
-    if kind in ("date", "datetime", "datetime64"):
+    if kind in DATE_KINDS:
         try:
             stamps = pandas.DatetimeIndex(stamps)
         except (TypeError, ValueError) as error:
