@@ -271,3 +271,19 @@ def test_groups_have_one_entry_for_each_row(order):
     rows[0, 0] = np.nan
     with pytest.raises(ValueError, match="groups has the shape"):
         fitted.transform(rows, groups=np.arange(5))
+
+
+def test_gaps_beyond_the_range_of_fit_are_no_worse_than_a_line():
+    t, rng = np.arange(600), np.random.default_rng(0)
+    X = np.c_[np.sin(t / 30), np.cos(t / 40)] + 0.01 * rng.normal(size=(600, 2))
+    missing = rng.random(X.shape) < 0.1
+    missing[[0, -1]] = False
+    imputer = GradualDAEImputer(random_state=0).fit(np.where(missing, np.nan, X))
+    later = X + np.array([4.0, 0])  # another season
+    given = np.where(missing, np.nan, later)
+    line = pd.DataFrame(given).interpolate().to_numpy()
+    errors = [
+        ((each - later)[missing[:, 0], 0] ** 2).mean()
+        for each in (imputer.transform(given), line)
+    ]
+    assert errors[0] <= 1.05 * errors[1]

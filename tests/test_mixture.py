@@ -198,3 +198,10 @@ def test_categories_are_mixed_by_column():
 def test_early_stopping_needs_rows_held_out():
     with pytest.raises(ValueError, match="validation_fraction=None.*early_stopping"):
         small(early_stopping=True, validation_fraction=None).fit(linear_table(100))
+
+
+def test_observed_cells_beyond_the_range_of_fit_stay_as_they_are():
+    X = np.random.default_rng(0).normal(size=(400, 3))
+    fitted = GradualDAETransformer((4,), max_iter=3, random_state=0).fit(X)
+    beyond = X[:20] + np.array([50.0, 0, -1000])
+    np.testing.assert_allclose(fitted.reconstruct(beyond), beyond, rtol=1e-9)

@@ -22,7 +22,7 @@ from skdae._table.scaling import (
 from skdae._table.schema import Schema
 from skdae.noise import Layout
 
-RESOLUTION = 1e-6  # of the range of a column; that of float32 is 1e-7
+RESOLUTION = 1e-36  # of the range of a column: less underflows in float32 (1e-38)
 MARGIN = 0.1  # of the range of a column: how far beyond either end codes still vary
 
 

@@ -54,15 +54,23 @@ def network_reconstruction(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
 
 
 def reconstruction(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
-    """Return the denoised raw table, float64."""
+    """Return the denoised raw table, float64.
+
+    An observed cell outside of the range of `fit` is a limit instead of that range.
+    """
+    mixed, cells = _mixed(fitted, raw)
+    return fitted.encoder.decode(mixed, beside=cells)
+
+
+def _mixed(fitted: Fitted, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the encoded features of denoised rows, and those of the rows."""
     Z, observed = fitted.encoder.encode(raw)
     inputs = fitted.encoder.limited(Z, observed)
     rebuilt = fitted.network.decode(fitted.network.encode(inputs))
     if fitted.mixture is None:
-        return fitted.encoder.decode(rebuilt)
+        return rebuilt, inputs
     missing = np.zeros(Z.shape, dtype=bool) if observed is None else ~observed
-    mixed = fitted.mixture(Z, missing, rebuilt)
-    return fitted.encoder.decode(mixed, beside=np.where(missing, 0, Z))
+    return fitted.mixture(Z, missing, rebuilt), np.where(missing, 0, Z)
 
 
 def residuals(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
@@ -119,7 +127,7 @@ def hidden_cell_score(fitted: Fitted, raw: np.ndarray) -> float:
             hidden = part_of == part
             shown = raw[rows].copy()
             shown[hidden] = np.nan
-            squares = encoder.residuals(raw[rows], _mixed(fitted, shown)) ** 2
+            squares = encoder.residuals(raw[rows], _mixed(fitted, shown)[0]) ** 2
             counted = hidden & seen
             total += np.where(counted, squares, 0).sum(axis=0)
             n_cells += counted.sum(axis=0)
