@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -503,3 +504,25 @@ def test_a_kill_while_saving_leaves_a_whole_file(tmp_path):
         process.stdout.close()
         if path.exists():
             assert skdae.load(path).big_.sum() == 0
+
+
+KEPT = sorted((Path(__file__).parent / "model_files").glob("*.skdae"))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_files_of_every_format_load_and_give_their_results(path):
+    """Written by the release of the format; its rows and results are in the file."""
+    metadata = read_manifest(path)["metadata"]
+    rows = pd.DataFrame(metadata["columns"])
+    if "mode" in rows:
+        rows["mode"] = rows["mode"].astype("category")
+    found = getattr(skdae.load(path), metadata["method"])(rows)
+    expected = np.array(metadata["results"], dtype=float)
+    # to the bit on the machine that wrote it; products round differently elsewhere
+    np.testing.assert_allclose(np.ravel(found), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_there_is_a_file_of_every_estimator():
+    names = {read_manifest(path)["class"].split(":")[1] for path in KEPT}
+    estimators = {name for name in skdae.__all__ if name.startswith("Gradual")}
+    assert names == estimators | {"Pipeline"}
