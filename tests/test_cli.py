@@ -385,6 +385,23 @@ def test_whole_numbers_stay_whole_where_nothing_is_missing(run, folder):
         assert cells["stops"][:2].tolist() == ["1", "2"]
 
 
+def test_truth_values_stay_truth_values(run, folder):
+    table = plant().drop(columns=["time", "grade", "yield"])
+    table["open"] = [True, False, None] * 30
+    table["on"] = [True, False] * 45
+    table.to_parquet(folder / "truth.parquet")
+    words = ("fit", "truth.parquet", "-o", "truth.model", "-k", "imputer", "-f", *INNER)
+    assert run(*words)[0] == 0
+    out = ("-o", "truth_out.parquet", "-f", "--chunk-rows", 40)
+    assert run("impute", "truth.model", "truth.parquet", *out)[0] == 0
+    found = parquet.read_table(folder / "truth_out.parquet")
+    for name in ("open", "on"):
+        assert str(found[name].type) == "bool"
+        filled, before = found[name].to_pylist(), table[name].tolist()
+        assert all(b is None or a is b for a, b in zip(filled, before, strict=True))
+        assert None not in filled
+
+
 def test_a_gap_in_a_late_chunk_is_seen_before_the_first_is_written(run, folder):
     table = plant().assign(speed=plant()["speed"].astype("Int64"))
     table.loc[N_ROWS - 1, "speed"] = pd.NA

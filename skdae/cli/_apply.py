@@ -32,6 +32,7 @@ from skdae.cli._outputs import (
 from skdae.cli._scoring import score_in_words
 
 CHUNK_ROWS = 10_000
+TRUTHS = {"True": True, "False": False}  # as a model reads them, and in Parquet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,6 +235,9 @@ def _filled_column(task: Task, part: Part, name: str, guess: pd.Series) -> pd.Se
     is_number = pd.api.types.is_numeric_dtype(known)
     if task.job.is_typed:
         cells = known.astype(object).mask(gaps, guess.astype(object))
+        is_truth = pd.api.types.is_bool_dtype(part.chunk.written(name).dtype)
+        if is_truth and cells.dropna().isin(list(TRUTHS)).all():
+            return cells.map(TRUTHS).astype("boolean")
         return cells.astype(np.float64) if is_number else cells
     texts = guess[gaps].astype(object)
     if is_number:
