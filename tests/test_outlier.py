@@ -113,8 +113,19 @@ def test_too_few_rows_for_a_rate_are_counted(rate, needed):
     assert too_few.threshold(rate) == needed - 2
     assert promised_rate(rate, too_few) > rate
     assert promised_rate(rate, ConformalQuantile.learn(np.arange(needed))) == rate
-    with pytest.warns(UserWarning, match="raise false_alarm_rate to 0.0476"):
+    with pytest.warns(UserWarning, match="raise false_alarm_rate to 0.0477"):
         small(false_alarm_rate=0.01).fit(X[:20])
+
+
+@pytest.mark.parametrize("n_effective", [3.2, 18.9, 19.0, 23.5])
+def test_the_rate_that_a_warning_advises_gives_none(n_effective):
+    limit = PredictionLimit(0.0, 1.0, 0.1, n_effective, np.arange(5.0))
+    with pytest.warns(UserWarning, match="a longer record") as said:
+        warn_of_few_rows(0.001, limit)
+    advised = float(str(said[0].message).split()[-1].rstrip("."))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_few_rows(advised, limit)
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.05, 0.25])

@@ -22,7 +22,7 @@ MAX_WORK = (
 MAX_ROWS = 5_000  # consecutive ones that coefficients are learned from
 PENALTIES = np.logspace(-4, 0, 5)  # over the variance of standardised inputs
 MIN_VARIANCE = 1e-6  # of residuals, over that of the feature
-MAX_BAND_CELLS = 10_000_000  # of the banded matrix that is solved at a time: 80 MB
+MAX_BAND_CELLS = 25_000_000  # of the banded matrix that is solved at a time: 200 MB
 N_DRAWS = 24  # that a spread is measured by
 MARGIN = 100  # rows around a part that are solved along with it
 

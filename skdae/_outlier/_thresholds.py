@@ -4,6 +4,7 @@ Rows in any order: a conformal quantile. Rows in time order, whose neighbours ar
 a prediction limit for as many independent rows as they are worth.
 """
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -216,7 +217,7 @@ def promised_rate(rate: float, limit: Limit) -> float:
     """Return the lowest rate from the asked one on that the rows support."""
     if limit.n_effective >= limit.rows_needed(rate):
         return rate
-    return max(rate, 1 / (limit.n_effective + 1))
+    return max(rate, 1 / (math.floor(limit.n_effective) + 1))
 
 
 def rate_interval(rate: float, n_effective: float) -> tuple[float, float]:
@@ -239,14 +240,16 @@ def warn_of_few_rows(rate: float, limit: Limit) -> None:
         return
     if isinstance(limit, ConformalQuantile):
         found, end = f"there are {limit.n_effective:.0f}", "their largest score"
+        remedy = "Give more rows"
     else:
-        found = f"those of X are worth {limit.n_effective:.0f}"
+        found = f"those of X are worth {int(limit.n_effective)}"
         end = "uncertain"
+        remedy = "Rows close in time are alike: give a longer record"
     of_what = "rows" if isinstance(limit, ConformalQuantile) else "independent rows"
     warnings.warn(
         f"false_alarm_rate={rate:g} needs at least {needed} {of_what} to calibrate on "
-        f"and {found}; the threshold is {end}. Give more rows, or raise "
-        f"false_alarm_rate to {promised_rate(rate, limit):.3g}.",
+        f"and {found}; the threshold is {end}. {remedy}, or raise false_alarm_rate to "
+        f"{math.ceil(1e4 * promised_rate(rate, limit)) / 1e4:g}.",
         UserWarning,
         stacklevel=user_stacklevel(),
     )
