@@ -1032,3 +1032,12 @@ def test_off_a_terminal_a_line_comes_every_now_and_then(run, monkeypatch):
     code, _, err = run("transform", "alive.model", "plant.csv", "-o", "o.csv", "-f")
     assert f"transform: {N_ROWS} rows" in err
     assert "network" not in run(*words, "--quiet")[2]
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M", "%m/%d/%Y %H:%M"])
+def test_info_reads_dates_by_one_format_for_the_whole_column(run, folder, form):
+    time = pd.date_range("2024-01-28", periods=100, freq="h").strftime(form)
+    flow = np.random.default_rng(0).normal(size=100)
+    pd.DataFrame({"time": time, "flow": flow}).to_csv(folder / "clock.csv", index=False)
+    _, out, _ = run("info", "clock.csv")
+    assert "regular steps of 3600 s" in " ".join(out.split())

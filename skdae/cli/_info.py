@@ -13,7 +13,9 @@ from skdae._column_types import ColumnKinds, is_numeric, split_columns
 from skdae._files import (
     NAMES_OF_DELIMITERS,
     Dialect,
+    TableError,
     listed,
+    parse_times,
     read_sheet,
     shortened,
 )
@@ -198,13 +200,25 @@ def _graded(frame: pd.DataFrame, kinds: ColumnKinds) -> tuple[dict[str, str], st
         return {}, ""
     time = frame[kinds.date_time[0]] if kinds.date_time else None
     unit = "" if time is None or is_numeric(time) else " s"
-    if time is not None and time.dtype == object:
-        time = pd.to_datetime(time, errors="coerce", format="mixed")
+    clock = ""
+    if time is not None and not is_numeric(time):
+        time, clock = _moments(time)
     found = grade(frame[names], time)
     sensors = found.sensors
     texts = sensors["verdict"] + np.where(sensors["reason"] == "", "", ": ")
-    clock = "" if found.time is None else _clock(found.time, unit)
+    if found.time is not None:
+        clock = _clock(found.time, unit)
     return dict(zip(names, texts + sensors["reason"], strict=True)), clock
+
+
+def _moments(time: pd.Series) -> tuple[pd.Series | None, str]:
+    """Return a column of dates as moments, or None and why it cannot be read."""
+    known = time.dropna()
+    try:
+        moments = parse_times(known).set_axis(known.index)
+    except TableError as error:
+        return None, f"not graded: {error}"
+    return moments.reindex(time.index), ""
 
 
 def _clock(time: TimeGrading, unit: str) -> str:
