@@ -63,7 +63,7 @@ def grade(X, time=None) -> Grading:
     ===========  =======  ===========================================================
     missing      check    more than 5 % of the cells are missing; 'drop' above 50 %
     constant     drop     all values are the same, or there is none
-    duplicate    drop     |correlation| with an earlier column of 0.999 or more
+    duplicate    drop     absolute correlation with an earlier column of 0.999 or more
     stuck        check    a run of equal values is too long to be chance
     spikes       check    single values jump away and back, farther than others
     monotonic    check    99 % of the changes have one direction: a counter

@@ -80,7 +80,8 @@ def fit(
     classifier or a regressor learns from the row without it.
 
     A classifier and a regressor are fitted twice: first without a fifth of the rows,
-    drawn at random, whose score is a note (not with --quiet), then on all rows.
+    whose score is a note (not with --quiet), then on all rows. It is the last fifth
+    where rows are in time order, else one drawn at random.
 
     skdae.load(FILE) returns the estimator of a model file. Reading one runs no code.
 
@@ -155,26 +156,49 @@ def _fit(
 def _held_out_score(
     estimator: Any, X: pd.DataFrame, y: np.ndarray, kind: str, seed: int
 ) -> str:
-    """Return the score on a fifth of the rows that the estimator is fitted without."""
+    """Return the score on a fifth of the rows that the estimator is fitted without.
+
+    The last ones where rows are in time order, whose neighbours are alike.
+    """
     from sklearn.base import clone
-    from sklearn.model_selection import train_test_split
 
     known = np.flatnonzero(~pd.isna(y))
-    counts = pd.Series(y[known]).value_counts()
     n_held_out = len(known) // 5
-    strata = None
-    if kind == "classifier" and counts.min() >= 2 and n_held_out >= len(counts):
-        strata = y[known].astype(str)
     if n_held_out < MIN_SCORED:
         return f"{len(known)} labelled rows are too few to hold some out for a score."
-    _, held_out = train_test_split(
-        known, test_size=n_held_out, random_state=seed, stratify=strata
-    )
+    is_last = _are_last_rows_apart(X, y[known[:-n_held_out]], kind)
+    held_out = known[-n_held_out:] if is_last else _drawn(known, y, kind, seed)
     rest = np.setdiff1d(np.arange(len(X)), held_out)
     trial = clone(estimator).fit(X.iloc[rest].reset_index(drop=True), y[rest])
     predicted = trial.predict(X.iloc[held_out].reset_index(drop=True))
     score = score_in_words(kind, y[held_out], np.asarray(predicted))
-    return f"held out: {score}, fitted without them."
+    which = ", the last ones, as rows are in time order" if is_last else ""
+    return f"held out: {score}, fitted without them{which}."
+
+
+def _are_last_rows_apart(X: pd.DataFrame, others: np.ndarray, kind: str) -> bool:
+    """Return whether rows are in time order, and the others have all that is fitted."""
+    from skdae.timeseries import time_order
+
+    if kind == "classifier" and len(pd.unique(others)) < 2:
+        return False
+    numbers = X.select_dtypes("number")
+    return numbers.shape[1] > 0 and time_order(numbers).is_ordered
+
+
+def _drawn(known: np.ndarray, y: np.ndarray, kind: str, seed: int) -> np.ndarray:
+    """Draw a fifth of the rows with a label, of all classes where there are enough."""
+    from sklearn.model_selection import train_test_split
+
+    n_held_out = len(known) // 5
+    counts = pd.Series(y[known]).value_counts()
+    strata = None
+    if kind == "classifier" and counts.min() >= 2 and n_held_out >= len(counts):
+        strata = y[known].astype(str)
+    _, drawn = train_test_split(
+        known, test_size=n_held_out, random_state=seed, stratify=strata
+    )
+    return drawn
 
 
 # --- columns -------------------------------------------------------------------------
