@@ -45,7 +45,8 @@ def shrunk_covariance(V: np.ndarray, min_variance: float) -> Axes:
     n_rows, width = V.shape
     center = V.mean(axis=0)
     if n_rows < MIN_ROWS:
-        variances, directions = np.linalg.eigh(LedoitWolf().fit(V).covariance_)
+        some = V if n_rows > 1 else np.repeat(V, 2, axis=0)  # one row has no spread
+        variances, directions = np.linalg.eigh(LedoitWolf().fit(some).covariance_)
         return Axes(center, directions, np.maximum(variances, min_variance))
     covariance = np.cov(V, rowvar=False).reshape(width, width)
     found, directions = np.linalg.eigh(covariance)  # ascending

@@ -175,6 +175,8 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
 
     def fit_and_save(name):
+        if name == "boosting" and np.lib.NumpyVersion(np.__version__) < "1.25.0":
+            pytest.skip("skops reads the seed of a generator, which numpy 1.25 brought")
         path = folder / f"{name}.skdae"
         if name not in done:
             estimator, table, y = copy.deepcopy(MODELS[name])

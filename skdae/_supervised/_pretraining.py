@@ -71,8 +71,7 @@ def pretrain(
         _check_frozen(estimator)
         fitted = _thawed(transformer)
         return Pretrained(fitted, fitted.table_encoder_.read(fitted, X))
-    n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
-    fresh = default_encoder(n_rows) if transformer is None else clone(transformer)
+    fresh = default_encoder(_n_rows(X)) if transformer is None else clone(transformer)
     if fresh.random_state is None:
         fresh.set_params(random_state=int(streams.init.integers(2**32)))
     validate_params_of(fresh)  # which scikit-learn skips within another fit
@@ -83,6 +82,13 @@ def pretrain(
         sample_weight=sample_weight,
     )
     return Pretrained(fit_matrix(fresh, fresh, schema, raw, sample_weight), raw)
+
+
+def _n_rows(X: Any) -> int:
+    """Return the rows of a table that is not read yet: an array, a frame or a list."""
+    has_size = hasattr(X, "shape") or hasattr(X, "__len__")
+    table = X if has_size else np.asarray(X)
+    return table.shape[0] if hasattr(table, "shape") else len(table)
 
 
 def _check_frozen(estimator: Any) -> None:

@@ -5,6 +5,7 @@ item, ``{kind: content}``. An object that stands in several places is packed onc
 """
 
 import math
+from collections import UserList
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from inspect import signature
@@ -63,7 +64,7 @@ class Packer:
             return value
         if type(value) is float:
             return value if math.isfinite(value) else {"float": repr(value)}
-        if type(value) is list:
+        if type(value) is list or isinstance(value, UserList):
             return [self.pack(item, f"{path}[{k}]") for k, item in enumerate(value)]
         if id(value) in self._numbers:
             return {"ref": self._numbers[id(value)]}
@@ -335,5 +336,8 @@ def _defaults(cls: type) -> dict[str, Any]:
     """Return the values of attributes that a file of an earlier release may lack."""
     if is_dataclass(cls):
         return {f.name: f.default for f in fields(cls) if f.default is not MISSING}
-    parameters = signature(cls).parameters.values() if is_own(cls) else ()
-    return {p.name: p.default for p in parameters}
+    return {
+        p.name: p.default
+        for p in signature(cls).parameters.values()
+        if p.default is not p.empty
+    }
