@@ -64,7 +64,9 @@ class Packer:
             return value
         if type(value) is float:
             return value if math.isfinite(value) else {"float": repr(value)}
-        if type(value) is list or isinstance(value, UserList):
+        if isinstance(value, UserList):  # a list of scikit-learn that warns when read
+            value = value.data
+        if type(value) is list:
             return [self.pack(item, f"{path}[{k}]") for k, item in enumerate(value)]
         if id(value) in self._numbers:
             return {"ref": self._numbers[id(value)]}
