@@ -801,7 +801,8 @@ def test_on_a_linear_model_linear_methods_are_enough():
     assert answers(report)["structure"] == "related"
     jobs = jobs_of(report.content)
     for name in ("sensor_noise", *GAPS):
-        assert jobs[name]["answer"] in ("not_worth", "not_shown")
+        # with its linear estimate mixed in, the network is about level with them
+        assert jobs[name]["answer"] in ("not_worth", "not_shown", "unsure")
         assert jobs[name]["recommended"] in ("pca", "regressions", "linear_denoiser")
 
 
