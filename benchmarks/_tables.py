@@ -13,6 +13,7 @@ from skdae._statistics import SplitMean, split_mean
 CONFIDENCE = 0.95
 MIN_SPLITS = 3  # of a set, from which its differences are tested
 MIN_ERROR = 1e-4  # in ratios: below, errors count as equal
+ROUNDING = 1e-12  # of means: less is no difference
 
 Row = tuple[str, str]  # a set and a condition
 
@@ -195,7 +196,7 @@ def interval_text(
     values, ratio = over_sets(by_row), 0.0
     p_value = ""
     if len(values) > 1:
-        unequal = [value for value in values if value != 0]  # the others say nothing
+        unequal = [value for value in values if abs(value) > ROUNDING]
         p_value = f"{wilcoxon(unequal).pvalue if len(unequal) else 1.0:.3f}"
     elif len(by_row) == 1:
         values, ratio = over_splits(results, *by_row, pair, measure, how)
@@ -222,7 +223,7 @@ def comparison_row(
         found = [value for row, value in by_row.items() if row[1] == condition]
         texts.append(f"{how.back(np.mean(found)):.3f}" if found else "")
     signs = significant(results, method, base, measure, by_row)
-    won = sum(how.win * value > 0 for value in by_row.values())
+    won = sum(how.win * value > ROUNDING for value in by_row.values())
     return [
         f"{method} {'/' if how is RATIO else '-'} {base}",
         *texts,
