@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
 from skdae._version import __version__
 from skdae.poc import PoCReport
 
@@ -20,7 +23,6 @@ version = release = __version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
@@ -28,12 +30,19 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 default_role = "literal"
 
-html_theme = "alabaster"
+html_theme = "pydata_sphinx_theme"
+html_title = "skdae"
 html_theme_options = {
-    "description": "Gradual denoising autoencoders for tabular sensor data",
-    "fixed_sidebar": True,
-    "page_width": "1080px",
+    "logo": {"text": "skdae"},
+    "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_prev_next": False,
 }
+html_static_path = ["_static"]
+html_css_files = ["skdae.css"]
+html_math_renderer = "mathml"
 html_show_sourcelink = False
 
 # Every name gets a page of its own (_templates/autosummary); numpydoc's lists of
@@ -68,7 +77,16 @@ def write_reports(app: Any, error: Exception | None) -> None:
             PoCReport.load(path).save(Path(app.outdir, "reports", f"{path.stem}.html"))
 
 
+def write_math(writer: Any, node: nodes.math | nodes.math_block) -> None:
+    """Write a formula as MathML, which browsers set without a script."""
+    is_block = isinstance(node, nodes.math_block)
+    formula = tex2mathml(node.astext(), as_block=is_block)
+    writer.body.append(f'<div class="math">{formula}</div>' if is_block else formula)
+    raise nodes.SkipNode
+
+
 def setup(app: Any) -> None:
     """Connect the hooks."""
+    app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))
     app.connect("autodoc-skip-member", skip_metadata_routing)
     app.connect("build-finished", write_reports)
