@@ -139,6 +139,8 @@ __all__ = [
     "check_feature_names_in",
     "check_sample_weight",
     "fit_context",
+    "has_callbacks",
+    "intercept_fits",
     "output_container",
     "safe_indexing",
     "validate_params",
@@ -162,3 +164,24 @@ def callback_context(estimator: Any, max_subtasks: int | None) -> Any | None:
     if not hasattr(estimator, "_init_callback_context"):
         return None
     return estimator._init_callback_context(max_subtasks=max_subtasks)
+
+
+def has_callbacks(estimator: Any) -> bool:
+    """Return whether callbacks observe the fits of an estimator."""
+    return bool(getattr(estimator, "_skl_callbacks", ()))
+
+
+def intercept_fits(
+    evaluate_candidates: Callable[..., Any],
+    run: Callable[[Callable[[Any], list[Any]], list[Any]], list[Any]],
+) -> None:
+    """Have `run` make the fits that a search evaluates candidates by.
+
+    It is called with the search's joblib.Parallel and its tasks, each of them a
+    function with its arguments, and returns their results in the same order. All of
+    scikit-learn's searches reach the Parallel as a variable of this closure.
+    """
+    names = evaluate_candidates.__code__.co_freevars
+    cells = dict(zip(names, evaluate_candidates.__closure__ or (), strict=True))
+    parallel = cells["parallel"].cell_contents
+    cells["parallel"].cell_contents = lambda tasks: run(parallel, list(tasks))

@@ -123,6 +123,15 @@ class Parameters:
         weight = views.weight.cpu().numpy().copy(order="C")
         return Layer(weight, views.bias.cpu().numpy().copy())
 
+    def n_weights(self, depth: int) -> int:
+        """Values of the layers up to a depth, which come first in the flat vector."""
+        ends = (
+            e
+            for key, e in zip(self.keys, self._ends, strict=True)
+            if key.depth <= depth
+        )
+        return max(ends, default=0)
+
     def spans(self, keys: Sequence[LayerKey]) -> list[slice]:
         """Slices of the flat vector that hold the layers, neighbours merged."""
         merged: list[slice] = []

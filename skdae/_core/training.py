@@ -6,7 +6,7 @@ anywhere else.
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 from typing import NamedTuple
@@ -17,6 +17,7 @@ import torch
 from skdae._core.acceleration import Execution, execution, total
 from skdae._core.corruption import check_range, corrupted_batch, held_out_batch
 from skdae._core.early_stopping import AveragedWeights, BestWeights
+from skdae._core.memory import KnownPhase, PhaseEnd, SharedRun
 from skdae._core.monitor import Epoch, Monitor, PhaseRecord, StreamState
 from skdae._core.network import ROLES, LayerKey, Network, Shape
 from skdae._core.parameters import Parameters
@@ -135,14 +136,26 @@ class Trainer:
         source: Source,
         monitor: Monitor,
         before: PhaseRecord | None = None,
+        known: KnownPhase | None = None,
     ) -> tuple[PhaseRecord, list[Epoch]]:
         """Train one phase to its end or until it stops improving.
 
         Where it continues the network of the phase `before`, it does not end with
-        weights that have a higher validation loss than those it began with.
+        weights that have a higher validation loss than those it began with. What is
+        `known` of it is not trained again.
         """
         started = perf_counter()
+        begun, is_over = (None, False) if known is None else known.find()
+        if begun is not None:
+            self._go_to(begun)
+        if begun is not None and is_over:
+            return replace(begun.record, kind=phase.kind), list(begun.epochs)
         run = self.begin(phase, source)
+        n_updates = 0
+        if begun is not None:
+            run.step.restore(begun.solver)
+            run.epochs.extend(begun.epochs)
+            n_updates = begun.record.weight_updates
         weights = self._selection(run, before)
         n_steps = self._run_epochs(run, number, weights, monitor)
         weights.restore()
@@ -153,12 +166,35 @@ class Trainer:
             rates=phase.rates,
             corrupt=phase.corrupt,
             epochs=len(run.epochs),
-            weight_updates=n_steps * phase.n_updated,
+            weight_updates=n_updates + n_steps * phase.n_updated,
             seconds=perf_counter() - started,
             loss=run.epochs[-1].loss,
             validation_loss=weights.loss,
         )
+        if known is not None:
+            known.keep(self._end(run, record, known.depth))
         return record, run.epochs
+
+    @property
+    def _generators(self) -> tuple[np.random.Generator, ...]:
+        """The random streams that training draws from."""
+        return self.streams.shuffle, self.streams.corruption, self.streams.dropout
+
+    def _end(self, run: PhaseRun, record: PhaseRecord, depth: int) -> PhaseEnd:
+        """Where the run stands, for others that begin like it."""
+        return PhaseEnd(
+            self.parameters.flat[: self.parameters.n_weights(depth)].clone(),
+            run.step.state(),
+            tuple(each.bit_generator.state for each in self._generators),
+            tuple(run.epochs),
+            record,
+        )
+
+    def _go_to(self, end: PhaseEnd) -> None:
+        """Take over weights and random streams; deeper layers stay as they are."""
+        self.parameters.flat[: len(end.weights)] = end.weights
+        for generator, state in zip(self._generators, end.generators, strict=True):
+            generator.bit_generator.state = state
 
     def _run_epochs(
         self,
@@ -170,7 +206,7 @@ class Trainer:
         """Epochs until the plan, the stopping rule or the monitor ends them; steps."""
         snapshot = partial(self.parameters.network, run.phase.depth)
         n_steps = 0
-        for i in range(run.phase.epochs):
+        for i in range(len(run.epochs), run.phase.epochs):
             monitor.epoch_begin()
             loss, n_new = self.run_epoch(run)
             n_steps += n_new
@@ -265,8 +301,13 @@ def train(
     settings: Settings,
     initial: Network | None = None,
     monitor: Monitor | None = None,
+    shared: SharedRun | None = None,
 ) -> Training:
-    """Run a schedule on the rows and return the trained network."""
+    """Run a schedule on the rows and return the trained network.
+
+    What is known of other runs is not trained again; their monitors were notified of
+    it.
+    """
     monitor = Monitor() if monitor is None else monitor
     records: list[PhaseRecord] = []
     epochs: list[Epoch] = []
@@ -278,7 +319,15 @@ def train(
         for number, phase in enumerate(plan):
             monitor.phase_begin(number, phase)
             before = records[-1] if records else None
-            record, new = trainer.run_phase(number, phase, source, monitor, before)
+            known = None
+            if shared is not None:
+                holds_out = source.held_out is not None
+                known = shared.phase(
+                    trainer.parameters, plan, number, settings, holds_out=holds_out
+                )
+            record, new = trainer.run_phase(
+                number, phase, source, monitor, before, known
+            )
             records.append(record)
             epochs += new
             snapshot = partial(trainer.parameters.network, record.depth)

@@ -67,6 +67,11 @@ def observed_by(observer: Callable[[Sequence[Phase]], Monitor]) -> Iterator[None
         _OBSERVER.reset(token)
 
 
+def is_observed() -> bool:
+    """Return whether an observer follows the fits of this context."""
+    return _OBSERVER.get() is not None
+
+
 def monitors(plan: Sequence[Phase], verbose: int) -> list[Monitor]:
     """Return the monitors of a fit: printing from verbose=1, and the observer."""
     observer = _OBSERVER.get()

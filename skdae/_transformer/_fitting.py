@@ -31,6 +31,7 @@ from skdae._transformer._parameters import (
     network_shape,
     training_settings,
 )
+from skdae._transformer._sharing import shared_run
 from skdae.schedules import Phase
 
 #: From a raw matrix, the indices of training rows and their weights.
@@ -114,15 +115,18 @@ def train_rows(
     holds_out = stops_early or (mixes and _can_hold_out(transformer, opening.rows))
     fraction = transformer.validation_fraction if holds_out else None
     source = _training_source(opening, fraction, streams.split)
+    trained = source if stops_early else replace(source, held_out_index=None)
+    noise = opening.parameters.noise
     training = train(
-        source if stops_early else replace(source, held_out_index=None),
+        trained,
         plan,
         opening.shape,
-        noise=opening.parameters.noise,
+        noise=noise,
         streams=streams,
         settings=training_settings(transformer, opening.n_repeated),
         initial=initial,
         monitor=monitor,
+        shared=shared_run(transformer, trained, noise, streams, initial),
     )
     mixture, train_index, held_out = None, source.index, source.held_out_index
     if mixes and held_out is not None and _enough(len(held_out), len(train_index)):

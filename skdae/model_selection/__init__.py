@@ -1,5 +1,6 @@
 """Choosing the settings of networks: scorers, searches and search spaces."""
 
 from skdae.model_selection._scorers import DenoisingScorer, make_denoising_scorer
+from skdae.model_selection._search import GradualDAESearchCV
 
-__all__ = ["DenoisingScorer", "make_denoising_scorer"]
+__all__ = ["DenoisingScorer", "GradualDAESearchCV", "make_denoising_scorer"]
