@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from skdae._outlier import GradualDAEOutlierDetector
     from skdae._supervised import GradualDAEClassifier, GradualDAERegressor
     from skdae._transformer import GradualDAETransformer
+    from skdae.export import to_onnx
     from skdae.persistence import load, save
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "grade",
     "load",
     "save",
+    "to_onnx",
 ]
 
 # public name: the module it lives in, imported when the name is asked for
@@ -38,6 +40,7 @@ _HOMES = {
     "grade": "skdae._grading",
     "load": "skdae.persistence",
     "save": "skdae.persistence",
+    "to_onnx": "skdae.export",
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = ROOT / "docs"
-PAGES = ("index", "quickstart", "saving")
+PAGES = ("index", "quickstart", "saving", "serving")
 
 
 def markdown_blocks(text):

@@ -149,16 +149,22 @@ def hidden_cell_residuals(
     `HIDDEN_REPEATS` such deals. Which columns go together is the same for all rows and
     models.
     """
-    generator = np.random.default_rng(HIDDEN_SEED)
     total = np.zeros(raw.shape)
     column_of = encoder.column_of
-    for _ in range(HIDDEN_REPEATS):
-        part_of = generator.permutation(raw.shape[1]) % HIDDEN_PARTS
+    for part_of in hidden_deals(raw.shape[1]):
         for part in np.unique(part_of):
             hidden = part_of == part
             rebuilt = network.decode(network.encode(np.where(hidden[column_of], 0, Z)))
             total[:, hidden] += encoder.residuals(raw, rebuilt)[:, hidden]
     return total / HIDDEN_REPEATS
+
+
+def hidden_deals(n_columns: int) -> list[np.ndarray]:
+    """Return the pass that hides each column, in each of the deals."""
+    generator = np.random.default_rng(HIDDEN_SEED)
+    return [
+        generator.permutation(n_columns) % HIDDEN_PARTS for _ in range(HIDDEN_REPEATS)
+    ]
 
 
 # --- the outputs of transform -------------------------------------------------------
