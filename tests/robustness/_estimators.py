@@ -1,5 +1,6 @@
 """One fitted estimator of each kind, and what it gives for rows, as bytes."""
 
+import hashlib
 import os
 import resource
 from functools import cache
@@ -57,6 +58,11 @@ def results(estimator, rows=X):
         else repr(each.tolist()).encode()
         for each in found
     )
+
+
+def hash_of(estimator):
+    """Return a short sign of all that an estimator gives."""
+    return hashlib.sha256(results(estimator)).hexdigest()[:16]
 
 
 def count(name, default):
