@@ -76,7 +76,7 @@ def test_auto_is_what_suits_the_rows(X, names):
     ).fit(X)
     assert detector.is_ordered_
     assert detector.score_names_ == names
-    assert detector.lags_ == 2
+    assert detector.lags_ == 4
 
 
 @pytest.mark.parametrize("contamination", ["auto", 0.1])

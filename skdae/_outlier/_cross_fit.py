@@ -1,7 +1,7 @@
 """Networks trained on parts of the rows in turn, and scores of held-out rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -119,6 +119,10 @@ class Member:
                 for name, model in zip(names, self.models, strict=True)
             ]
         )
+
+    def with_scores(self, places: Sequence[int]) -> "Member":
+        """Return the member with the scores at some places only."""
+        return replace(self, models=tuple(self.models[place] for place in places))
 
     @staticmethod
     def _seen(view: str, model: Model, views: Views) -> np.ndarray:

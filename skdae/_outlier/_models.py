@@ -24,6 +24,10 @@ MAX_TREE_FEATURES = 15
 # the time that scikit-learn takes to check a single row
 FEW_ROWS = 8
 TINY = 1e-12
+# More weight of axes with a small variance: its power. Faults of 3 deviations added to
+# ten records of sensors other than Tennessee Eastman, detected at 1 %, 4 lags, rows /
+# averages: 0 0.507 / 0.481, 0.25 0.523 / 0.509, 0.5 0.515 / 0.503.
+BALANCE_WEIGHT = 0.25
 
 
 class Model(Protocol):
@@ -161,6 +165,15 @@ def mahalanobis(V: np.ndarray, n_neighbors: int) -> Model:
     """The distance from the mean under a shrunk covariance."""
     axes = shrunk_covariance(V, MIN_SPREAD**2)
     return Quadratic(axes.center, axes.precision / V.shape[1])
+
+
+def balance_mahalanobis(V: np.ndarray, n_neighbors: int) -> Model:
+    """The same with more weight of axes with a small variance: broken balances."""
+    axes = shrunk_covariance(V, MIN_SPREAD**2)
+    weights = axes.variances**-BALANCE_WEIGHT
+    weights /= weights.sum()
+    precision = (axes.directions * (weights / axes.variances)) @ axes.directions.T
+    return Quadratic(axes.center, precision)
 
 
 def nearest_rows(V: np.ndarray, n_neighbors: int) -> Neighbors:

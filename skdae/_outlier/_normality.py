@@ -9,7 +9,7 @@ from skdae._covariance import shrunk_covariance
 from skdae._outlier._folds import Batch, make_folds, number_of_folds
 from skdae._outlier._models import MIN_SPREAD, TINY
 
-LAGS = 2  # more detect no more on Tennessee Eastman
+LAGS = 2  # rows before a row, which the limit below was found with
 QUANTILES = 0.5, 0.9  # the spread of the distances is that between these two
 # Of normal rows: Tennessee Eastman 1.6, 30 of the 31 SKAB files in order 0.8 to 2.0,
 # AR(1) sensors 1.2 to 1.7; gas turbines, rooms, a city's air and a robot 2.1 to 3.4,
