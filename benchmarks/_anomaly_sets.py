@@ -14,6 +14,9 @@ from skdae.datasets import make_sensor_data
 COLLECTIONS = ("anomaly", "oddbench")  # folders: of ADBench, of OddBench
 
 
+MIN_ROWS, MAX_ROWS = 1_000, 50_000  # of a table under the published protocol
+
+
 @dataclass(frozen=True)
 class AnomalySet:
     """A table, which of its rows are anomalies, and the normal rows to train on."""
@@ -38,6 +41,22 @@ class AnomalySet:
             train, rest = np.split(normal, [len(normal) // 2])
             test = np.concatenate([rest, np.flatnonzero(self.y == 1)])
         return train[:n_max], test
+
+    def published(self, seed: int) -> "AnomalySet":
+        """The split of the published tables of ADBench with normal training rows.
+
+        The first half of the normal rows in their stored order; smaller tables are
+        drawn with replacement first, and larger ones without.
+        """
+        draw, n_rows = np.random.RandomState(seed), len(self.X)
+        rows = np.arange(n_rows)
+        if n_rows < MIN_ROWS:
+            rows = draw.choice(n_rows, MIN_ROWS, replace=True)
+        elif n_rows > MAX_ROWS:
+            rows = draw.choice(n_rows, MAX_ROWS, replace=False)
+        is_normal = self.y[rows] == 0
+        is_first = np.cumsum(is_normal) <= round(0.5 * is_normal.sum())
+        return AnomalySet(self.X[rows], self.y[rows], is_normal & is_first)
 
 
 def _plant() -> AnomalySet:

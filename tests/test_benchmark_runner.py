@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
+import _anomaly_sets
 import _detectors
 import _faults
 import _masks
@@ -386,6 +387,31 @@ def test_t2_and_spe_alarm_where_one_of_them_exceeds_its_limit():
     both = _detectors.pca_both(Z, 0)(Z)
     np.testing.assert_array_equal(both > 1, over.any(axis=1))
     np.testing.assert_array_equal(over.sum(axis=0), 5)
+
+
+def test_score_matching_scores_rows_far_from_a_cluster_higher():
+    Z = np.random.default_rng(0).normal(size=(300, 2))
+    score = _detectors.score_matching(Z, 0)
+    far = np.array([[6.0, -6.0], [-7.0, 7.0]])
+    assert score(far).min() > np.quantile(score(Z), 0.99)
+    np.testing.assert_array_equal(_detectors.score_matching(Z, 0)(far), score(far))
+
+
+# --- labelled anomalies --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_rows", [400, 3_000, 60_000])
+def test_the_published_split_learns_from_the_first_half_of_the_normal_rows(n_rows):
+    y = (np.arange(n_rows) % 10 == 0).astype(int)
+    split = _anomaly_sets.AnomalySet(np.arange(n_rows)[:, None], y).published(0)
+    size = min(max(n_rows, _anomaly_sets.MIN_ROWS), _anomaly_sets.MAX_ROWS)
+    assert len(split.X) == len(split.y) == len(split.train) == size
+    normal = np.flatnonzero(split.y == 0)
+    half = round(len(normal) / 2)
+    np.testing.assert_array_equal(np.flatnonzero(split.train), normal[:half])
+    np.testing.assert_array_equal(split.y, y[split.X[:, 0]])
+    is_sorted = (np.diff(split.X[:, 0]) > 0).all()
+    assert is_sorted == (size == n_rows)
 
 
 # --- faults --------------------------------------------------------------------------
