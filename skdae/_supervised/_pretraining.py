@@ -13,6 +13,7 @@ from skdae._random import Streams
 from skdae._sklearn_compat import validate_params_of
 from skdae._table.encoder import TableEncoder
 from skdae._table.schema import Schema
+from skdae._transformer._auto import DEFAULT_SIZES
 from skdae._transformer._defaults import TYPICAL_ROWS, default_transformer
 from skdae._transformer._parameters import check_widths
 from skdae._transformer._transformer import (
@@ -56,6 +57,8 @@ def n_layers_of(transformer: Any) -> int:
         network = getattr(transformer.estimator, "network_", None)
         return len(network.encoder) if network is not None else 1
     sizes = (transformer or default_encoder()).hidden_layer_sizes
+    if isinstance(sizes, str) and sizes == "auto":
+        sizes = DEFAULT_SIZES  # all candidates have as many
     return len(check_widths(sizes))
 
 

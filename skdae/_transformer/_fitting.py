@@ -114,7 +114,7 @@ def train_rows(
     stops_early = transformer.early_stopping
     holds_out = stops_early or (mixes and _can_hold_out(transformer, opening.rows))
     fraction = transformer.validation_fraction if holds_out else None
-    source = _training_source(opening, fraction, streams.split)
+    source = training_source(opening, fraction, streams.split)
     trained = source if stops_early else replace(source, held_out_index=None)
     noise = opening.parameters.noise
     training = train(
@@ -151,7 +151,7 @@ def _enough(n_held_out: int, n_train: int) -> bool:
     return min(n_held_out, n_train) >= MIN_HELD_OUT
 
 
-def _training_source(
+def training_source(
     opening: Opening, fraction: Any, generator: np.random.Generator
 ) -> TableSource:
     """Return the rows to train on, and those that are held out."""

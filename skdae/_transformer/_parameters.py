@@ -33,6 +33,14 @@ class ResolvedParameters:
 
 def resolve_parameters(estimator: Any) -> ResolvedParameters:
     """Return widths, plan and noise, checked as far as no data is needed."""
+    for name in ("hidden_layer_sizes", "noise_rate"):
+        value = getattr(estimator, name)
+        if isinstance(value, str) and value == "auto":
+            raise ValueError(
+                f"{name}='auto' is chosen by the fit of a single network on a whole "
+                "table; set a value here, such as what auto_settings_ of "
+                "GradualDAETransformer holds after fit."
+            )
     widths = check_widths(estimator.hidden_layer_sizes)
     plan = _plan(estimator, len(widths))
     if estimator.decoder == "direct" and plan[-1].corrupt == "code":

@@ -30,6 +30,7 @@ from skdae._table.scaling import SCALINGS
 from skdae._table.schema import Schema
 from skdae._table.sources import StreamSource, encoded_block
 from skdae._transformer import _outputs
+from skdae._transformer._auto import Choice, choose, open_settings, settled
 from skdae._transformer._callbacks import CallbackMonitor, Monitors, monitors
 from skdae._transformer._fitting import (
     FittedNetwork,
@@ -108,9 +109,10 @@ class GradualDAETransformer(
 
     Parameters
     ----------
-    hidden_layer_sizes : int or sequence of int, default=(128, 64)
+    hidden_layer_sizes : int, sequence of int or 'auto', default=(128, 64)
         Widths of the encoder's layers from the input up. A layer may be wider than
-        the table.
+        the table. 'auto' lets `fit` choose among (128, 64), (64, 32) and (256, 128),
+        see `auto_settings_`.
     schedule : {'gradual', 'hybrid', 'frozen', 'stacked', 'joint'}, Schedule or tuple \
 of Phase, default='gradual'
         What is trained when. 'gradual': all layers learn, on corrupted input.
@@ -127,9 +129,10 @@ of Phase, default='gradual'
         it for the job, since `reconstruct` removes what it stands for: with masking
         it imputes and leaves observed cells as they are, with 'gaussian' and the
         scale of the measurement errors it denoises every cell.
-    noise_rate : float or array-like of shape (n_features,), default=0.25
+    noise_rate : float, array-like of shape (n_features,) or 'auto', default=0.25
         Share of the cells that a noise given by name corrupts, for all columns or for
-        each; for the Gaussian ones the scale in standard deviations.
+        each; for the Gaussian ones the scale in standard deviations. 'auto' lets `fit`
+        choose among 0.25, 0.1, 0.4 and 0.6; it knows no scale of errors.
     decoder : {'mirror', 'tied', 'direct'}, default='mirror'
         Mirrored decoder, one with the encoder's weights transposed, or the papers'
         single layer from the top code to the input. A 'direct' decoder must be trained
@@ -224,6 +227,11 @@ default='code'
         linear estimate in cells that are missing (`hidden`) and observed (`visible`);
         the rest of 1 is the share of the cell itself. None: the network alone, after
         `fit_stream`, `partial_fit` and where too few rows are held out.
+    auto_settings_ : Choice
+        Only where a setting is 'auto': the chosen `settings` and the `trials`, which
+        have 15 % of the epochs and at most 1,000 of the rows. Rates are tried first,
+        then sizes with the best rate; the `score` of each is that of :meth:`score` on
+        rows that the trials do not learn from.
     phases_ : tuple of PhaseRecord
         The plan as it was run: depth, epochs, weight updates, seconds, losses. Passes
         of `partial_fit` are not among them.
@@ -279,6 +287,7 @@ default='code'
     loss_curve_: list[float]
     phases_: tuple[PhaseRecord, ...]
     mixture_: Mixture | None
+    auto_settings_: Choice
     _shape: Shape
     _stream: Any
 
@@ -286,10 +295,15 @@ default='code'
         "hidden_layer_sizes": [
             "array-like",
             Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
         ],
         "schedule": [StrOptions(set(SCHEDULES)), Schedule, tuple, list],
         "noise": [StrOptions(set(NOISES)), Noise],
-        "noise_rate": [Interval(Real, 0, None, closed="left"), "array-like"],
+        "noise_rate": [
+            Interval(Real, 0, None, closed="left"),
+            "array-like",
+            StrOptions({"auto"}),
+        ],
         "decoder": [StrOptions({"mirror", "tied", "direct"})],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "loss": [StrOptions({"auto", "squared_error", "cross_entropy"})],
@@ -429,8 +443,12 @@ default='code'
             If a parameter is out of its range or does not fit the data; the message
             names the parameter, the rule, the value and the remedy.
         """
-        parameters = resolve_parameters(self)
         going_on = self.warm_start and hasattr(self, "network_")
+        choice = getattr(self, "auto_settings_", None) if going_on else None
+        if open_settings(self) and not going_on:
+            choice = choose(self, *self._read_training(X, sample_weight), sample_weight)
+        transformer = settled(self, choice)
+        parameters = resolve_parameters(transformer)
         if going_on:
             raw = self.table_encoder_.read(self, X)
             learn_encoder, plan = (
@@ -441,7 +459,7 @@ default='code'
             raw, learn_encoder = self._read_training(X, sample_weight)
             plan = parameters.plan
         opening = open_fit(
-            self, parameters, raw, learn_encoder, sample_weight, holds_out=True
+            transformer, parameters, raw, learn_encoder, sample_weight, holds_out=True
         )
         if going_on:
             check_continues(self, self._shape, opening.shape)
@@ -449,8 +467,10 @@ default='code'
             warn_of_empty_columns(self, opening.encoder)
         monitor = self._monitor(plan, opening, {"X": X, "y": y})
         initial = self.network_ if going_on else None
-        fitted = train_rows(self, opening, plan, monitor, initial=initial, mixes=True)
-        self._assign(fitted)
+        fitted = train_rows(
+            transformer, opening, plan, monitor, initial=initial, mixes=True
+        )
+        self._assign(fitted, choice)
         monitor.fit_end(fitted.network)
         return self
 
@@ -508,7 +528,7 @@ default='code'
             settings=training_settings(self, n_rows),
             monitor=monitor,
         )
-        self._assign(FittedNetwork(encoder, opening.shape, training))
+        self._assign(FittedNetwork(encoder, opening.shape, training), None)
         monitor.fit_end(training.network)
         return self
 
@@ -821,8 +841,11 @@ default='code'
             observers.append(CallbackMonitor(self, context, learned, data))
         return Monitors(observers)
 
-    def _assign(self, fitted: FittedNetwork) -> None:
+    def _assign(self, fitted: FittedNetwork, choice: Choice | None) -> None:
         """Set the fitted attributes."""
+        self.__dict__.pop("auto_settings_", None)
+        if choice is not None:
+            self.auto_settings_ = choice
         training = fitted.training
         self.table_encoder_, self._shape = fitted.encoder, fitted.shape
         self.mixture_ = fitted.mixture
@@ -848,7 +871,8 @@ def fit_matrix(
     The network is the one that ``transformer.fit`` gives for these rows, bit for bit,
     where it `mixes`. Else it learns no `mixture_`, and no rows are held out but for
     early stopping. Its encoding is learned from them: with an encoder of more rows, as
-    by its `refit`.
+    by its `refit`; one of several networks that share such an encoder chooses no
+    settings.
     Afterwards the transformer reads tables as its owner does.
     """
     for name in ("n_features_in_", "feature_names_in_"):
@@ -859,15 +883,19 @@ def fit_matrix(
         if isinstance(source, TableEncoder)
         else partial(TableEncoder.fit, source, scaling=transformer.scaling)
     )
-    parameters = resolve_parameters(transformer)
+    choice = None
+    if open_settings(transformer) and isinstance(source, Schema):
+        choice = choose(transformer, raw, learn_encoder, sample_weight)
+    chosen = settled(transformer, choice)
+    parameters = resolve_parameters(chosen)
     opening = open_fit(
-        transformer, parameters, raw, learn_encoder, sample_weight, holds_out=True
+        chosen, parameters, raw, learn_encoder, sample_weight, holds_out=True
     )
     warn_of_empty_columns(transformer, opening.encoder)
     has_categories = opening.encoder.schema.ordinal_encoder is not None
     data = {} if has_categories else {"X": raw, "y": None}
     monitor = transformer._monitor(parameters.plan, opening, data)
-    fitted = train_rows(transformer, opening, parameters.plan, monitor, mixes=mixes)
-    transformer._assign(fitted)
+    fitted = train_rows(chosen, opening, parameters.plan, monitor, mixes=mixes)
+    transformer._assign(fitted, choice)
     monitor.fit_end(fitted.network)
     return transformer

@@ -1,0 +1,169 @@
+"""Settings that `fit` chooses: what they come to, and what they leave as it was."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+import skdae
+from skdae import (
+    GradualDAEClassifier,
+    GradualDAEOutlierDetector,
+    GradualDAETransformer,
+)
+from skdae._transformer import _auto
+from skdae.noise import MaskingNoise
+from skdae.schedules import gradual
+from skdae.timeseries import BlockSplit
+
+AUTO = {"noise_rate": "auto", "hidden_layer_sizes": "auto"}
+
+
+@pytest.fixture(autouse=True)
+def narrow_candidates(monkeypatch):
+    sizes = ((6, 4), (8, 4), (4, 2))
+    monkeypatch.setitem(_auto.CANDIDATES, "hidden_layer_sizes", sizes)
+
+
+@pytest.fixture(scope="module")
+def X():
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((160, 3)) @ generator.standard_normal((3, 8))
+    return X + 0.2 * generator.standard_normal(X.shape)
+
+
+def auto(**parameters):
+    settings = {"max_iter": 20, "random_state": 0} | AUTO | parameters
+    return GradualDAETransformer(**settings)
+
+
+@pytest.mark.parametrize("names", [["noise_rate"], ["hidden_layer_sizes"], list(AUTO)])
+def test_the_fit_is_that_of_the_chosen_settings(X, names):
+    asked = dict.fromkeys(names, "auto")
+    dae = auto(**({"noise_rate": 0.1, "hidden_layer_sizes": (6, 4)} | asked)).fit(X)
+    settings = dae.auto_settings_.settings
+    assert sorted(settings) == sorted(names)
+    for name, value in settings.items():
+        assert value in _auto.CANDIDATES[name]
+        assert getattr(dae, name) == "auto"
+    same = clone(dae).set_params(**settings).fit(X)
+    for weight, expected in zip(dae.coefs_, same.coefs_, strict=True):
+        np.testing.assert_array_equal(weight, expected)
+    np.testing.assert_array_equal(dae.reconstruct(X), same.reconstruct(X))
+    assert not hasattr(same, "auto_settings_")
+
+
+def test_the_best_of_the_trials_is_chosen(X):
+    choice = auto().fit(X).auto_settings_
+    rates, sizes = _auto.CANDIDATES.values()
+    assert len(choice.trials) == len(rates) + len(sizes) - 1
+    best = max(choice.trials, key=lambda trial: trial["score"])
+    assert choice.settings == {name: best[name] for name in AUTO}
+    assert {trial["noise_rate"] for trial in choice.trials} == set(rates)
+    assert {trial["hidden_layer_sizes"] for trial in choice.trials} == set(sizes)
+
+
+def test_a_seed_repeats_the_choice_for_rows_in_any_order(X):
+    first, again = auto().fit(X), auto().fit(X[::-1])
+    assert first.auto_settings_ == again.auto_settings_
+    np.testing.assert_array_equal(first.transform(X), again.transform(X))
+
+
+def test_rows_that_rank_candidates_are_not_learned_from(X, monkeypatch):
+    seen, scored = [], []
+    trained, score = _auto.train_rows, _auto.hidden_cell_score
+    monkeypatch.setattr(
+        _auto,
+        "train_rows",
+        lambda t, opening, *a, **k: (
+            seen.append(opening.raw) or trained(t, opening, *a, **k)
+        ),
+    )
+    monkeypatch.setattr(
+        _auto,
+        "hidden_cell_score",
+        lambda fitted, raw: scored.append(raw) or score(fitted, raw),
+    )
+    numbered = X.copy()
+    numbered[80:] = X[:80]  # each row twice
+    auto(max_iter=8).fit(numbered)
+    assert len(seen) == len(scored) == 6
+    for learned, held_out in zip(seen, scored, strict=True):
+        assert not set(map(tuple, learned)) & set(map(tuple, held_out))
+        assert len(learned) + len(held_out) == len(X)
+
+
+def test_a_splitter_decides_which_rows_rank(X, monkeypatch):
+    scored = []
+    score = _auto.hidden_cell_score
+    monkeypatch.setattr(
+        _auto,
+        "hidden_cell_score",
+        lambda fitted, raw: scored.append(raw) or score(fitted, raw),
+    )
+    splitter = BlockSplit(4)
+    auto(max_iter=8, validation_fraction=splitter).fit(X)
+    _, held_out = next(iter(splitter.split(X)))
+    assert set(map(tuple, scored[0])) == set(map(tuple, X[held_out]))
+
+
+def test_few_rows_get_the_defaults(X):
+    dae = auto().fit(X[:30])
+    first = {name: values[0] for name, values in _auto.CANDIDATES.items()}
+    assert dae.auto_settings_.settings == first
+    assert dae.auto_settings_.trials == []
+
+
+def test_weights_go_along(X):
+    weights = np.arange(len(X)) % 3
+    dae = auto().fit(X, sample_weight=weights)
+    repeated = auto().fit(np.repeat(X, weights, axis=0))
+    assert dae.auto_settings_.settings.keys() == repeated.auto_settings_.settings.keys()
+    assert dae.n_features_in_ == 8
+
+
+def test_other_fits_forget_the_choice(X):
+    dae = auto().fit(X)
+    dae.set_params(noise_rate=0.2, hidden_layer_sizes=(6, 4)).fit(X)
+    assert not hasattr(dae, "auto_settings_")
+
+
+def test_a_warm_start_keeps_the_choice(X):
+    dae = auto(warm_start=True).fit(X)
+    choice = dae.auto_settings_
+    assert dae.fit(X).auto_settings_ == choice
+    dae.set_params(hidden_layer_sizes=(5, 4))  # a choice does not outweigh a value
+    with pytest.raises(ValueError, match="hidden_layer_sizes=.* must stay"):
+        dae.fit(X)
+
+
+def test_a_model_file_keeps_the_choice(X, tmp_path):
+    dae = auto().fit(X)
+    skdae.save(dae, tmp_path / "dae.skdae")
+    loaded = skdae.load(tmp_path / "dae.skdae")
+    assert loaded.auto_settings_ == dae.auto_settings_
+    np.testing.assert_array_equal(loaded.transform(X), dae.transform(X))
+
+
+def test_a_classifier_pretrains_with_chosen_settings(X):
+    classifier = GradualDAEClassifier(auto(max_iter=8), max_iter=3, random_state=0)
+    classifier.fit(X, X[:, 0] > 0)
+    choice = classifier.transformer_.auto_settings_
+    assert choice.trials
+    width = choice.settings["hidden_layer_sizes"][-1]
+    assert classifier.transform(X).shape == (len(X), width)
+
+
+def test_errors_name_the_remedy(X):
+    with pytest.raises(ValueError, match="set the scale of the measurement errors"):
+        auto(noise="gaussian").fit(X)
+    with pytest.raises(ValueError, match="search the object's parameters"):
+        auto(noise=MaskingNoise(0.3), hidden_layer_sizes=(6, 4)).fit(X)
+    with pytest.raises(ValueError, match="set schedule to a name"):
+        auto(schedule=gradual(2, 10)).fit(X)
+    for fit in (auto().partial_fit, lambda rows: auto().fit_stream([rows])):
+        with pytest.raises(ValueError, match="fit of a single network"):
+            fit(X)
+    with pytest.raises(ValueError, match="fit of a single network"):
+        GradualDAEOutlierDetector(auto(), random_state=0).fit(X)
+    with pytest.raises(ValueError, match="hidden_layer_sizes"):
+        auto(hidden_layer_sizes="best").fit(X)
