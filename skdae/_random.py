@@ -37,6 +37,9 @@ class Streams:
         Draws which rows are held out for validation.
     dropout : numpy.random.Generator
         Draws which hidden units are dropped in a step.
+    growth : numpy.random.Generator
+        Draws the rows, and their noise, from which an added layer gets its first
+        weights.
     """
 
     # The order decides which stream a seed gives: append new streams, never insert.
@@ -45,6 +48,7 @@ class Streams:
     corruption: np.random.Generator
     split: np.random.Generator
     dropout: np.random.Generator
+    growth: np.random.Generator
 
 
 def spawn_streams(random_state: RandomState = None) -> Streams:

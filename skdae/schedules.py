@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 
+STARTS = ("random", "copy")
+
+
 def _is_count(value: object) -> bool:
     """Whether a value is an int of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
@@ -67,6 +70,16 @@ class Phase:
         'direct' decoder, or what predicts a target); None is the top layer's.
     kind : str, default='custom'
         A label for people ('gradual', 'stacked', 'tuning', ...); it changes nothing.
+    start : {'random', 'copy'}, default='random'
+        First weights of layers that no earlier phase has trained. 'copy': an added
+        layer repeats the units below from which the others are best predicted, and its
+        decoder is the regression of the codes below on them, so that the network goes
+        on from what it has learned.
+
+    References
+    ----------
+    T. Chen, I. Goodfellow and J. Shlens, "Net2Net: Accelerating learning via
+    knowledge transfer", 2016 (growth that preserves the function of the network).
 
     Examples
     --------
@@ -82,6 +95,7 @@ class Phase:
     corrupt: str = "input"
     output_rate: float | None = None
     kind: str = field(default="custom", compare=False)
+    start: str = "random"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", tuple(self.rates))
@@ -110,6 +124,7 @@ class Phase:
         yield "rates", not any(rates) and not output_rate, text
         is_known = self.corrupt in ("input", "code")
         yield "corrupt", not is_known, "must be 'input' or 'code'."
+        yield "start", self.start not in STARTS, f"must be one of {list(STARTS)}."
         text = "needs depth to be at least 2: below it is the input; use 'input'."
         yield "corrupt", is_on_code and n == 1, text
         text = "must be 0 below the top layer for corrupt='code', which is frozen."
@@ -535,6 +550,7 @@ class Schedule:
 
     epoch_allocation: str | Sequence[float]
     tuning_fraction: float
+    start: str
 
     def plan(self, n_layers: int, max_iter: int) -> tuple[Phase, ...]:
         """Return the phases for a network.
@@ -558,7 +574,8 @@ class Schedule:
         phases: tuple[Phase, ...] = ()
         for depth, n_epochs in enumerate(epochs, 1):
             phases += self._stage(depth, n_epochs)
-        return phases + _joint_phase(n_layers, tuning, "tuning")
+        phases += _joint_phase(n_layers, tuning, "tuning")
+        return tuple(replace(phase, start=self.start) for phase in phases)
 
     def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
         """Return the phases that add a layer."""
@@ -623,6 +640,8 @@ class Gradual(Schedule):
         Share of the epochs for each added layer, from the bottom up.
     tuning_fraction : float in [0, 1), default=0.0
         Share of the epochs for a last phase that trains all layers ("full tuning").
+    start : {'random', 'copy'}, default='random'
+        First weights of an added layer, see :class:`Phase`.
 
     Examples
     --------
@@ -634,6 +653,7 @@ class Gradual(Schedule):
     lower_layer_rate: float = 1.0
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
+    start: str = "random"
 
     def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
         return (_gradual_phase(depth, n_epochs, self.lower_layer_rate),)
@@ -654,12 +674,15 @@ class Hybrid(Schedule):
         Share of the epochs for each added layer, from the bottom up.
     tuning_fraction : float in [0, 1), default=0.0
         Share of the epochs for a last phase that trains all layers.
+    start : {'random', 'copy'}, default='random'
+        First weights of an added layer, see :class:`Phase`.
     """
 
     stacked_fraction: float = 0.5
     lower_layer_rate: float = 1.0
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
+    start: str = "random"
 
     def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
         last = _gradual_phase(depth, n_epochs, self.lower_layer_rate)
@@ -687,10 +710,13 @@ class Frozen(Schedule):
         Share of the epochs for each added layer, from the bottom up.
     tuning_fraction : float in [0, 1), default=0.0
         Share of the epochs for a last phase that trains all layers.
+    start : {'random', 'copy'}, default='random'
+        First weights of an added layer, see :class:`Phase`.
     """
 
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
+    start: str = "random"
 
     def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
         return (_frozen_phase(depth, n_epochs),)
@@ -706,10 +732,13 @@ class Stacked(Schedule):
         Share of the epochs for each added layer, from the bottom up.
     tuning_fraction : float in [0, 1), default=0.0
         Share of the epochs for a last phase that trains all layers.
+    start : {'random', 'copy'}, default='random'
+        First weights of an added layer, see :class:`Phase`.
     """
 
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
+    start: str = "random"
 
     def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
         return (_stacked_phase(depth, n_epochs),)
@@ -839,7 +868,7 @@ def at_equal_updates(
             replace(phase, epochs=max(1, round(phase.epochs * share)))
             for phase in stage
         )
-    return phases + tuning
+    return tuple(replace(each, start=schedule.start) for each in phases + tuning)
 
 
 def describe(phases: Sequence[Phase]) -> str:

@@ -17,6 +17,7 @@ import torch
 from skdae._core.acceleration import Execution, execution, total
 from skdae._core.corruption import check_range, corrupted_batch, held_out_batch
 from skdae._core.early_stopping import AveragedWeights, BestWeights
+from skdae._core.growth import grow, sample_rows
 from skdae._core.memory import KnownPhase, PhaseEnd, SharedRun
 from skdae._core.monitor import Epoch, Monitor, PhaseRecord, StreamState
 from skdae._core.network import ROLES, LayerKey, Network, Shape
@@ -72,6 +73,7 @@ class Trainer:
     settings: Settings
     execution: Execution
     validation_seed: int = 0
+    trained: set[LayerKey] = field(default_factory=set)  # of the phases so far
 
     def begin(self, phase: Phase, source: Source) -> PhaseRun:
         """A phase with fresh optimisers over the layers that it trains.
@@ -91,6 +93,18 @@ class Trainer:
         )
         validation = self._validation(source, noise)
         return PhaseRun(phase, step, source, noise, validation)
+
+    def grow(self, phase: Phase, source: Source) -> None:
+        """Set the first weights of the layers that no earlier phase has trained."""
+        if phase.start != "copy":
+            return
+        new = self._keys(phase) - self.trained
+        rows = partial(sample_rows, source, self.noise, self.streams.growth)
+        grow(self.parameters, new, self.trained, rows)
+
+    def _keys(self, phase: Phase) -> set[LayerKey]:
+        """The layers that a phase passes through."""
+        return set(self.parameters.shape.phase_keys(phase.depth, phase.corrupt))
 
     def _validation(self, source: Source, noise: Noise | None) -> Validation | None:
         """The held-out rows, corrupted the same way in every phase."""
@@ -146,8 +160,11 @@ class Trainer:
         """
         started = perf_counter()
         begun, is_over = (None, False) if known is None else known.find()
-        if begun is not None:
+        if begun is None:
+            self.grow(phase, source)
+        else:
             self._go_to(begun)
+        self.trained |= self._keys(phase)
         if begun is not None and is_over:
             return replace(begun.record, kind=phase.kind), list(begun.epochs)
         run = self.begin(phase, source)
@@ -178,7 +195,8 @@ class Trainer:
     @property
     def _generators(self) -> tuple[np.random.Generator, ...]:
         """The random streams that training draws from."""
-        return self.streams.shuffle, self.streams.corruption, self.streams.dropout
+        streams = self.streams
+        return streams.shuffle, streams.corruption, streams.dropout, streams.growth
 
     def _end(self, run: PhaseRun, record: PhaseRecord, depth: int) -> PhaseEnd:
         """Where the run stands, for others that begin like it."""
@@ -275,9 +293,12 @@ def make_trainer(
         keys.update(shape.phase_keys(phase.depth, phase.corrupt))
     parameters = Parameters(shape, sorted(keys), device=execution.device)
     parameters.initialise(_layer_generators(streams, parameters.keys))
+    trainer = Trainer(parameters, noise, streams, settings, execution)
     if initial is not None:
         parameters.load(initial)
-    return Trainer(parameters, noise, streams, settings, execution)
+        depth = len(initial.encoder)
+        trainer.trained = set(shape.phase_keys(depth, "input"))
+    return trainer
 
 
 def _layer_generators(
@@ -366,7 +387,11 @@ def train_on_batch(
         if state is not None:
             trainer.parameters.flat.copy_(torch.tensor(state.flat))
             trainer.streams = deepcopy(state.streams)
+        for each in plan[:number]:
+            trainer.trained.update(shape.phase_keys(each.depth, each.corrupt))
         phase = plan[number]
+        if epoch == 0:
+            trainer.grow(phase, source)
         run = trainer.begin(phase, source)
         if state is not None and state.solver is not None:
             run.step.restore(state.solver)
