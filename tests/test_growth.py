@@ -10,7 +10,7 @@ from torch.nn.functional import softplus
 
 from skdae import GradualDAETransformer
 from skdae._core.acceleration import execution
-from skdae._core.growth import most_telling, ridge
+from skdae._core.growth import best_predictors, ridge
 from skdae._core.memory import PhaseMemory, SharedRun
 from skdae._core.monitor import Monitor
 from skdae._core.network import ACTIVATIONS, Head, Shape
@@ -158,10 +158,10 @@ def test_units_that_repeat_others_or_are_constant_come_last():
     H = np.random.default_rng(0).normal(size=(200, 3))
     H = np.column_stack([np.ones(200), H[:, 0], H[:, 0], H[:, 1], 3 * H[:, 1], H[:, 2]])
     groups = np.array([0, 1, 1, 2, 2, 3])
-    assert set(groups[most_telling(H, 3)]) == {1, 2, 3}
-    found = most_telling(H, 5)
+    assert set(groups[best_predictors(H, 3)]) == {1, 2, 3}
+    found = best_predictors(H, 5)
     assert len(set(found)) == 5
-    assert 0 in most_telling(H, 6)
+    assert 0 in best_predictors(H, 6)
 
 
 def test_a_linear_relation_is_found():

@@ -28,12 +28,14 @@ from skdae import (
 from skdae.datasets import make_sensor_data
 from skdae.plotting import (
     AnomalyTimelineDisplay,
+    CKADisplay,
     CodeMapDisplay,
     ImputationDisplay,
     ReconstructionDisplay,
     ResidualHeatmapDisplay,
     ScheduleComparisonDisplay,
     TrainingCurveDisplay,
+    WeightDriftDisplay,
 )
 from skdae.plotting._timeline import Timeline, read_time
 from skdae.schedules import (
@@ -127,6 +129,10 @@ def drawn(name, table, dae, detector):
         "ScheduleComparisonDisplay": lambda ax: (
             ScheduleComparisonDisplay.from_predictions(scores, ["a", "b", "c"], ax=ax)
         ),
+        "CKADisplay": lambda ax: CKADisplay.from_estimator(dae, table, ax=ax),
+        "WeightDriftDisplay": lambda ax: WeightDriftDisplay(
+            scores, phases=[0, 0, 1, 1, 1]
+        ).plot(ax),
     }
     return makers[name]
 
@@ -172,7 +178,10 @@ def positional(signature):
     ]
 
 
-@pytest.mark.parametrize("name", skdae.plotting.__all__)
+WITH_LEGEND = [name for name in skdae.plotting.__all__ if name != "CKADisplay"]
+
+
+@pytest.mark.parametrize("name", WITH_LEGEND)
 def test_legends_cover_no_data(name, table, dae, detector):
     display = drawn(name, table, dae, detector)(None)
     legends = display.figure_.findobj(matplotlib.legend.Legend)
@@ -1031,3 +1040,35 @@ def test_a_schedule_of_the_users_own_is_shown_as_it_is():
     dae = GradualDAETransformer((6, 4), schedule=stacked(2, 7, tuning_fraction=0.3))
     ((_, *rows),) = cells_of(dae._repr_html_())
     assert [row[1] for row in rows] == ["stacked", "stacked", "tuning"]
+
+
+# --- layers -----------------------------------------------------------------------
+
+
+def test_similarities_are_written_in_their_cells(dae, table):
+    from skdae.inspection import layer_cka
+
+    display = CKADisplay.from_estimator(dae, table)
+    found = layer_cka(dae, table)
+    np.testing.assert_array_equal(display.image_.get_array(), found)
+    assert {f"{value:.2f}" for value in found.ravel()} <= set(texts(display.figure_))
+
+
+def test_drift_has_a_line_per_layer_and_bounds_of_phases():
+    drift = np.arange(10.0).reshape(5, 2)
+    display = WeightDriftDisplay(drift, phases=[0, 0, 1, 1, 2]).plot()
+    np.testing.assert_array_equal([y.get_ydata() for y in display.lines_], drift.T)
+    assert display.boundaries_.tolist() == [2.5, 4.5]
+    with pytest.raises(ValueError, match="phases holds 1 values and must hold one"):
+        WeightDriftDisplay(drift, phases=[0]).plot()
+
+
+def test_drift_is_drawn_from_a_callback_that_has_observed(table):
+    from skdae.inspection import WeightDrift
+
+    with pytest.raises(ValueError, match="has no drift_; pass a WeightDrift that"):
+        WeightDriftDisplay.from_callback(WeightDrift())
+    observed = WeightDrift()
+    observed.drift_, observed.phases_ = np.ones((3, 2)), np.array([0, 1, 1])
+    display = WeightDriftDisplay.from_callback(observed)
+    assert display.boundaries_.tolist() == [1.5]

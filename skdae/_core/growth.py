@@ -90,7 +90,7 @@ def sample_rows(
     return corrupt(block, source.layout, noise, generator)[0]
 
 
-def most_telling(H: Matrix, size: int) -> np.ndarray:
+def best_predictors(H: Matrix, size: int) -> np.ndarray:
     """At most `size` units from which the others are best predicted, best first."""
     n = H.shape[1]
     if size >= n:
@@ -126,7 +126,7 @@ def copy_units(parameters: Parameters, depth: int, X: Matrix) -> None:
     copy = COPIES[shape.activation]
     below = _code(parameters.encoder(depth - 1), X)
     layer = layers[LayerKey("encoder", depth)]
-    kept = most_telling(below, layer.weight.shape[1])
+    kept = best_predictors(below, layer.weight.shape[1])
     units = torch.arange(len(kept))
     layer.weight[:, units] = 0
     layer.weight[torch.from_numpy(kept), units] = copy.slope

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from skdae._transformer import _outputs
+from skdae._transformer._checks import check_transformer
 from skdae.plotting._axes import (
     BLUE,
     GREEN,
@@ -17,7 +18,6 @@ from skdae.plotting._axes import (
 )
 from skdae.plotting._inputs import (
     check_count,
-    check_transformer,
     labels,
     numbers,
     positions,

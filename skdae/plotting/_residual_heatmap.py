@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from skdae._transformer import _outputs
+from skdae._transformer._checks import check_transformer
 from skdae.plotting._axes import PALE, SMALL, legend_above, panels, pyplot
 from skdae.plotting._inputs import (
     check_count,
-    check_transformer,
     labels,
     numbers,
     positions,

@@ -8,9 +8,10 @@ from sklearn.base import clone
 
 from skdae._random import spawn_streams
 from skdae._statistics import split_mean
+from skdae._transformer._checks import check_transformer
 from skdae._transformer._parameters import resolve_parameters
 from skdae.plotting._axes import BLACK, CYCLE, GREY, legend_above, one_axes, pyplot
-from skdae.plotting._inputs import check_count, check_transformer, numbers
+from skdae.plotting._inputs import check_count, numbers
 from skdae.schedules import SCHEDULES, Schedule, at_equal_updates
 
 
