@@ -1,6 +1,7 @@
 """Sphinx configuration: the pages build offline, and a warning is an error."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from skdae.poc import PoCReport
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
 REPORTS = Path(__file__).parent / "reports"  # numbers, of benchmarks/reports.py
 
 project = "skdae"
@@ -77,6 +79,18 @@ def write_reports(app: Any, error: Exception | None) -> None:
             PoCReport.load(path).save(Path(app.outdir, "reports", f"{path.stem}.html"))
 
 
+def read_changelog(app: Any, docname: str, source: list[str]) -> None:
+    """Take the page of changes from CHANGELOG.md: headings, lists and links."""
+    if docname != "changelog":
+        return
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    text = re.sub(r"\[([^]]+)\]\(([^)]+)\)", r"`\1 <\2>`__", text)
+    for marks, line in (("#", "="), ("##", "-"), ("###", "~")):
+        title = rf"^{marks} \[?(.+?)\]?$"
+        text = re.sub(title, rf"\1\n{line * 79}", text, flags=re.M)
+    source[0] = text
+
+
 def write_math(writer: Any, node: nodes.math | nodes.math_block) -> None:
     """Write a formula as MathML, which browsers set without a script."""
     is_block = isinstance(node, nodes.math_block)
@@ -88,5 +102,6 @@ def write_math(writer: Any, node: nodes.math | nodes.math_block) -> None:
 def setup(app: Any) -> None:
     """Connect the hooks."""
     app.add_html_math_renderer("mathml", (write_math, None), (write_math, None))
+    app.connect("source-read", read_changelog)
     app.connect("autodoc-skip-member", skip_metadata_routing)
     app.connect("build-finished", write_reports)

@@ -10,7 +10,11 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = ROOT / "docs"
-PAGES = ("index", "quickstart", "saving", "serving")
+PAGES = tuple(
+    path.stem
+    for path in sorted(DOCS.glob("*.rst"))
+    if ".. code-block:: python" in path.read_text(encoding="utf-8")
+)
 
 
 def markdown_blocks(text):
