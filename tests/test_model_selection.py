@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 
 from skdae import GradualDAEClassifier, GradualDAETransformer
-from skdae.model_selection import make_denoising_scorer
+from skdae.model_selection import make_denoising_scorer, suggest_params
 from skdae.noise import make_noise
 
 RATES = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
@@ -168,3 +168,30 @@ def test_a_classifier_has_nothing_to_denoise(X):
     classifier.fit(X, X[:, 0] > 0)
     with pytest.raises(ValueError, match="pipeline that ends in one"):
         make_denoising_scorer()(classifier, X)
+
+
+# --- the search space of Optuna -------------------------------------------------------
+
+
+def test_optuna_draws_parameters_that_can_be_set(X):
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for _ in range(20):
+        drawn = suggest_params(study.ask(), prefix="dae__")
+        pipeline = Pipeline([("dae", GradualDAETransformer())]).set_params(**drawn)
+        network = pipeline["dae"]
+        assert 0.05 <= network.noise_rate <= 0.6
+        assert 3e-4 <= network.learning_rate_init <= 3e-3
+        network.set_params(max_iter=len(network.hidden_layer_sizes)).fit(X[:20])
+
+
+def test_a_fixed_trial_gives_its_parameters_again():
+    optuna = pytest.importorskip("optuna")
+    values = {
+        "hidden_layer_sizes": "64-32",
+        "noise_rate": 0.3,
+        "learning_rate_init": 1e-3,
+    }
+    expected = values | {"hidden_layer_sizes": (64, 32)}
+    assert suggest_params(optuna.trial.FixedTrial(values)) == expected

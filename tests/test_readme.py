@@ -44,6 +44,14 @@ def test_code_blocks_of_a_page_run_one_after_the_other(page):
     run(rst_blocks((DOCS / f"{page}.rst").read_text(encoding="utf-8")))
 
 
+def test_code_blocks_of_the_page_of_tuning_run():
+    pytest.importorskip("optuna")
+    pytest.importorskip("sklearn.callback")  # of scikit-learn 1.9, for pruning
+    names = run(rst_blocks((ROOT / "docs" / "tuning.rst").read_text(encoding="utf-8")))
+    assert names["search"].best_params_["noise_rate"] in (0.1, 0.3)
+    assert len(names["study"].trials) == 4
+
+
 def test_the_readme_imputes_better_than_the_obvious_alternatives():
     names = run(markdown_blocks(README))
     truth, table, is_hidden = (names[name] for name in ("truth", "table", "is_hidden"))
