@@ -11,8 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCS = ROOT / "docs"
 PAGES = tuple(
-    path.stem
-    for path in sorted(DOCS.glob("*.rst"))
+    path.relative_to(DOCS).with_suffix("").as_posix()
+    for path in sorted([*DOCS.glob("*.rst"), *DOCS.glob("ja/*.rst")])
     if ".. code-block:: python" in path.read_text(encoding="utf-8")
 )
 
