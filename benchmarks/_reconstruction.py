@@ -6,9 +6,11 @@ inertia, and what they fill stays in the range of the training cells: without th
 linear baseline can lose a table to a single odd row.
 """
 
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -292,11 +294,7 @@ LEARNERS: dict[str, Callable[[int], Any]] = {
 
 
 def iterative(problem: Problem, *, model: str) -> Fill:
-    """One column after the other from all others, several times over.
-
-    With 'boosting' it is the scheme of miceforest, which uses LightGBM, without its
-    draws.
-    """
+    """One column after the other from all others, several times over."""
     coding = coding_of(problem)
     Z = coding.encode(problem.X)
     is_wide = Z.shape[1] > WIDE
@@ -314,6 +312,58 @@ def iterative(problem: Problem, *, model: str) -> Fill:
         warnings.simplefilter("ignore", ConvergenceWarning)
         imputer.fit(Z)
     return coding.around(imputer.transform)
+
+
+MICE_ROUNDS = 5  # of miceforest, over the columns
+
+
+def miceforest(problem: Problem) -> Fill:
+    """Chained equations with LightGBM, which fill predictions instead of draws."""
+    from miceforest import ImputationKernel
+
+    coding = coding_of(problem)
+    Z = pd.DataFrame(coding.encode(problem.X)).rename(columns=str)
+    is_known = Z.notna().any()
+    names = list(Z.columns[is_known])
+    kernel = ImputationKernel(
+        Z[names].copy(),
+        variable_schema=names,  # of all columns, as later rows may miss others
+        mean_match_candidates=0,
+        random_state=problem.seed,
+    )
+    kernel.mice(MICE_ROUNDS, num_threads=1)
+
+    def fill(Z: np.ndarray) -> np.ndarray:
+        rows = pd.DataFrame(Z[:, is_known]).set_axis(names, axis=1)
+        imputed = kernel.impute_new_data(rows, random_state=problem.seed)
+        filled = np.zeros(Z.shape)
+        # without the number it returns the random values that it starts from
+        filled[:, is_known] = imputed.complete_data(iteration=MICE_ROUNDS)
+        return filled
+
+    return coding.around(fill)
+
+
+def runnable(methods: dict[str, Method]) -> dict[str, Method]:
+    """The methods, without miceforest where it does not run; the reason is printed."""
+    reason = _fault_of_miceforest()
+    if reason:
+        print(f"miceforest is left out: {reason}", file=sys.stderr)
+    return {n: m for n, m in methods.items() if not (reason and m is miceforest)}
+
+
+def _fault_of_miceforest() -> str:
+    """Why miceforest does not run here; empty where it does."""
+    try:
+        metadata.version("miceforest")
+        lightgbm = metadata.version("lightgbm")
+    except metadata.PackageNotFoundError as error:
+        return f"{error}; pip install miceforest 'lightgbm<4.7'."
+    if tuple(map(int, lightgbm.split(".")[:2])) < (4, 7):
+        return ""
+    return (
+        f"it calls private methods of LightGBM below 4.7, and {lightgbm} is installed."
+    )
 
 
 # --- rows in time order --------------------------------------------------------------

@@ -25,9 +25,11 @@ from _reconstruction import (
     forward_fill,
     interpolation,
     iterative,
+    miceforest,
     moving_best,
     pca_best,
     pca_denoising,
+    runnable,
 )
 from _runner import (
     Benchmark,
@@ -54,6 +56,7 @@ IMPUTERS: dict[str, Method] = {
     "PCA, best size, iterated": pca_best,
     "iterative, trees": partial(iterative, model="trees"),
     "iterative, boosting": partial(iterative, model="boosting"),
+    "miceforest": miceforest,
     "imputer, row by row": partial(imputer, options={"order": None}),
     "imputer (defaults)": imputer,
 }
@@ -148,7 +151,7 @@ def main() -> None:
         ),
         args,
         sets=ordered_sets(args.data),
-        methods=methods,
+        methods=runnable(methods),
         conditions=chosen(args.conditions, conditions, "--conditions"),
     )
     titles = {"rmse": "RMSE in standard deviations"}
