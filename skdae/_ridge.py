@@ -1,4 +1,4 @@
-"""Ridge regression of one target, its penalty chosen by leave-one-out errors."""
+"""Ridge regressions whose penalties are chosen by leave-one-out errors."""
 
 import numpy as np
 
@@ -6,19 +6,40 @@ PENALTIES = np.logspace(-6, 1, 8)  # over the variance of standardised inputs
 
 
 def ridge(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-    """Return slopes, intercept and leave-one-out errors of a ridge regression.
+    """Return slopes, intercept and leave-one-out errors of one target.
 
-    The penalty is the one of `PENALTIES` with the least leave-one-out error.
+    `X` is (n, n_inputs), `y` (n,) and each error that of a model without the row.
     """
-    n_rows, centre, scale = len(X), X.mean(axis=0), X.std(axis=0)
+    centre, scale = X.mean(axis=0), X.std(axis=0)
     scale[scale <= 1e-9 * np.abs(X).max(axis=0, initial=0)] = np.inf
-    scaled, mean = (X - centre) / scale, y.mean()
-    values, vectors = np.linalg.eigh(scaled.T @ scaled / n_rows)
-    P = scaled @ vectors  # (n, n_inputs)
-    shrunk = 1 / (np.maximum(values, 0)[:, None] + PENALTIES)
-    weights = (P.T @ (y - mean) / n_rows)[:, None] * shrunk  # (n_inputs, n_penalties)
-    leverage = P**2 @ shrunk / n_rows + 1 / n_rows
-    left_out = (y[:, None] - mean - P @ weights) / np.maximum(1 - leverage, 1e-3)
-    best = int((left_out**2).mean(axis=0).argmin())
-    slopes = vectors @ weights[:, best] / scale
-    return slopes, float(mean - centre @ slopes), left_out[:, best]
+    mean = y.mean()
+    scaled, targets = (X - centre) / scale, (y - mean)[:, None]
+    slopes, errors = standardised_ridges(scaled, targets, PENALTIES)
+    slope = slopes[:, 0] / scale
+    return slope, float(mean - centre @ slope), errors[:, 0]
+
+
+def standardised_ridges(
+    X: np.ndarray, Y: np.ndarray, penalties: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return slopes, (n_inputs, n_targets), and leave-one-out errors, (n, n_targets).
+
+    Inputs have mean 0 and variance 1, targets mean 0. The targets share one
+    factorisation, and each has the penalty with the least errors.
+    """
+    n_rows = max(len(X), 1)
+    values, vectors = np.linalg.eigh(X.T @ X / n_rows)
+    P = X @ vectors  # (n, n_inputs)
+    weights, squares = P.T @ Y / n_rows, P**2 / n_rows
+    least = np.full(Y.shape[1], np.inf)
+    slopes, errors = np.zeros(weights.shape), Y.astype(np.float64)
+    for penalty in penalties if len(X) else ():
+        shrunk = 1 / (np.maximum(values, 0) + penalty)
+        leverage = squares @ shrunk + 1 / n_rows  # of the slopes and of the mean
+        each = weights * shrunk[:, None]
+        left_out = (Y - P @ each) / np.maximum(1 - leverage, 1e-3)[:, None]
+        size = (left_out**2).mean(axis=0)
+        best = size < least
+        slopes[:, best], errors[:, best] = each[:, best], left_out[:, best]
+        least = np.minimum(size, least)
+    return vectors @ slopes, errors

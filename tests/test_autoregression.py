@@ -90,7 +90,9 @@ def test_the_spread_is_that_of_the_conditional_variances():
     P = dense_precision(MODEL, ONE[:40])
     gone = np.isnan(cells).ravel()
     expected = np.sqrt(np.diag(np.linalg.inv(P[np.ix_(gone, gone)])))
-    spread = MODEL.spread(cells, ONE[:40], np.random.default_rng(0)).ravel()
+    filled, spread = MODEL.fill_with_spread(cells, ONE[:40], np.random.default_rng(0))
+    np.testing.assert_array_equal(filled, MODEL.fill(cells, ONE[:40]))
+    spread = spread.ravel()
     assert (spread[~gone] == 0).all()
     ratio = spread[gone] / expected
     assert abs(ratio.mean() - 1) < 0.06  # of 24 draws of each of some 36 cells

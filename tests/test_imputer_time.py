@@ -8,8 +8,9 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 from skdae import GradualDAEImputer, GradualDAETransformer
-from skdae._imputer._time import GAP_CLASSES, best_shares
-from skdae.timeseries import interpolate
+from skdae._imputer._ordered_rows import GAP_CLASSES
+from skdae._imputer._time_columns import best_shares
+from skdae.timeseries import interpolate, time_order
 
 
 def small(order="auto", **parameters):
@@ -175,6 +176,26 @@ def test_categories_are_read_from_the_rows_around():
     imputer = GradualDAEImputer(network, n_trees=3, order="time", random_state=0)
     filled = imputer.set_output(transform="pandas").fit_transform(gaps)
     assert (filled["state"][gone] == state[gone]).mean() > 0.9
+
+
+def test_classes_in_blocks_are_no_time_order():
+    """By the rule of every estimator: numbers decide where there are some."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(1200, 2)), columns=["x", "y"])
+    frame["class"] = pd.Categorical(np.repeat(rng.choice(list("abcd"), 60), 20))
+    frame.loc[::7, "x"] = np.nan
+    assert time_order(frame).is_ordered
+    assert small().fit(frame).time_model_ is None
+    assert small().fit(frame[["class"]]).time_model_ is not None
+
+
+def test_a_column_that_is_hidden_whole_does_not_spoil_its_shares():
+    """Moved to the known half of a column, its gap leaves no value to learn from."""
+    table = record(400)
+    table[:210, 0] = np.nan
+    error = small().fit(gaps_in(table, outages=True)).error_
+    in_time = error[(error["column"] == "x0") & (error["gap"] != "row alone")]
+    assert np.isfinite(in_time[["error", "share"]]).all(axis=None)
 
 
 # --- errors -------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from skdae import GradualDAEOutlierDetector, GradualDAETransformer
 from skdae._covariance import shrunk_covariance
 from skdae._outlier import _models
-from skdae._outlier._cross_fit import TrainingRows, fingerprints
+from skdae._outlier._cross_fit import SeenRows, fingerprints
 from skdae._outlier._folds import Batch, make_folds
 from skdae._outlier._missing_cells import MissingCellCorrection
 from skdae._outlier._models import MIN_SPREAD, Quadratic
@@ -167,7 +167,7 @@ def test_broken_rows_are_found():
 def test_training_rows_are_scored_by_networks_not_trained_on_them():
     """Their scores are those of calibration."""
     np.testing.assert_allclose(FITTED.score_samples(X), FITTED.calibration_scores_)
-    weights = TrainingRows.of(FITTED.members_).weights_of(np.vstack([X, FRESH]))
+    weights = SeenRows.of(FITTED.members_).weights_of(np.vstack([X, FRESH]))
     assert ((weights[: len(X)] > 0).sum(axis=1) == 1).all()
     np.testing.assert_allclose(weights[len(X) :], 1 / 3)
 
@@ -825,7 +825,7 @@ def test_a_refit_is_the_same_to_the_bit():
 def test_rounds_are_averaged():
     detector = small(n_estimators=2).fit(X)
     assert len(detector.members_) == 6
-    seen = TrainingRows.of(detector.members_).weights_of(X) > 0
+    seen = SeenRows.of(detector.members_).weights_of(X) > 0
     assert (seen.sum(axis=1) == 2).all()
     np.testing.assert_allclose(detector.score_samples(X), detector.calibration_scores_)
 

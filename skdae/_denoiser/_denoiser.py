@@ -30,9 +30,9 @@ from skdae._transformer._transformer import (
     input_tags_of,
 )
 from skdae.noise import make_noise
-from skdae.timeseries import time_order
 from skdae.timeseries._groups import group_codes
 from skdae.timeseries._neighbours import time_axis
+from skdae.timeseries._order import numeric_order
 from skdae.timeseries._time import check_index
 
 MIN_ORDERED = 100  # rows, below which nothing is learned from the rows around
@@ -64,10 +64,10 @@ class GradualDAEDenoiser(
         errors of a quarter of a standard deviation. `output`, `warm_start` and, for
         rows in time order, `validation_fraction` are not used.
     order : {'auto', 'time'} or None, default='auto'
-        Whether rows are in time order. 'auto': if some column depends on its values in
-        the rows around in `fit`, by `skdae.timeseries.time_order`; later tables must
-        then be in order, too; this is not tested, since large errors hide the order.
-        None: every row is denoised by itself.
+        Whether rows are in time order. 'auto': if some numeric column depends on its
+        values in the rows around in `fit`, by `skdae.timeseries.time_order`; later
+        tables must then be in order, too; this is not tested, since large errors hide
+        the order. None: every row is denoised by itself.
     categorical_features : array-like of bool, int or str, 'auto', 'from_dtype' or \
 None, default='auto'
         Categorical columns, as of :class:`GradualDAETransformer`; 'auto' takes those
@@ -183,7 +183,7 @@ None, default='auto'
         )
         group_codes(groups, len(raw))  # refused if they do not fit, read or not
         self.time_denoiser_ = None
-        if not self._is_ordered(raw, groups):
+        if not self._is_ordered(raw, groups, schema):
             self.transformer_ = fit_matrix(fresh, self, schema, raw, mixes=True)
             return self
         check_index(X, groups)
@@ -270,11 +270,13 @@ None, default='auto'
             values = outputs_of(self.transformer_, reconstruction, raw)
         return encoder.restore(self, values, X, raw.dtype)
 
-    def _is_ordered(self, raw: np.ndarray, groups: Any) -> bool:
+    def _is_ordered(self, raw: np.ndarray, groups: Any, schema: Schema) -> bool:
         """Return whether the rows of `fit` are in time order, and enough."""
         if self.order is None or len(raw) < MIN_ORDERED:
             return False
-        return self.order == "time" or time_order(raw, groups).is_ordered
+        if self.order == "time":
+            return True
+        return numeric_order(raw, schema.is_categorical, groups).is_ordered
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "transformer_")

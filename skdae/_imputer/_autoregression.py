@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_solve_banded, cholesky_banded, lapack
 
+from skdae._ridge import standardised_ridges
+
 # On gas turbine outages the RMSE was 0.31, 0.29 and 0.28 with 1, 2 and 3 lags; about
 # equal for single cells, and on five other sets
 N_LAGS = 3
@@ -47,55 +49,61 @@ class Autoregression:
         `cells`, (n, n_features), are in time order and NaN where missing; `start` is
         the first row of the group of each, (n,).
         """
-        filled = cells - self.mean
-        missing = np.isnan(cells)
-        for rows, inner in _parts(missing):
-            part = self._solved(
-                filled[rows], missing[rows], start[rows] - rows.start, generator
-            )
-            filled[inner] = part[inner.start - rows.start : inner.stop - rows.start]
+        filled, missing = cells - self.mean, np.isnan(cells)
+        for system in self._systems(filled, missing, start):
+            white = None
+            if generator is not None:
+                white = generator.standard_normal(system.n_cells)
+            filled[system.inner] = system.within(system.filled(white))
         return np.where(missing, filled + self.mean, cells)
 
-    def spread(
+    def fill_with_spread(
         self, cells: np.ndarray, start: np.ndarray, generator: np.random.Generator
-    ) -> np.ndarray:
-        """Return the root mean squares of draws around the means, 0 where known."""
-        missing = np.isnan(cells)
-        spread = np.zeros(cells.shape)
-        for rows, inner in _parts(missing):
-            part = np.zeros(missing[rows].shape)
-            if missing[rows].any():
-                has_past = _has_past(start[rows] - rows.start)
-                root = self._root(missing[rows], has_past)
-                white = generator.standard_normal((root.shape[1], N_DRAWS))
-                squares = _solve_transposed(root, white) ** 2
-                part[missing[rows]] = np.sqrt(squares.mean(axis=1))
-            spread[inner] = part[inner.start - rows.start : inner.stop - rows.start]
-        return spread
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows filled with means, and the root mean squares of draws around.
 
-    def _solved(
-        self,
-        cells: np.ndarray,
-        missing: np.ndarray,
-        start: np.ndarray,
-        generator: np.random.Generator | None,
-    ) -> np.ndarray:
-        """Return centred rows with their missing cells filled.
-
-        The rows have the precision ``F' P F``, F the filters of all rows with a full
-        past and P the precision of residuals, plus the prior of the other rows.
+        The latter are 0 where cells are known.
         """
-        cells = np.where(missing, 0, cells)
-        if not missing.any():
-            return cells
-        has_past = _has_past(start)
-        root = self._root(missing, has_past)
-        pull = self._gradient(cells, has_past)[missing]
-        solution = cho_solve_banded((root, True), -pull)
-        if generator is not None:
-            solution += _solve_transposed(root, generator.standard_normal(len(pull)))
-        cells[missing] = solution
-        return cells
+        filled, missing = cells - self.mean, np.isnan(cells)
+        spread = np.zeros(cells.shape)
+        for system in self._systems(filled, missing, start):
+            filled[system.inner] = system.within(system.filled())
+            spread[system.inner] = system.within(system.spread(generator))
+        return np.where(missing, filled + self.mean, cells), spread
+
+    def related(self) -> np.ndarray:
+        """Return how much each feature depends on each other one, (n_features, same).
+
+        Summed over the distances of two rows: the size of the precision between a row
+        and the rows around, over the root of that of the other feature with itself.
+        """
+        sizes = [np.abs(np.sum(each, axis=0)) for each in self._products()]
+        total = np.sum(sizes, axis=0)
+        return (total + total.T) / np.sqrt(np.diag(total))
+
+    def _systems(
+        self, centred: np.ndarray, missing: np.ndarray, start: np.ndarray
+    ) -> Iterator["_System"]:
+        """Yield the equations of the missing cells, part by part."""
+        for rows, inner in _parts(missing):
+            if missing[inner].any():
+                has_past = _has_past(start[rows] - rows.start)
+                cells = np.where(missing[rows], 0, centred[rows])
+                pull = self._gradient(cells, has_past)[missing[rows]]
+                root = self._root(missing[rows], has_past)
+                yield _System(rows, inner, cells, missing[rows], root, pull)
+
+    def _products(self) -> list[list[np.ndarray]]:
+        """Return the parts of the precision of two rows, by their distance.
+
+        One part for each later row that depends on both, itself first.
+        """
+        weighted = self.precision @ self.filters
+        n = len(self.filters)
+        return [
+            [self.filters[lag + d].T @ weighted[lag] for lag in range(n - d)]
+            for d in range(n)
+        ]
 
     def _root(self, missing: np.ndarray, has_past: np.ndarray) -> np.ndarray:
         """Return the Cholesky factor of the precision of the missing cells."""
@@ -115,25 +123,25 @@ class Autoregression:
     def _band(self, missing: np.ndarray, has_past: np.ndarray) -> np.ndarray:
         """Return the precision of the missing cells as a lower band, row by row."""
         n_rows, n_lags = len(missing), len(self.filters) - 1
-        weighted = self.precision @ self.filters  # (1 + n_lags, n_features, n_features)
         ahead = np.append(has_past, np.zeros(n_lags, dtype=bool))
+        windows = np.lib.stride_tricks.sliding_window_view(ahead, n_lags + 1)
+        lacks = np.logical_not(windows)
         row, feature = np.nonzero(missing)
         count = missing.sum(axis=1)
         first = np.concatenate([[0], count.cumsum()])  # missing cell of each row
         band = np.zeros((_bandwidth(count), len(row)))
-        for distance in range(n_lags + 1):
+        for distance, products in enumerate(self._products()):
             one = np.flatnonzero(row + distance < n_rows)
             n_others = count[row[one] + distance]
             one = np.repeat(one, n_others)
             other = first[row[one] + distance] + _counted(n_others)
-            one, other = (each[other >= one] for each in (one, other))
-            products = [
-                self.filters[lag + distance].T @ weighted[lag]
-                for lag in range(n_lags - distance + 1)
-            ]
+            if distance == 0:
+                one, other = (each[other >= one] for each in (one, other))
             value = np.sum(products, axis=0)[feature[one], feature[other]]
-            for lag, product in enumerate(products):  # less what rows lack the past for
-                k = np.flatnonzero(~ahead[row[other] + lag])
+            # less what later rows without a full past do not depend on
+            edge = np.flatnonzero(lacks.any(axis=1)[row[other]])
+            for lag, product in enumerate(products):
+                k = edge[lacks[row[other[edge]], lag]]
                 value[k] -= product[feature[one[k]], feature[other[k]]]
             if distance == 0:
                 value += ~has_past[row[one]] * self.prior[feature[one], feature[other]]
@@ -175,7 +183,7 @@ def _regressed(rows: np.ndarray, start: np.ndarray) -> Autoregression:
     target = np.flatnonzero(np.arange(len(rows)) - start >= N_LAGS)
     scale = np.tile(np.sqrt(variance), N_LAGS)
     past = np.hstack([centred[target - lag] for lag in range(1, N_LAGS + 1)]) / scale
-    slopes, errors = _ridge(past, centred[target])
+    slopes, errors = standardised_ridges(past, centred[target], PENALTIES)
     blocks = (slopes.T / scale).reshape(n_features, N_LAGS, n_features)
     filters = np.concatenate([np.eye(n_features)[None], -blocks.swapaxes(0, 1)])
     floor = np.diag(MIN_VARIANCE * variance)
@@ -186,35 +194,52 @@ def _regressed(rows: np.ndarray, start: np.ndarray) -> Autoregression:
     )
 
 
-def _ridge(X: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return slopes, (n_inputs, n_targets), and errors, (n, n_targets), of ridges.
-
-    The errors are those of models without the row. Each target has the penalty of
-    `PENALTIES` with the least of them.
-    """
-    n_rows = max(len(X), 1)
-    values, vectors = np.linalg.eigh(X.T @ X / n_rows)
-    P = X @ vectors
-    weights = P.T @ Y / n_rows
-    squares = P**2 / n_rows
-    best, slopes = np.full(Y.shape[1], np.inf), np.zeros(weights.shape)
-    errors = Y.copy()
-    for penalty in PENALTIES:
-        shrunk = 1 / (np.maximum(values, 0) + penalty)
-        leverage = np.minimum(squares @ shrunk, 1 - 1e-3)
-        each = weights * shrunk[:, None]
-        left_out = (Y - P @ each) / (1 - leverage)[:, None]
-        size = (left_out**2).mean(axis=0) if len(X) else best
-        is_better = size < best
-        slopes[:, is_better], errors[:, is_better] = (
-            each[:, is_better],
-            left_out[:, is_better],
-        )
-        best = np.minimum(size, best)
-    return vectors @ slopes, errors
-
-
 # --- the banded system ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _System:
+    """The equations of the missing cells in consecutive rows.
+
+    The rows have the precision ``F' P F``, F the filters of all rows with a full past
+    and P the precision of residuals, plus the prior of the other rows.
+    """
+
+    rows: slice  # that are solved for
+    inner: slice  # those of them whose solution is taken
+    cells: np.ndarray  # centred, 0 where missing
+    missing: np.ndarray
+    root: np.ndarray  # Cholesky factor of the precision of the missing cells
+    pull: np.ndarray  # the precision of missing and known cells times the latter
+
+    @property
+    def n_cells(self) -> int:
+        """Number of missing cells."""
+        return len(self.pull)
+
+    def filled(self, white: np.ndarray | None = None) -> np.ndarray:
+        """Return the rows with the means of missing cells, or a draw by white noise."""
+        solution = cho_solve_banded((self.root, True), -self.pull)
+        if white is not None:
+            solution += _solve_transposed(self.root, white)
+        return self._in_rows(solution, self.cells)
+
+    def spread(self, generator: np.random.Generator) -> np.ndarray:
+        """Return the root mean squares of draws around the means, 0 where known."""
+        white = generator.standard_normal((self.n_cells, N_DRAWS))
+        squares = _solve_transposed(self.root, white) ** 2
+        return self._in_rows(np.sqrt(squares.mean(axis=1)), np.zeros(self.cells.shape))
+
+    def within(self, values: np.ndarray) -> np.ndarray:
+        """Return those of the inner rows."""
+        begin = self.rows.start
+        return values[self.inner.start - begin : self.inner.stop - begin]
+
+    def _in_rows(self, solution: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return the values with the solution in missing cells."""
+        values = values.copy()
+        values[self.missing] = solution
+        return values
 
 
 def _parts(missing: np.ndarray) -> Iterator[tuple[slice, slice]]:

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from skdae._imputer._model import ImputationModel, feature_columns
-from skdae._imputer._time import CANDIDATES, GAP_CLASSES, TimeModel
+from skdae._imputer._ordered_rows import GAP_CLASSES
+from skdae._imputer._time import TimeModel
+from skdae._imputer._time_columns import CANDIDATES
 from skdae._table.encoder import TableEncoder
 
 Row = tuple[str, str, float, float]  # gap, candidate, error, share

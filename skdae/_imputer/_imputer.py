@@ -41,9 +41,9 @@ from skdae._transformer._transformer import (
     categorical_features_of,
     input_tags_of,
 )
-from skdae.timeseries import time_order
 from skdae.timeseries._groups import group_codes
 from skdae.timeseries._neighbours import time_axis
+from skdae.timeseries._order import numeric_order
 from skdae.timeseries._time import check_index, index_fault, index_seconds
 
 MIN_SHARE = 1e-6  # of a category that is drawn
@@ -95,10 +95,11 @@ None, default='auto'
         its weight would be small. They make up most of the fitted imputer's size, up
         to about 0.3 MB per column; 0 omits all of them.
     order : {'auto', 'time'} or None, default='auto'
-        Whether rows are in time order, in `fit` and later. 'auto': if some column
-        depends on its values in the rows around, by `skdae.timeseries.time_order`;
-        later tables that are long enough for a test must be in order too, or are
-        imputed row by row with a warning. None: every row is imputed by itself.
+        Whether rows are in time order, in `fit` and later. 'auto': if some numeric
+        column depends on its values in the rows around, by
+        `skdae.timeseries.time_order`; later tables that are long enough for a test must
+        be in order too, or are imputed row by row with a warning. None: every row is
+        imputed by itself.
     n_imputations : int, default=1
         Tables that `sample_imputations` returns.
     add_indicator : bool, default=False
@@ -408,7 +409,7 @@ None, default='auto'
         self._seed = int(streams.shuffle.integers(2**32))
         group_codes(groups, len(raw))  # refused if they do not fit, read or not
         self.time_model_: TimeModel | None = None
-        if self._is_ordered(X, raw, groups):
+        if self._is_ordered(X, raw, groups, schema):
             self.time_model_ = fit_time_model(
                 Z,
                 ~observed,
@@ -425,10 +426,10 @@ None, default='auto'
         self.indicator_features_ = np.flatnonzero(missing_cells(X).any(axis=0))
         self._range = np.fmin.reduce(raw[index]), np.fmax.reduce(raw[index])
 
-    def _is_ordered(self, X: Any, raw: np.ndarray, groups: Any) -> bool:
+    def _is_ordered(self, X: Any, raw: np.ndarray, groups: Any, schema: Schema) -> bool:
         """Return whether the rows of `fit` are in time order."""
         if self.order == "auto":
-            return time_order(raw, groups).is_ordered
+            return numeric_order(raw, schema.is_categorical, groups).is_ordered
         if self.order == "time":
             check_index(X, groups)
         return self.order == "time"
@@ -440,7 +441,8 @@ None, default='auto'
         if self.order == "time":
             check_index(X, groups)
             return True
-        found = time_order(raw, groups)
+        is_categorical = self.table_encoder_.schema.is_categorical
+        found = numeric_order(raw, is_categorical, groups)
         is_shuffled = not found.is_ordered and not np.isnan(found.correlation).any()
         is_shuffled |= index_fault(X, groups) is not None
         if is_shuffled:

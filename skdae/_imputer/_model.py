@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from skdae._gaussian import Gaussian, fit_gaussian
-from skdae._imputer._errors import DEVIATIONS, LEVEL, HeldOutErrors
+from skdae._imputer._errors import DEVIATIONS, HeldOutErrors, conformal_level
 from skdae._imputer._forests import Forests, fit_forests
 from skdae._imputer._masks import IncompleteRows, MaskedRows, hide_cells, hold_out
 from skdae._imputer._networks import Refinement, fit_refinement
@@ -283,8 +283,7 @@ def _spread(
         n_hidden = hidden.sum()
         if n_hidden:
             ratio = size[hidden, j] / expected[hidden, j]
-            level = min(1.0, np.ceil((n_hidden + 1) * LEVEL) / n_hidden)
-            spread[j] = np.quantile(ratio, level) / DEVIATIONS
+            spread[j] = np.quantile(ratio, conformal_level(n_hidden)) / DEVIATIONS
     return spread
 
 

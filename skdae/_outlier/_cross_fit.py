@@ -131,7 +131,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class TrainingRows:
+class SeenRows:
     """The rows that some members were trained on, to be recognised.
 
     A row is scored by the members that were not trained on it, with equal weights; by
@@ -142,7 +142,7 @@ class TrainingRows:
     weights: np.ndarray  # (n_known + 1, n_members); the last row: of rows not known
 
     @classmethod
-    def of(cls, members: Sequence[Member]) -> "TrainingRows":
+    def of(cls, members: Sequence[Member]) -> "SeenRows":
         """Those of some members."""
         prints = np.unique(np.concatenate([member.trained_on for member in members]))
         is_new = np.ones((len(prints) + 1, len(members)), dtype=bool)

@@ -72,7 +72,7 @@ from skdae._transformer._transformer import (
     input_tags_of,
 )
 from skdae.timeseries import Smoothing
-from skdae.timeseries._order import numbers_are_ordered
+from skdae.timeseries._order import numeric_order
 from skdae.timeseries._time import index_fault
 
 NEIGHBORS = 2
@@ -677,7 +677,7 @@ None, default='auto'
         """Return whether rows are in time order, by the parameters or the data."""
         if isinstance(self.calibration, str) and self.calibration == "blocked":
             return True
-        return numbers_are_ordered(raw, schema.is_categorical, groups)
+        return numeric_order(raw, schema.is_categorical, groups).is_ordered
 
     def _scores(
         self,

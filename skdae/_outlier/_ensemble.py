@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skdae._outlier._cross_fit import Member, TrainingRows
+from skdae._outlier._cross_fit import Member, SeenRows
 from skdae._outlier._folds import Batch
 from skdae._outlier._missing_cells import (
     MAX_ROWS,
@@ -32,7 +32,7 @@ class Ensemble:
     encoder: TableEncoder
     names: Sequence[str]
     members: list[Member]
-    training_rows: TrainingRows
+    training_rows: SeenRows
     combination: Combination
     correction: MissingCellCorrection
 
@@ -59,7 +59,7 @@ class Ensemble:
             encoder,
             names,
             members,
-            TrainingRows.of(members),
+            SeenRows.of(members),
             Combination.learn(held_out[inliers & is_held_out], is_ordered),
             MissingCellCorrection.none(encoder.n_columns, n_lags),
         )

@@ -7,7 +7,7 @@ import numpy as np
 from skdae._core.sources import TableSource
 from skdae._supervised._rows import LabelledRows
 from skdae.timeseries import BlockSplit
-from skdae.timeseries._order import numbers_are_ordered
+from skdae.timeseries._order import numeric_order
 
 
 def hold_out(source: TableSource, is_held_out: np.ndarray) -> TableSource:
@@ -93,7 +93,9 @@ def folds_of(
 def is_ordered(labelled: LabelledRows) -> bool:
     """Return whether the rows of the table that was passed are in time order."""
     pretrained = labelled.pretrained
-    return numbers_are_ordered(pretrained.raw, pretrained.encoder.schema.is_categorical)
+    return numeric_order(
+        pretrained.raw, pretrained.encoder.schema.is_categorical
+    ).is_ordered
 
 
 def _block_folds(labelled: LabelledRows, n_folds: int) -> np.ndarray:

@@ -7,7 +7,10 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 # Where a class of an earlier release has gone: a file keeps its old name.
-MOVED: dict[str, str] = {}
+MOVED: dict[str, str] = {
+    "skdae._outlier._cross_fit:TrainingRows": "skdae._outlier._cross_fit:SeenRows",
+    "skdae._imputer._time:TimeColumn": "skdae._imputer._time_columns:ImputedColumn",
+}
 
 
 def name_of(cls: type) -> str:

@@ -138,15 +138,16 @@ def time_order(
     )
 
 
-def numbers_are_ordered(
+def numeric_order(
     raw: np.ndarray, is_categorical: np.ndarray, groups: ArrayLike | None = None
-) -> bool:
+) -> TimeOrder:
     """Return whether rows are in time order by their numeric columns.
 
-    `raw` is (n_samples, n_features). A table of categories alone is tested by these.
+    The rule of every estimator: classes that stand in blocks are no evidence. `raw` is
+    (n_samples, n_features). A table of categories alone is tested by these.
     """
     numbers = raw if is_categorical.all() else raw[:, ~is_categorical]
-    return time_order(numbers, groups).is_ordered
+    return time_order(numbers, groups)
 
 
 def effective_sample_size(
