@@ -162,6 +162,10 @@ None, default='auto'
     in the table itself. A column without a known value in a group is imputed row by
     row.
 
+    Above 60 encoded columns the autoregression is made of blocks of up to 24 related
+    ones, each of which reads twelve factors of the others: principal components,
+    estimated from the known cells of a row. The time grows with the number of columns.
+
     Rows are equally far apart, unless an index of dates (of a pandas DataFrame) says
     otherwise, in `fit` and later: then lines, gaps and the autoregression follow the
     time, and up to 100 usual steps without a row count as rows without a value.
