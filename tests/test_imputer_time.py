@@ -189,7 +189,7 @@ def test_classes_in_blocks_are_no_time_order():
     assert small().fit(frame[["class"]]).time_model_ is not None
 
 
-def test_a_column_that_is_hidden_whole_does_not_spoil_its_shares():
+def test_shares_are_finite_where_a_column_is_hidden_whole():
     """Moved to the known half of a column, its gap leaves no value to learn from."""
     table = record(400)
     table[:210, 0] = np.nan

@@ -2,7 +2,7 @@
 
 One autoregression of all features takes the cube of their number; blocks take as much
 time for each feature in tables of any width. Beside its own features a block reads the
-factors of the whole table, which each row's known cells tell.
+factors of the other ones, estimated from the known cells of a row.
 """
 
 from collections.abc import Iterator
