@@ -45,6 +45,7 @@ html_theme_options = {
 html_static_path = ["_static"]
 html_css_files = ["skdae.css"]
 html_math_renderer = "mathml"
+toc_object_entries_show_parents = "hide"  # long names of methods do not fit
 html_show_sourcelink = False
 
 # Every name gets a page of its own (_templates/autosummary); numpydoc's lists of
