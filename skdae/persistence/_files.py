@@ -20,6 +20,17 @@ FORMAT = 1  # of the manifest
 KEY = "skdae"  # of the manifest in the metadata
 LENGTH = struct.Struct("<Q")  # of the header, at the start of a safetensors file
 START = b'{"__metadata__":{"skdae":'  # how the header of a model file begins
+# name of a dtype in a file: the dtype
+DTYPES = {
+    "BOOL": "?",
+    "F16": "<f2",
+    "F32": "<f4",
+    "F64": "<f8",
+    **{f"I{8 * n}": f"<i{n}" for n in (1, 2, 4, 8)},
+    **{f"U{8 * n}": f"<u{n}" for n in (1, 2, 4, 8)},
+}
+NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
+ALIGNMENT = 8  # of the arrays: the header is filled up with spaces
 PACKAGES = ("numpy", "pandas", "scikit-learn", "torch")
 
 
@@ -85,9 +96,8 @@ def save(estimator: Any, path: str | os.PathLike, *, metadata: Any = None) -> No
         "metadata": metadata,
         "estimator": packer.pack(estimator, type(estimator).__name__),
     }
-    content = _serialized(manifest, packer.tensors)
     with whole_file(path) as file:
-        file.write(content)
+        file.writelines(_chunks(manifest, packer.tensors))
 
 
 def load(path: str | os.PathLike) -> Any:
@@ -118,7 +128,8 @@ def load(path: str | os.PathLike) -> Any:
     """
     manifest, tensors = _read(path)
     try:
-        return Unpacker(tensors).unpack(manifest["estimator"])
+        size = Path(path).stat().st_size
+        return Unpacker(tensors, size).unpack(manifest["estimator"])
     except ImportError:
         raise
     except Exception as error:
@@ -174,12 +185,28 @@ def is_model_file(path: str | os.PathLike) -> bool:
         return False
 
 
-def _serialized(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> bytes:
-    """Return the content of a file: tensors, and the manifest with the checksum."""
-    from safetensors.numpy import save as serialize
+def _chunks(
+    manifest: dict[str, Any], tensors: dict[str, np.ndarray]
+) -> list[bytes | memoryview]:
+    """Return the content of a file: the header, then the arrays.
 
+    Written and read here: the package safetensors ends the process where memory runs
+    out.
+    """
     signed = manifest | {"checksum": _checksum(manifest, tensors)}
-    return serialize(tensors, metadata={KEY: _dumped(signed)})
+    header: dict[str, Any] = {"__metadata__": {KEY: _dumped(signed)}}
+    end = 0
+    for name, array in tensors.items():
+        start, end = end, end + array.nbytes
+        header[name] = {
+            "dtype": NAMES[array.dtype],
+            "shape": array.shape,
+            "data_offsets": [start, end],
+        }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    data = [array.reshape(-1).view(np.uint8).data for array in tensors.values()]
+    return [LENGTH.pack(len(text)) + text, *data]
 
 
 def _dumped(manifest: dict[str, Any]) -> str:
@@ -202,25 +229,16 @@ def _checksum(manifest: dict[str, Any], tensors: dict[str, np.ndarray]) -> str:
 
 def _read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the manifest and the arrays of a file whose checksum is right."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as deserialize
-
     if not is_model_file(path):
         Path(path).stat()  # a file that does not exist is another error
         raise ModelFileError(
             f"{path} is not a model file; write one with skdae.save(estimator, path)."
         )
-    content = Path(path).read_bytes()
     try:
-        tensors = {
-            name: np.array(array) for name, array in deserialize(content).items()
-        }  # copied: aligned, and the user's to change
-        (length,) = LENGTH.unpack_from(content)
-        header = json.loads(content[LENGTH.size : LENGTH.size + length])
-        manifest = json.loads(header["__metadata__"][KEY])
+        manifest, tensors = _read_content(memoryview(Path(path).read_bytes()))
         checksum = manifest.pop("checksum")
         is_whole = _checksum(manifest, tensors) == checksum
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         is_whole = False
     if not is_whole:
         raise ModelFileError(f"{path} is damaged: its checksum differs; copy it again.")
@@ -230,6 +248,32 @@ def _read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray
             f"to {FORMAT}; load it with skdae {manifest['versions'].get('skdae')}."
         )
     return manifest, tensors
+
+
+def _read_content(content: memoryview) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the manifest, with its checksum, and the arrays of a file."""
+    (length,) = LENGTH.unpack_from(content)
+    header = json.loads(bytes(content[LENGTH.size : LENGTH.size + length]))
+    manifest = json.loads(header.pop("__metadata__")[KEY])
+    return manifest, _tensors(header, content[LENGTH.size + length :])
+
+
+def _tensors(header: dict[str, Any], content: memoryview) -> dict[str, np.ndarray]:
+    """Return the arrays of a file: aligned copies, the user's to change.
+
+    They lie one after the other, so that they cannot be larger than the file.
+    """
+    tensors, end = {}, 0
+    by_place = sorted(header.items(), key=lambda item: item[1]["data_offsets"])
+    for name, entry in by_place:
+        start, stop = entry["data_offsets"]
+        array = np.frombuffer(content[start:stop], DTYPES[entry["dtype"]])
+        if start != end or stop < start or stop > len(content):
+            raise ValueError(f"{name} does not begin where the array before it ends")
+        tensors[name], end = array.reshape(entry["shape"]).copy(), stop
+    if end != len(content):
+        raise ValueError("something follows the last array")
+    return tensors
 
 
 def _versions() -> dict[str, str]:

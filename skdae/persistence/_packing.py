@@ -7,7 +7,7 @@ item, ``{kind: content}``. An object that stands in several places is packed onc
 import math
 from collections import UserList
 from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from inspect import signature
 from typing import Any
 
@@ -26,17 +26,16 @@ from skdae.persistence._classes import (
 )
 
 NATIVE = "biuf"  # kinds of arrays that a tensor holds
+MAX_ITEM = 8  # bytes of a number: longer ones differ between machines
+ITEMS = ("O", "U", "M", "m")  # and of those whose values are packed one by one
 SCALARS = (np.bool_, np.integer, np.floating)
 GENERATORS = {
     name: getattr(np.random, name)
     for name in ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 }
-# What a file may ask of the unpacker: its method of each name, behind an underscore.
-KINDS = {
-    *("array", "dict", "dtype", "float", "frame", "generator", "missing", "neighbors"),
-    *("object", "random", "ref", "scalar", "set", "sklearn", "slice", "time", "tuple"),
-    "type",
-}
+# Bytes that objects may take beside the arrays of a file, and by its size: copies of an
+# array, and text of fixed width, can be larger than the file that asks for them.
+MAX_COPIES, MAX_COPIES_BY_SIZE = 2**26, 50
 
 
 class NotPackedError(TypeError):
@@ -62,44 +61,22 @@ class Packer:
         """Return the JSON of an object that stands at `path` of the estimator."""
         if value is None or type(value) in (bool, int, str):
             return value
-        if type(value) is float:
-            return value if math.isfinite(value) else {"float": repr(value)}
+        if type(value) is float and math.isfinite(value):
+            return value
         if isinstance(value, UserList):  # a list of scikit-learn that warns when read
             value = value.data
         if type(value) is list:
             return [self.pack(item, f"{path}[{k}]") for k, item in enumerate(value)]
         if id(value) in self._numbers:
             return {"ref": self._numbers[id(value)]}
-        for is_kind, kind, pack in self._kinds():
-            if is_kind(value):
-                return {kind: pack(value, path)}
+        for kind in KINDS:
+            if kind.holds(value):
+                return {kind.name: kind.pack(self, value, path)}
         raise NotPackedError(
             f"{path} is {_described(value)}, which a model file does not hold: it "
             "holds data, and estimators of skdae and scikit-learn. Set it to a value "
             "that is data, or save without it."
         )
-
-    def _kinds(self) -> list[tuple[Callable, str, Callable]]:
-        """Return for each kind its test, its name in a file and how it is packed."""
-        return [
-            (lambda v: isinstance(v, np.ndarray), "array", self._array),
-            (lambda v: is_own(type(v)), "object", self._object),
-            (lambda v: isinstance(v, NearestNeighbors), "neighbors", self._neighbors),
-            (lambda v: is_sklearn(type(v)), "sklearn", self._sklearn),
-            (lambda v: type(v) is tuple, "tuple", self._items),
-            (lambda v: type(v) is dict, "dict", self._dict),
-            (lambda v: type(v) in (set, frozenset), "set", lambda v, p: sorted(v)),
-            (lambda v: type(v) is slice, "slice", self._slice),
-            (lambda v: isinstance(v, SCALARS), "scalar", _scalar),
-            (lambda v: isinstance(v, np.dtype), "dtype", lambda v, p: v.str),
-            (_is_number_type, "type", lambda v, p: np.dtype(v).name),
-            (lambda v: isinstance(v, pd.DataFrame), "frame", self._frame),
-            (lambda v: v is pd.NA, "missing", lambda v, p: "NA"),
-            (lambda v: v is pd.NaT, "missing", lambda v, p: "NaT"),
-            (lambda v: type(v) is pd.Timestamp, "time", lambda v, p: v.isoformat()),
-            (lambda v: type(v) is np.random.Generator, "generator", self._generator),
-            (lambda v: type(v) is np.random.RandomState, "random", self._legacy),
-        ]
 
     def _number(self, value: Any) -> int:
         """Return the number by which further places refer to an object."""
@@ -122,8 +99,8 @@ class Packer:
     def _array(self, value: np.ndarray, path: str) -> dict[str, Any]:
         """Pack numbers as a tensor, other values one by one."""
         content: dict[str, Any] = {"number": self._number(value)}
-        if value.dtype.hasobject or value.dtype.kind not in NATIVE:
-            if value.dtype.kind not in "OUMm":
+        if value.dtype.kind not in NATIVE or value.dtype.itemsize > MAX_ITEM:
+            if value.dtype.kind not in ITEMS:
                 raise NotPackedError(
                     f"{path} is an array of dtype {value.dtype}, and a model file "
                     "holds numbers, text, dates and objects; convert it with astype."
@@ -137,7 +114,8 @@ class Packer:
             }
         is_fortran = value.flags.f_contiguous and not value.flags.c_contiguous
         name = f"{len(self.tensors)}:{path}"
-        self.tensors[name] = np.asarray(value.T if is_fortran else value, order="C")
+        tensor = np.asarray(value.T if is_fortran else value, order="C")
+        self.tensors[name] = tensor.astype(tensor.dtype.newbyteorder("<"), copy=False)
         return content | {"tensor": name} | ({"fortran": True} if is_fortran else {})
 
     def _object(self, value: Any, path: str) -> dict[str, Any]:
@@ -191,12 +169,22 @@ def _described(value: Any) -> str:
     )
 
 
+def _is(*types: type) -> Callable[[Any], bool]:
+    """Return a test for objects of some types."""
+    return lambda value: isinstance(value, types)
+
+
+def _as(make: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    """Return an unpacker that makes an object of its content."""
+    return lambda unpacker, content: make(content)
+
+
 def _is_number_type(value: Any) -> bool:
     """Return whether an object is a numpy type, such as ``np.float64``."""
     return isinstance(value, type) and issubclass(value, (*SCALARS, np.object_))
 
 
-def _scalar(value: np.generic, path: str) -> list[Any]:
+def _scalar(packer: Packer, value: np.generic, path: str) -> list[Any]:
     """Pack a numpy number with its type; JSON has no NaN."""
     number = value.item()
     is_special = isinstance(number, float) and not math.isfinite(number)
@@ -215,9 +203,16 @@ def _state(value: Any) -> dict[str, Any]:
 class Unpacker:
     """Makes objects of JSON and tensors again."""
 
-    def __init__(self, tensors: dict[str, np.ndarray]) -> None:
+    def __init__(self, tensors: dict[str, np.ndarray], file_size: int) -> None:
         self.tensors = tensors
         self._objects: dict[int, Any] = {}  # by number
+        self._bytes_left = MAX_COPIES + MAX_COPIES_BY_SIZE * file_size
+
+    def _take(self, n_bytes: int) -> None:
+        """Count bytes that an object takes beside the arrays of the file."""
+        self._bytes_left -= n_bytes
+        if self._bytes_left < 0:
+            raise ValueError("what it asks for is many times larger than the file")
 
     def unpack(self, packed: Any) -> Any:
         """Return the object of a JSON value."""
@@ -226,12 +221,9 @@ class Unpacker:
         if not isinstance(packed, dict):
             return packed
         ((kind, content),) = packed.items()
-        if kind not in KINDS:
+        if kind not in UNPACK:
             raise ValueError(f"{kind!r} is not a kind of object")
-        return getattr(self, f"_{kind}")(content)
-
-    def _float(self, content: str) -> float:
-        return float(content)
+        return UNPACK[kind](self, content)
 
     def _ref(self, content: int) -> Any:
         return self._objects[content]
@@ -242,9 +234,6 @@ class Unpacker:
     def _dict(self, content: list) -> dict:
         return {self.unpack(key): self.unpack(item) for key, item in content}
 
-    def _set(self, content: list) -> set:
-        return set(content)
-
     def _slice(self, content: list) -> slice:
         return slice(*self.unpack(content))
 
@@ -254,26 +243,16 @@ class Unpacker:
             raise ValueError(f"{dtype} is not the type of a number")
         return np.dtype(dtype).type(number)
 
-    def _dtype(self, content: str) -> np.dtype:
-        return np.dtype(content)
-
-    def _type(self, content: str) -> type:
-        return np.dtype(content).type
-
-    def _missing(self, content: str) -> Any:
-        return {"NA": pd.NA, "NaT": pd.NaT}[content]
-
-    def _time(self, content: str) -> pd.Timestamp:
-        return pd.Timestamp(content)
-
     def _array(self, content: dict) -> np.ndarray:
         if "tensor" in content:
             array = self.tensors[content["tensor"]]
             array = array.T if content.get("fortran") else array
         else:
-            array = _array_of_items(
-                self.unpack(content["items"]), content["dtype"], content["shape"]
-            )
+            dtype, items = np.dtype(content["dtype"]), content["items"]
+            if dtype.kind not in ITEMS:
+                raise ValueError(f"{dtype} is not the type of single values")
+            self._take(dtype.itemsize * len(items))
+            array = _array_of_items(self.unpack(items), dtype, content["shape"])
         self._objects[content["number"]] = array
         return array
 
@@ -296,7 +275,9 @@ class Unpacker:
     def _neighbors(self, content: dict) -> NearestNeighbors:
         value = NearestNeighbors(**self.unpack_state(content))
         self._objects[content["number"]] = value
-        return value.fit(self.unpack(content["rows"]))
+        rows = self.unpack(content["rows"])
+        self._take(rows.nbytes)
+        return value.fit(rows)
 
     def _sklearn(self, content: dict) -> BaseEstimator:
         if "skops" not in content:
@@ -309,6 +290,7 @@ class Unpacker:
     def _frame(self, content: dict) -> pd.DataFrame:
         index, columns = self.unpack(content["index"]), self.unpack(content["columns"])
         data = dict(enumerate(self.unpack(content["data"])))
+        self._take(sum(column.nbytes for column in data.values()))
         frame = pd.DataFrame(data, index=index)
         frame.columns = pd.Index(columns)
         return frame
@@ -325,9 +307,9 @@ class Unpacker:
         return value
 
 
-def _array_of_items(items: list, dtype: str, shape: list[int]) -> np.ndarray:
+def _array_of_items(items: list, dtype: np.dtype, shape: list[int]) -> np.ndarray:
     """Return an array of values that were packed one by one."""
-    is_time = np.dtype(dtype).kind in "Mm"
+    is_time = dtype.kind in "Mm"
     array = np.empty(len(items), "i8" if is_time else dtype)
     for k, item in enumerate(items):  # at once, tuples would become axes
         array[k] = item
@@ -343,3 +325,49 @@ def _defaults(cls: type) -> dict[str, Any]:
         for p in signature(cls).parameters.values()
         if p.default is not p.empty
     }
+
+
+# --- the kinds of objects ------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of objects: which they are, and the way into a file and back."""
+
+    name: str  # in a file
+    holds: Callable[[Any], bool]
+    pack: Callable[[Packer, Any, str], Any]
+    unpack: Callable[[Unpacker, Any], Any]
+
+
+#: The first that holds an object packs it.
+KINDS = (
+    Kind("float", lambda v: type(v) is float, lambda p, v, _: repr(v), _as(float)),
+    Kind("array", _is(np.ndarray), Packer._array, Unpacker._array),
+    Kind("object", lambda v: is_own(type(v)), Packer._object, Unpacker._object),
+    Kind("neighbors", _is(NearestNeighbors), Packer._neighbors, Unpacker._neighbors),
+    Kind("sklearn", lambda v: is_sklearn(type(v)), Packer._sklearn, Unpacker._sklearn),
+    Kind("tuple", lambda v: type(v) is tuple, Packer._items, Unpacker._tuple),
+    Kind("dict", lambda v: type(v) is dict, Packer._dict, Unpacker._dict),
+    Kind("set", _is(set, frozenset), lambda p, v, _: sorted(v), _as(set)),
+    Kind("slice", _is(slice), Packer._slice, Unpacker._slice),
+    Kind("scalar", _is(*SCALARS), _scalar, Unpacker._scalar),
+    Kind("dtype", _is(np.dtype), lambda p, v, _: v.str, _as(np.dtype)),
+    Kind(
+        "type",
+        _is_number_type,
+        lambda p, v, _: np.dtype(v).name,
+        lambda u, content: np.dtype(content).type,
+    ),
+    Kind("frame", _is(pd.DataFrame), Packer._frame, Unpacker._frame),
+    Kind(
+        "missing",
+        lambda v: v is pd.NA or v is pd.NaT,
+        lambda p, v, _: repr(v).strip("<>"),
+        lambda u, content: {"NA": pd.NA, "NaT": pd.NaT}[content],
+    ),
+    Kind("time", _is(pd.Timestamp), lambda p, v, _: v.isoformat(), _as(pd.Timestamp)),
+    Kind("generator", _is(np.random.Generator), Packer._generator, Unpacker._generator),
+    Kind("random", _is(np.random.RandomState), Packer._legacy, Unpacker._random),
+)
+UNPACK = {kind.name: kind.unpack for kind in KINDS} | {"ref": Unpacker._ref}

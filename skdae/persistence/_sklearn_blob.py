@@ -10,13 +10,17 @@ import numpy as np
 # What skops does not trust by itself although it is data: trees, and their distances.
 TREE = "sklearn.tree._tree.Tree"
 PREDICTOR = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
+NEIGHBOR_TREES = tuple(
+    f"sklearn.neighbors._{module}.{name}{bits}"
+    for module, name in (("ball_tree", "BallTree"), ("kd_tree", "KDTree"))
+    for bits in ("", "64")
+)
 TRUSTED = (
     TREE,
     PREDICTOR,
     "sklearn.metrics._dist_metrics.EuclideanDistance32",
     "sklearn.metrics._dist_metrics.EuclideanDistance64",
-    "sklearn.neighbors._ball_tree.BallTree",
-    "sklearn.neighbors._kd_tree.KDTree",
+    *NEIGHBOR_TREES,
 )
 
 
@@ -69,17 +73,52 @@ def _parts(value: Any) -> Iterator[Any]:
 def _check_tree(part: Any) -> None:
     """Refuse a tree whose nodes point outside of it: they are followed unchecked."""
     name = f"{type(part).__module__}.{type(part).__qualname__}"
-    if name == TREE:
-        n, inner = part.node_count, part.children_left != -1
+    if name in NEIGHBOR_TREES:
+        is_whole = _is_whole(part)
+    elif name == TREE:
+        inner = part.children_left != -1
         children = (part.children_left, part.children_right)
-        feature, n_features = part.feature, part.n_features
+        is_whole = _is_forward(inner, children, part.feature, part.n_features)
     elif name == PREDICTOR:
-        n, inner = len(part.nodes), part.nodes["is_leaf"] == 0
-        children = (part.nodes["left"], part.nodes["right"])
-        feature, n_features = part.nodes["feature_idx"], np.inf
+        nodes = part.nodes
+        children = (nodes["left"], nodes["right"])
+        is_whole = _is_forward(
+            nodes["is_leaf"] == 0, children, nodes["feature_idx"], np.inf
+        )
     else:
         return
-    own = np.arange(n)[inner]
-    forward = all(((own < c[inner]) & (c[inner] < n)).all() for c in children)
-    if not forward or not ((feature[inner] >= 0) & (feature[inner] < n_features)).all():
+    if not is_whole:
         raise ValueError("a tree in it points outside of itself")
+
+
+def _is_forward(
+    inner: np.ndarray,
+    children: tuple[np.ndarray, np.ndarray],
+    feature: np.ndarray,
+    n_features: float,
+) -> bool:
+    """Return whether the children of inner nodes come later, and features exist."""
+    n_nodes = len(inner)
+    own = np.arange(n_nodes)[inner]
+    is_inside = (feature[inner] >= 0) & (feature[inner] < n_features)
+    return bool(is_inside.all()) and all(
+        ((own < each[inner]) & (each[inner] < n_nodes)).all() for each in children
+    )
+
+
+def _is_whole(tree: Any) -> bool:
+    """Return whether a tree of neighbours holds each row once, within its nodes."""
+    data, index, nodes, bounds, *counts = tree.__getstate__()[:7]
+    _, n_levels, n_nodes = counts
+    n_rows = len(data)
+    ends = nodes["idx_start"], nodes["idx_end"]
+    return bool(
+        n_nodes == len(nodes) == bounds.shape[1] == 2**n_levels - 1
+        and bounds.shape[2] == data.shape[1]
+        and len(index) == n_rows
+        and (np.sort(index) == np.arange(n_rows)).all()
+        and (ends[0] >= 0).all()
+        and (ends[0] <= ends[1]).all()
+        and (ends[1] <= n_rows).all()
+        and (nodes["is_leaf"][n_nodes // 2 :] == 1).all()
+    )

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import resource
 from functools import cache
 
 import numpy as np
@@ -74,15 +73,12 @@ def in_child(act):
     """Return what is left of a forked process: its exit status, 0 where `act` ended."""
     child = os.fork()
     if child == 0:
+        status = 1
         try:
             act()
+            status = 0
         except BaseException as error:
             print(f"{type(error).__name__}: {error}", flush=True)
-            os._exit(1)
-        os._exit(0)
+        finally:
+            os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def peak_memory():
-    """Return the largest memory of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from _estimators import KINDS, count, fit, fitted, hash_of, in_child, results
+from _estimators import KINDS, SMALL, count, fit, fitted, hash_of, in_child, results
 from joblib import Parallel, delayed
+from sklearn.base import clone
 
 import skdae
 
@@ -103,3 +104,17 @@ def test_a_new_process_gives_the_same(tmp_path):
 @pytest.mark.slow
 def test_new_processes_with_other_threads_give_the_same(tmp_path):
     check_fresh_processes(tmp_path, N_FRESH)
+
+
+def test_threads_save_to_one_name(tmp_path):
+    path = tmp_path / "m.skdae"
+    estimators = [clone(SMALL).set_params(max_iter=k + 1) for k in range(N_THREADS)]
+
+    def save_and_load(estimator):
+        skdae.save(estimator, path)
+        return skdae.load(path).max_iter
+
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        found = list(pool.map(save_and_load, estimators * 6))
+    assert set(found) <= {each.max_iter for each in estimators}
+    assert list(tmp_path.iterdir()) == [path]
