@@ -106,6 +106,19 @@ def test_a_splitter_decides_which_rows_rank(X, monkeypatch):
     assert set(map(tuple, scored[0])) == set(map(tuple, X[held_out]))
 
 
+def test_of_rows_in_time_order_the_last_rank(monkeypatch):
+    walk = np.cumsum(np.random.default_rng(0).standard_normal((400, 4)), axis=0)
+    scored = []
+    score = _auto.hidden_cell_score
+    monkeypatch.setattr(
+        _auto,
+        "hidden_cell_score",
+        lambda fitted, raw: scored.append(raw) or score(fitted, raw),
+    )
+    auto(max_iter=8).fit(walk)
+    assert set(map(tuple, scored[0])) == set(map(tuple, walk[300:]))
+
+
 def test_few_rows_get_the_defaults(X):
     dae = auto().fit(X[:30])
     first = {name: values[0] for name, values in _auto.CANDIDATES.items()}

@@ -3,9 +3,10 @@
 The rule: with a part of the epochs, on some of the rows, networks of each candidate
 noise rate are trained, then networks of each candidate size with the rate that was
 best. What counts is how well cells of held-out rows are predicted from the others,
-whatever the candidate's noise (`score`).
+whatever the candidate's noise (`score`). Of rows in time order, the last are held out.
 """
 
+from collections.abc import Iterator
 from copy import copy
 from typing import Any, NamedTuple
 
@@ -88,6 +89,19 @@ def choose(
     return Choice(settings, trials)
 
 
+class _LastRows:
+    """A splitter that holds the last rows out."""
+
+    def get_n_splits(self) -> int:
+        """One."""
+        return 1
+
+    def split(self, X: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the first rows and the last ones."""
+        n_train = round((1 - SCORED_SHARE) * len(X))
+        yield np.arange(n_train), np.arange(n_train, len(X))
+
+
 class _TrialRows(NamedTuple):
     """Rows that candidates learn from, and rows that rank them."""
 
@@ -100,14 +114,21 @@ class _TrialRows(NamedTuple):
 def _trial_rows(
     transformer: Any, raw: np.ndarray, learn_encoder: LearnEncoder, sample_weight: Any
 ) -> _TrialRows:
-    """Draw rows; copies of a row, and what a splitter keeps together, are one side."""
+    """Choose rows of either part.
+
+    Of rows in time order the last ones rank, since they are most like those that come;
+    of others random ones, where copies of a row are in one part. A splitter of the
+    transformer decides instead.
+    """
+    from skdae.timeseries import time_order
+
     opening = open_fit(
         transformer, resolve_parameters(transformer), raw, learn_encoder, sample_weight
     )
     generator = spawn_streams(transformer.random_state).split
     fraction = transformer.validation_fraction
     if not hasattr(fraction, "get_n_splits"):
-        fraction = SCORED_SHARE
+        fraction = _LastRows() if time_order(raw).is_ordered else SCORED_SHARE
     source = training_source(opening, fraction, generator)
     index = opening.rows.index
     train = index[_at_most(source.index, MAX_TRIAL_ROWS, generator)]

@@ -231,7 +231,8 @@ default='code'
         Only where a setting is 'auto': the chosen `settings` and the `trials`, which
         have 15 % of the epochs and at most 1,000 of the rows. Rates are tried first,
         then sizes with the best rate; the `score` of each is that of :meth:`score` on
-        rows that the trials do not learn from.
+        rows that the trials do not learn from: random ones, of rows in time order the
+        last ones, or those of a splitter in `validation_fraction`.
     phases_ : tuple of PhaseRecord
         The plan as it was run: depth, epochs, weight updates, seconds, losses. Passes
         of `partial_fit` are not among them.
