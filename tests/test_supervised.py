@@ -527,8 +527,35 @@ def test_groups_are_held_out_as_a_whole(runs, make, y, early_stopping):
 
 
 @BOTH
-def test_too_few_groups_choose_nothing(make, y):
-    model = quick(make, **OPEN).fit(X, y, groups=np.arange(len(X)) % 2)
+def test_two_groups_are_held_out_in_turn(runs, make, y):
+    groups = np.arange(len(X)) % 2
+    model = quick(make, **OPEN).fit(X, y, groups=groups)
+    first = [set(groups[each].tolist()) for each in held_out_places(runs[:2])]
+    assert first in ([{0}, {1}], [{1}, {0}])
+    assert len(model.fine_tuning_.held_out_losses) == 2
+
+
+def test_one_group_is_held_out_by_rows_with_a_warning():
+    y = X @ np.arange(6)
+    with pytest.warns(UserWarning, match="groups names one group"):
+        one = quick(GradualDAERegressor, **OPEN).fit(X, y, groups=np.ones(len(X)))
+    without = quick(GradualDAERegressor, **OPEN).fit(X, y)
+    np.testing.assert_array_equal(one.predict(X), without.predict(X))
+
+
+@pytest.mark.parametrize("n_groups", [2, 3])
+def test_few_groups_find_what_a_line_explains(n_groups):
+    y = X @ np.arange(6)
+    rows = np.arange(len(X))
+    train, test = rows[rows % 5 > 0], rows[rows % 5 == 0]
+    model = quick(GradualDAERegressor, **OPEN)
+    model.fit(X[train], y[train], groups=train % n_groups)
+    assert model.score(X[test], y[test]) > 0.999
+
+
+def test_groups_of_one_class_each_choose_nothing():
+    y = (CLASSES > 0).astype(int)
+    model = quick(GradualDAEClassifier, **OPEN).fit(X, y, groups=y)
     assert model.fine_tuning_.held_out_losses == ()
 
 

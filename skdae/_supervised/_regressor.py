@@ -139,8 +139,8 @@ None, default='auto'
     Held out are whole groups where `fit` is given `groups`, else random rows. Where the
     rows of X are in time order (:func:`skdae.timeseries.time_order`), blocks of
     neighbouring rows are held out as well, and the geometric mean of both losses
-    decides. With fewer than 20 labelled rows or three groups, and in `partial_fit`, the
-    first candidate is taken that the parameters leave.
+    decides. With fewer than 20 labelled rows, and in `partial_fit`, the first candidate
+    is taken that the parameters leave.
 
     A fit that fails or is interrupted (Ctrl-C) leaves the estimator as it was. To end a
     long fit and keep what is trained so far, pass a callback of scikit-learn 1.9 or

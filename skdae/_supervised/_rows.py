@@ -1,5 +1,6 @@
 """Training rows of fine-tuning: labelled ones and unlabelled ones."""
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -107,10 +108,24 @@ def loss_weights(T: np.ndarray, class_weights: np.ndarray | None) -> np.ndarray 
 
 
 def group_numbers(groups: Any, labels: Labels) -> np.ndarray | None:
-    """Return the group of each labelled row, (n_labelled,); None without groups."""
+    """Return the group of each labelled row, (n_labelled,).
+
+    None without groups, and with a warning where all of them are of one.
+    """
     if groups is None:
         return None
-    return group_codes(groups, len(labels.known) + len(labels.missing))[labels.known]
+    codes = group_codes(groups, len(labels.known) + len(labels.missing))
+    numbers = codes[labels.known]
+    if len(np.unique(numbers)) > 1:
+        return numbers
+    warnings.warn(
+        "groups names one group for all labelled rows, of which no part can be held "
+        "out as a whole; rows are held out as without groups. Pass groups=None to ask "
+        "for that.",
+        UserWarning,
+        stacklevel=3,
+    )
+    return None
 
 
 def training_part(

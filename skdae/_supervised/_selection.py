@@ -85,13 +85,13 @@ def select(
     """Return the candidate of the lowest held-out loss.
 
     The candidates share the pretrained encoder. Held out are the rows that are held out
-    anyway, or else thirds of the labelled rows in turn, see `folds_of`.
+    anyway, or else thirds of the labelled rows in turn, see `folds_of`; of two groups
+    each.
     """
     candidates = candidates_of(estimator, labelled.pretrained.n_layers)
-    n_groups = len(np.unique(labelled.together[source.index]))
     n_different = len(np.unique(labelled.copies[source.index]))
     is_open = len(candidates) > 1 and n_different >= MIN_ROWS
-    if not is_open or (source.held_out is None and n_groups < N_FOLDS):
+    if not is_open:
         return alone(candidates[0])
     seed = int(streams.init.integers(2**32))
     has_path = bool(estimator.linear_path)  # 'auto' or True
@@ -99,6 +99,8 @@ def select(
         [_Fold.of(part, labelled, seed if has_path else None) for part in parts]
         for parts in _ways(labelled, source, strata, streams.split)
     ]
+    if not all(fold.weights(labelled).any() for folds in ways for fold in folds):
+        return alone(candidates[0])  # a group of each class tells nothing
     trials = []
     for candidate in candidates:
         outputs = [
@@ -188,11 +190,12 @@ def _ways(
     if source.held_out is not None:
         return [[source]]
     is_long = labelled.rows.n_rows > MAX_FOLDED_ROWS
+    n_folds = min(N_FOLDS, len(np.unique(labelled.together)))
     ways = []
-    for number in folds_of(labelled, N_FOLDS, generator, strata):
+    for number in folds_of(labelled, n_folds, generator, strata):
         parts = [
             hold_out(source, number == k)
-            for k in range(N_FOLDS - 1 if is_long else 0, N_FOLDS)
+            for k in range(n_folds - 1 if is_long else 0, n_folds)
         ]
         kept = [np.sort(generator.permutation(p.index)[:MAX_ROWS]) for p in parts]
         ways.append(
