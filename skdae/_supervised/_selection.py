@@ -100,7 +100,7 @@ def select(
         for parts in _ways(labelled, source, strata, streams.split)
     ]
     if not all(fold.weights(labelled).any() for folds in ways for fold in folds):
-        return alone(candidates[0])  # a group of each class tells nothing
+        return alone(candidates[0])  # of groups of one class each
     trials = []
     for candidate in candidates:
         outputs = [
