@@ -96,7 +96,7 @@ def write_math(writer: Any, node: nodes.math | nodes.math_block) -> None:
     """Write a formula as MathML, which browsers set without a script."""
     is_block = isinstance(node, nodes.math_block)
     formula = tex2mathml(node.astext(), as_block=is_block)
-    writer.body.append(f'<div class="math">{formula}</div>' if is_block else formula)
+    writer.body.append(f'<div class="formula">{formula}</div>' if is_block else formula)
     raise nodes.SkipNode
 
 

@@ -97,7 +97,7 @@ fig, (left, right) = plt.subplots(
 left.plot(table[name], color="#8a8f98", lw=1)  # the true values
 ImputationDisplay.from_estimator(imputer, incomplete, name, ax=left)
 around = slice(outage.start - 60, outage.stop + 60)
-left.set(xlim=(around.start, around.stop), title="grey: removed values")
+left.set(xlim=(around.start, around.stop), xlabel="row; grey: removed values")
 left.set_ylim(table[name][around].min() - 1, table[name][around].max() + 1)
 
 colours = ["#1f5fbf" if name.startswith("skdae") else "#8a8f98" for name in errors]
