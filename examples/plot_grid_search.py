@@ -2,9 +2,9 @@
 Grid search
 ===========
 
-``GridSearchCV`` tunes the network like any other estimator. The choice of the score is
-important: the training loss always prefers no noise, because uncorrupted rows are
-easier to reconstruct.
+``GradualDAESearchCV`` is scikit-learn's ``GridSearchCV``, where candidates that begin
+with the same layer train it once. The choice of the score is important: the training
+loss always prefers no noise, because uncorrupted rows are easier to reconstruct.
 """
 
 # %%
@@ -18,16 +18,17 @@ easier to reconstruct.
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
-from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.model_selection import train_test_split
 
 from skdae import GradualDAETransformer
+from skdae.model_selection import GradualDAESearchCV
 
 X, y = load_breast_cancer(return_X_y=True)
 X_train, X_test = train_test_split(X, test_size=0.3, random_state=0)
 
 noise_rates = [0.02, 0.1, 0.25, 0.4, 0.6]
 widths = [(64, 8), (64, 16), (128, 32)]
-search = GridSearchCV(
+search = GradualDAESearchCV(
     GradualDAETransformer(max_iter=100, random_state=0),
     {"noise_rate": noise_rates, "hidden_layer_sizes": widths},
     cv=3,

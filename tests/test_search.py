@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
@@ -221,6 +222,39 @@ def test_steps_before_are_fitted_once_per_fold(X, epochs):
     assert Counted.fits == 3
     assert pipeline.memory is None
     assert len(search.cv_results_["params"]) == 2
+
+
+class Shuffled(Counted):
+    """A step that draws from numpy's global generator."""
+
+    def fit(self, X, y=None):
+        self.order_ = check_random_state(None).permutation(X.shape[1])
+        return super().fit(X)
+
+    def transform(self, X):
+        return X[:, self.order_]
+
+
+def test_a_step_with_the_global_generator_is_not_shared(X):
+    Shuffled.fits = 0
+    pipeline = Pipeline([("step", Shuffled()), ("dae", small())])
+    grid = {"dae__hidden_layer_sizes": [(6,), (6, 4)]}
+    GradualDAESearchCV(pipeline, grid, cv=2, refit=False).fit(X)
+    assert Shuffled.fits == 4
+
+
+def test_a_network_without_a_seed_is_fitted_for_each_candidate(X, y, epochs):
+    network = small(random_state=None)
+    pipeline = Pipeline([("dae", network), ("end", LogisticRegression())])
+    GradualDAESearchCV(pipeline, {"end__C": [0.1, 1.0]}, cv=2, refit=False).fit(X, y)
+    assert len(epochs) == 2 * 2 * 9
+
+
+def test_a_schedule_that_differs_later_begins_alike(X, epochs):
+    dae = small(max_iter=10, schedule="gradual").set_params(hidden_layer_sizes=(6, 4))
+    grid = {"schedule__lower_layer_rate": [0.0, 0.5, 1.0]}
+    assert_equal_to_grid_search(dae, grid, X, refit=False)
+    assert len(epochs) == 2 * 3 * 10 + 2 * (5 + 3 * 5)
 
 
 def test_the_network_of_a_pipeline_is_shared_by_what_follows(X, y, epochs):

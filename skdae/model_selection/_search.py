@@ -11,6 +11,7 @@ import joblib
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state
 from sklearn.utils.parallel import delayed
 
 from skdae._sklearn_compat import intercept_fits
@@ -42,8 +43,8 @@ class GradualDAESearchCV(GridSearchCV):
       parameters of fine-tuning start from one pretrained network.
     - Steps of a pipeline before its last one, for candidates that do not vary them.
 
-    Nothing is shared where `random_state` is None, since such fits differ, or where
-    callbacks observe the networks.
+    Nothing is shared where `random_state` is None, since such fits differ, where a step
+    draws from numpy's global generator, or where callbacks observe the networks.
 
     Parameters
     ----------
@@ -156,9 +157,9 @@ def _is_later(name: str, estimator: Any) -> bool:
             return True
         return bool(rest) and _is_later(rest, estimator[ours[-1]])
     if isinstance(estimator, GradualDAETransformer):
-        return name in LATER
+        return head in LATER
     if head == "transformer":
-        return rest in LATER
+        return rest.partition("__")[0] in LATER
     return hasattr(estimator, "transformer")
 
 
@@ -214,10 +215,19 @@ class _StepMemory:
         def cached(*args: Any, **kwargs: Any) -> Any:
             named = {name: kwargs[name] for name in kwargs if name not in ignore}
             key = content_hash((function.__qualname__, args, named))
-            if key is None:
-                return function(*args, **kwargs)
-            if key not in self._kept:
-                self._kept[key] = function(*args, **kwargs)
-            return deepcopy(self._kept[key])
+            if key in self._kept:
+                return deepcopy(self._kept[key])
+            before = content_hash(check_random_state(None).get_state())
+            result = function(*args, **kwargs)
+            repeats = content_hash(check_random_state(None).get_state()) == before
+            if key is not None and repeats and not _takes_entropy(args[0]):
+                self._kept[key] = deepcopy(result)
+            return result
 
         return cached
+
+
+def _takes_entropy(step: Any) -> bool:
+    """Return whether each fit of a step of ours draws a seed of its own."""
+    is_own = type(step).__module__.startswith("skdae.")
+    return is_own and getattr(step, "random_state", 0) is None
