@@ -18,6 +18,7 @@ import pandas as pd
 from _data import VALIDATION_SHARE, Table
 from _masks import at_random
 from _metrics import cell_errors
+from scipy.signal import savgol_filter
 from sklearn.covariance import LedoitWolf
 from sklearn.ensemble import ExtraTreesRegressor, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
@@ -93,6 +94,25 @@ def quiet(function: Callable, X: np.ndarray) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return function(X, axis=0)
+
+
+def add_errors(
+    X: np.ndarray, X_train: np.ndarray, seed: int, scale: float, kind: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows with errors on every cell, and which cells are known.
+
+    'student' has three degrees of freedom; of 'spikes' a quarter of the variance is
+    normal, the rest in one of fifty cells.
+    """
+    generator = np.random.default_rng([seed, 3])
+    draw = generator.normal(size=X.shape)
+    if kind == "student":
+        draw = generator.standard_t(3, size=X.shape) / np.sqrt(3)
+    if kind == "spikes":
+        is_spike = generator.random(X.shape) < 0.02
+        draw = 0.5 * draw + is_spike * generator.normal(0, 37.5**0.5, X.shape)
+    deviation = np.nan_to_num(quiet(np.nanstd, X_train))
+    return X + scale * deviation * draw, ~np.isnan(X)
 
 
 class Coding:
@@ -416,6 +436,76 @@ def moving_best(
     return moving(problem, width=min(MOVING_WIDTHS, key=error), statistic=statistic)
 
 
+# --- learned from noisy rows ---------------------------------------------------------
+
+WIDTHS = (3, 5, 9, 15, 31)
+
+
+@dataclass(frozen=True)
+class WithTruth(Problem):
+    """A problem whose later rows are known without their errors."""
+
+    truth: np.ndarray
+
+
+def by_truth(
+    problem: WithTruth, *, make: Callable[[Problem, int], Fill], sizes: tuple[int, ...]
+) -> Fill:
+    """The size with the least error on the rows to denoise, which no user knows."""
+    known = ~np.isnan(problem.truth)
+    fills = [make(problem, size) for size in sizes]
+
+    def best(X: np.ndarray) -> np.ndarray:
+        rebuilt = [fill(X) for fill in fills]
+        return min(
+            rebuilt,
+            key=lambda rows: cell_errors(problem.X, problem.truth, known, rows).numeric,
+        )
+
+    return best
+
+
+def averaging(problem: Problem, width: int) -> Fill:
+    """Moving average."""
+    return moving(problem, width=width, statistic="mean")
+
+
+def medians(problem: Problem, width: int) -> Fill:
+    """Moving median."""
+    return moving(problem, width=width, statistic="median")
+
+
+def savitzky_golay(problem: Problem, width: int) -> Fill:
+    """Moving parabola; gaps are interpolated first."""
+
+    def smooth(X: pd.DataFrame) -> pd.DataFrame:
+        filled = X.interpolate(limit_direction="both").fillna(0)
+        values = savgol_filter(filled, width, 2 if width > 3 else 1, axis=0)
+        return pd.DataFrame(values)
+
+    return _in_time(problem, smooth)
+
+
+def pca_of_size(problem: Problem, size: int) -> Fill:
+    """Projection on so many axes, at most all."""
+    coding = Coding(problem.X)
+    V = principal_axes(coding.encode(problem.X), size)[:, :size]
+    return coding.around(lambda Z: np.nan_to_num(Z) @ V @ V.T)
+
+
+def moving_by_rule(problem: Problem) -> Fill:
+    """Moving average of the width that predicts noisy cells best without themselves."""
+    X = pd.DataFrame(problem.X)
+    scale = quiet(np.nanstd, problem.X)
+
+    def error(width: int) -> float:
+        window = X.rolling(width, min_periods=1, center=True)
+        others = (window.sum() - X) / (window.count() - 1)
+        return float(np.nanmean(((others - X) / np.where(scale > 0, scale, 1)) ** 2))
+
+    return moving(problem, width=min(WIDTHS, key=error), statistic="mean")
+
+
 # --- the transformer -----------------------------------------------------------------
 
 DEFAULTS = GradualDAETransformer().get_params()
@@ -441,8 +531,12 @@ def dae(problem: Problem, **params: Any) -> Fill:
     return lambda X: model.reconstruct(X.astype(np.float32)).astype(np.float64)
 
 
-def denoiser(problem: Problem, scale: float = NOISE_SCALE, **params: Any) -> Fill:
-    """The denoiser, for errors of a scale."""
-    network = GradualDAETransformer(noise="gaussian", noise_rate=scale)
+def denoiser(
+    problem: Problem, scale: float | None = NOISE_SCALE, **params: Any
+) -> Fill:
+    """The denoiser, for errors of a scale; None is for it to find out."""
+    network = None
+    if scale is not None:
+        network = GradualDAETransformer(noise="gaussian", noise_rate=scale)
     model = GradualDAEDenoiser(network, random_state=problem.seed, **params)
     return model.fit(problem.X).transform

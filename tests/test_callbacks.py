@@ -7,6 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdae import (
+    GradualDAEDenoiser,
     GradualDAEImputer,
     GradualDAEOutlierDetector,
     GradualDAETransformer,
@@ -223,6 +224,7 @@ def test_partial_fit_does_not_need_callbacks():
 ABOVE_A_TRANSFORMER = {
     "detector": (GradualDAEOutlierDetector, {"n_splits": 2, "contamination": 0.1}, 2),
     "imputer": (GradualDAEImputer, {"n_refinements": 2, "n_trees": 0}, 2),
+    "denoiser": (GradualDAEDenoiser, {}, 1),
 }
 
 
@@ -252,7 +254,7 @@ def test_networks_are_tasks(name):
     assert ended["network 1"] is None  # not fitted yet
     plain = make(small(max_iter=4, **noise), random_state=0, **parameters).fit(X)
     holed = np.where(np.arange(X.size).reshape(X.shape) % 7, X, np.nan)
-    method = "transform" if name == "imputer" else "score_samples"
+    method = "score_samples" if name == "detector" else "transform"
     for fitted in (watched, ended["fit"]):
         np.testing.assert_array_equal(
             getattr(fitted, method)(holed), getattr(plain, method)(holed)

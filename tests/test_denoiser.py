@@ -8,6 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 from skdae import GradualDAEDenoiser, GradualDAETransformer
+from skdae._denoiser._noisy import Inputs, RowsAround
 from skdae.timeseries import moving_average
 
 SCALE = 0.4  # of the errors, in standard deviations
@@ -164,3 +165,103 @@ def test_groups_have_one_entry_for_each_row(order):
         small(order=order).fit(CLEAN, groups=np.arange(5))
     with pytest.raises(ValueError, match="groups has the shape"):
         (BY_ROW if order is None else FITTED).transform(NOISY[:1], groups=[1, 2])
+
+
+# --- rows of fit with errors ---------------------------------------------------------
+
+LEARNED = GradualDAEDenoiser(random_state=0).fit(NOISY)
+
+
+def test_errors_are_removed_that_the_rows_of_fit_have_themselves():
+    """Without their size, and better than by the best moving average."""
+    again = with_errors(CLEAN, seed=5)
+    averages = [moving_average(again, width) for width in (3, 5, 9, 15)]
+    ours = error(LEARNED.transform(again), CLEAN)
+    assert ours < 0.9 * min(error(each, CLEAN) for each in averages)
+    in_fit = SCALE / np.sqrt(1 + SCALE**2)  # of the columns with errors
+    np.testing.assert_allclose(LEARNED.error_scale_, in_fit, rtol=0.25)
+
+
+def test_rows_of_fit_are_found_to_have_the_stated_errors_or_not():
+    assert FITTED.error_scale_ is None
+    stated = small(noise_rate=0.37).fit(NOISY)
+    np.testing.assert_allclose(stated.error_scale_, 0.37, rtol=0.1)
+    found = error(stated.transform(NOISY), CLEAN)
+    assert found == pytest.approx(error(LEARNED.transform(NOISY), CLEAN), rel=0.1)
+
+
+def test_columns_without_errors_come_back_as_they_are():
+    """Smooth ones nearly, and those without structure, whose errors are not seen."""
+    white = np.random.default_rng(0).normal(size=(len(CLEAN), 2))
+    X = np.hstack([CLEAN, white])
+    found = GradualDAEDenoiser(order="time", random_state=0).fit(X).transform(X)
+    assert error(found[:, :5], X[:, :5]) < 0.05
+    np.testing.assert_allclose(found[:, 5:], white, atol=1e-6)
+
+
+@pytest.mark.parametrize("fitted", [FITTED, LEARNED], ids=["clean", "noisy"])
+def test_a_spike_does_not_spread(fitted):
+    before = fitted.transform(NOISY)
+    spiked = NOISY.copy()
+    spiked[450, 2] += 30 * CLEAN.std(axis=0)[2]
+    after = fitted.transform(spiked)
+    change = np.abs(after - before) / CLEAN.std(axis=0)
+    assert change[450, 2] < 2 * SCALE
+    change[450, 2] = 0
+    assert change.max() < SCALE
+
+
+@pytest.mark.parametrize("row", [0, 99, 110, 449, 450, 899])
+def test_no_cell_is_predicted_from_itself(row):
+    """Beside gaps, at the ends of groups, and within them."""
+    groups = np.repeat([0, 1], 450)
+    cells = NOISY.copy()
+    cells[100:110, 1] = np.nan
+    changed = cells.copy()
+    changed[row, 1] = 70.0
+    first, second = (
+        Inputs.of(RowsAround.of(each, groups)) for each in (cells, changed)
+    )
+    np.testing.assert_allclose(first.own[:, row, 1], second.own[:, row, 1])
+    np.testing.assert_array_equal(first.line[row, 1], second.line[row, 1])
+    others = [0, 2, 3, 4]
+    np.testing.assert_array_equal(
+        first.related[:, row, others], second.related[:, row, others]
+    )
+
+
+def test_noisy_rows_are_learned_from_in_time_order_alone():
+    with pytest.raises(
+        ValueError, match="noisy_rows=True needs 100 rows in time order"
+    ):
+        GradualDAEDenoiser(order=None, noisy_rows=True).fit(NOISY)
+
+
+def test_progress_is_printed(capsys):
+    GradualDAEDenoiser(small(max_iter=4).transformer, verbose=1).fit(CLEAN)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines
+    assert all(line.startswith("network 1  phase") for line in lines)
+
+
+def slow(n_rows=1000):
+    """Parts of waves of 2,000 rows, hidden in errors from row to row."""
+    t = np.arange(n_rows)[:, None] / 2000 + np.array([0, 0.2, 0.5])
+    return np.sin(2 * np.pi * t) + 0.3 * np.random.default_rng(3).normal(size=t.shape)
+
+
+def test_rows_that_resemble_their_neighbours_are_denoised_one_by_one_with_a_warning():
+    with pytest.warns(UserWarning, match="set order='time' if they are in time order"):
+        assert small().fit(slow()).time_denoiser_ is None
+
+
+def test_an_index_of_dates_says_that_rows_are_in_time_order():
+    hours = pd.date_range("2024-05-01", periods=1000, freq="h")
+    assert small().fit(pd.DataFrame(slow(), index=hours)).time_denoiser_ is not None
+
+
+def test_rows_in_another_order_than_those_of_fit_are_hardly_changed():
+    """Neighbours predict them worse, so that more of the cell is kept."""
+    shuffled = np.random.default_rng(0).permutation(len(CLEAN))
+    found = LEARNED.transform(NOISY[shuffled])
+    assert error(found, CLEAN[shuffled]) < 1.3 * error(NOISY, CLEAN)

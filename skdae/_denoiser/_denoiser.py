@@ -3,86 +3,110 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import OneToOneFeatureMixin, TransformerMixin, clone
+from sklearn.base import OneToOneFeatureMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from skdae._denoiser._errors import Errors, have_errors, stated_errors
 from skdae._denoiser._held_out import HeldOutBlock
-from skdae._denoiser._time import fit_time_denoiser
-from skdae._random import spawn_streams
+from skdae._denoiser._noisy import NoisyTimeDenoiser, fit_noisy_time_denoiser
+from skdae._denoiser._order import is_ordered
+from skdae._denoiser._time import TimeDenoiser, fit_time_denoiser
+from skdae._random import Streams, spawn_streams
 from skdae._sklearn_compat import (
+    CallbackSupportMixin,
     HasMethods,
     StrOptions,
     fit_context,
-    validate_params_of,
 )
+from skdae._table.encoder import TableEncoder
 from skdae._table.schema import Schema
 from skdae._table.sources import encoded_block
+from skdae._transformer._callbacks import observed_networks
 from skdae._transformer._defaults import default_transformer
 from skdae._transformer._html import PhaseTableMixin, phase_tables
 from skdae._transformer._nested import NestedParametersMixin
+from skdae._transformer._ordered import OrderedTableMixin
 from skdae._transformer._outputs import outputs_of, reconstruction
+from skdae._transformer._parameters import DEFAULT_NOISE_RATE
 from skdae._transformer._state import unchanged_on_failure
 from skdae._transformer._transformer import (
     CATEGORICAL_FEATURES,
     GradualDAETransformer,
     categorical_features_of,
     fit_matrix,
-    input_tags_of,
 )
-from skdae.noise import make_noise
+from skdae.noise import Noise, make_noise
 from skdae.timeseries._groups import group_codes
-from skdae.timeseries._neighbours import time_axis
-from skdae.timeseries._order import numeric_order
+from skdae.timeseries._neighbours import TimeAxis, time_axis
 from skdae.timeseries._time import check_index
 
 MIN_ORDERED = 100  # rows, below which nothing is learned from the rows around
 
 
 class GradualDAEDenoiser(
+    CallbackSupportMixin,
     PhaseTableMixin,
     OneToOneFeatureMixin,
-    TransformerMixin,
+    OrderedTableMixin,
     NestedParametersMixin,
 ):
     """Remove measurement errors from all cells of a table.
 
-    The `noise` of the transformer describes the errors to remove: rows are corrupted by
-    it, and the model that rebuilds them best removes such errors from new rows. A
-    single row is denoised by the network and a linear estimate, as
-    :meth:`GradualDAETransformer.reconstruct` does. Where rows are in time order, two
-    ridge regressions read the rows around as well: the neighbours of a cell, their
-    averages and medians over 3 to 33 rows, and those of related columns. Each column
-    is the weighted mean of these estimates and of the cell itself, with the weights
-    that have the least squared error on held-out rows.
+    Where rows are in time order, it learns from rows that have these errors themselves:
+    their size is estimated column by column, and each cell is predicted from the rows
+    around and from related columns, without itself. The smaller the errors of a column
+    beside those of its prediction, the more of the cell is kept. With the size stated
+    and rows of `fit` without errors, such errors are added to them instead, and the
+    network, a linear estimate, the cell and two regressions on the rows around are
+    mixed with the weights that have the least squared error on held-out rows.
+
+    Rows without order are denoised one by one, as
+    :meth:`GradualDAETransformer.reconstruct` does: rows of `fit` stand for the truth,
+    and the `noise` of the transformer for the errors.
 
     Parameters
     ----------
     transformer : GradualDAETransformer or None, default=None
         The network, with the noise to remove: ``noise='gaussian'`` with the standard
-        deviation of the errors over that of the column as `noise_rate`, one for all
-        columns or one for each, or an object of :mod:`skdae.noise`. None: normal
-        errors of a quarter of a standard deviation. `output`, `warm_start` and, for
-        rows in time order, `validation_fraction` are not used.
+        deviation of the errors over that of the column in `fit` as `noise_rate`, one
+        for all columns or one for each, or an object of :mod:`skdae.noise`. None, or a
+        noise that changes no observed cell: the size is estimated from rows in time
+        order; without order, or with ``noisy_rows=False``, it is a quarter of a
+        standard deviation. `output`, `warm_start` and, for rows in time order,
+        `validation_fraction` are not used.
     order : {'auto', 'time'} or None, default='auto'
-        Whether rows are in time order. 'auto': if some numeric column depends on its
-        values in the rows around in `fit`, by `skdae.timeseries.time_order`; later
-        tables must then be in order, too; this is not tested, since large errors hide
-        the order. None: every row is denoised by itself.
+        Whether rows are in time order. 'auto': if X has an index of dates, or if some
+        column depends on its values in the rows around in `fit`, by
+        `skdae.timeseries.time_order` of the rows or of means of 4, 8 or 16; large
+        errors can hide the order of slow columns, and a warning then asks for 'time'.
+        Later tables must be in order, too, which is not tested. None: every row is
+        denoised by itself.
     categorical_features : array-like of bool, int or str, 'auto', 'from_dtype' or \
 None, default='auto'
         Categorical columns, as of :class:`GradualDAETransformer`; 'auto' takes those
         of `transformer`. They are denoised row by row.
+    noisy_rows : bool or 'auto', default='auto'
+        Whether rows of `fit` in time order have the errors that are to be removed.
+        False: they stand for the truth, such as rows of a calibrated period. 'auto':
+        if no size is stated; else if the size that is estimated from them is at least
+        0.45 of the stated one in nine of ten columns.
     random_state : int, RandomState, Generator or None, default=None
         Seed of errors and held-out rows, and of a `transformer` without a seed of its
         own.
+    verbose : bool or int, default=False
+        Whether to print the progress of the network; above 1 for every epoch.
 
     Attributes
     ----------
     transformer_ : GradualDAETransformer
         The fitted network; its `mixture_` denoises single rows and categories.
-    time_denoiser_ : TimeDenoiser or None
+    time_denoiser_ : TimeDenoiser, NoisyTimeDenoiser or None
         What is read from the rows around, and the shares of the estimates by column.
         None where rows are denoised one by one.
+    error_scale_ : ndarray of float64 of shape (`n_features_in_`,) or None
+        Standard deviation of the errors that are removed, over that of the column in
+        `fit`; 0 where none are seen, NaN for categories and columns with too few cells.
+        None where rows of `fit` stand for the truth.
     n_features_in_ : int
         Columns seen in `fit`.
     feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
@@ -94,26 +118,45 @@ None, default='auto'
 
     Notes
     -----
-    The rows of `fit` should have smaller errors than those that are to be removed, such
-    as rows of a calibrated period, since they stand for the truth. Rows with errors of
-    their own teach to remove further errors of that kind, and too little is removed.
+    **Errors that are estimated** are what changes from row to row as white noise does,
+    independently of the other columns. They cannot be distinguished from a signal that
+    changes so. Therefore nothing is removed from a column of which the rows around and
+    other columns explain less than a quarter of the variance, less than estimated where
+    they explain less than three quarters, and at most half of a column's standard
+    deviation; state the size where it is known. Columns without errors come back as
+    they are.
 
-    For rows in time order a fifth is held out for the weights, the first one with 20
-    different rows; the network is trained on the others. Without such a fifth, and of
-    fewer than 100 rows, nothing is read from the rows around. Missing cells are filled,
-    too. Cells stay within 5 standard deviations, or the range of `fit` where that is
-    wider: rows of an operating point farther out are pulled back to it.
+    **Spikes** do not spread: a cell far outside of the range of the two rows before and
+    the two after counts as missing. A change that lasts is kept: a cell within that
+    range is moved by 1.5 or 3 standard errors at most where that has the least
+    estimated risk (Stein 1981).
+
+    Without a fifth of the rows that can be held out (the first with 20 different rows),
+    and of fewer than 100 rows, nothing is read from the rows around. A row that comes
+    by itself is denoised without them; learned from noisy rows, its observed cells are
+    returned as they are. Missing cells are filled, too. Cells stay within 5 standard
+    deviations, or the range of `fit` where that is wider: rows of an operating point
+    farther out are pulled back to it.
+
+    References
+    ----------
+    .. [1] C. Stein, "Estimation of the mean of a multivariate normal distribution",
+       Annals of Statistics 9(6), 1981.
+    .. [2] J. Batson and L. Royer, "Noise2Self: blind denoising by self-supervision",
+       ICML, 2019.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skdae import GradualDAEDenoiser, GradualDAETransformer
+    >>> from skdae import GradualDAEDenoiser
     >>> t = np.linspace(0, 60, 600)
     >>> X = np.column_stack([np.sin(t), np.cos(t), np.sin(2 * t)])
     >>> noise = np.random.default_rng(0).normal(size=X.shape)
-    >>> network = GradualDAETransformer((16, 8), max_iter=20, noise="gaussian")
-    >>> denoiser = GradualDAEDenoiser(network, random_state=0).fit(X)
-    >>> denoised = denoiser.transform(X + 0.25 * X.std(axis=0) * noise)
+    >>> measured = X + 0.25 * X.std(axis=0) * noise
+    >>> denoiser = GradualDAEDenoiser(random_state=0).fit(measured)
+    >>> denoiser.error_scale_.round(1).tolist()
+    [0.2, 0.2, 0.2]
+    >>> denoised = denoiser.transform(measured)
     >>> bool(((denoised - X) ** 2).mean() < 0.2 * 0.25**2 * X.var())
     True
     """
@@ -122,7 +165,9 @@ None, default='auto'
         "transformer": [GradualDAETransformer, None],
         "order": [StrOptions({"auto", "time"}), None],
         "categorical_features": CATEGORICAL_FEATURES,
+        "noisy_rows": ["boolean", StrOptions({"auto"})],
         "random_state": ["random_state", HasMethods("integers")],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -131,30 +176,27 @@ None, default='auto'
         *,
         order="auto",
         categorical_features="auto",
+        noisy_rows="auto",
         random_state=None,
+        verbose=False,
     ):
         self.transformer = transformer
         self.order = order
         self.categorical_features = categorical_features
+        self.noisy_rows = noisy_rows
         self.random_state = random_state
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags = input_tags_of(self)
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        # the tag by which scikit-learn's checks leave the order of rows alone
-        tags.non_deterministic = self.order == "time"
-        return tags
+        self.verbose = verbose
 
     @unchanged_on_failure
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, groups=None):
-        """Learn to remove the noise of the transformer.
+        """Learn to remove errors.
 
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows with small errors; NaN where nothing was measured.
+            Rows in time order with or without errors, see `noisy_rows`, or rows with
+            small errors; NaN where nothing was measured.
         y : None
             Ignored, there for pipelines.
         groups : array-like of shape (n_samples,), default=None
@@ -171,64 +213,12 @@ None, default='auto'
         ------
         ValueError
             If a parameter is out of its range or does not fit the data, or if rows in
-            time order have an index of dates that decrease.
+            time order have an index of dates that decrease, or with
+            ``noisy_rows=True`` if rows are not in time order.
         """
-        fresh = clone(self.transformer or default_transformer("denoiser"))
-        streams = spawn_streams(self.random_state)
-        if fresh.random_state is None:
-            fresh.set_params(random_state=int(streams.init.integers(2**32)))
-        validate_params_of(fresh)  # which scikit-learn skips within another fit
-        schema, raw = Schema.fit(
-            self, X, categorical_features=categorical_features_of(self, fresh)
-        )
-        group_codes(groups, len(raw))  # refused if they do not fit, read or not
-        self.time_denoiser_ = None
-        if not self._is_ordered(raw, groups, schema):
-            self.transformer_ = fit_matrix(fresh, self, schema, raw, mixes=True)
-            return self
-        check_index(X, groups)
-        axis = time_axis(len(raw), groups)
-        split = HeldOutBlock.of(raw[axis.rows])
-        if split is None:
-            self.transformer_ = fit_matrix(fresh, self, schema, raw, mixes=True)
-            return self
-        given = fresh.validation_fraction
-        fresh.set_params(validation_fraction=split)
-        fitted = fit_matrix(fresh, self, schema, raw[axis.rows], mixes=True)
-        self.transformer_ = fitted.set_params(validation_fraction=given)
-        block = encoded_block(fitted.table_encoder_, raw[axis.rows])
-        train, held_out = (
-            (block.part(rows), axis.first[rows]) for rows in next(split.split())
-        )
-        self.time_denoiser_ = fit_time_denoiser(
-            fitted.table_encoder_,
-            fitted.network_,
-            fitted.mixture_,
-            make_noise(fresh.noise, fresh.noise_rate),
-            train,
-            held_out,
-            streams.corruption,
-        )
+        with observed_networks(self, 1, X):
+            self._fit(X, groups)
         return self
-
-    def fit_transform(self, X, y=None, groups=None):
-        """Learn to remove the noise, and return the table without it.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows with small errors.
-        y : None
-            Ignored, there for pipelines.
-        groups : array-like of shape (n_samples,), default=None
-            As in `fit`.
-
-        Returns
-        -------
-        ndarray or DataFrame of shape (n_samples, n_features)
-            As in `transform`.
-        """
-        return self.fit(X, y, groups).transform(X, groups)
 
     def transform(self, X, groups=None):
         """Return the table without its errors, missing cells filled.
@@ -270,13 +260,94 @@ None, default='auto'
             values = outputs_of(self.transformer_, reconstruction, raw)
         return encoder.restore(self, values, X, raw.dtype)
 
-    def _is_ordered(self, raw: np.ndarray, groups: Any, schema: Schema) -> bool:
-        """Return whether the rows of `fit` are in time order, and enough."""
+    def _fit(self, X: Any, groups: Any) -> None:
+        """Set the fitted attributes."""
+        fresh = clone(self.transformer or default_transformer("denoiser"))
+        streams = spawn_streams(self.random_state)
+        if fresh.random_state is None:
+            fresh.set_params(random_state=int(streams.init.integers(2**32)))
+        given = {
+            name: getattr(fresh, name) for name in ("validation_fraction", "verbose")
+        }
+        fresh.set_params(verbose=False)  # printed as the network of this estimator
+        schema, raw = Schema.fit(
+            self, X, categorical_features=categorical_features_of(self, fresh)
+        )
+        group_codes(groups, len(raw))  # refused if they do not fit, read or not
+        self.time_denoiser_: TimeDenoiser | NoisyTimeDenoiser | None = None
+        self.error_scale_ = None
+        axis = self._time_axis(X, raw, schema, groups)
+        split = None if axis is None else HeldOutBlock.of(raw[axis.rows])
+        if axis is None or split is None:
+            self._refuse_unordered()
+            fitted = fit_matrix(fresh, self, schema, raw, mixes=True)
+            self.transformer_ = fitted.set_params(**given)
+            return
+        noise = make_noise(fresh.noise, fresh.noise_rate)
+        rows = raw[axis.rows]
+        errors = self._errors(schema, rows, axis.first, fresh.scaling, noise, streams)
+        fresh.set_params(validation_fraction=split)
+        if errors.in_fit:
+            fresh.set_params(noise="masking", noise_rate=DEFAULT_NOISE_RATE)
+        fitted = fit_matrix(fresh, self, schema, rows, mixes=True)
+        self.transformer_ = fitted.set_params(**given)
+        block = encoded_block(fitted.table_encoder_, rows)
+        learned = fitted.table_encoder_, fitted.network_, fitted.mixture_
+        if errors.in_fit:
+            self.time_denoiser_ = fit_noisy_time_denoiser(
+                *learned, block, axis.first, errors.stated
+            )
+            self.error_scale_ = self.time_denoiser_.error_scale
+            return
+        train, held_out = (
+            (block.part(part), axis.first[part]) for part in next(split.split())
+        )
+        self.time_denoiser_ = fit_time_denoiser(
+            *learned, noise, train, held_out, streams.corruption
+        )
+
+    def _errors(
+        self,
+        schema: Schema,
+        rows: np.ndarray,
+        groups: np.ndarray,
+        scaling: str | None,
+        noise: Noise,
+        streams: Streams,
+    ) -> Errors:
+        """Return what is known of the errors, from rows of `fit` in time order."""
+        encoder = TableEncoder.fit(schema, rows, np.arange(len(rows)), scaling=scaling)
+        block = encoded_block(encoder, rows)
+        stated = None
+        if self.transformer is not None:
+            stated = stated_errors(block, encoder, noise, streams.split)
+        in_fit = self.noisy_rows
+        if in_fit == "auto":
+            in_fit = stated is None or have_errors(block, groups, encoder, stated)
+        return Errors(bool(in_fit), stated)
+
+    def _time_axis(
+        self, X: Any, raw: np.ndarray, schema: Schema, groups: Any
+    ) -> TimeAxis | None:
+        """Return the order of the rows of `fit`; None without, or of too few."""
         if self.order is None or len(raw) < MIN_ORDERED:
-            return False
-        if self.order == "time":
-            return True
-        return numeric_order(raw, schema.is_categorical, groups).is_ordered
+            return None
+        if self.order == "auto" and not is_ordered(
+            X, raw, schema.is_categorical, groups
+        ):
+            return None
+        check_index(X, groups)
+        return time_axis(len(raw), groups)
+
+    def _refuse_unordered(self) -> None:
+        """Raise an error where noisy rows cannot be learned from."""
+        if self.noisy_rows is True:
+            raise ValueError(
+                f"noisy_rows=True needs {MIN_ORDERED} rows in time order, with a fifth "
+                "that can be held out, to distinguish errors from values; with rows "
+                "that are in this order set order='time', or fit on rows with small "
+                "errors and noisy_rows=False."
+            )
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "transformer_")

@@ -14,7 +14,8 @@ import numpy as np
 
 from skdae._core.network import Network, chunks
 from skdae._core.sources import Block
-from skdae._ridge import ridge
+from skdae._denoiser._noisy import RowsAround, without_spikes
+from skdae._denoiser._regression import Regression, related_features
 from skdae._simplex import simplex_shares
 from skdae._table.encoder import TableEncoder
 from skdae._transformer._mixture import (
@@ -37,11 +38,11 @@ MAX_LAG = 3  # rows before and after that are read one by one
 AVERAGE_WIDTHS = (3, 5, 9, 17, 33)
 MEDIAN_WIDTHS = (5, 9)
 RELATED_WIDTHS = (5, 17)  # of the averages of related columns
-MAX_RELATED = 20  # columns
 N_COPIES = 2  # of the training rows, with other errors
 MAX_ROWS = 8_000  # consecutive ones that regressions learn from
 MAX_SCORED = 4_000  # consecutive held-out rows
 MIN_CELLS = 30  # known ones of a column, below which its rows are denoised one by one
+MARGIN = 1.5  # of the farthest isolated cell of the training rows: others are spikes
 N_CANDIDATES = 5  # network, linear estimate, the cell, and two regressions
 
 
@@ -87,24 +88,6 @@ class NoisyRows:
 
 
 @dataclass(frozen=True)
-class Regression:
-    """A linear function of inputs, (n, n_inputs)."""
-
-    slopes: np.ndarray  # (n_inputs,)
-    intercept: float
-
-    @classmethod
-    def fit(cls, X: np.ndarray, y: np.ndarray) -> "Regression":
-        """Learn the function from inputs, (n, n_inputs), and targets, (n,)."""
-        slopes, intercept, _ = ridge(X, y)
-        return cls(slopes, intercept)
-
-    def __call__(self, X: np.ndarray) -> np.ndarray:
-        """Return the values, (n,)."""
-        return X @ self.slopes + self.intercept
-
-
-@dataclass(frozen=True)
 class TimeColumn:
     """How one numeric feature is denoised."""
 
@@ -136,11 +119,17 @@ class TimeDenoiser:
     network: Network
     mixture: Mixture  # of single rows: categories, and two of the candidates
     columns: tuple[TimeColumn, ...]
+    limits: np.ndarray | None = None  # (n_features,) of spikes; None in older files
 
     def __call__(
         self, Z: np.ndarray, missing: np.ndarray, groups: np.ndarray
     ) -> np.ndarray:
         """Return denoised features of rows in the order of their axis."""
+        if self.limits is not None:
+            cells = np.where(missing, np.nan, Z.astype(np.float64))
+            kept = without_spikes(RowsAround.of(cells, groups), self.limits)
+            missing = np.isnan(kept)
+            Z = np.where(missing, 0, Z)
         rows = NoisyRows.of(Z, missing, groups)
         by_row = self.by_row(Z, missing)
         denoised = np.empty(Z.shape)
@@ -202,7 +191,8 @@ def fit_time_denoiser(
         Corruptions.draw(rows, encoder, noise, generator) for _ in range(N_COPIES)
     ]
     columns = _regressions(encoder, mixture, copies, groups)
-    denoiser = TimeDenoiser(encoder, network, mixture, columns)
+    limits = _spike_limits(copies, groups)
+    denoiser = TimeDenoiser(encoder, network, mixture, columns, limits)
     rows, groups = _first(held_out, MAX_SCORED)
     drawn = draw_corruptions(rows, encoder, noise, generator)
     masked = with_hidden_cells(drawn, encoder, generator)
@@ -213,6 +203,17 @@ def fit_time_denoiser(
         for column, h, v in zip(columns, hidden, visible, strict=True)
     )
     return replace(denoiser, columns=tuple(shared))
+
+
+def _spike_limits(copies: list[Corruptions], groups: np.ndarray) -> np.ndarray:
+    """Return how far a cell may lie beyond those around, (n_features,)."""
+    farthest = []
+    for each in copies:
+        cells = np.where(each.missing, np.nan, each.shown.astype(np.float64))
+        beyond = RowsAround.of(cells, groups).beyond()
+        farthest.append(np.nan_to_num(beyond).max(axis=0))
+    limits = MARGIN * np.max(farthest, axis=0)
+    return np.where(limits > 0, limits, np.inf)
 
 
 def _first(rows: tuple[Block, np.ndarray], n_max: int) -> tuple[Block, np.ndarray]:
@@ -232,16 +233,13 @@ def _regressions(
     ordered = [NoisyRows.of(each.shown, each.missing, groups) for each in copies]
     averages = [rows.averages() for rows in ordered]
     numeric = np.arange(len(encoder.numeric))
-    precision = np.abs(mixture.gaussian.precision[np.ix_(numeric, numeric)])
-    related = precision / np.sqrt(np.diag(precision))  # to compare in a row
     unknown = np.zeros(N_CANDIDATES)  # the shares, which held-out rows decide
     learned = []
     for j in numeric[~encoder.is_constant[encoder.numeric]]:
         known = np.concatenate([each.observed[:, j] for each in copies])
         if known.sum() < MIN_CELLS:
             continue
-        order = np.argsort(-related[j], kind="stable")
-        others = np.sort(order[order != j][:MAX_RELATED])
+        others = related_features(mixture.gaussian, len(numeric), j)
         own = np.vstack([rows.around(j) for rows in ordered])
         smooth = [np.hstack([each[:, others] for each in part]) for part in averages]
         joint = np.hstack([own, np.vstack(smooth)])

@@ -5,7 +5,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skdae._imputer._error_table import error_table
@@ -33,13 +32,13 @@ from skdae._transformer._callbacks import observed_networks
 from skdae._transformer._defaults import default_transformer
 from skdae._transformer._html import PhaseTable, PhaseTableMixin, phase_tables
 from skdae._transformer._nested import NestedParametersMixin
+from skdae._transformer._ordered import OrderedTableMixin
 from skdae._transformer._parameters import warn_of_empty_columns
 from skdae._transformer._state import unchanged_on_failure
 from skdae._transformer._transformer import (
     CATEGORICAL_FEATURES,
     GradualDAETransformer,
     categorical_features_of,
-    input_tags_of,
 )
 from skdae.timeseries._groups import group_codes
 from skdae.timeseries._neighbours import time_axis
@@ -51,7 +50,7 @@ CERTAIN = 1e6  # outweighs the deviations drawn for single features of a categor
 
 
 class GradualDAEImputer(
-    CallbackSupportMixin, PhaseTableMixin, TransformerMixin, NestedParametersMixin
+    CallbackSupportMixin, PhaseTableMixin, OrderedTableMixin, NestedParametersMixin
 ):
     """Impute missing cells from the other cells of their row.
 
@@ -248,14 +247,6 @@ None, default='auto'
         self.random_state = random_state
         self.verbose = verbose
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags = input_tags_of(self)
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        # the tag by which scikit-learn's checks leave the order of rows alone
-        tags.non_deterministic = self.order == "time"
-        return tags
-
     @unchanged_on_failure
     @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, groups=None):
@@ -286,25 +277,6 @@ None, default='auto'
         with observed_networks(self, self.n_refinements, X):
             self._fit(X, groups)
         return self
-
-    def fit_transform(self, X, y=None, groups=None):
-        """Learn the imputation model and return the table with imputed cells.
-
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Training table.
-        y : None
-            Ignored, there for pipelines.
-        groups : array-like of shape (n_samples,), default=None
-            As in `fit`.
-
-        Returns
-        -------
-        ndarray or DataFrame of shape (n_samples, n_features or more)
-            As in `transform`.
-        """
-        return self.fit(X, y, groups).transform(X, groups)
 
     def transform(self, X, groups=None):
         """Return the table with its missing cells filled.

@@ -135,7 +135,7 @@ def learn_mixture(
 ) -> Mixture:
     """Learn the linear estimate from training rows, and the shares on held-out ones."""
     drawn = draw_corruptions(held_out, encoder, noise, generator)
-    errors = _error_variances(drawn)
+    errors = drawn_variances(drawn)
     layout = encoder.layout
     unknown = np.zeros((2, layout.n_features))  # the shares
     unmixed = Mixture(
@@ -173,7 +173,7 @@ def with_hidden_cells(
     return [each.with_hidden(encoder, generator) for each in drawn]
 
 
-def _error_variances(drawn: list[Corruptions]) -> np.ndarray:
+def drawn_variances(drawn: list[Corruptions]) -> np.ndarray:
     """Return the mean squared error that the noise makes in visible cells."""
     n_visible, squares = np.zeros((2, drawn[0].truth.shape[1]))
     for each in drawn:

@@ -145,7 +145,9 @@ def imputer(data: Data, seed: int) -> Restore:
 def denoiser(setting: Setting, train: Data, seed: int) -> Restore:
     """Return our denoiser, which reads the rows around, with the network of a run."""
     network = setting.network("gradual", train, seed, setting.max_iter)
-    model = GradualDAEDenoiser(network, order="time", random_state=seed)
+    model = GradualDAEDenoiser(
+        network, order="time", noisy_rows=False, random_state=seed
+    )
     model.fit(train.X, groups=train.runs)
     return table_restorer(train, lambda rows: model.transform(rows.X, rows.runs))
 
