@@ -51,6 +51,17 @@ def unmixed(covariance, groups=()):
     return Mixture(gaussian, groups, -far, far, none, none)
 
 
+def test_no_observed_cell_is_moved_farther_than_the_noise_moves_one():
+    """Not even far beyond the range of fit, where network and line know nothing."""
+    X = linear_table()
+    fitted = small(noise="gaussian", noise_rate=0.3).fit(X)
+    far = X + np.where(np.arange(12) % 3, 0, 40) * X.std(axis=0)
+    moved = np.abs(fitted.reconstruct(far) - far) / X.std(axis=0)
+    assert 0.3 < moved.max() < 5 * 0.3
+    gone = np.where(np.arange(12) == 4, np.nan, far)
+    assert np.isfinite(fitted.reconstruct(gone)).all()
+
+
 # --- shares -------------------------------------------------------------------------
 
 

@@ -43,6 +43,9 @@ class Mixture:
         Shares of network and linear estimate in a missing cell; they add up to 1.
     visible : ndarray of shape (2, n_features)
         The same in an observed cell. What is left of 1 is the share of the cell.
+    largest : ndarray of shape (n_columns,) or None
+        Largest error that the noise made in an observed cell, in the column's units:
+        no cell is moved farther. Infinite where it made none; None in older files.
     """
 
     gaussian: Gaussian
@@ -51,6 +54,7 @@ class Mixture:
     high: np.ndarray
     hidden: np.ndarray
     visible: np.ndarray
+    largest: np.ndarray | None = None
 
     def linear(self, Z: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Return each cell as the other cells of the row predict it, (n, n_features).
@@ -145,6 +149,7 @@ def learn_mixture(
         layout.high,
         unknown,
         unknown,
+        _largest_errors(drawn, encoder),
     )
     masked = with_hidden_cells(drawn, encoder, generator)
     return replace(
@@ -181,6 +186,27 @@ def drawn_variances(drawn: list[Corruptions]) -> np.ndarray:
         squares += (errors.astype(np.float64) ** 2).sum(axis=0)
         n_visible += each.visible.sum(axis=0)
     return squares / np.maximum(n_visible, 1)
+
+
+def _largest_errors(drawn: list[Corruptions], encoder: TableEncoder) -> np.ndarray:
+    """Return the largest error in visible cells by column, infinite without any.
+
+    In the user's units, of cells outside of the tails: there, an error of the scaled
+    cell is a huge one.
+    """
+    n, start = len(encoder.numeric), encoder.scaler.tail_start
+    largest = np.zeros(n)
+    for each in drawn:
+        shown, truth = each.shown[:, :n], each.truth[:, :n]
+        counted = (
+            each.visible[:, :n] & (np.abs(shown) < start) & (np.abs(truth) < start)
+        )
+        errors = encoder.scaler.inverse(shown) - encoder.scaler.inverse(truth)
+        sizes = np.where(counted, np.abs(errors), 0).max(axis=0, initial=0)
+        largest = np.maximum(largest, sizes)
+    by_column = np.full(encoder.n_columns, np.inf)
+    by_column[encoder.numeric] = np.where(largest > 0, largest, np.inf)
+    return by_column
 
 
 def _corrupted_gaussian(

@@ -56,10 +56,16 @@ def network_reconstruction(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
 def reconstruction(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     """Return the denoised raw table, float64.
 
-    An observed cell outside of the range of `fit` is a limit instead of that range.
+    An observed cell outside of the range of `fit` is a limit instead of that range, and
+    no observed cell is moved by more than the noise has moved one.
     """
     mixed, cells = _mixed(fitted, raw)
-    return fitted.encoder.decode(mixed, beside=cells)
+    values = fitted.encoder.decode(mixed, beside=cells)
+    if fitted.mixture is None or fitted.mixture.largest is None:
+        return values
+    largest = fitted.mixture.largest
+    limited = np.clip(values, raw - largest, raw + largest)
+    return np.where(np.isnan(raw), values, limited)
 
 
 def _mixed(fitted: Fitted, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

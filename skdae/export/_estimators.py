@@ -77,6 +77,8 @@ def _reconstruction(reader: Reader, fitted: Fitted) -> list[Tensor]:
     else:
         mixed = _network.mixed(fitted.mixture, encoded, found)
         decoded = reader.decode(mixed, encoded.Z.cast(np.float64))
+        if fitted.mixture.largest is not None:
+            decoded = decoded.moved_at_most(fitted.mixture.largest)
     return decoded.table(keeps=False)
 
 

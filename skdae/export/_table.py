@@ -1,7 +1,7 @@
 """Tables of a graph: the columns of the user, encoded, and decoded again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -247,6 +247,19 @@ class Decoded:
         unknown = graph.constant(~self.reader.encoder.has_values[numeric])
         limited = graph.where(unknown, np.nan, self.numbers.clip(low, high))
         return Decoded(self.reader, limited, self.categories)
+
+    def moved_at_most(self, largest: np.ndarray) -> "Decoded":
+        """Return numbers no farther from those of the rows, (n_columns,), if known."""
+        if self.numbers is None:
+            return self
+        numeric = self.reader.encoder.numeric
+        cells = self.reader.rows.numbers(numeric).cast(np.float64)
+        low, high = cells - largest[numeric], cells + largest[numeric]
+        limited = self.numbers.maximum(low).minimum(high)
+        graph = self.reader.rows.graph
+        unknown = graph.constant(~self.reader.encoder.has_values[numeric])
+        limited = graph.where(unknown, np.nan, limited)
+        return replace(self, numbers=graph.where(cells.is_nan(), self.numbers, limited))
 
     def table(self, *, keeps: bool) -> list[Tensor]:
         """Return the table: a matrix where the rows are one, or else a tensor a column.
