@@ -245,9 +245,9 @@ def test_progress_is_printed(capsys):
 
 
 def slow(n_rows=1000):
-    """Parts of waves of 2,000 rows, hidden in errors from row to row."""
-    t = np.arange(n_rows)[:, None] / 2000 + np.array([0, 0.2, 0.5])
-    return np.sin(2 * np.pi * t) + 0.3 * np.random.default_rng(3).normal(size=t.shape)
+    """Levels that hold for 190 rows, with errors from row to row."""
+    level = 1.0 - 2 * (np.arange(n_rows)[:, None] // 190 % 2)
+    return level + 0.5 * np.random.default_rng(3).normal(size=(n_rows, 3))
 
 
 def test_rows_that_resemble_their_neighbours_are_denoised_one_by_one_with_a_warning():
@@ -265,3 +265,14 @@ def test_rows_in_another_order_than_those_of_fit_are_hardly_changed():
     shuffled = np.random.default_rng(0).permutation(len(CLEAN))
     found = LEARNED.transform(NOISY[shuffled])
     assert error(found, CLEAN[shuffled]) < 1.3 * error(NOISY, CLEAN)
+
+
+def test_a_sensor_that_is_off_is_filled_from_the_others():
+    off = NOISY.copy()
+    off[:, 3] = np.nan
+    found = LEARNED.transform(off)
+    assert np.isfinite(found).all()
+    others = [0, 1, 2, 4]
+    spread = CLEAN.std(axis=0)[others]
+    errors = (found - CLEAN)[:, others] / spread
+    assert np.sqrt((errors**2).mean()) < SCALE

@@ -156,7 +156,7 @@ def _steps(rows: RowsAround, k: int) -> np.ndarray:
 
 
 def _mean_squares(values: np.ndarray) -> np.ndarray:
-    """Return the mean squares of the known values by column, 0 without any."""
+    """Return the mean squares of known values by column, (n_features,); 0 of none."""
     count = (~np.isnan(values)).sum(axis=0)
     return np.nansum(values**2, axis=0) / np.maximum(count, 1)
 
@@ -206,23 +206,21 @@ class Keeping:
         return float(np.mean(squares + 2 * self.error_variance * derivative[known]))
 
     def _shares(self, series: "Series", axis: TimeAxis) -> np.ndarray:
-        squares = ((series.cells - series.predicted) ** 2)[:, None]
+        residuals = (series.cells - series.predicted)[:, None]
+        typical = _mean_squares(residuals)
         if not self.window:
-            return np.full(len(series.cells), self._share_of(squares))
-        known = (~np.isnan(squares)).astype(np.float64)
-        total = windowed(np.nan_to_num(squares), self.window, axis)
+            return np.full(len(residuals), self._share_of_all(float(typical[0])))
+        total = windowed(np.nan_to_num(residuals**2), self.window, axis)
+        known = (~np.isnan(residuals)).astype(np.float64)
         count = windowed(known, self.window, axis)
-        typical = np.nanmean(squares)
         variance = np.where(count > 0, total / np.maximum(count, 1), typical)[:, 0]
         return 1 - self.error_variance / np.maximum(variance, self.error_variance)
 
-    def _share_of(self, squares: np.ndarray) -> float:
-        """Return the share of all cells, more of rows that are predicted worse."""
-        known = squares[~np.isnan(squares)]
-        variance = float(known.mean()) if len(known) else 0.0
-        if variance <= WORSE * self.residual_variance:
+    def _share_of_all(self, residual_variance: float) -> float:
+        """Return the share of the cells, more of rows that are predicted worse."""
+        if residual_variance <= WORSE * self.residual_variance:
             return self.share
-        return max(self.share, 1 - self.error_variance / variance)
+        return max(self.share, 1 - self.error_variance / residual_variance)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from skdae.timeseries._time import index_fault, index_seconds
 
 MEANS = (4, 8, 16)  # rows, over which errors average out
 HIDDEN_ORDER = 0.5  # correlation of a column with itself a row later
+MIN_ROWS = 400  # of a table for such a correlation to be looked at
 
 
 def is_ordered(
@@ -41,11 +42,22 @@ def is_ordered(
 
 
 def _resembles_neighbours(raw: np.ndarray) -> bool:
-    """Return whether some column correlates with itself one row later."""
-    for column in raw.T:
+    """Return whether some column correlates with itself a row later, in each quarter.
+
+    A few classes that stand in blocks do not change in each.
+    """
+    if len(raw) < MIN_ROWS:
+        return False
+    quarters = np.array_split(raw, 4)
+    return bool((np.min([_correlations(each) for each in quarters], axis=0) > 0).any())
+
+
+def _correlations(rows: np.ndarray) -> np.ndarray:
+    """Return the lag-1 correlation of each column, less `HIDDEN_ORDER`."""
+    excess = []
+    for column in rows.T:
         known = column[~np.isnan(column)]
         deviations = known - known.mean() if len(known) else known
         products = (deviations[1:] * deviations[:-1]).sum()
-        if products > HIDDEN_ORDER * (deviations**2).sum():
-            return True
-    return False
+        excess.append(products - HIDDEN_ORDER * (deviations**2).sum())
+    return np.array(excess)
