@@ -63,6 +63,9 @@ METHODS: dict[str, Features] = {
     "code_and_error": lambda fitted, X: fitted.output(("code_and_error",), X),
     "layers beside error": lambda fitted, X: fitted.output(("layers", "error"), X),
 }
+# scaled outputs of linear models, in standard deviations of the training rows
+LIMITS = {"code, limited": 5.0, "layers, limited": 5.0}
+LINEAR = METHODS | {name: METHODS[name.split(",")[0]] for name in LIMITS}
 
 
 def fit(X: np.ndarray, test: np.ndarray, categorical: tuple, seed: int) -> Fitted:
@@ -101,20 +104,26 @@ def has_rows(few: Few, n_labels: str, method: str) -> bool:
 
 
 def evaluate_linear(few: Few, n_labels: str, method: str) -> Values:
-    """The error; outputs are standardised by all training rows, not by the labelled."""
+    """The error; outputs are standardised by all training rows, not by the labelled.
+
+    Units that few rows activate are far out where they are active: some are limited.
+    """
     known = few.data.labelled(few.train, int(n_labels), few.seed)
-    features, fitted = METHODS[method], few.fitted
+    features, fitted = LINEAR[method], few.fitted
+    limit = LIMITS.get(method, np.inf)
 
     def learn() -> Any:
         scaler = StandardScaler().fit(features(fitted, fitted.train))
         is_known = np.isin(few.train, known)
         Z = scaler.transform(features(fitted, fitted.train[is_known]))
+        Z = np.clip(Z, -limit, limit)
         is_class = few.data.task == "classification"
         model = LogisticRegression(max_iter=300) if is_class else Ridge()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # not converged
             model.fit(Z, few.data.y[few.train[is_known]])
-        return model.predict(scaler.transform(features(fitted, fitted.test)))
+        later = scaler.transform(features(fitted, fitted.test))
+        return model.predict(np.clip(later, -limit, limit))
 
     predicted, seconds = timed(learn)
     truth = few.data.y[few.test]
@@ -189,7 +198,7 @@ def main() -> None:
             benchmark,
             args,
             sets={each: sets[each] for each in sets if each not in OMITTED},
-            methods=METHODS,
+            methods=LINEAR,
             conditions=LABELS,
         )
         titles = {"error": "Error of a linear model (rate, or RMSE over spread)"}

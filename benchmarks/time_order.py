@@ -82,7 +82,7 @@ def denoisers(scale: float) -> dict[str, Method]:
         "transformer, noise='gaussian'": partial(
             dae, noise="gaussian", noise_rate=scale
         ),
-        DENOISER: partial(denoiser, scale=scale),
+        DENOISER: partial(denoiser, scale=scale, noisy_rows=False),
     }
 
 
