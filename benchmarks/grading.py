@@ -1,6 +1,6 @@
 """Grading of sensors: are injected defects found, and none where there are none?
 
-Ten kinds of defects are injected, one at a time, into a column without defects. See
+Eleven kinds of defects are injected, one at a time, into a column without defects. See
 README.md.
 """
 
@@ -70,6 +70,13 @@ def _missing(x, rng):
     return np.where(rng.random(len(x)) < 0.2, np.nan, x)
 
 
+def _marker(x, rng):
+    """Thirty cells with a value that no other is near."""
+    found = x.copy()
+    found[rng.choice(len(x), 30, replace=False)] = np.nanmin(x) - 20 * np.nanstd(x)
+    return found
+
+
 def _stuck(x, rng):
     start = rng.integers(len(x) - 30)
     return np.concatenate([x[:start], np.full(30, x[start]), x[start + 30 :]])
@@ -95,6 +102,7 @@ def _modes(x, rng):
 DEFECTS: dict[str, Defect] = {
     "missing": _missing,
     "constant": lambda x, rng: np.full(len(x), x[0]),
+    "marker": _marker,
     "stuck": _stuck,
     "spikes": _spikes,
     "monotonic": lambda x, rng: np.nancumsum(np.abs(x - np.nanmin(x)) + np.nanstd(x)),

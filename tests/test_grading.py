@@ -62,6 +62,11 @@ def _constant(x, rng):
     x[:] = 3.0
 
 
+def _marker(x, rng):
+    x -= np.nanmin(x)
+    x[rng.choice(N_ROWS, 30, replace=False)] = -0.2 * x.max()
+
+
 def _stuck(x, rng):
     start = rng.integers(N_ROWS - 30)
     x[start : start + 30] = x[start]
@@ -97,6 +102,7 @@ DEFECTS = {
     "missing": (_missing, "check"),
     "missing above a half": (_dead, "drop"),
     "constant": (_constant, "drop"),
+    "marker": (_marker, "check"),
     "stuck": (_stuck, "check"),
     "spikes": (_spikes, "check"),
     "monotonic": (_monotonic, "check"),
@@ -105,6 +111,18 @@ DEFECTS = {
     "quantised": (_quantised, "keep"),
     "modes": (_modes, "keep"),
 }
+
+
+def test_states_and_zeros_are_no_markers():
+    """A direction of -1, 0 or 1, a pump that is off, and a few extreme values."""
+    rng = np.random.default_rng(0)
+    flow = 50 + rng.normal(size=N_ROWS)
+    few = flow.copy()
+    flow[::7] = 0
+    few[[5, 50, 500]] = -200
+    table = {"direction": rng.integers(-1, 2, N_ROWS), "flow": flow, "few": few}
+    defects = skdae.grade(pd.DataFrame(table)).sensors["defects"]
+    assert not any("marker" in each for each in defects)
 
 
 @pytest.mark.parametrize("seed", range(6))

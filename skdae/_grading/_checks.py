@@ -31,6 +31,9 @@ MIN_LEVELS_PER_STD = 4.0  # below, rounding adds 2 % to the standard deviation
 MODE_GAP = 0.1  # width of the gap between modes, as a share of the central 98 %
 MAX_GAP_SHARE = 0.005  # (*) of the rows in the gap; clean columns have 1.4 % or more
 MIN_MODE_SHARE = 0.05  # of the rows; fewer are outliers
+MIN_MARKERS = 10  # cells with the same extreme value; fewer may be outliers
+MIN_LEVELS = 20  # of the other values; fewer are states, and the marker is one, too
+MIN_MARKER_GAP = 0.05  # to the other values, all of the other sign, over their spread
 N_BLOCKS = 20  # of consecutive rows; the first and the last quarter are compared
 MIN_DRIFT = 1.0  # standard deviations within blocks
 MIN_DRIFT_ERRORS = 6.0  # (*) standard errors; clean columns reach 5.1
@@ -55,6 +58,31 @@ def _missing(column: Column) -> Finding:
         return Finding(share)
     verdict = "drop" if share > MAX_MISSING_USABLE else "check"
     return Finding(share, f"missing: {share:.0%} of the cells", verdict)
+
+
+def _marker(column: Column) -> Finding:
+    """Number of cells with an extreme value that may stand for a missing one.
+
+    It repeats and lies farther from the others than these spread, or is the only one of
+    its sign; a 0 is rather a sensor or a machine that is off.
+    """
+    values = column.observed
+    low, high = values.min(), values.max()
+    for marker in (low, high):
+        is_marker = values == marker
+        n_markers = int(is_marker.sum())
+        if marker == 0 or n_markers < MIN_MARKERS:
+            continue
+        others = values[~is_marker]
+        if len(np.unique(evenly(others))) < MIN_LEVELS:
+            continue
+        gap = others.min() - marker if marker == low else marker - others.max()
+        q01, q99 = np.quantile(evenly(others), (0.01, 0.99))
+        of_other_sign = others.min() >= 0 > marker or others.max() <= 0 < marker
+        if gap > (MIN_MARKER_GAP if of_other_sign else 1.0) * (q99 - q01) > 0:
+            text = f"marker: {n_markers:,} cells hold {marker:g}, far from the others"
+            return Finding(n_markers, text)
+    return Finding(0)
 
 
 def _stuck(column: Column) -> Finding:
@@ -247,6 +275,7 @@ class Check:
 
 CHECKS = {
     "missing": Check("missing_share", _missing, needs_course=False),
+    "marker": Check("n_markers", _marker),
     "stuck": Check("longest_run", _stuck),
     "spikes": Check("n_spikes", _spikes),
     "monotonic": Check("one_way_share", _monotonic),

@@ -34,8 +34,8 @@ class Grading:
             The defects in words.
         missing_share : float
             Share of the cells without a value.
-        longest_run, n_spikes, n_levels, n_modes : float
-            Numbers of rows, values, levels and groups of values.
+        n_markers, longest_run, n_spikes, n_levels, n_modes : float
+            Numbers of cells, rows, values, levels and groups of values.
         one_way_share : float
             Share of the changes in the more frequent direction.
         drift : float
@@ -64,6 +64,7 @@ def grade(X, time=None) -> Grading:
     missing      check    more than 5 % of the cells are missing; 'drop' above 50 %
     constant     drop     all values are the same, or there is none
     duplicate    drop     absolute correlation with an earlier column of 0.999 or more
+    marker       check    an extreme value repeats, far from the others
     stuck        check    a run of equal values is too long to be chance
     spikes       check    single values jump away and back, farther than others
     monotonic    check    99 % of the changes have one direction: a counter
