@@ -876,6 +876,8 @@ def test_the_default_network_trains_fewer_epochs_on_more_rows():
 
 
 def test_too_few_rows_are_refused():
+    with pytest.raises(ValueError, match="names a single group.*Omit groups"):
+        small(n_splits="auto").fit(X, groups=np.zeros(len(X)))
     with pytest.raises(ValueError, match="n_splits=3 must be at most"):
         small().fit(X[:2])
     with pytest.raises(ValueError, match="leaves 1 of them to train on"):

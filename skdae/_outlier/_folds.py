@@ -98,6 +98,11 @@ def make_folds(
     n_units = n_rows if groups is None else len(np.unique(groups))
     if n_splits > n_units:
         what = "rows" if groups is None else "groups"
+        if n_units == 1 and groups is not None:
+            raise ValueError(
+                "groups names a single group, and groups are held out as a whole: at "
+                "least 2 are needed. Omit groups, so that rows are held out."
+            )
         raise ValueError(
             f"n_splits={n_splits} must be at most the number of {what}, and n_samples "
             f"leaves {n_units}; lower n_splits or add {what}."

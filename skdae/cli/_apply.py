@@ -142,7 +142,8 @@ def score(
     Of a detector: the anomaly score (higher is more anomalous), the threshold, the
     alarm (1 where the score is above it), and the sensors that add most to the score
     with their shares. With --events, one line per episode, consecutive rows with an
-    alarm; --keep adds other columns of its first and its last row, such as the time. Of
+    alarm, whose rows are counted from 1 without the header; --keep adds other columns
+    of its first and its last row, such as the time. Of
     a classifier or a regressor: predictions; where the table has the target, a note
     reports how good they are. Of a transformer: the mean squared residual, in robust
     standard deviations.
