@@ -125,7 +125,7 @@ def svm(Z: np.ndarray, seed: int) -> Score:
 # --- denoising score matching --------------------------------------------------------
 
 
-def score_matching(Z: np.ndarray, seed: int) -> Score:
+def score_matching(Z: np.ndarray, seed: int, n_steps: int = STEPS) -> Score:
     """The norm of the score of the density, by a network that estimates the noise.
 
     One scale of noise, no schedule; rows are scored as they are.
@@ -143,7 +143,7 @@ def score_matching(Z: np.ndarray, seed: int) -> Score:
     network = torch.nn.Sequential(*layers[:-1])
     rows = torch.as_tensor(Z, dtype=torch.float32)
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
-    for _ in range(STEPS):
+    for _ in range(n_steps):
         batch = rows[torch.randint(len(rows), (BATCH,), generator=generator)]
         noise = torch.randn(batch.shape, generator=generator)
         loss = ((network(batch + NOISE * noise) - noise) ** 2).mean()
