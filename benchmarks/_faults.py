@@ -114,3 +114,21 @@ def make_faults(
         if is_found.any():
             found.append(Fault(rows, sensors, is_found))
     return found
+
+
+def with_faults(
+    X: np.ndarray, share: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows with evenly spread faults of single sensors, and which rows have one.
+
+    Up to `share` of them: small faults do not count.
+    """
+    rows, is_faulty = X.copy(), np.zeros(len(X), dtype=bool)
+    length = N_BEFORE + N_ROWS
+    shapes = list(SHAPES)
+    for start in np.linspace(0, len(X) - length, round(share * len(X) / N_ROWS)):
+        place = slice(int(start), int(start) + length)
+        shape = shapes[rng.integers(len(shapes))]
+        for fault in make_faults(X, [X[place]], shape, 1, 1, 1, rng):
+            rows[place], is_faulty[place] = fault.rows, fault.is_found
+    return rows, is_faulty

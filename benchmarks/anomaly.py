@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from _anomaly_sets import COLLECTIONS, AnomalySet, labelled_sets
 from _detectors import DETECTORS, Fit, elliptic_envelope, forest, outlier_factor
+from _faults import with_faults
 from _metrics import false_alarms
-from _ordered import tennessee_eastman
+from _ordered import ordered_sets, tennessee_eastman
 from _runner import (
     Benchmark,
     Values,
@@ -289,6 +290,94 @@ def report_missing(results: Results) -> list[str]:
     ]
 
 
+# --- anomalies that nobody mentioned -------------------------------------------------
+
+MIXED = 0.07  # share of anomalies among the training rows
+CLEAN, CONTAMINATED = "clean", f"{100 * MIXED:g} % anomalies"
+N_SENSOR_ROWS = 2_000  # in time order, at most
+
+Mixed = dict[str, tuple[np.ndarray, np.ndarray]]  # rows and truth by condition
+
+
+def mixed_rows(labelled: AnomalySet, seed: int) -> Mixed:
+    """Half of the normal rows, and the same with anomalies among them."""
+    normal, _ = labelled.one_class(seed)
+    draw = np.random.default_rng(seed)
+    anomalies = draw.permutation(np.flatnonzero(labelled.y == 1))
+    some = anomalies[: round(len(normal) * MIXED / (1 - MIXED))]
+    both = draw.permutation(np.concatenate([normal, some]))
+    return {
+        condition: (labelled.X[rows], labelled.y[rows] == 1)
+        for condition, rows in ((CLEAN, normal), (CONTAMINATED, both))
+    }
+
+
+def mixed_records(X: np.ndarray, seed: int) -> Mixed:
+    """Sensors in time order, and the same with faults of single sensors."""
+    X = X[:, np.isnan(X).mean(axis=0) < 0.5]
+    faulty = with_faults(X, MIXED, np.random.default_rng(seed))
+    return {CLEAN: (X, np.zeros(len(X), dtype=bool)), CONTAMINATED: faulty}
+
+
+def prepare_contamination(
+    name: str, seed: int, *, args: argparse.Namespace
+) -> tuple[Mixed, int]:
+    """Rows to learn from, and the seed."""
+    records = ordered_sets(args.data)
+    if name in records:
+        return mixed_records(records[name]().parts(N_SENSOR_ROWS, 1)[0], seed), seed
+    return mixed_rows(labelled_sets(args.data)[name](), seed), seed
+
+
+def evaluate_contamination(
+    problem: tuple[Mixed, int], condition: str, method: str
+) -> Values:
+    """Whether the detector warns, and which anomalies among its rows it finds."""
+    mixed, seed = problem
+    X, truth = mixed[condition]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = GradualDAEOutlierDetector(random_state=seed).fit(X)
+    is_warned = any("far from all others" in str(each.message) for each in caught)
+    found = model.predict(X)[truth] == -1
+    return {
+        "warned": float(is_warned),
+        "anomalies": float(truth.mean()),
+        "found": float(found.mean()) if truth.any() else 0.0,
+    }
+
+
+def report_contamination(results: Results, args: argparse.Namespace) -> list[str]:
+    """Warnings by set, and anomalies that the default finds without a warning."""
+    records = ordered_sets(args.data)
+    parts = []
+    for title, kind in (("ADBench", False), ("Sensors in time order", True)):
+        cells = [cell for cell in results.cells if (cell.set in records) == kind]
+        if not cells:
+            continue
+        found = Results(cells)
+        clean, dirty = (found.only(each) for each in (CLEAN, CONTAMINATED))
+        columns = np.column_stack(
+            [
+                clean.means("warned")[:, 0],
+                dirty.means("warned")[:, 0],
+                dirty.means("anomalies")[:, 0],
+                dirty.means("found")[:, 0],
+            ]
+        )
+        names = [name for name, _ in clean.rows]
+        lines = [
+            [name, *(f"{100 * value:.0f}" for value in values)]
+            for name, values in zip(
+                [*names, "mean"], [*columns, columns.mean(axis=0)], strict=True
+            )
+        ]
+        header = ["set", "warned, clean", "warned, contaminated"]
+        header += ["anomalies", "of these found"]
+        parts += [f"## {title}, in %", markdown(header, lines)]
+    return parts
+
+
 def alarms_at(rate: float) -> str:
     """The name of the false alarms at a nominal rate."""
     return f"nominal {100 * rate:g} %"
@@ -390,10 +479,11 @@ def report(results: Results, n_seeds: int) -> list[str]:
 
 EXTRA = {
     "--task": {
-        "choices": ("detection", "split", "missing"),
+        "choices": ("detection", "split", "missing", "contamination"),
         "default": "detection",
         "help": "split: the split of ADBench's published tables; missing: false alarms "
-        "of rows with missing cells (one-class)",
+        "of rows with missing cells (one-class); contamination: warnings of anomalies "
+        "among the training rows",
     },
     "--settings": {"help": f"of {','.join(SETTINGS)}, separated by ',' (default: all)"},
     "--max-rows": {
@@ -425,6 +515,19 @@ def main() -> None:
             conditions=MISSING,
         )
         return publish(report_missing(Results(cells)), args)
+    if args.task == "contamination":
+        cells = measure(
+            Benchmark(
+                protocol("anomaly, contamination", "", args),
+                partial(prepare_contamination, args=args),
+                evaluate_contamination,
+            ),
+            args,
+            sets=[*labelled_sets(args.data), *ordered_sets(args.data)],
+            methods={OURS: detector},
+            conditions=(CLEAN, CONTAMINATED),
+        )
+        return publish(report_contamination(Results(cells), args), args)
     settings = (SPLIT,) if args.task == "split" else SETTINGS
     if args.collection == "oddbench":
         settings = SETTINGS[:1]

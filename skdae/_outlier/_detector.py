@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from skdae._outlier._contamination import warn_of_contamination
 from skdae._outlier._cross_fit import (
     Member,
     cross_fit,
@@ -335,8 +336,9 @@ None, default='auto'
         -----
         UserWarning
             If there are too few rows for `false_alarm_rate`; it names the number. If
-            rows in time order are held out at random. If scores are tied where
-            `contamination` cuts them.
+            more than 1.25 % of rows that count as normal are far from all others: they
+            may be anomalies, and `contamination` their share. If rows in time order are
+            held out at random. If scores are tied where `contamination` cuts them.
         """
         with observed_networks(self, None, X):
             self._fit(X, groups)
@@ -660,6 +662,8 @@ None, default='auto'
                 ~schema.is_categorical,
             )
             names, held_out, members = _chosen(faults, names, held_out, members)
+        if self.contamination == "auto":
+            warn_of_contamination(names, held_out[inliers])
         ensemble = Ensemble.learn(
             encoder, names, members, held_out, inliers, batch, is_ordered
         )

@@ -1,0 +1,55 @@
+"""The warning of anomalies among training rows that count as normal."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from skdae import GradualDAEOutlierDetector, GradualDAETransformer
+from skdae._outlier._contamination import share_of_far_rows
+
+NETWORK = GradualDAETransformer((16, 4), max_iter=5)
+
+
+def rows(n_rows, far, seed=0):
+    """Sensors that see two factors, in some rows with a fault of one of them."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n_rows, 2)) @ np.random.default_rng(9).normal(size=(2, 8))
+    X += 0.2 * rng.normal(size=X.shape)
+    sizes = rng.choice([-1, 1], far) * rng.uniform(5, 30, far)
+    X[np.arange(far), rng.integers(8, size=far)] += sizes
+    return X[rng.permutation(n_rows)]
+
+
+def fitted(X, **parameters):
+    detector = GradualDAEOutlierDetector(NETWORK, random_state=0, **parameters)
+    return detector.fit(X)
+
+
+def test_far_rows_that_count_as_normal_give_a_warning_with_their_share():
+    with pytest.warns(
+        UserWarning, match=r"% of the rows of X are far.*set contamination to"
+    ):
+        fitted(rows(500, 20))
+
+
+@pytest.mark.parametrize(
+    ("far", "parameters"),
+    [(0, {}), (5, {}), (20, {"contamination": 0.05})],
+    ids=["clean", "few", "mentioned"],
+)
+def test_clean_rows_few_far_rows_and_a_given_share_give_none(far, parameters):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted(rows(500, far), **parameters)
+
+
+def test_the_share_is_that_beyond_the_bulk_whatever_the_units():
+    logs = np.random.default_rng(0).normal(size=(1000, 2))
+    logs[:70, 1] = 20
+    logs[990:] = np.nan
+    scores = np.exp(logs)
+    names = ("distance", "whitened_error")
+    assert share_of_far_rows(names, scores) == pytest.approx(70 / 990)
+    assert share_of_far_rows(names, 1e3 * scores) == pytest.approx(70 / 990)
+    assert share_of_far_rows(("neighbors", "code_distance"), scores) == 0
