@@ -588,7 +588,7 @@ def test_a_row_is_compared_with_at_most_so_many(monkeypatch):
     monkeypatch.setattr(_models, "MAX_REFERENCE_ROWS", 50)
     model = SCORES["neighbors"].learn(X, 2)
     assert len(model.reference) == 50
-    np.testing.assert_array_equal(model.reference[[0, -1]], X[[0, -1]])
+    np.testing.assert_array_equal(model.reference[[0, -1]], np.float32(X[[0, -1]]))
 
 
 def test_a_combination_is_the_mean_excess_over_normal_scores():

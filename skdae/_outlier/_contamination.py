@@ -16,7 +16,7 @@ from skdae._table.validation import user_stacklevel
 DISTANCES = ("distance", "balance_distance", "whitened_error")
 FAR = 4.0  # robust standard deviations of the logarithm above the median
 NORMAL_QUARTILES = 1.349  # distance of the quartiles of a normal distribution
-# Clean tables have 1.1 % at most (21 ADBench sets, 7 records of sensors);
+# Clean halves of 21 ADBench sets have 1.23 % at most, records of sensors 0.6 %;
 # benchmarks/anomaly.py --task contamination prints which contaminated ones have more.
 MAX_SHARE = 0.0125
 MIN_ROWS = 5  # that are far

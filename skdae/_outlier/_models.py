@@ -23,6 +23,7 @@ MAX_TREE_FEATURES = 15
 # rows: their neighbours are found by one product with all reference rows, in a tenth of
 # the time that scikit-learn takes to check a single row
 FEW_ROWS = 8
+MAX_PASSES = 5  # over the distances of a row, to find so many of the smallest
 TINY = 1e-12
 # More weight of axes with a small variance: its power. Faults of 3 deviations added to
 # ten records of sensors other than Tennessee Eastman, detected at 1 %, 4 lags, rows /
@@ -84,8 +85,8 @@ class Neighbors:
     """The mean squared distance to the nearest rows other than the row itself."""
 
     search: NearestNeighbors
-    reference: np.ndarray  # (n_reference, width)
-    squares: np.ndarray  # (n_reference,) squared norms of its rows
+    reference: np.ndarray  # (n_reference, width) float32, half as much to read
+    squares: np.ndarray  # (n_reference,) squared norms of its rows, float32
     n_neighbors: int
 
     def score(self, V: np.ndarray) -> np.ndarray:
@@ -105,8 +106,8 @@ class Neighbors:
             distances, nearest = self.search.kneighbors(V, k + 1)
             return distances**2, nearest
         # up to the square of the row itself, which changes no order
-        ranking = self.squares - 2 * (V @ self.reference.T)
-        nearest = np.argpartition(ranking, k, axis=1)[:, : k + 1]
+        ranking = self.squares - 2 * (V.astype(self.reference.dtype) @ self.reference.T)
+        nearest = _smallest(ranking, k + 1)
         squares = ((self.reference[nearest] - V[:, None]) ** 2).sum(axis=2)
         order = np.arange(len(V))[:, None], squares.argsort(axis=1)
         return squares[order], nearest[order]
@@ -114,6 +115,20 @@ class Neighbors:
     @staticmethod
     def _is_row(gap: np.ndarray, V: np.ndarray) -> np.ndarray:
         return (gap**2).sum(axis=1) <= TINY * (1 + (V**2).sum(axis=1))
+
+
+def _smallest(values: np.ndarray, k: int) -> np.ndarray:
+    """Return the places of the k smallest values of each row, (n, k), in any order.
+
+    For small k in a tenth of the time of `np.argpartition`; `values` are overwritten.
+    """
+    if k > MAX_PASSES:
+        return np.argpartition(values, k - 1, axis=1)[:, :k]
+    places = np.empty((len(values), k), dtype=np.intp)
+    for i in range(k):
+        places[:, i] = values.argmin(axis=1)
+        values[np.arange(len(values)), places[:, i]] = np.inf
+    return places
 
 
 @dataclass(frozen=True)
@@ -183,7 +198,8 @@ def nearest_rows(V: np.ndarray, n_neighbors: int) -> Neighbors:
     search = NearestNeighbors(n_neighbors=k, algorithm=search_algorithm(V[rows]))
     reference = V[rows]
     squares = np.einsum("ij,ij->i", reference, reference)
-    return Neighbors(search.fit(reference), reference, squares, k)
+    single = reference.astype(np.float32), squares.astype(np.float32)
+    return Neighbors(search.fit(reference), *single, k)
 
 
 def search_algorithm(V: np.ndarray) -> str:

@@ -178,8 +178,9 @@ def _quadratic(model: Quadratic, view: View) -> Tensor:
 def _neighbors(model: Neighbors, view: View) -> Tensor:
     """Return the mean square of the nearest distances, that to itself left out."""
     V, k = view.values, model.n_neighbors
-    ranking = (V @ (-2 * model.reference.T)) + model.squares
-    rows = V.graph.constant(model.reference).take(ranking.smallest(k + 1)[1], axis=0)
+    reference = model.reference.astype(np.float64)
+    ranking = (V @ (-2 * reference.T)) + model.squares.astype(np.float64)
+    rows = V.graph.constant(reference).take(ranking.smallest(k + 1)[1], axis=0)
     squares = (rows - V.expanded(1)).square().sum(2, keepdims=False)
     squares = squares.smallest(k + 1)[0]  # (n, k + 1) ascending
     nearest, farthest = squares.take([0]), squares.take([k])
