@@ -198,3 +198,20 @@ def test_rows_in_any_order_grow_the_same_model(decoder):
 def test_a_start_that_is_unknown_is_refused():
     with pytest.raises(ValueError, match="start='identity'.*must be one of"):
         Phase(2, 1, (1.0, 1.0), start="identity")
+
+
+def test_a_stream_grows_from_its_sample():
+    """Batches are passed over for the sample and once an epoch, and no more often."""
+    reads = []
+
+    class Batches:
+        def __iter__(self):
+            for half in np.array_split(table(120), 2):
+                reads.append(len(half))
+                yield half
+
+    dae = GradualDAETransformer(
+        (6, 4), schedule=Gradual(start="copy"), max_iter=4, random_state=0
+    ).fit_stream(Batches())
+    assert len(reads) == 2 * (1 + 4)
+    assert np.isfinite(dae.transform(table())).all()

@@ -84,7 +84,7 @@ def sample_rows(
     source: Source, noise: Noise | None, generator: np.random.Generator
 ) -> Matrix:
     """Some rows as the network sees them in training: corrupted."""
-    block = next(source.epoch(generator, MAX_ROWS))
+    block = source.some_rows(generator, MAX_ROWS)
     if noise is None:
         return block.values
     return corrupt(block, source.layout, noise, generator)[0]

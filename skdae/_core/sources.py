@@ -76,6 +76,10 @@ class Source(Protocol):
         """
         ...
 
+    def some_rows(self, generator: np.random.Generator, size: int) -> Block:
+        """At most `size` of the rows, in random order."""
+        ...
+
     def encoded(self, encoder: Network) -> "Source":
         """The same rows as codes of a frozen encoder."""
         ...
@@ -201,6 +205,10 @@ class TableSource:
         order = epoch_order(generator, index, weights)
         for a in range(0, len(order), size):
             yield self.rows.take(order[a : a + size])
+
+    def some_rows(self, generator: np.random.Generator, size: int) -> Block:
+        """At most `size` of the rows, in random order."""
+        return next(self.epoch(generator, size))
 
     def encoded(self, encoder: Network) -> "TableSource":
         """The codes of all rows, computed once and kept."""

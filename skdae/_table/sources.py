@@ -118,6 +118,11 @@ class StreamSource:
         if rest is not None and len(rest):
             yield self._through(encoded_block(self.encoder, rest))
 
+    def some_rows(self, generator: np.random.Generator, size: int) -> Block:
+        """At most `size` rows of the sample, in random order, without a pass."""
+        order = generator.permutation(len(self.sample.values))
+        return self._through(self.sample.part(order[:size]))
+
     def encoded(self, encoder: Network) -> "StreamSource":
         """The codes of the rows, computed as they come."""
         return replace(self, network=encoder)
