@@ -39,7 +39,15 @@ from _runner import Benchmark, Values, measure, parse, protocol, publish, timed
 from _tables import Results, candidate_tables, error_report
 
 from skdae.noise import EmphasizedNoise, MaskingNoise
-from skdae.schedules import Gradual, at_equal_updates
+from skdae.schedules import (
+    Frozen,
+    Gradual,
+    Hybrid,
+    Joint,
+    Schedule,
+    Stacked,
+    at_equal_updates,
+)
 
 MAX_TEST_ROWS = 2_000  # drawn once per seed; the baselines, not the DAE, set the pace
 QUICK_TRAIN_ROWS, QUICK_TEST_ROWS = 2_000, 500
@@ -48,9 +56,21 @@ OURS_NOISE = "DAE gradual, noise='gaussian', 0.5"
 OURS_NARROW = "DAE gradual"
 
 
+NETWORKS: dict[str, Schedule] = {
+    "gradual": Gradual(start="random"),
+    "stacked": Stacked(start="random"),
+    "hybrid": Hybrid(start="random"),
+    "frozen": Frozen(start="random"),
+    "joint": Joint(),
+    "gradual, copy": Gradual(start="copy"),
+    "stacked, copy": Stacked(start="copy"),
+    "frozen, copy": Frozen(start="copy"),
+}
+
+
 def scheduled(name: str) -> dict[str, Any]:
     """A schedule with as many weight updates; the network without a linear estimate."""
-    schedule = at_equal_updates(name, REFERENCE)
+    schedule = at_equal_updates(NETWORKS[name], REFERENCE)
     return {"schedule": schedule, "validation_fraction": None}
 
 
@@ -62,10 +82,7 @@ METHODS: dict[str, Method] = {
     "Gaussian": gaussian,
     "nearest neighbours": nearest_neighbours,
     OURS: dae,
-} | {
-    f"network alone, {name}": partial(dae, **scheduled(name))
-    for name in ("gradual", "stacked", "hybrid", "frozen", "joint")
-}
+} | {f"network alone, {name}": partial(dae, **scheduled(name)) for name in NETWORKS}
 
 NOISE_METHODS: dict[str, Method] = {
     "as measured": as_measured,
@@ -137,6 +154,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "scaling='quantile'": {"scaling": "quantile"},
     "decoder=tied": {"decoder": "tied"},
     "epoch_allocation=(1, 3)": {"schedule": Gradual(epoch_allocation=(1, 3))},
+    "start='copy'": {"schedule": Gradual(start="copy")},
     "tuning_fraction=0.3": {"schedule": Gradual(tuning_fraction=0.3)},
     "2e-3, (256, 128)": {
         "learning_rate_init": 2e-3,
