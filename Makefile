@@ -16,7 +16,7 @@ DATA_OPTION = $(if $(DATA),--data "$(DATA)")
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-lowest check format docs bench clean
+.PHONY: help demo test test-slow test-lowest check format docs bench release-check clean
 
 help:
 	@echo "make demo         a proof of concept on real data, a minute or two (DATA=dir; CSV=file TARGET=column: your data)"
@@ -27,6 +27,7 @@ help:
 	@echo "make format       let ruff format the code and fix what it can"
 	@echo "make docs         build the pages into docs/_build/html; runs the examples"
 	@echo "make bench        run the benchmarks of speed and denoising (DATA=dir: where the data lies)"
+	@echo "make release-check  build the package, install it into a clean environment, run the README"
 	@echo "make clean        remove the environments and all that was built"
 	@echo "PYTHON=python3.12 make test: choose the Python (now: $(PYTHON))"
 
@@ -89,6 +90,16 @@ docs: $(VENV)/.installed-docs
 bench: $(VENV)/.installed-bench
 	@$(BIN)/python benchmarks/speed.py --inference
 	@MPLBACKEND=Agg $(BIN)/python benchmarks/denoising.py $(DATA_OPTION)
+
+release-check: $(VENV)/.installed-dev
+	rm -rf dist
+	@echo "== building" && $(BIN)/python -m build --outdir dist . >/dev/null
+	@echo "== twine check" && $(BIN)/python -m twine check --strict dist/*
+	@echo "== installing into a clean environment"
+	@$(PYTHON) -m venv dist/venv
+	@dist/venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt dist/*.whl
+	@cp README.md .ci/release_check.py dist/
+	@cd dist && $(RUN) venv/bin/python -I release_check.py README.md
 
 clean:
 	rm -rf $(VENV) $(VENV_LOWEST) build dist skdae.egg-info

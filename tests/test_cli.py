@@ -15,7 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyarrow import parquet
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+import skdae
 from skdae._files import read_table
 from skdae.cli import main
 from skdae.cli._app import COMMANDS, examples_of
@@ -649,6 +652,20 @@ def test_info_of_models(run, folder):
     _, out, _ = run("info", "transformer.model")
     for word in ("gradual", " - 8 - 4 (", "Phases", "max_iter=2"):
         assert word in out
+
+
+def test_info_of_files_that_python_has_saved(run, folder):
+    rows = pd.DataFrame(np.eye(9)[:, :3], columns=["temp", "flow", "level"])
+    estimator = skdae.GradualDAETransformer((2,), max_iter=3, random_state=0).fit(rows)
+    skdae.save(estimator, folder / "t.skdae", metadata={"line": 3})
+    skdae.save(make_pipeline(StandardScaler(), estimator), folder / "p.skdae")
+    code, out, _ = run("info", "t.skdae")
+    assert code == 0
+    shown = ("GradualDAETransformer", "'temp', 'flow'", "max_iter=3", '{"line": 3}')
+    assert all(each in out for each in (*shown, "gradual"))
+    code, out, _ = run("info", "p.skdae")
+    assert code == 0
+    assert "Pipeline" in out
 
 
 def test_info_of_tables(run, folder):

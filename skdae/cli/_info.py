@@ -1,5 +1,8 @@
 """The command that describes a model or a table."""
 
+import json
+from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +23,15 @@ from skdae._files import (
     shortened,
 )
 from skdae._grading import TimeGrading, grade
-from skdae.cli._models import ESTIMATORS, Model, in_words, is_model, load
+from skdae.cli._models import (
+    ESTIMATORS,
+    Model,
+    has_table,
+    in_words,
+    is_model,
+    load,
+    read,
+)
 from skdae.cli._notes import note, printable
 from skdae.cli._options import Csv
 
@@ -47,7 +58,11 @@ def info(
     """
     console = Console()
     if is_model(path):
-        describe_model(load(path), path, console)
+        manifest, estimator = read(path)
+        if has_table(manifest):
+            describe_model(load(path), path, console)
+        else:
+            describe_estimator(manifest, estimator, path, console)
         return
     sheet = read_sheet(path, form=csv.form, least_rows=0, max_rows=MAX_ROWS)
     note(*sheet.notes)
@@ -70,27 +85,10 @@ def describe_model(model: Model, path: str, console: Console) -> None:
         ("changed", ", ".join(_changed(model.estimator)) or "nothing"),
         ("left out", in_words(model.left_out)),
         ("missing", listed(model.missing) if model.missing else None),
-        ("file", f"{Path(path).stat().st_size:,} bytes"),
-        ("versions", ", ".join(f"{n} {v}" for n, v in model.versions.items())),
+        *_file(path, model.versions),
     ]
-    for name, value in rows:
-        if value:
-            facts.add_row(name, _cell(value))
-    console.print(facts)
-    phases = getattr(model.transformer, "phases_", ())
-    if phases:
-        table = Table("phase", "layers", "epochs", "updates", "seconds", "loss")
-        table.title, table.title_justify = "Phases", "left"
-        for record in phases:
-            table.add_row(
-                record.kind,
-                str(record.depth),
-                str(record.epochs),
-                f"{record.weight_updates:,}",
-                f"{record.seconds:.1f}",
-                f"{record.loss:.4g}",
-            )
-        console.print(table)
+    _print_facts(facts, rows, console)
+    _print_phases(getattr(model.transformer, "phases_", ()), console)
     columns = Table("column", "read as", "in the file it was fitted on")
     columns.title, columns.title_justify = "Columns", "left"
     for column in model.columns[:MAX_COLUMNS]:
@@ -98,6 +96,66 @@ def describe_model(model: Model, path: str, console: Console) -> None:
         columns.add_row(_cell(column.name), kind, column.dtype)
     console.print(columns)
     _say_rest(len(model.columns), console)
+
+
+def describe_estimator(
+    manifest: dict[str, Any], estimator: Any, path: str, console: Console
+) -> None:
+    """Print what an estimator is that `skdae.save` has written."""
+    facts = _facts(f"Model {Path(path).name}")
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None and hasattr(estimator, "n_features_in_"):
+        names = range(estimator.n_features_in_)
+    metadata = manifest["metadata"]
+    rows = [
+        ("estimator", type(estimator).__name__),
+        (
+            "columns",
+            None if names is None else f"{len(names)}: {listed([*map(str, names)])}",
+        ),
+        ("changed", ", ".join(_changed(estimator)) or "nothing"),
+        ("metadata", None if metadata is None else json.dumps(metadata)),
+        *_file(path, manifest["versions"]),
+    ]
+    _print_facts(facts, rows, console)
+    fitted = getattr(estimator, "transformer_", estimator)
+    _print_phases(getattr(fitted, "phases_", ()), console)
+
+
+def _file(path: str, versions: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the size of a model file, and what has written it."""
+    return [
+        ("file", f"{Path(path).stat().st_size:,} bytes"),
+        ("versions", ", ".join(f"{n} {v}" for n, v in versions.items())),
+    ]
+
+
+def _print_facts(
+    facts: Table, rows: Sequence[tuple[str, Any]], console: Console
+) -> None:
+    """Print the facts that there are."""
+    for name, value in rows:
+        if value:
+            facts.add_row(name, _cell(value))
+    console.print(facts)
+
+
+def _print_phases(phases: Sequence[Any], console: Console) -> None:
+    """Print the course of a training, where there is one."""
+    if not phases:
+        return
+    table = Table("phase", "layers", "epochs", "updates", "seconds", "loss")
+    table.title, table.title_justify = "Phases", "left"
+    for record in phases:
+        table.add_row(
+            record.kind,
+            str(record.depth),
+            str(record.epochs),
+            f"{record.weight_updates:,}",
+            f"{record.seconds:.1f}",
+            f"{record.loss:.4g}",
+        )
+    console.print(table)
 
 
 def _sizes(model: Model) -> list[tuple[str, Any]]:
@@ -130,7 +188,9 @@ def _sizes(model: Model) -> list[tuple[str, Any]]:
 
 def _changed(estimator: Any) -> list[str]:
     """Parameters that are not at their defaults."""
-    defaults = type(estimator)().get_params(deep=False)
+    defaults = {
+        p.name: p.default for p in signature(type(estimator)).parameters.values()
+    }
     return [
         f"{name}={value}"
         for name, value in estimator.get_params(deep=False).items()

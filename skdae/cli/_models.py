@@ -84,7 +84,29 @@ def is_model(path: str) -> bool:
 
 
 def load(path: str) -> Model:
-    """Read a model file."""
+    """Read a model file of the command line."""
+    manifest, estimator = read(path)
+    table = manifest["metadata"]
+    if not has_table(manifest):
+        raise TableError(
+            f"{path} holds an estimator, but not the columns of its table; make a "
+            "model for the command line with skdae fit."
+        )
+    columns = tuple(Column(**column) for column in table.pop("columns"))
+    table["missing"] = tuple(table["missing"])
+    return Model(
+        estimator=estimator, columns=columns, versions=manifest["versions"], **table
+    )
+
+
+def has_table(manifest: dict[str, Any]) -> bool:
+    """Return whether a file notes the table of its model, as `save` does."""
+    table = manifest["metadata"]
+    return isinstance(table, dict) and {*TABLE, "columns"} <= table.keys()
+
+
+def read(path: str) -> tuple[dict[str, Any], Any]:
+    """Return the manifest and the estimator of a file of `skdae.save`."""
     import skdae
     from skdae.persistence import ModelFileError, read_manifest
 
@@ -95,21 +117,9 @@ def load(path: str) -> Model:
     if not is_model(path):
         raise TableError(f"{path} is not a model of skdae; make one with skdae fit.")
     try:
-        manifest = read_manifest(path)
-        estimator = skdae.load(path)
+        return read_manifest(path), skdae.load(path)
     except ModelFileError as error:
         raise TableError(str(error)) from error
-    table = manifest["metadata"]
-    if not isinstance(table, dict) or not {*TABLE, "columns"} <= table.keys():
-        raise TableError(
-            f"{path} holds an estimator, but not the columns of its table; make a "
-            "model for the command line with skdae fit."
-        )
-    columns = tuple(Column(**column) for column in table.pop("columns"))
-    table["missing"] = tuple(table["missing"])
-    return Model(
-        estimator=estimator, columns=columns, versions=manifest["versions"], **table
-    )
 
 
 def check_columns(model: Model, names: tuple[str, ...], label: str) -> None:
