@@ -14,7 +14,7 @@ from sklearn.base import clone
 import skdae
 
 N_THREADS, N_CALLS = 8, count("CALLS", 24)
-N_FORKS, N_FRESH = 16, 16
+N_FORKS, N_FRESH = 16, count("FRESH", 3)
 HERE = Path(__file__).parent
 # of newer Pythons, where pytest or torch has left a thread
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")

@@ -19,7 +19,7 @@ pytestmark = [
     # of newer Pythons, where pytest or torch has left a thread
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
 ]
-N_FILES = count("HOSTILE", 3_000)
+N_FILES = count("HOSTILE", 500)
 FEW = 150
 MEMORY = 300e6  # bytes beside those in use, whatever a file asks for
 SECONDS = 5.0  # of a file

@@ -20,7 +20,7 @@ pytestmark = [
     # of newer Pythons, where pytest or torch has left a thread
     pytest.mark.filterwarnings("ignore:This process:DeprecationWarning"),
 ]
-N_KILLS = count("KILLS", 100)
+N_KILLS = count("KILLS", 20)
 FEW = 8  # kills of the tests that are not slow
 
 

@@ -9,7 +9,7 @@ import pytest
 from _estimators import SMALL, X, count, fitted
 from sklearn.base import clone
 
-ONES, FITS = count("SOAK_ROWS", 20_000), count("SOAK_FITS", 200)
+ONES, FITS = count("SOAK_ROWS", 5_000), count("SOAK_FITS", 100)
 GROWTH = 8.0  # MB: pages that Python and numpy keep
 
 
