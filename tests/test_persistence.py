@@ -342,22 +342,15 @@ def test_another_process_loads_without_torch(saved, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["transformer", "pipeline"])
-def test_a_flipped_bit_is_noticed_or_changes_nothing(saved, tmp_path, name):
-    estimator, table, path = saved(name)
-    content, rng = bytearray(path.read_bytes()), np.random.default_rng(1)
-    expected, n_refused = results(estimator, table), 0
-    damaged = tmp_path / "m"
+def test_a_flipped_bit_is_noticed(saved, tmp_path, name):
+    content = bytearray(saved(name)[2].read_bytes())
+    rng, damaged = np.random.default_rng(1), tmp_path / "m"
     for place in rng.integers(0, 8 * len(content), 300):
         content[place // 8] ^= 1 << place % 8
         damaged.write_bytes(content)
         content[place // 8] ^= 1 << place % 8
-        try:
-            loaded = skdae.load(damaged)
-        except ModelFileError:
-            n_refused += 1
-        else:  # white space that fills the header up
-            assert_same(expected, results(loaded, table))
-    assert n_refused > 290
+        with pytest.raises(ModelFileError):
+            skdae.load(damaged)
 
 
 def test_a_file_that_ends_too_soon_is_refused(saved, tmp_path):

@@ -34,8 +34,8 @@ def to_onnx(estimator: Any, X: Any = None, *, dtype: str = "float32") -> Any:
 
     The model takes rows in the user's units, NaN where nothing was measured, and
     returns what the estimator does: scaling, categories, networks, scores and
-    thresholds are part of it. Results agree with those of the estimator to 1e-5 of the
-    spread of a column.
+    thresholds are part of it. Results differ from those of the estimator by rounding
+    alone.
 
     Parameters
     ----------

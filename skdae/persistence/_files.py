@@ -254,7 +254,10 @@ def _read_content(content: memoryview) -> tuple[dict[str, Any], dict[str, np.nda
     """Return the manifest, with its checksum, and the arrays of a file."""
     (length,) = LENGTH.unpack_from(content)
     header = json.loads(bytes(content[LENGTH.size : LENGTH.size + length]))
-    manifest = json.loads(header.pop("__metadata__")[KEY])
+    text = header.pop("__metadata__")[KEY]
+    manifest = json.loads(text)
+    if _dumped(manifest) != text:  # another text of the same numbers
+        raise ValueError("the manifest is not as it was written")
     return manifest, _tensors(header, content[LENGTH.size + length :])
 
 
