@@ -353,6 +353,17 @@ def test_a_flipped_bit_is_noticed(saved, tmp_path, name):
             skdae.load(damaged)
 
 
+def test_any_flipped_bit_of_the_length_and_the_header_is_noticed(tmp_path):
+    skdae.save(SMALL, tmp_path / "m", metadata={"温度": 1.25})  # without an array
+    content = bytearray((tmp_path / "m").read_bytes())
+    for place in range(0, 8 * len(content), 3):
+        content[place // 8] ^= 1 << place % 8
+        (tmp_path / "m").write_bytes(content)
+        content[place // 8] ^= 1 << place % 8
+        with pytest.raises(ModelFileError):
+            skdae.load(tmp_path / "m")
+
+
 def test_a_file_that_ends_too_soon_is_refused(saved, tmp_path):
     content = saved("transformer")[2].read_bytes()
     for length in np.linspace(0, len(content) - 1, 40).astype(int):

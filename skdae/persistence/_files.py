@@ -203,10 +203,15 @@ def _chunks(
             "shape": array.shape,
             "data_offsets": [start, end],
         }
-    text = json.dumps(header, separators=(",", ":")).encode()
+    text = _header_text(header)
     text += b" " * (-len(text) % ALIGNMENT)
     data = [array.reshape(-1).view(np.uint8).data for array in tensors.values()]
     return [LENGTH.pack(len(text)) + text, *data]
+
+
+def _header_text(header: dict[str, Any]) -> bytes:
+    """Return the header of a file, as the package safetensors writes it, too."""
+    return json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _dumped(manifest: dict[str, Any]) -> str:
@@ -253,11 +258,16 @@ def _read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray
 def _read_content(content: memoryview) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the manifest, with its checksum, and the arrays of a file."""
     (length,) = LENGTH.unpack_from(content)
-    header = json.loads(bytes(content[LENGTH.size : LENGTH.size + length]))
+    if length > len(content) - LENGTH.size:
+        raise ValueError("the header is longer than the file")
+    header_text = bytes(content[LENGTH.size : LENGTH.size + length])
+    header = json.loads(header_text)
+    is_as_written = _header_text(header) == header_text.rstrip(b" ")
     text = header.pop("__metadata__")[KEY]
     manifest = json.loads(text)
-    if _dumped(manifest) != text:  # another text of the same numbers
-        raise ValueError("the manifest is not as it was written")
+    # there may be another text of the same values, which no checksum notices
+    if not is_as_written or _dumped(manifest) != text:
+        raise ValueError("the header is not as it was written")
     return manifest, _tensors(header, content[LENGTH.size + length :])
 
 
