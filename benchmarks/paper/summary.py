@@ -20,7 +20,7 @@ PAGE = ROOT / "docs" / "paper_results.inc"
 RATE_SEED = 1_000  # of run.py
 REFERENCE = "stacked"
 
-SETTINGS = ("mnist-small", "mnist-middle")
+SETTINGS = ("mnist-small", "mnist-middle", "cifar10-small")
 
 # test cross-entropy after full tuning in Kalmanovich and Chechik, 2014
 PAPERS = {"mnist": (10.38, 9.61), "cifar10": (57.26, 55.47)}  # stacked, gradual
