@@ -237,8 +237,9 @@ EVERY_SENSOR = (
     {
         "name": "temperature",
         "verdict": "drop",
-        "defects": ["missing", "stuck", "spikes", "duplicate"],
+        "defects": ["missing", "marker", "stuck", "spikes", "duplicate"],
         "missing_share": 0.62,
+        "n_markers": 12.0,
         "longest_run": 51.0,
         "n_spikes": 3.0,
         "duplicate_of": "pressure",

@@ -149,6 +149,7 @@ class AnomalyTimelineDisplay:
         >>> detector = GradualDAEOutlierDetector(
         ...     GradualDAETransformer((8, 4), max_iter=6),
         ...     calibration="blocked",
+        ...     contamination=0.05,
         ...     random_state=0,
         ... ).fit(plant.data)
         >>> display = AnomalyTimelineDisplay.from_estimator(detector, plant.data)
