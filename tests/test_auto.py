@@ -13,7 +13,7 @@ from skdae import (
 from skdae._transformer import _auto
 from skdae.noise import MaskingNoise
 from skdae.schedules import gradual
-from skdae.timeseries import BlockSplit
+from skdae.timeseries import BlockSplit, time_order
 
 AUTO = {"noise_rate": "auto", "hidden_layer_sizes": "auto"}
 
@@ -120,18 +120,39 @@ def test_of_rows_in_time_order_the_last_rank(monkeypatch):
 
 
 def test_few_rows_get_the_defaults(X):
-    dae = auto().fit(X[:30])
+    with pytest.warns(
+        UserWarning, match="='auto' .* 22 rows .* 8 to rank by: 20 of each"
+    ):
+        dae = auto().fit(X[:30])
     first = {name: values[0] for name, values in _auto.CANDIDATES.items()}
     assert dae.auto_settings_.settings == first
     assert dae.auto_settings_.trials == []
 
 
 def test_weights_go_along(X):
-    weights = np.arange(len(X)) % 3
-    dae = auto().fit(X, sample_weight=weights)
-    repeated = auto().fit(np.repeat(X, weights, axis=0))
-    assert dae.auto_settings_.settings.keys() == repeated.auto_settings_.settings.keys()
-    assert dae.n_features_in_ == 8
+    def choice(X, weights=None):
+        return auto(max_iter=8).fit(X, sample_weight=weights).auto_settings_
+
+    expected = choice(X)
+    assert choice(X, np.ones(len(X))) == expected
+    weights = 1 + 2 * (np.arange(len(X)) % 2)
+    assert choice(X, weights).trials != expected.trials
+    half = weights > 1
+    assert choice(X, half.astype(float)) == choice(X[half]) != expected
+
+
+def test_categories_in_blocks_are_no_time_order(X, monkeypatch):
+    scored = []
+    score = _auto.hidden_cell_score
+    monkeypatch.setattr(
+        _auto,
+        "hidden_cell_score",
+        lambda fitted, raw: scored.append(raw) or score(fitted, raw),
+    )
+    kind = np.arange(len(X)) // 4 % 5
+    assert time_order(np.column_stack([X, kind])).is_ordered
+    auto(max_iter=8, categorical_features=[8]).fit(np.column_stack([X, kind]))
+    assert set(map(tuple, scored[0][:, :8])) != set(map(tuple, X[120:]))
 
 
 def test_other_fits_forget_the_choice(X):

@@ -6,6 +6,7 @@ best. What counts is how well cells of held-out rows are predicted from the othe
 whatever the candidate's noise (`score`). Of rows in time order, the last are held out.
 """
 
+import warnings
 from collections.abc import Iterator
 from copy import copy
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ import numpy as np
 
 from skdae._core.monitor import Monitor
 from skdae._random import spawn_streams
+from skdae._table.validation import user_stacklevel
 from skdae._transformer._fitting import (
     LearnEncoder,
     open_fit,
@@ -77,6 +79,7 @@ def choose(
     rows = _trial_rows(_with(transformer, settings), raw, learn_encoder, sample_weight)
     trials: list[dict[str, Any]] = []
     if min(len(rows.train), len(rows.scored)) < MIN_HELD_OUT:  # they rank nothing
+        _warn_of_few_rows(settings, rows)
         return Choice(settings, trials)
     for name in names:
         for value in CANDIDATES[name]:
@@ -87,6 +90,18 @@ def choose(
         best = max(trials, key=lambda trial: trial["score"])
         settings = {each: best[each] for each in names}
     return Choice(settings, trials)
+
+
+def _warn_of_few_rows(settings: dict[str, Any], rows: "_TrialRows") -> None:
+    """Warn that nothing was tried."""
+    taken = " and ".join(f"{name}={value}" for name, value in settings.items())
+    warnings.warn(
+        f"{' and '.join(settings)}='auto' tries nothing with {len(rows.train)} rows to "
+        f"learn from and {len(rows.scored)} to rank by: {MIN_HELD_OUT} of each are "
+        f"needed; the defaults are taken. Pass more rows, or set {taken}.",
+        UserWarning,
+        stacklevel=user_stacklevel(),
+    )
 
 
 class _LastRows:
@@ -120,7 +135,7 @@ def _trial_rows(
     of others random ones, where copies of a row are in one part. A splitter of the
     transformer decides instead.
     """
-    from skdae.timeseries import time_order
+    from skdae.timeseries._order import numeric_order
 
     opening = open_fit(
         transformer, resolve_parameters(transformer), raw, learn_encoder, sample_weight
@@ -128,7 +143,8 @@ def _trial_rows(
     generator = spawn_streams(transformer.random_state).split
     fraction = transformer.validation_fraction
     if not hasattr(fraction, "get_n_splits"):
-        fraction = _LastRows() if time_order(raw).is_ordered else SCORED_SHARE
+        found = numeric_order(raw, opening.encoder.schema.is_categorical)
+        fraction = _LastRows() if found.is_ordered else SCORED_SHARE
     source = training_source(opening, fraction, generator)
     index = opening.rows.index
     train = index[_at_most(source.index, MAX_TRIAL_ROWS, generator)]
