@@ -312,6 +312,11 @@ def test_an_unfitted_estimator_and_a_wrong_dtype_are_refused():
         skdae.to_onnx(clone(SMALL).fit(TABLE[FIT]), dtype="int8")
 
 
+def test_rows_are_refused_with_an_estimator_that_knows_its_inputs():
+    with pytest.raises(ValueError, match="X must be None .* got ndarray; leave X out"):
+        skdae.to_onnx(clone(SMALL).fit(TABLE[FIT]), TABLE[FIT])
+
+
 def test_converters_can_be_registered_twice():
     register_converters()
     register_converters()

@@ -34,8 +34,8 @@ def to_onnx(estimator: Any, X: Any = None, *, dtype: str = "float32") -> Any:
 
     The model takes rows in the user's units, NaN where nothing was measured, and
     returns what the estimator does: scaling, categories, networks, scores and
-    thresholds are part of it. Results differ from those of the estimator by rounding
-    alone.
+    thresholds are part of it. Results differ from those of the estimator by rounding,
+    and by the rules in Notes.
 
     Parameters
     ----------
@@ -44,10 +44,12 @@ def to_onnx(estimator: Any, X: Any = None, *, dtype: str = "float32") -> Any:
         with some in it, whose other steps skl2onnx converts.
     X : DataFrame or array-like, default=None
         Some rows, from which skl2onnx reads the inputs of a pipeline; only needed for
-        pipelines of columns that are text or are named.
+        pipelines of columns that are text or are named, and refused with an estimator
+        of this package, which knows its inputs.
     dtype : {'float32', 'float64'}, default='float32'
         Dtype of the numbers that the model takes and returns; the model agrees with
-        the estimator given rows of this dtype. Ignored with `X`, which says it.
+        the estimator given rows of this dtype. Ignored for a pipeline with `X`, which
+        says it.
 
     Returns
     -------
@@ -58,7 +60,8 @@ def to_onnx(estimator: Any, X: Any = None, *, dtype: str = "float32") -> Any:
     ------
     ValueError
         If a setting has no ONNX model, such as rows around a row that are read in
-        time; the message names the setting to fit with. If `dtype` is none of these.
+        time, smoothing and draws; the message names the setting to fit with. If `dtype`
+        is none of these, or `X` is given with an estimator of this package.
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
     ImportError
@@ -104,6 +107,11 @@ def to_onnx(estimator: Any, X: Any = None, *, dtype: str = "float32") -> Any:
         from skdae.export._sklearn import convert_pipeline
 
         return convert_pipeline(estimator, X, DTYPES[dtype])
+    if X is not None:
+        raise ValueError(
+            f"X must be None for {type(estimator).__name__}, which knows its inputs, "
+            f"got {type(X).__name__}; leave X out, and set dtype to that of the rows."
+        )
     graph = Graph("v")
     rows = read_rows(graph, estimator, DTYPES[dtype])
     return _model(graph, rows, outputs_of(estimator, rows), type(estimator).__name__)

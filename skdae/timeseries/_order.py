@@ -1,8 +1,9 @@
 """Whether the rows of a table are in time order, and how many independent ones it has.
 
-One rule for every estimator. It reads each column by itself, in short runs of
-neighbouring values: a single correlation over all columns does not notice nine slow
-columns among twenty, and one over all rows takes a sorted table for a record.
+One rule for every estimator; the denoiser adds to it. It reads each column by itself,
+in short runs of neighbouring values: a single correlation over all columns does not
+notice nine slow columns among twenty, and one over all rows takes a sorted table for a
+record.
 """
 
 from dataclasses import dataclass, replace
@@ -143,8 +144,9 @@ def numeric_order(
 ) -> TimeOrder:
     """Return whether rows are in time order by their numeric columns.
 
-    The rule of every estimator: classes that stand in blocks are no evidence. `raw` is
-    (n_samples, n_features). A table of categories alone is tested by these.
+    The rule of every estimator, to which the denoiser adds dates and means of blocks:
+    classes that stand in blocks are no evidence. `raw` is (n_samples, n_features). A
+    table of categories alone is tested by these.
     """
     numbers = raw if is_categorical.all() else raw[:, ~is_categorical]
     return time_order(numbers, groups)
