@@ -7,10 +7,13 @@ from sklearn import config_context
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
+import skdae
 from skdae import GradualDAEImputer, GradualDAETransformer
 from skdae._imputer._ordered_rows import GAP_CLASSES
 from skdae._imputer._time_columns import best_shares
+from skdae.persistence import _classes, _packing
 from skdae.timeseries import interpolate, time_order
+from skdae.timeseries._neighbours import time_axis
 
 
 def small(order="auto", **parameters):
@@ -65,6 +68,36 @@ def test_draws_cover_the_truth(gaps):
     below = np.sum([each < TABLE for each in fitted.sample_imputations(gaps)], axis=0)
     inside = (below >= 2) & (below <= 37)
     assert 0.86 < inside[np.isnan(gaps)].mean() < 0.94
+
+
+def test_draws_of_a_file_without_a_floor_are_scaled_ones(tmp_path, monkeypatch):
+    """Written by an earlier release, in which a column was a `TimeColumn`."""
+    former = {new: old for old, new in _classes.MOVED.items()}
+    state_of, name_of = _packing._state, _packing.name_of
+    monkeypatch.setattr(
+        _packing, "name_of", lambda cls: former.get(name_of(cls), name_of(cls))
+    )
+    monkeypatch.setattr(
+        _packing,
+        "_state",
+        lambda value: {k: v for k, v in state_of(value).items() if k != "floor"},
+    )
+    skdae.save(FITTED, tmp_path / "m")
+    assert b"_time:TimeColumn" in (tmp_path / "m").read_bytes()
+    monkeypatch.undo()
+    old = skdae.load(tmp_path / "m")
+    np.testing.assert_array_equal(old.transform(SINGLE), FITTED.transform(SINGLE))
+    (table,) = old.sample_imputations(SINGLE)
+    is_drawn = table != FITTED.transform(SINGLE)
+    assert is_drawn[np.isnan(SINGLE)].mean() > 0.9
+    model, generators = old.time_model_, [np.random.default_rng(0) for _ in "12"]
+    Z, missing = old.table_encoder_.encode_with_missing(SINGLE)
+    rows = model.order(Z, missing, time_axis(len(Z)), None)
+    drawn = rows.filled(model.autoregression, generators[0])
+    drawn -= rows.filled(model.autoregression)
+    for column in model.columns:
+        drawn[:, column.column] *= column.scale[rows.gap[:, column.column.start]]
+    np.testing.assert_allclose(model.deviations(rows, generators[1]), drawn)
 
 
 def test_draws_of_a_gap_are_correlated_in_time():

@@ -78,8 +78,9 @@ class TimeModel:
             own = column.column
             places = np.flatnonzero(np.isnan(rows.cells[:, own.start]))
             gap = rows.gap[places, own.start]
-            white = generator.standard_normal((len(places), own.stop - own.start))
-            drawn[places, own] += column.floor[gap] * white
+            if column.floor is not None:
+                white = generator.standard_normal((len(places), own.stop - own.start))
+                drawn[places, own] += column.floor[gap] * white
             drawn[places, own] *= column.scale[gap]
         return rows.axis.to_rows(drawn)
 

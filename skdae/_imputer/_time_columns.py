@@ -43,8 +43,10 @@ class ImputedColumn:
     size: np.ndarray  # (n_classes, n_features) of what they predict
     shares: np.ndarray  # (n_classes, n_candidates)
     errors: np.ndarray  # (n_classes, n_candidates + 1) root mean squares; of the mean
-    floor: np.ndarray  # (n_classes, n_features) least spread of draws before the scale
     scale: np.ndarray  # (n_classes, n_features) of the errors over the spread of draws
+    # (n_classes, n_features) least spread of draws before the scale; None in files of
+    # earlier releases
+    floor: np.ndarray | None = None
 
     def inputs(
         self, rows: OrderedRows, filled: np.ndarray, places: np.ndarray
@@ -98,8 +100,8 @@ def fit_column(
         size=np.ones((n_classes, width)),
         shares=np.tile([0.0, 1.0, 0.0], (n_classes, 1)),
         errors=np.full((n_classes, len(CANDIDATES) + 1), np.nan),
-        floor=np.zeros((n_classes, width)),
         scale=np.ones((n_classes, width)),
+        floor=np.zeros((n_classes, width)),
     )
     places = [np.flatnonzero(each.is_scored(column.start)) for each in examples]
     parts = list(zip(examples, places, strict=True))
@@ -189,9 +191,10 @@ def _measured(
     `estimates` are (n_candidates, n, n_features), `truth` and `spread` (n, n_features)
     `gap` and `place` (n,), of the hidden cells.
     """
-    shares, sizes, floor, scale = (
-        part.copy() for part in (model.shares, model.errors, model.floor, model.scale)
+    shares, sizes, scale = (
+        part.copy() for part in (model.shares, model.errors, model.scale)
     )
+    floor = np.zeros(scale.shape)
     for k in range(len(GAP_CLASSES)):
         own = _of_class(gap, k)
         errors = estimates[:, own] - truth[own]  # (n_candidates, n, n_features)
