@@ -230,11 +230,20 @@ def test_no_cell_is_predicted_from_itself(row):
     )
 
 
-def test_noisy_rows_are_learned_from_in_time_order_alone():
-    with pytest.raises(
-        ValueError, match="noisy_rows=True needs 100 rows in time order"
-    ):
-        GradualDAEDenoiser(order=None, noisy_rows=True).fit(NOISY)
+@pytest.mark.parametrize("noisy_rows", [True, np.True_])
+@pytest.mark.parametrize(
+    ("rows", "order", "failed"),
+    [
+        (NOISY, None, "rows in time order, and with order=None those of X"),
+        (NOISY[:99], "time", "needs 100 rows .*, and X has 99"),
+        (np.repeat(NOISY[:5], 40, axis=0), "time", "a fifth of the rows with 20"),
+    ],
+)
+def test_noisy_rows_are_learned_from_in_time_order_alone(
+    noisy_rows, rows, order, failed
+):
+    with pytest.raises(ValueError, match=failed):
+        GradualDAEDenoiser(order=order, noisy_rows=noisy_rows).fit(rows)
 
 
 def test_progress_is_printed(capsys):
@@ -251,8 +260,10 @@ def slow(n_rows=1000):
 
 
 def test_rows_that_resemble_their_neighbours_are_denoised_one_by_one_with_a_warning():
-    with pytest.warns(UserWarning, match="set order='time' if they are in time order"):
+    said = "order='auto' finds no .* set order='time' if they are in time order"
+    with pytest.warns(UserWarning, match=said) as caught:
         assert small().fit(slow()).time_denoiser_ is None
+    assert [each.filename for each in caught] == [__file__]
 
 
 def test_an_index_of_dates_says_that_rows_are_in_time_order():

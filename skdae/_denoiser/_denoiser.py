@@ -112,6 +112,12 @@ None, default='auto'
     feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Their names, when X has names.
 
+    Warns
+    -----
+    UserWarning
+        With ``order='auto'``, if no time order is found in rows of `fit` that resemble
+        their neighbours. Only from 400 rows on, and not with `groups`.
+
     See Also
     --------
     GradualDAEImputer : Fills missing cells, and leaves the others as they are.
@@ -147,8 +153,13 @@ None, default='auto'
 
     Examples
     --------
+    Three curves with errors of a quarter of their standard deviation. Estimated, these
+    come out smaller, and 0.22 of their squares stay; a moving average of 7 rows, the
+    best width here, leaves 0.18, and the denoiser with the size stated 0.15.
+
     >>> import numpy as np
-    >>> from skdae import GradualDAEDenoiser
+    >>> from skdae import GradualDAEDenoiser, GradualDAETransformer
+    >>> from skdae.timeseries import moving_average
     >>> t = np.linspace(0, 60, 600)
     >>> X = np.column_stack([np.sin(t), np.cos(t), np.sin(2 * t)])
     >>> noise = np.random.default_rng(0).normal(size=X.shape)
@@ -156,8 +167,13 @@ None, default='auto'
     >>> denoiser = GradualDAEDenoiser(random_state=0).fit(measured)
     >>> denoiser.error_scale_.round(1).tolist()
     [0.2, 0.2, 0.2]
-    >>> denoised = denoiser.transform(measured)
-    >>> bool(((denoised - X) ** 2).mean() < 0.2 * 0.25**2 * X.var())
+    >>> stated = GradualDAETransformer(noise="gaussian", noise_rate=0.25)
+    >>> denoiser = GradualDAEDenoiser(stated, random_state=0).fit(measured)
+    >>> tables = denoiser.transform(measured), moving_average(measured, 7)
+    >>> left, average = (((table - X) ** 2).mean() for table in tables)
+    >>> bool(left < 0.9 * average)
+    True
+    >>> bool(left < 0.16 * ((measured - X) ** 2).mean())
     True
     """
 
@@ -279,7 +295,7 @@ None, default='auto'
         axis = self._time_axis(X, raw, schema, groups)
         split = None if axis is None else HeldOutBlock.of(raw[axis.rows])
         if axis is None or split is None:
-            self._refuse_unordered()
+            self._refuse_unordered(len(raw), axis is not None)
             fitted = fit_matrix(fresh, self, schema, raw, mixes=True)
             self.transformer_ = fitted.set_params(**given)
             return
@@ -339,15 +355,27 @@ None, default='auto'
         check_index(X, groups)
         return time_axis(len(raw), groups)
 
-    def _refuse_unordered(self) -> None:
+    def _refuse_unordered(self, n_rows: int, in_order: bool) -> None:
         """Raise an error where noisy rows cannot be learned from."""
-        if self.noisy_rows is True:
+        if self.noisy_rows == "auto" or not self.noisy_rows:
+            return
+        if n_rows < MIN_ORDERED:
             raise ValueError(
-                f"noisy_rows=True needs {MIN_ORDERED} rows in time order, with a fifth "
-                "that can be held out, to distinguish errors from values; with rows "
-                "that are in this order set order='time', or fit on rows with small "
+                f"noisy_rows=True needs {MIN_ORDERED} rows to distinguish errors from "
+                f"values, and X has {n_rows}; fit on more, or on rows with small "
                 "errors and noisy_rows=False."
             )
+        if not in_order:
+            raise ValueError(
+                "noisy_rows=True needs rows in time order, and with "
+                f"order={self.order!r} those of X are in none; set order='time' if "
+                "they are, or fit on rows with small errors and noisy_rows=False."
+            )
+        raise ValueError(
+            "noisy_rows=True needs a fifth of the rows with 20 different ones to hold "
+            "out, and X has none; fit on rows that vary, or on rows with small errors "
+            "and noisy_rows=False."
+        )
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "transformer_")

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from skdae._table.validation import user_stacklevel
 from skdae.timeseries import moving_average, time_order
 from skdae.timeseries._order import numeric_order
 from skdae.timeseries._time import index_fault, index_seconds
@@ -32,11 +33,11 @@ def is_ordered(
             return True
     if groups is None and _resembles_neighbours(raw[:, ~found.is_monotonic]):
         warnings.warn(
-            "the rows are denoised one by one, although they resemble their "
-            "neighbours: they are in time order, or sorted; set order='time' if they "
-            "are in time order, else order=None.",
+            "order='auto' finds no time order, and the rows are denoised one by one, "
+            "although they resemble their neighbours: they are in time order, or "
+            "sorted; set order='time' if they are in time order, else order=None.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=user_stacklevel(),
         )
     return False
 
@@ -49,11 +50,14 @@ def _resembles_neighbours(raw: np.ndarray) -> bool:
     if len(raw) < MIN_ROWS:
         return False
     quarters = np.array_split(raw, 4)
-    return bool((np.min([_correlations(each) for each in quarters], axis=0) > 0).any())
+    return bool((np.min([_excess(each) for each in quarters], axis=0) > 0).any())
 
 
-def _correlations(rows: np.ndarray) -> np.ndarray:
-    """Return the lag-1 correlation of each column, less `HIDDEN_ORDER`."""
+def _excess(rows: np.ndarray) -> np.ndarray:
+    """Return how far the lag-1 products of each column exceed those of `HIDDEN_ORDER`.
+
+    In squares of its unit, so that a constant column has 0.
+    """
     excess = []
     for column in rows.T:
         known = column[~np.isnan(column)]
