@@ -22,19 +22,21 @@ MAX_SHARE = 0.0125
 MIN_ROWS = 5  # that are far
 
 
-def share_of_far_rows(names: Sequence[str], held_out: np.ndarray) -> float:
-    """Return the share of rows far from all others, by the distance that finds most.
+def far_rows(names: Sequence[str], held_out: np.ndarray) -> np.ndarray:
+    """Return which rows are far from all others, by the distance that finds most.
 
-    `held_out` are scores by name, (n_rows, n_scores), NaN for rows never held out.
+    Of those that have been held out. `held_out` are scores by name, (n_rows, n_scores),
+    NaN for the others. Without any of `DISTANCES`, none is far.
     """
     places = [place for place, name in enumerate(names) if name in DISTANCES]
     scores = held_out[~np.isnan(held_out).any(axis=1)][:, places]
     if not scores.size:
-        return 0.0
+        return np.zeros(len(scores), dtype=bool)
     logs = np.log(scores + TINY)
     low, middle, high = np.quantile(logs, [0.25, 0.5, 0.75], axis=0)
     limits = middle + FAR * (high - low) / NORMAL_QUARTILES
-    return float((logs > limits).mean(axis=0).max())
+    is_far = logs > limits
+    return is_far[:, is_far.sum(axis=0).argmax()]
 
 
 def warn_of_contamination(names: Sequence[str], held_out: np.ndarray) -> None:
@@ -42,9 +44,10 @@ def warn_of_contamination(names: Sequence[str], held_out: np.ndarray) -> None:
 
     To be called by a step of `fit`, so that the warning points at the caller of `fit`.
     """
-    share = share_of_far_rows(names, held_out)
-    if share <= MAX_SHARE or share * len(held_out) < MIN_ROWS:
+    is_far = far_rows(names, held_out)
+    if is_far.sum() < MIN_ROWS or is_far.mean() <= MAX_SHARE:
         return
+    share = float(is_far.mean())
     warnings.warn(
         f"{100 * share:.2g} % of the rows of X are far from all others, and all count "
         "as normal: rows like them will hardly be alarms. If they are anomalies, set "
