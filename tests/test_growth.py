@@ -10,7 +10,7 @@ from torch.nn.functional import softplus
 
 from skdae import GradualDAETransformer
 from skdae._core.acceleration import execution
-from skdae._core.growth import best_predictors, ridge
+from skdae._core.growth import best_predictors, fixed_ridge
 from skdae._core.memory import PhaseMemory, SharedRun
 from skdae._core.monitor import Monitor
 from skdae._core.network import ACTIVATIONS, Head, Shape
@@ -167,7 +167,7 @@ def test_units_that_repeat_others_or_are_constant_come_last():
 def test_a_linear_relation_is_found():
     generator = np.random.default_rng(0)
     H, W = generator.normal(size=(500, 4)), generator.normal(size=(4, 3))
-    weight, bias = ridge(H, H @ W + [1, 2, 3])
+    weight, bias = fixed_ridge(H, H @ W + [1, 2, 3])
     np.testing.assert_allclose(weight, W, atol=0.01)
     np.testing.assert_allclose(bias, [1, 2, 3], atol=0.01)
 

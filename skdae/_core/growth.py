@@ -110,7 +110,7 @@ def best_predictors(H: Matrix, size: int) -> np.ndarray:
     return np.array(found)
 
 
-def ridge(H: Matrix, T: Matrix) -> tuple[Matrix, Matrix]:
+def fixed_ridge(H: Matrix, T: Matrix) -> tuple[Matrix, Matrix]:
     """Weights and intercepts that predict T from H."""
     H_mean, T_mean = H.mean(axis=0), T.mean(axis=0)
     C, n = H - H_mean, H.shape[1]
@@ -134,14 +134,14 @@ def copy_units(parameters: Parameters, depth: int, X: Matrix) -> None:
     code = _code(parameters.encoder(depth), X)
     decoder = layers.get(LayerKey("decoder", depth))
     if decoder is not None:
-        _assign(decoder, *ridge(code, copy.inverse(below)))
+        _assign(decoder, *fixed_ridge(code, copy.inverse(below)))
 
 
 def keep_output(parameters: Parameters, depth: int, last: int, X: Matrix) -> None:
     """Let the output layer of `depth` begin with what that of `last` gives."""
     before = parameters.layers[LayerKey("output", last)]
     code = _code(parameters.encoder(depth), X)
-    weight, bias = ridge(code, _code(parameters.encoder(last), X))
+    weight, bias = fixed_ridge(code, _code(parameters.encoder(last), X))
     V = before.weight.cpu().numpy().astype(np.float64)
     output = parameters.layers[LayerKey("output", depth)]
     _assign(output, weight @ V, bias @ V + before.bias.cpu().numpy())
