@@ -150,14 +150,13 @@ def hidden_cell_residuals(
 ) -> np.ndarray:
     """Return the residuals of cells hidden from the network, NaN where missing.
 
-    `Z` are the encoded rows. The columns are dealt out to `HIDDEN_PARTS` passes, each
-    of which hides its columns and rebuilds them from the others; averaged over
-    `HIDDEN_REPEATS` such deals. Which columns go together is the same for all rows and
-    models.
+    `Z` are the encoded rows. The columns are divided among `HIDDEN_PARTS` passes,
+    each of which hides its columns and rebuilds them from the others; averaged over
+    `HIDDEN_REPEATS` such partitions, which are the same for all rows and models.
     """
     total = np.zeros(raw.shape)
     column_of = encoder.column_of
-    for part_of in hidden_deals(raw.shape[1]):
+    for part_of in hidden_partitions(raw.shape[1]):
         for part in np.unique(part_of):
             hidden = part_of == part
             rebuilt = network.decode(network.encode(np.where(hidden[column_of], 0, Z)))
@@ -165,8 +164,8 @@ def hidden_cell_residuals(
     return total / HIDDEN_REPEATS
 
 
-def hidden_deals(n_columns: int) -> list[np.ndarray]:
-    """Return the pass that hides each column, in each of the deals."""
+def hidden_partitions(n_columns: int) -> list[np.ndarray]:
+    """Return the pass that hides each column, in each of the partitions."""
     generator = np.random.default_rng(HIDDEN_SEED)
     return [
         generator.permutation(n_columns) % HIDDEN_PARTS for _ in range(HIDDEN_REPEATS)

@@ -22,7 +22,7 @@ from skdae._outlier._models import (
 from skdae._outlier._ranks import NormalScores
 from skdae._outlier._scores import SCORES, SHARPNESS, Combination
 from skdae._outlier._views import FILL_PASSES
-from skdae._transformer._outputs import HIDDEN_REPEATS, hidden_deals
+from skdae._transformer._outputs import HIDDEN_REPEATS, hidden_partitions
 from skdae.export._graph import Tensor
 from skdae.export._network import codes, decoded, rebuilt
 from skdae.export._numeric import conditional_fill, count_at_most, lookup, softplus
@@ -133,7 +133,7 @@ class Views:
         """Residuals of cells hidden from the network."""
         encoder, Z = self.member.encoder, self._filled.Z
         total: Any = 0.0
-        for part_of in hidden_deals(encoder.n_columns):
+        for part_of in hidden_partitions(encoder.n_columns):
             for part in np.unique(part_of):
                 hidden = part_of == part
                 shown = Z * np.where(hidden[encoder.column_of], 0.0, 1.0)
