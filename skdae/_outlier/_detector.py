@@ -337,7 +337,7 @@ None, default='auto'
         UserWarning
             If there are too few rows for `false_alarm_rate`; it names the number. If
             more than 1.25 % of rows that count as normal are far from all others: they
-            may be anomalies, and `contamination` their share; this is told by
+            may be anomalies, and `contamination` their share; this is seen by
             'distance', 'balance_distance' and 'whitened_error' alone, and never with
             `scores` that have none of these. If rows in time order are held out at
             random. If scores are tied where `contamination` cuts them.
@@ -653,7 +653,7 @@ None, default='auto'
             members += found
         held_out = from_mean_scale(held_out, is_ordered)
         if self._is_choice(names):
-            # the models of the last round alone are judged: they score every row once
+            # by the models of the last round alone: they score every row once
             usable = inliers & ~np.isnan(held_out).any(axis=1)
             faults = SimulatedFaults.simulate(
                 names,

@@ -12,7 +12,7 @@ from skdae._transformer._mixture import Mixture
 
 HIDDEN_PARTS = 4  # each cell is hidden in one of so many passes
 HIDDEN_SEED = 0  # which one is the same for every model
-HIDDEN_REPEATS = 2  # times that the columns are dealt out to the passes
+HIDDEN_REPEATS = 2  # partitions of the columns
 
 
 @dataclass(frozen=True)
