@@ -171,17 +171,24 @@ def has_callbacks(estimator: Any) -> bool:
     return bool(getattr(estimator, "_skl_callbacks", ()))
 
 
+PARALLEL = "parallel"  # variable of scikit-learn's searches
+
+
 def intercept_fits(
     evaluate_candidates: Callable[..., Any],
     run: Callable[[Callable[[Any], list[Any]], list[Any]], list[Any]],
-) -> None:
-    """Have `run` make the fits that a search evaluates candidates by.
+) -> bool:
+    """Have `run` make the fits that a search evaluates candidates by, where it can.
 
     It is called with the search's joblib.Parallel and its tasks, each of them a
     function with its arguments, and returns their results in the same order. All of
-    scikit-learn's searches reach the Parallel as a variable of this closure.
+    scikit-learn's searches reach the Parallel as a variable of this closure; without
+    one of its name nothing is changed, and the result is False.
     """
     names = evaluate_candidates.__code__.co_freevars
     cells = dict(zip(names, evaluate_candidates.__closure__ or (), strict=True))
-    parallel = cells["parallel"].cell_contents
-    cells["parallel"].cell_contents = lambda tasks: run(parallel, list(tasks))
+    if PARALLEL not in cells:
+        return False
+    parallel = cells[PARALLEL].cell_contents
+    cells[PARALLEL].cell_contents = lambda tasks: run(parallel, list(tasks))
+    return True

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import sklearn
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -14,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
 from skdae._core.training import Trainer
 from skdae.model_selection import GradualDAESearchCV, make_denoising_scorer
+from skdae.model_selection._search import _takes_entropy
 from skdae.noise import MaskingNoise
 from skdae.timeseries import BlockSplit
 
@@ -248,6 +251,39 @@ def test_a_network_without_a_seed_is_fitted_for_each_candidate(X, y, epochs):
     pipeline = Pipeline([("dae", network), ("end", LogisticRegression())])
     GradualDAESearchCV(pipeline, {"end__C": [0.1, 1.0]}, cv=2, refit=False).fit(X, y)
     assert len(epochs) == 2 * 2 * 9
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        lambda network: ColumnTransformer([("dae", network, slice(0, 8))]),
+        lambda network: FeatureUnion([("dae", Pipeline([("inner", network)]))]),
+        SelectFromModel,
+    ],
+    ids=["columns", "union", "wrapper"],
+)
+@pytest.mark.parametrize("seed", [None, 0])
+def test_parts_of_a_step_without_a_seed_take_entropy(wrapped, seed):
+    assert _takes_entropy(wrapped(small(random_state=seed))) == (seed is None)
+    owner = GradualDAEClassifier(small(random_state=None), random_state=seed)
+    assert _takes_entropy(wrapped(owner)) == (seed is None)
+
+
+def test_a_network_without_a_seed_among_columns_is_fitted_again(X, y, epochs):
+    columns = ColumnTransformer([("dae", small(random_state=None), slice(0, 8))])
+    pipeline = Pipeline([("columns", columns), ("end", LogisticRegression())])
+    GradualDAESearchCV(pipeline, {"end__C": [0.1, 1.0]}, cv=2, refit=False).fit(X, y)
+    assert len(epochs) == 2 * 2 * 9
+
+
+def test_a_search_of_another_scikit_learn_shares_nothing_with_a_warning(
+    X, epochs, monkeypatch
+):
+    monkeypatch.setattr("skdae._sklearn_compat.PARALLEL", "renamed")
+    with pytest.warns(UserWarning, match=f"scikit-learn {sklearn.__version__}") as seen:
+        assert_equal_to_grid_search(small(max_iter=4), RATES, X, refit=False)
+    assert [each.filename for each in seen] == [__file__]
+    assert len(epochs) == 2 * 2 * 2 * 4
 
 
 def test_a_schedule_that_differs_later_begins_alike(X, epochs):

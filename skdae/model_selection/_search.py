@@ -1,5 +1,6 @@
 """A grid search whose candidates share the work that they have in common."""
 
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -8,6 +9,7 @@ from inspect import unwrap
 from typing import Any
 
 import joblib
+import sklearn
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
@@ -15,6 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import delayed
 
 from skdae._sklearn_compat import intercept_fits
+from skdae._table.validation import user_stacklevel
 from skdae._transformer import GradualDAETransformer
 from skdae._transformer._defaults import default_transformer
 from skdae._transformer._parameters import resolve_parameters
@@ -93,9 +96,16 @@ class GradualDAESearchCV(GridSearchCV):
     """
 
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
-        intercept_fits(
-            evaluate_candidates, partial(_run_shared, self.estimator, self.n_jobs)
-        )
+        run = partial(_run_shared, self.estimator, self.n_jobs)
+        if not intercept_fits(evaluate_candidates, run):
+            warnings.warn(
+                "GradualDAESearchCV shares no work among candidates and takes the time "
+                "of GridSearchCV, with the same results: it does not know how "
+                f"scikit-learn {sklearn.__version__} makes the fits of a search. "
+                "Update skdae, or install an earlier scikit-learn.",
+                UserWarning,
+                stacklevel=user_stacklevel(),
+            )
         context = {} if callback_ctx is None else {"callback_ctx": callback_ctx}
         super()._run_search(evaluate_candidates, **context)
 
@@ -228,6 +238,13 @@ class _StepMemory:
 
 
 def _takes_entropy(step: Any) -> bool:
-    """Return whether each fit of a step of ours draws a seed of its own."""
-    is_own = type(step).__module__.startswith("skdae.")
-    return is_own and getattr(step, "random_state", 0) is None
+    """Return whether a fit draws a seed of its own, for the step or a part of ours.
+
+    Parts of an estimator of ours that has a seed take theirs from it.
+    """
+    if isinstance(step, type) or not hasattr(step, "get_params"):
+        return False
+    if type(step).__module__.startswith("skdae.") and hasattr(step, "random_state"):
+        return step.random_state is None
+    parts = step.get_params(deep=True)  # those of a ColumnTransformer by their names
+    return any(_takes_entropy(part) for name, part in parts.items() if "__" not in name)
