@@ -7,6 +7,8 @@ from sklearn.base import clone
 import skdae
 from skdae import (
     GradualDAEClassifier,
+    GradualDAEDenoiser,
+    GradualDAEImputer,
     GradualDAEOutlierDetector,
     GradualDAETransformer,
 )
@@ -201,3 +203,13 @@ def test_errors_name_the_remedy(X):
         GradualDAEOutlierDetector(auto(), random_state=0).fit(X)
     with pytest.raises(ValueError, match="hidden_layer_sizes"):
         auto(hidden_layer_sizes="best").fit(X)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [GradualDAEImputer, GradualDAEOutlierDetector, GradualDAEDenoiser],
+)
+def test_estimators_that_do_not_choose_say_so(estimator):
+    rows = np.sin(np.arange(400)[:, None] / [20, 31, 45])  # in time order
+    with pytest.raises(ValueError, match="noise_rate='auto' is chosen by.*set a value"):
+        estimator(GradualDAETransformer(noise_rate="auto", max_iter=4)).fit(rows)

@@ -16,7 +16,7 @@ from skdae._imputer._masks import IncompleteRows, MaskedRows, hide_cells, hold_o
 from skdae._imputer._networks import Refinement, fit_refinement
 from skdae._random import Streams
 from skdae._table.encoder import TableEncoder
-from skdae._transformer._parameters import check_noise
+from skdae._transformer._parameters import check_noise, refuse_auto
 from skdae.noise import Noise, make_noise
 
 N_MASKS = 10  # different sets of hidden cells that a network is trained on
@@ -86,6 +86,7 @@ def fit_imputation_model(
     streams: Streams,
 ) -> ImputationModel:
     """Learn how to fill; held-out rows decide how much each part counts."""
+    refuse_auto(transformer, "hidden_layer_sizes", "noise_rate")
     noise = make_noise(transformer.noise, transformer.noise_rate)
     check_noise(transformer, noise, encoder)
     model = _linear_model(encoder, rows, streams)

@@ -33,14 +33,7 @@ class ResolvedParameters:
 
 def resolve_parameters(estimator: Any) -> ResolvedParameters:
     """Return widths, plan and noise, checked as far as no data is needed."""
-    for name in ("hidden_layer_sizes", "noise_rate"):
-        value = getattr(estimator, name)
-        if isinstance(value, str) and value == "auto":
-            raise ValueError(
-                f"{name}='auto' is chosen by the fit of a single network on a whole "
-                "table; set a value here, such as what auto_settings_ of "
-                "GradualDAETransformer holds after fit."
-            )
+    refuse_auto(estimator, "hidden_layer_sizes", "noise_rate")
     widths = check_widths(estimator.hidden_layer_sizes)
     plan = _plan(estimator, len(widths))
     if estimator.decoder == "direct" and plan[-1].corrupt == "code":
@@ -61,6 +54,18 @@ def resolve_parameters(estimator: Any) -> ResolvedParameters:
     return ResolvedParameters(
         widths, plan, make_noise(estimator.noise, estimator.noise_rate)
     )
+
+
+def refuse_auto(estimator: Any, *names: str) -> None:
+    """Raise where a parameter is 'auto' that only `fit` of a transformer chooses."""
+    for name in names:
+        value = getattr(estimator, name)
+        if isinstance(value, str) and value == "auto":
+            raise ValueError(
+                f"{name}='auto' is chosen by the fit of a single network on a whole "
+                "table; set a value here, such as what auto_settings_ of "
+                "GradualDAETransformer holds after fit."
+            )
 
 
 def _plan(estimator: Any, n_layers: int) -> tuple[Phase, ...]:
