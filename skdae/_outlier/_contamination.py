@@ -50,9 +50,9 @@ def warn_of_contamination(names: Sequence[str], held_out: np.ndarray) -> None:
     share = float(is_far.mean())
     warnings.warn(
         f"{100 * share:.2g} % of the rows of X are far from all others, and all count "
-        "as normal: rows like them will hardly be alarms. If they are anomalies, set "
-        f"contamination to the share of anomalies in X, {share:.2g} or more, or leave "
-        "them out.",
+        "as normal: rows like them will hardly be alarms. If they are anomalies, and "
+        "not steps between operating points, set contamination to the share of "
+        f"anomalies in X, {share:.2g} or more, or leave them out.",
         UserWarning,
         stacklevel=user_stacklevel(),
     )
