@@ -1,6 +1,5 @@
 """The denoiser: a table in, the same table without its errors out."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from skdae._sklearn_compat import (
 from skdae._table.encoder import TableEncoder
 from skdae._table.schema import Schema
 from skdae._table.sources import encoded_block
-from skdae._table.validation import user_stacklevel
 from skdae._transformer._callbacks import observed_networks
 from skdae._transformer._defaults import default_transformer
 from skdae._transformer._html import PhaseTableMixin, phase_tables
@@ -118,8 +116,7 @@ None, default='auto'
     -----
     UserWarning
         With ``order='auto'``, if no time order is found in rows of `fit` that resemble
-        their neighbours. Only from 400 rows on, and not with `groups`. With
-        ``order='time'``, of fewer than 100 rows, which are denoised one by one.
+        their neighbours. Only from 400 rows on, and not with `groups`.
 
     See Also
     --------
@@ -143,7 +140,8 @@ None, default='auto'
     errors at most where that has the least estimated risk (Stein 1981).
 
     Without a fifth of the rows that can be held out (the first with 20 different rows),
-    and of fewer than 100 rows, nothing is read from the rows around. A row that comes
+    and of fewer than 100 rows, nothing is read from the rows around: the network alone
+    denoises them, and may add more errors than it removes. A row that comes
     by itself is denoised without them; learned from noisy rows, its observed cells are
     returned as they are. Missing cells are filled, too. Cells stay within 5 standard
     deviations, or the range of `fit` where that is wider: rows of an operating point
@@ -301,7 +299,6 @@ None, default='auto'
         split = None if axis is None else HeldOutBlock.of(raw[axis.rows])
         if axis is None or split is None:
             self._refuse_unordered(len(raw), axis is not None)
-            self._warn_of_few_rows(len(raw))
             fitted = fit_matrix(fresh, self, schema, raw, mixes=True)
             self.transformer_ = fitted.set_params(**given)
             return
@@ -383,17 +380,6 @@ None, default='auto'
             "out, and X has none; fit on rows that vary, or on rows with small errors "
             "and noisy_rows=False."
         )
-
-    def _warn_of_few_rows(self, n_rows: int) -> None:
-        """Warn where time order is asked for, of too few rows to read those around."""
-        if self.order == "time" and n_rows < MIN_ORDERED:
-            warnings.warn(
-                f"order='time' reads no rows around with fewer than {MIN_ORDERED} "
-                f"rows, and X has {n_rows}: each row is denoised by itself, by a "
-                "network that may add more errors than it removes. Fit on more rows.",
-                UserWarning,
-                stacklevel=user_stacklevel(),
-            )
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "transformer_")
