@@ -62,7 +62,8 @@ $(VENV_LOWEST)/.installed-%: pyproject.toml constraints.txt constraints-lowest.t
 demo: $(VENV)/.installed-poc
 	@MPLBACKEND=Agg $(BIN)/python examples/demo.py $(DATA_OPTION) $(if $(CSV),--csv "$(CSV)") $(if $(TARGET),--target "$(TARGET)")
 
-test: $(VENV)/.installed-test
+# ray asks for newer releases of pandas and pyarrow than the lowest ones here.
+test: $(VENV)/.installed-test $(VENV)/.installed-ray
 	@$(RUN) $(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) $(ARGS)
 
 test-slow: $(VENV)/.installed-test

@@ -21,7 +21,7 @@ from skdae.cli._episodes import as_episodes
 from skdae.cli._models import ESTIMATORS, Model, check_columns, load
 from skdae.cli._notes import note, prints_on_stderr, progress
 from skdae.cli._options import Csv, Data, Force
-from skdae.cli._order import TimesOfRows, rows_around, with_rows_around
+from skdae.cli._order import TimesOfRows, with_rows_around
 from skdae.cli._outputs import (
     STDOUT,
     check_format,
@@ -30,6 +30,7 @@ from skdae.cli._outputs import (
     open_output,
 )
 from skdae.cli._scoring import score_in_words
+from skdae.timeseries._around import rows_around
 
 CHUNK_ROWS = 10_000
 TRUTHS = {"True": True, "False": False}  # as a model reads them, and in Parquet

@@ -11,10 +11,7 @@ import pandas as pd
 
 from skdae._files import TableError, parse_times
 from skdae.cli._models import LEFT_OUT
-
-GAP_ROWS = 500  # around a part of a table, by which its gaps are filled
-# Fitted attributes of estimators that read the rows around, None where they do not.
-READING_AROUND = ("time_model_", "time_denoiser_")
+from skdae.timeseries._around import rows_around
 
 
 @dataclass
@@ -80,14 +77,6 @@ def _times(values: pd.Series) -> pd.Series | None:
             break
     falls = [int((times.diff() < pd.Timedelta(0)).sum()) for times in readings]
     return readings[int(np.argmin(falls))] if readings else None
-
-
-def rows_around(estimator: Any) -> tuple[int, int]:
-    """Return how many rows before and after a row an estimator reads with it."""
-    fitted = vars(estimator)
-    if any(fitted.get(name) is not None for name in READING_AROUND):
-        return GAP_ROWS, GAP_ROWS
-    return fitted.get("lags_", 0), 0
 
 
 def with_rows_around(

@@ -1,0 +1,177 @@
+"""What runs on a Ray cluster equals what runs without one."""
+
+import sys
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from skdae import (
+    GradualDAEClassifier,
+    GradualDAEOutlierDetector,
+    GradualDAERegressor,
+    GradualDAETransformer,
+)
+from skdae.distributed import fit_groups, predict, score_samples, transform
+from skdae.distributed._apply import BATCH_ROWS
+from skdae.model_selection import GradualDAESearchCV
+from skdae.timeseries import EWMA
+
+COLUMNS = list("abcdef")
+
+
+@pytest.fixture(scope="module")
+def table():
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((1_500, 3)) @ generator.standard_normal((3, 6))
+    X += 0.1 * generator.standard_normal(X.shape)
+    X[generator.random(X.shape) < 0.02] = np.nan
+    frame = pd.DataFrame(X, columns=COLUMNS)
+    return frame.assign(machine=np.arange(1_500) % 3, row=np.arange(1_500))
+
+
+def small(**parameters):
+    return GradualDAETransformer((4, 2), max_iter=3, random_state=0, **parameters)
+
+
+@pytest.mark.parametrize("call", [transform, score_samples, predict])
+def test_without_ray_an_error_names_the_extra(monkeypatch, call):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    dae = small().fit(np.eye(4))
+    with pytest.raises(ImportError, match=r"skdae\[ray\]"):
+        call(dae, None)
+    with pytest.raises(ImportError, match=r"skdae\[ray\]"):
+        fit_groups(small(), None, by="machine")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A cluster of two workers, which is stopped in the end."""
+    ray = pytest.importorskip("ray", reason="needs the extra ray")
+    # Ray starts workers at niceness 15: where anything else runs, an import of torch
+    # in one of them then takes a minute.
+    ray.init(
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=200_000_000,
+        _system_config={"worker_niceness": 0},
+    )
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture
+def dataset(cluster, table):
+    import ray.data
+
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    return ray.data.from_pandas([table[:110], table[110:1_300], table[1_300:]])
+
+
+@pytest.mark.xdist_group("ray")
+@pytest.mark.filterwarnings("ignore")  # of Ray
+class TestOnACluster:
+    @pytest.mark.parametrize("make", [GridSearchCV, GradualDAESearchCV])
+    def test_searches_have_equal_results(self, cluster, table, make):
+        from ray.util.joblib import register_ray
+
+        register_ray()
+        grid = {"hidden_layer_sizes": [(4,), (4, 2)], "noise_rate": [0.1, 0.3]}
+        X = table[COLUMNS]
+        expected = make(small(), grid, cv=2).fit(X).cv_results_
+        with joblib.parallel_config(backend="ray", n_jobs=2):
+            found = make(small(), grid, cv=2, n_jobs=2).fit(X).cv_results_
+        for name in ("split0_test_score", "split1_test_score", "rank_test_score"):
+            np.testing.assert_array_equal(found[name], expected[name])
+
+    def test_models_of_groups_are_those_of_their_rows(self, dataset, table):
+        shuffled = dataset.randomize_block_order(seed=0)
+        models = fit_groups(small(), shuffled, by="machine", order_by="row")
+        assert list(models) == [0, 1, 2]
+        for machine, model in models.items():
+            X = table.loc[table["machine"] == machine, COLUMNS]
+            expected = small().fit(X)
+            np.testing.assert_array_equal(model.transform(X), expected.transform(X))
+
+    def test_a_group_that_cannot_be_fitted_is_named(self, dataset):
+        few = dataset.map_batches(
+            lambda rows: rows.assign(machine=np.where(rows["row"] == 7, 9, 0)),
+            batch_format="pandas",
+        )
+        with pytest.raises(ValueError, match="1 of 2 groups.*the group 9"):
+            fit_groups(small(), few, by="machine")
+
+    def test_rows_are_scored_as_without_ray(self, cluster, table):
+        import ray.data
+
+        X = pd.concat([table] * 15, ignore_index=True)  # a batch, and a shorter one
+        assert BATCH_ROWS < len(X) < 2 * BATCH_ROWS
+        X["row"] = np.arange(len(X))
+        dataset = ray.data.from_pandas([X[:1_110], X[1_110:19_000], X[19_000:]])
+        dae = small().fit(X[COLUMNS][:1_000])
+        codes = transform(dae, dataset).to_pandas()
+        expected = dae.transform(X[COLUMNS])
+        np.testing.assert_array_equal(codes[["machine", "row"]], X[["machine", "row"]])
+        np.testing.assert_array_equal(codes[dae.get_feature_names_out()], expected)
+        scores = score_samples(dae, dataset, keep=[]).to_pandas()
+        assert list(scores) == ["score"]
+        np.testing.assert_array_equal(scores["score"], dae.score_samples(X[COLUMNS]))
+
+    @pytest.mark.parametrize(
+        ("make", "method"),
+        [
+            (lambda: GradualDAERegressor(small(), max_iter=2, random_state=0), predict),
+            (
+                lambda: GradualDAEClassifier(small(), max_iter=2, random_state=0),
+                predict,
+            ),
+            (lambda: make_pipeline(small(), LogisticRegression()), predict),
+            (
+                lambda: GradualDAEOutlierDetector(
+                    small(), n_splits=2, lags=0, random_state=0
+                ),
+                score_samples,
+            ),
+        ],
+    )
+    def test_estimators_return_what_they_do_without_ray(
+        self, dataset, table, make, method
+    ):
+        estimator = make().fit(table[COLUMNS], table["machine"])
+        found = method(estimator, dataset, keep=[]).to_pandas().to_numpy().ravel()
+        expected = getattr(estimator, method.__name__)(table[COLUMNS])
+        np.testing.assert_array_equal(found, expected)
+
+    def test_errors_name_the_remedy(self, dataset, table):
+        dae = small().fit(table[COLUMNS])
+        with pytest.raises(ValueError, match="call the estimator on the table"):
+            transform(dae, table)
+        with pytest.raises(ValueError, match="by names columns"):
+            fit_groups(small(), dataset, by="plant")
+        with pytest.raises(ValueError, match="keep names columns"):
+            transform(dae, dataset, keep=["number"])
+        with pytest.raises(ValueError, match="fit it on a DataFrame"):
+            transform(small().fit(table[COLUMNS].to_numpy()), dataset)
+        with pytest.raises(ValueError, match="the estimator names columns"):
+            transform(dae, dataset.drop_columns(["a"]))
+        named = dataset.rename_columns({"row": "score"})
+        with pytest.raises(ValueError, match="names of outputs"):
+            score_samples(dae, named)
+
+    @pytest.mark.parametrize("reading", [{"lags": 2}, {"smoothing": EWMA()}])
+    def test_estimators_of_rows_in_order_are_refused(self, dataset, table, reading):
+        detector = GradualDAEOutlierDetector(
+            small(),
+            scores="balance_distance",
+            n_splits=2,
+            random_state=0,
+            **{"lags": 0, **reading},
+        )
+        detector.fit(table[COLUMNS])
+        with pytest.raises(ValueError, match="reads the rows around"):
+            score_samples(detector, dataset)
