@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 
 from skdae import GradualDAEDenoiser, GradualDAETransformer
 from skdae._denoiser._noisy import Inputs, RowsAround
-from skdae.timeseries import moving_average
+from skdae.timeseries import moving_average, moving_median
 
 SCALE = 0.4  # of the errors, in standard deviations
 
@@ -209,6 +209,19 @@ def test_a_spike_does_not_spread(fitted):
     assert change[450, 2] < 2 * SCALE
     change[450, 2] = 0
     assert change.max() < SCALE
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1])
+def test_spikes_of_fit_and_of_later_rows_are_removed(share):
+    """Better than by the best moving median, and without their size."""
+    rng = np.random.default_rng(7)
+    signs = rng.choice([-1, 1], CLEAN.shape) * (rng.random(CLEAN.shape) < share)
+    spiked = NOISY + 8 * CLEAN.std(axis=0) * signs
+    found = GradualDAEDenoiser(order="time", random_state=0).fit(spiked)
+    medians = [moving_median(spiked, width) for width in (3, 5, 9, 15)]
+    ours = error(found.transform(spiked), CLEAN)
+    assert ours < 0.8 * min(error(each, CLEAN) for each in medians)
+    assert ours < 1.3 * error(LEARNED.transform(NOISY), CLEAN)
 
 
 @pytest.mark.parametrize("row", [0, 99, 110, 449, 450, 899])

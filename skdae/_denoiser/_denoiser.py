@@ -132,12 +132,16 @@ None, default='auto'
     deviation; state the size where it is known. Columns without errors come back as
     they are.
 
-    **Spikes** do not spread: a cell far outside of the range of the two rows before and
-    the two after counts as missing. What is far is 1.5 times the distance that 98 % of
-    the cells of the column keep, so where 2 % or more of them are spikes, these stay,
-    and the errors of the column with them: a moving median is far better there. A
-    change that lasts is kept: a cell within that range is moved by 1.5 or 3 standard
-    errors at most where that has the least estimated risk (Stein 1981).
+    **Spikes** of up to three rows count as missing, and so do not spread: cells that
+    lie outside of every stretch of four rows with them, by more than a limit. It comes
+    from the bulk of the distances between the cells of a column and the rows around,
+    so that up to 13 % of the cells may be spikes, and it is larger beside large steps.
+    Steps, slopes and pulses of more than three rows are none; short pulses are, such as
+    a switch that is on for one row. Columns that mostly repeat the value before, or
+    whose pulses to one side have all sizes (rain), have none.
+    A change that lasts is kept: a cell within the range of the two rows before and the
+    two after is moved by 1.5 or 3 standard errors at most where that has the least
+    estimated risk (Stein 1981).
 
     Without a fifth of the rows that can be held out (the first with 20 different rows),
     and of fewer than 100 rows, nothing is read from the rows around: the network alone

@@ -15,6 +15,7 @@ from skdae._core.network import Network, chunks
 from skdae._core.sources import Block
 from skdae._denoiser._held_out import GAP, N_BLOCKS
 from skdae._denoiser._regression import Regression, related_features
+from skdae._denoiser._spikes import spike_limits, without_spikes
 from skdae._simplex import simplex_shares
 from skdae._table.encoder import TableEncoder
 from skdae._transformer._mixture import Mixture
@@ -32,8 +33,6 @@ AVERAGE_WIDTHS = (5, 9, 17, 33)
 RELATED_WIDTHS = (5, 17)  # of the averages of related columns
 MAX_ROWS = 5_000  # consecutive ones that are learned from
 MIN_CELLS = 30  # known ones to learn a column from, without the block held out
-SPIKE = 1.5  # beyond the rows around, over the spread that 98 % of the cells have
-MAX_SPIKES = 0.05  # of the cells of a column, besides one
 KEPT = np.linspace(0, 1, 11)  # shares of a cell beside its prediction
 WINDOWS = (9, 33)  # rows by which the share follows the changes of a column
 LIMITS = (1.5, 3.0, np.inf)  # of what is taken off a cell, in standard errors
@@ -78,11 +77,6 @@ class RowsAround:
         """Return the range of the two known cells before and the two after."""
         return self.lags[:4].min(axis=0), self.lags[:4].max(axis=0)
 
-    def beyond(self) -> np.ndarray:
-        """Return how far each cell lies outside of that range, less than 0 inside."""
-        low, high = self.edges()
-        return np.maximum(low - self.cells, self.cells - high)
-
     def own_inputs(self) -> np.ndarray:
         """Return what is read of a cell's column, (n_inputs, n, n_features)."""
         line = self.line()
@@ -110,26 +104,6 @@ def windowed(values: np.ndarray, width: int, axis: TimeAxis) -> np.ndarray:
     stop = np.minimum(place + half, axis.last) + 1
     start = np.maximum(place - half, axis.first)
     return total[stop] - total[start] - values
-
-
-def without_spikes(rows: RowsAround, limits: np.ndarray) -> np.ndarray:
-    """Return the cells, NaN where one lies beyond those around by more than a limit.
-
-    A column with many such cells has no spikes, but rows in another order.
-    """
-    is_spike = rows.beyond() > limits
-    is_rare = is_spike.sum(axis=0) <= 1 + MAX_SPIKES * len(is_spike)
-    return np.where(is_spike & is_rare, np.nan, rows.cells)
-
-
-def spike_limits(rows: RowsAround) -> np.ndarray:
-    """Return how far a cell may lie beyond those around, (n_features,)."""
-    deviations = np.abs(rows.cells - np.median(rows.lags, axis=0))
-    limits = np.full(rows.cells.shape[1], np.inf)
-    for j, known in enumerate(rows.known.T):
-        spread = np.quantile(deviations[known, j], 0.98) if known.any() else 0.0
-        limits[j] = SPIKE * spread if spread > 0 else np.inf
-    return limits
 
 
 def error_variances(rows: RowsAround) -> np.ndarray:
@@ -328,7 +302,7 @@ class NoisyTimeDenoiser:
             rebuilt = self.network.decode(self.network.encode(limited))
             denoised[part] = self.mixture(Z[part], missing[part], rebuilt)
         cells = np.where(missing, np.nan, Z.astype(np.float64))
-        kept = without_spikes(RowsAround.of(cells, groups), self.limits)
+        kept = without_spikes(cells, time_axis(len(cells), groups), self.limits)
         inputs = Inputs.of(RowsAround.of(kept, groups))
         for column in self.columns:
             j = column.feature
@@ -377,9 +351,9 @@ def spike_free(block: Block, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray
     cells = block.values.astype(np.float64)
     if block.observed is not None:
         cells = np.where(block.observed, cells, np.nan)
-    rows = RowsAround.of(cells, groups)
-    limits = spike_limits(rows)
-    return without_spikes(rows, limits), limits
+    axis = time_axis(len(cells), groups)
+    limits = spike_limits(cells, axis)
+    return without_spikes(cells, axis, limits), limits
 
 
 def _trust(series: Series, error_variance: float) -> float:

@@ -14,8 +14,8 @@ import numpy as np
 
 from skdae._core.network import Network, chunks
 from skdae._core.sources import Block
-from skdae._denoiser._noisy import RowsAround, without_spikes
 from skdae._denoiser._regression import Regression, related_features
+from skdae._denoiser._spikes import spike_limits, without_spikes
 from skdae._simplex import simplex_shares
 from skdae._table.encoder import TableEncoder
 from skdae._transformer._mixture import (
@@ -42,7 +42,6 @@ N_COPIES = 2  # of the training rows, with other errors
 MAX_ROWS = 8_000  # consecutive ones that regressions learn from
 MAX_SCORED = 4_000  # consecutive held-out rows
 MIN_CELLS = 30  # known ones of a column, below which its rows are denoised one by one
-MARGIN = 1.5  # of the farthest isolated cell of the training rows: others are spikes
 N_CANDIDATES = 5  # network, linear estimate, the cell, and two regressions
 
 
@@ -127,7 +126,7 @@ class TimeDenoiser:
         """Return denoised features of rows in the order of their axis."""
         if self.limits is not None:
             cells = np.where(missing, np.nan, Z.astype(np.float64))
-            kept = without_spikes(RowsAround.of(cells, groups), self.limits)
+            kept = without_spikes(cells, time_axis(len(cells), groups), self.limits)
             missing = np.isnan(kept)
             Z = np.where(missing, 0, Z)
         rows = NoisyRows.of(Z, missing, groups)
@@ -190,11 +189,13 @@ def fit_time_denoiser(
     copies = [
         Corruptions.draw(rows, encoder, noise, generator) for _ in range(N_COPIES)
     ]
-    columns = _regressions(encoder, mixture, copies, groups)
     limits = _spike_limits(copies, groups)
+    copies = _without_spikes(copies, groups, limits)
+    columns = _regressions(encoder, mixture, copies, groups)
     denoiser = TimeDenoiser(encoder, network, mixture, columns, limits)
     rows, groups = _first(held_out, MAX_SCORED)
     drawn = draw_corruptions(rows, encoder, noise, generator)
+    drawn = _without_spikes(drawn, groups, limits)
     masked = with_hidden_cells(drawn, encoder, generator)
     visible = _products(denoiser, drawn, [each.visible for each in drawn], groups)
     hidden = _products(denoiser, masked, [each.hidden for each in masked], groups)
@@ -206,14 +207,27 @@ def fit_time_denoiser(
 
 
 def _spike_limits(copies: list[Corruptions], groups: np.ndarray) -> np.ndarray:
-    """Return how far a cell may lie beyond those around, (n_features,)."""
-    farthest = []
+    """Return how far a cell may depart from those around, (n_features,)."""
+    axis = time_axis(len(groups), groups)
+    return np.max([spike_limits(_cells(each), axis) for each in copies], axis=0)
+
+
+def _without_spikes(
+    copies: list[Corruptions], groups: np.ndarray, limits: np.ndarray
+) -> list[Corruptions]:
+    """Return corrupted rows whose spikes are missing, as they are in later rows."""
+    axis = time_axis(len(groups), groups)
+    found = []
     for each in copies:
-        cells = np.where(each.missing, np.nan, each.shown.astype(np.float64))
-        beyond = RowsAround.of(cells, groups).beyond()
-        farthest.append(np.nan_to_num(beyond).max(axis=0))
-    limits = MARGIN * np.max(farthest, axis=0)
-    return np.where(limits > 0, limits, np.inf)
+        missing = np.isnan(without_spikes(_cells(each), axis, limits))
+        shown = np.where(missing, 0, each.shown)
+        found.append(replace(each, shown=shown, missing=missing))
+    return found
+
+
+def _cells(rows: Corruptions) -> np.ndarray:
+    """Return cells as they are shown, NaN where missing."""
+    return np.where(rows.missing, np.nan, rows.shown.astype(np.float64))
 
 
 def _first(rows: tuple[Block, np.ndarray], n_max: int) -> tuple[Block, np.ndarray]:

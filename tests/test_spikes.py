@@ -1,0 +1,147 @@
+"""Spikes are found up to a tenth of the cells, and what lasts or recurs is none."""
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+
+from skdae._denoiser._spikes import spike_limits, without_spikes
+from skdae.timeseries._neighbours import time_axis
+
+N_ROWS = 1200
+
+
+def noise(seed=0, n_rows=N_ROWS):
+    return np.random.default_rng(seed).normal(size=n_rows)
+
+
+def pulses(length, height=6.0):
+    """Noise with a pulse of so many rows every hundred."""
+    return noise() + height * (np.arange(N_ROWS) % 100 < length)
+
+
+def rain():
+    """Amounts of single rows, zero in between."""
+    rng = np.random.default_rng(1)
+    return np.where(rng.random(N_ROWS) < 0.1, rng.exponential(size=N_ROWS), 0.0)
+
+
+WITHOUT = {
+    "white": noise(),
+    "autoregression": lfilter([1], [1, -0.9], noise(1)),
+    "walk": np.cumsum(noise(2)),
+    "sine": np.sin(np.arange(N_ROWS) / 7),
+    "steps": np.repeat(noise(3), 30)[:N_ROWS] + 0.02 * noise(4),
+    "setpoints": np.repeat(noise(3), 9)[:N_ROWS],
+    "rounded": np.round(2 * np.sin(np.arange(N_ROWS) / 20) + 0.4 * noise(5)),
+    "switch": (np.arange(N_ROWS) // 7 % 2).astype(float),
+    "rain": rain(),
+    "long pulses": pulses(6),
+    "volatile": np.cumsum(noise(6) * np.exp(np.sin(np.arange(N_ROWS) / 40))),
+    "decays": 5 * np.exp(-(np.arange(N_ROWS) % 60) / 8) + 0.02 * noise(7),
+    "saw": np.arange(N_ROWS) % 25 / 25,
+}
+UNDER = ["autoregression", "walk", "sine", "steps", "volatile"]
+
+
+def found(values, groups=None):
+    """Return which cells of a column are spikes by its own limit."""
+    cells = np.asarray(values)[:, None]
+    axis = time_axis(len(cells), groups)
+    return np.isnan(without_spikes(cells, axis, spike_limits(cells, axis)))[:, 0]
+
+
+def spiked(values, share, size, length=1, *, one_sided=False, seed=0):
+    """Return values with spikes of a size in standard deviations, and where they are.
+
+    At least one row lies between two of them.
+    """
+    rng = np.random.default_rng(seed)
+    is_spike, changed = np.zeros(len(values), dtype=bool), values.copy()
+    while is_spike.mean() < share:
+        n = int(rng.integers(1, length + 1))
+        start = int(rng.integers(4, len(values) - n - 4))
+        rows = slice(start, start + n)
+        if is_spike[start - 1 : start + n + 1].any():
+            continue
+        sign = 1 if one_sided else rng.choice([-1, 1])
+        changed[rows] += sign * size * values.std() * rng.uniform(0.8, 1.2)
+        is_spike[rows] = True
+    return changed, is_spike
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_a_signal_without_spikes_is_left_alone(name):
+    assert found(WITHOUT[name]).sum() <= 1
+
+
+@pytest.mark.parametrize("name", UNDER)
+@pytest.mark.parametrize(
+    ("share", "size", "length", "one_sided"),
+    [(0.01, 6, 1, False), (0.05, 6, 1, True), (0.1, 10, 3, False), (0.1, 50, 1, True)],
+)
+def test_spikes_are_found_and_little_else(name, share, size, length, one_sided):
+    changed, is_spike = spiked(WITHOUT[name], share, size, length, one_sided=one_sided)
+    is_found = found(changed)
+    assert is_found[is_spike].mean() > 0.9
+    assert is_found[~is_spike].mean() < 0.003
+
+
+@pytest.mark.parametrize(("length", "is_kept"), [(1, False), (3, False), (4, True)])
+def test_a_pulse_of_more_than_three_rows_is_no_spike(length, is_kept):
+    values = noise()
+    values[600 : 600 + length] += 40
+    assert found(values).sum() == (0 if is_kept else length)
+
+
+def test_units_signs_and_the_direction_of_time_do_not_count():
+    values, is_spike = spiked(WITHOUT["walk"], 0.05, 6)
+    expected = found(values)
+    np.testing.assert_array_equal(found(1e6 - 1e-3 * values), expected)
+    cells = values[:, None]
+    axis = time_axis(len(cells))
+    limits = spike_limits(cells, axis)
+    backward = without_spikes(cells[::-1], axis, limits)[::-1]
+    np.testing.assert_array_equal(np.isnan(backward)[:, 0], expected)
+
+
+def test_groups_are_records_of_their_own():
+    """A jump between two of them is none, and neighbours are those of the group."""
+    values, is_spike = spiked(WITHOUT["autoregression"], 0.05, 8)
+    groups = np.repeat([0, 1], N_ROWS // 2)
+    halves = values.reshape(2, -1)
+    cells = values[:, None]
+    limits = spike_limits(cells, time_axis(N_ROWS, groups))
+    whole = without_spikes(cells, time_axis(N_ROWS, groups), limits)[:, 0]
+    alone = [
+        without_spikes(half[:, None], time_axis(len(half)), limits)[:, 0]
+        for half in halves
+    ]
+    np.testing.assert_array_equal(whole, np.concatenate(alone))
+    two_levels = noise() + 50 * groups
+    assert not found(two_levels, groups).any()
+
+
+def test_gaps_are_passed_over():
+    """The same cells are spikes as if the missing ones were not there."""
+    values, _ = spiked(WITHOUT["walk"], 0.05, 6)
+    gone = np.random.default_rng(3).random(N_ROWS) < 0.2
+    with_gaps = np.where(gone, np.nan, values)
+    np.testing.assert_array_equal(found(with_gaps)[~gone], found(values[~gone]))
+
+
+@pytest.mark.parametrize("values", [np.full(50, np.nan), np.ones(50), np.arange(4.0)])
+def test_columns_of_which_nothing_is_known_have_no_spikes(values):
+    axis = time_axis(len(values))
+    assert spike_limits(values[:, None], axis).tolist() == [np.inf]
+    assert not found(np.where(np.isnan(values), np.nan, values))[
+        ~np.isnan(values)
+    ].any()
+
+
+def test_many_rows_beyond_the_limit_are_no_spikes():
+    """But another kind of rows than those of fit."""
+    values = WITHOUT["walk"][:, None]
+    axis = time_axis(N_ROWS)
+    limits = spike_limits(values, axis)
+    changed = values + 500 * (np.arange(N_ROWS)[:, None] % 5 == 0)
+    np.testing.assert_array_equal(without_spikes(changed, axis, limits), changed)
