@@ -338,6 +338,35 @@ def test_another_process_loads_without_torch(saved, tmp_path):
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+def test_everything_but_extras_works_without_them(saved, tmp_path):
+    """An installation of the package alone: no optional package can be imported."""
+    script = (
+        "import importlib, pkgutil, re, sys\n"
+        "from importlib.metadata import requires\n"
+        "users = 'extra == .(plot|cli|poc|data|parquet|onnx|optuna|ray|skops)\\W'\n"
+        "lines = [line for line in requires('skdae') if re.search(users, line)]\n"
+        "extras = {re.match(r'[\\w.-]+', line)[0] for line in lines} - {'skdae'}\n"
+        "assert {'pyarrow', 'matplotlib', 'skops', 'onnx'} <= extras\n"
+        "sys.modules.update(dict.fromkeys(extras))\n"
+        "import skdae\n"
+        "for name in skdae.__all__: getattr(skdae, name)\n"
+        "needing = {'__main__', 'cli', 'poc'}\n"
+        "for module in pkgutil.iter_modules(skdae.__path__):\n"
+        "    if not (module.name.startswith('_') or module.name in needing):\n"
+        "        importlib.import_module(f'skdae.{module.name}')\n"
+        "model = skdae.load(sys.argv[1])\n"
+        "skdae.save(model.fit([[0.0, 1.0], [1.0, 0.0]] * 20), sys.argv[2])\n"
+        "assert 'torch' in sys.modules\n"
+        "def message(call):\n"
+        "    try: call()\n"
+        "    except ImportError as error: return str(error)\n"
+        "assert 'skdae[onnx]' in message(lambda: skdae.to_onnx(model))\n"
+        "assert 'skdae[poc]' in message(lambda: importlib.import_module('skdae.poc'))\n"
+    )
+    paths = (str(saved("transformer")[2]), str(tmp_path / "again.skdae"))
+    subprocess.run([sys.executable, "-c", script, *paths], check=True)
+
+
 # ----------------------------------------------------------------- damaged and hostile
 
 

@@ -7,7 +7,6 @@ from skdae._files._dialect import NAMES_OF_DELIMITERS, Dialect, Format
 from skdae._files._errors import TableError, close_names, listed, shortened, shown
 from skdae._files._table import Sheet, open_chunks, read_sheet, read_table
 from skdae._files._targets import check_target
-from skdae._files._whole import whole_file
 
 __all__ = [
     "NAMES_OF_DELIMITERS",
@@ -27,5 +26,4 @@ __all__ = [
     "read_table",
     "shortened",
     "shown",
-    "whole_file",
 ]

@@ -16,7 +16,8 @@ import pandas as pd
 import pyarrow
 from pyarrow import parquet
 
-from skdae._files import Dialect, TableError, whole_file
+from skdae._files import Dialect, TableError
+from skdae._whole_file import whole_file
 
 STDOUT = "-"
 MIN_FREE = 1_000_000  # bytes on the disk

@@ -14,7 +14,7 @@ from skdae.export._graph import (
     OPSET,
     Graph,
     Tensor,
-    onnx_helper,
+    onnx_package,
 )
 from skdae.export._table import (
     NotExportedError,
@@ -136,7 +136,7 @@ def read_rows(graph: Graph, estimator: Any, dtype: np.dtype) -> Rows:
 
 def _model(graph: Graph, rows: Rows, outputs: dict[str, Tensor], name: str) -> Any:
     """Return a model of a graph."""
-    helper = onnx_helper()
+    helper = onnx_package().helper
     taken = {each.name for each in rows.columns} & set(outputs)
     if taken:
         raise NotExportedError(

@@ -13,16 +13,16 @@ IR_VERSION = 8  # of that opset
 Operand = Union["Tensor", np.ndarray, float, int]
 
 
-def onnx_helper() -> Any:
-    """Return the module that makes nodes, or say what to install."""
+def onnx_package() -> Any:
+    """Return the package onnx, or say what to install."""
     try:
-        from onnx import helper
+        import onnx
     except ImportError:
         raise ImportError(
             "ONNX models need the package onnx; install it with: "
             "pip install 'skdae[onnx]'"
         ) from None
-    return helper
+    return onnx
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Graph:
     ) -> list[str]:
         """Add a node and return the names of its outputs."""
         names = [self.name() for _ in range(n_outputs)]
-        node = onnx_helper().make_node(
+        node = onnx_package().helper.make_node(
             operator,
             [each.name for each in inputs],
             names,
@@ -73,11 +73,9 @@ class Graph:
 
     def constant(self, values: Any, dtype: Any = None) -> "Tensor":
         """Return a constant; text is an array of objects."""
-        from onnx import numpy_helper
-
         array = np.array(values, dtype=dtype, order="C")
         name = self.name()
-        self.initializers.append(numpy_helper.from_array(array, name))
+        self.initializers.append(onnx_package().numpy_helper.from_array(array, name))
         return Tensor(self, name, array.dtype)
 
     def concatenated(self, parts: Sequence["Tensor"], axis: int = 1) -> "Tensor":
@@ -103,9 +101,8 @@ class Graph:
 
         What the step reads of this graph must be constants.
         """
-        from onnx import TensorProto
-
-        helper = onnx_helper()
+        onnx = onnx_package()
+        helper = onnx.helper
         body = Graph(f"{self.name()}_")
         number = Tensor(body, body.name(), np.dtype(np.int64))
         proceed = Tensor(body, body.name(), np.dtype(bool))
@@ -113,12 +110,12 @@ class Graph:
         after = step(body, number, before)
         again = body.add("Identity", [proceed], bool)
         inputs = [
-            helper.make_tensor_value_info(number.name, TensorProto.INT64, []),
-            helper.make_tensor_value_info(proceed.name, TensorProto.BOOL, []),
+            helper.make_tensor_value_info(number.name, onnx.TensorProto.INT64, []),
+            helper.make_tensor_value_info(proceed.name, onnx.TensorProto.BOOL, []),
             *(each.value_info() for each in before),
         ]
         outputs = [
-            helper.make_tensor_value_info(again.name, TensorProto.BOOL, []),
+            helper.make_tensor_value_info(again.name, onnx.TensorProto.BOOL, []),
             *(each.value_info() for each in after),
         ]
         graph = helper.make_graph(
@@ -142,7 +139,7 @@ class Tensor:
 
     def value_info(self, shape: Sequence[int | None] | None = None) -> Any:
         """Return the description of an input or output."""
-        helper = onnx_helper()
+        helper = onnx_package().helper
         kind = helper.np_dtype_to_tensor_dtype(self.dtype)
         return helper.make_tensor_value_info(self.name, kind, shape)
 
@@ -258,7 +255,7 @@ class Tensor:
         dtype = np.dtype(dtype)
         if dtype == self.dtype:
             return self
-        kind = onnx_helper().np_dtype_to_tensor_dtype(dtype)
+        kind = onnx_package().helper.np_dtype_to_tensor_dtype(dtype)
         return self.graph.add("Cast", [self], dtype, to=kind)
 
     def sum(self, axis: int = 1, *, keepdims: bool = True) -> "Tensor":

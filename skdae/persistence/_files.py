@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from skdae._files import whole_file
 from skdae._version import __version__
+from skdae._whole_file import whole_file
 from skdae.persistence._classes import is_own, is_sklearn, name_of
 from skdae.persistence._packing import NotPackedError, Packer, Unpacker
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skdae._files import whole_file
 from skdae._version import __version__
+from skdae._whole_file import whole_file
 from skdae.poc._data import Data
 from skdae.poc._denoising import CORRUPTIONS, DENOISER, IMPUTER
 from skdae.poc._downstream import (
