@@ -17,7 +17,6 @@ from pathlib import Path
 MAX_RATIO = 1.05  # of the time of `import skdae` over that of `import sklearn.base`
 N_RUNS = 7
 EXTRAS = "poc,skops,onnx"
-# Run after the blocks of the page of saving: the last file, in a process without torch.
 LOAD = "import sys, skdae; skdae.load(sys.argv[1]); assert 'torch' not in sys.modules"
 INSTALLED = """
 import pathlib, sys, skdae
@@ -36,12 +35,12 @@ plant.data.assign(quality=plant.regime).to_csv("table.csv", index=False)
 """
 
 
-def blocks(page: Path, language: str = "python") -> list[str]:
-    """Return the code blocks of a page of Markdown or reStructuredText."""
+def blocks(page: Path) -> list[str]:
+    """Return the Python blocks of a page of Markdown or reStructuredText."""
     text = page.read_text(encoding="utf-8")
     if page.suffix == ".md":
-        return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.M | re.S)
-    pattern = rf"^\.\. code-block:: {language}\n\n((?:    .*\n|\n)+)"
+        return re.findall(r"^```python\n(.*?)^```", text, flags=re.M | re.S)
+    pattern = r"^\.\. code-block:: python\n\n((?:    .*\n|\n)+)"
     return [textwrap.dedent(found) for found in re.findall(pattern, text, flags=re.M)]
 
 
@@ -94,13 +93,14 @@ def check(wheel: Path, checkout: Path, folder: Path) -> None:
     wanted = f"{wheel}[{EXTRAS}]"
     newcomer.run("install the extras", *pip, *pinned, wanted, "onnxruntime")
     newcomer.python("a table of readings", TABLE)
-    plain = "".join(blocks(checkout / "README.md", ""))
-    command = next(line for line in plain.splitlines() if line.startswith("skdae poc"))
+    text = (checkout / "README.md").read_text(encoding="utf-8")
+    command = re.findall(r"^skdae poc .*", text, flags=re.M)[0]
     newcomer.run("README: a report", newcomer.bin / "skdae", *command.split()[1:])
     assert (folder / "report.html").stat().st_size > 0
-    saving = "".join(blocks(checkout / "docs" / "saving.rst"))
-    kept = "\nimport shutil; shutil.copy(path, 'kept.skdae')"
-    newcomer.python("saving.rst: save an estimator and a pipeline", saving + kept)
+    saving, pipelines = blocks(checkout / "docs" / "saving.rst")
+    kept = "import shutil; shutil.copy(path, 'kept.skdae')\n"
+    code = saving + kept + pipelines
+    newcomer.python("saving.rst: save an estimator and a pipeline", code)
     newcomer.python("load it in another process, without torch", LOAD, "kept.skdae")
     serving = "".join(blocks(checkout / "docs" / "serving.rst"))
     newcomer.python("serving.rst: export to ONNX, and compare", serving)
