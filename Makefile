@@ -64,13 +64,13 @@ demo: $(VENV)/.installed-poc
 
 # ray asks for newer releases of pandas and pyarrow than the lowest ones here.
 test: $(VENV)/.installed-test $(VENV)/.installed-ray
-	@$(RUN) $(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) $(ARGS)
+	@$(RUN) $(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadgroup $(ARGS)
 
-test-slow: $(VENV)/.installed-test
-	@$(RUN) $(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) -m "slow and not gpu and not network and not browser" $(ARGS)
+test-slow: $(VENV)/.installed-test $(VENV)/.installed-ray
+	@$(RUN) $(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadgroup -m "slow and not gpu and not network and not browser" $(ARGS)
 
 test-lowest: $(VENV_LOWEST)/.installed-test
-	@$(RUN) $(VENV_LOWEST)/bin/python -m pytest -q -n $(PYTEST_WORKERS) $(ARGS)
+	@$(RUN) $(VENV_LOWEST)/bin/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadgroup $(ARGS)
 
 check: $(VENV)/.installed-dev
 	@echo "== ruff format" && $(BIN)/ruff format --check .

@@ -1,6 +1,9 @@
 """What runs on a Ray cluster equals what runs without one."""
 
+import os
+import signal
 import sys
+from functools import partial
 
 import joblib
 import numpy as np
@@ -16,7 +19,7 @@ from skdae import (
     GradualDAERegressor,
     GradualDAETransformer,
 )
-from skdae.distributed import fit_groups, predict, score_samples, transform
+from skdae.distributed import fit, fit_groups, predict, score_samples, transform
 from skdae.distributed._apply import BATCH_ROWS
 from skdae.model_selection import GradualDAESearchCV
 from skdae.timeseries import EWMA
@@ -44,8 +47,9 @@ def test_without_ray_an_error_names_the_extra(monkeypatch, call):
     dae = small().fit(np.eye(4))
     with pytest.raises(ImportError, match=r"skdae\[ray\]"):
         call(dae, None)
-    with pytest.raises(ImportError, match=r"skdae\[ray\]"):
-        fit_groups(small(), None, by="machine")
+    for fitting in (fit, partial(fit_groups, by="machine")):
+        with pytest.raises(ImportError, match=r"skdae\[ray\]"):
+            fitting(small(), None)
 
 
 @pytest.fixture(scope="module")
@@ -175,3 +179,70 @@ class TestOnACluster:
         detector.fit(table[COLUMNS])
         with pytest.raises(ValueError, match="reads the rows around"):
             score_samples(detector, dataset)
+
+    def test_a_network_of_two_workers_is_that_of_one_process(self, dataset, table):
+        whole = {"batch_size": 2_000, "noise_rate": 0.0}  # nothing depends on order
+        dae = small(**whole)
+        X = table[COLUMNS]
+        found = fit(dae, dataset.drop_columns(["machine", "row"]))
+        expected = small(**whole).fit_stream([X])
+        assert not hasattr(dae, "network_")
+        np.testing.assert_allclose(found.transform(X), expected.transform(X), atol=1e-6)
+        np.testing.assert_allclose(found.loss_curve_, expected.loss_curve_, rtol=1e-5)
+        updates = [
+            [phase.weight_updates for phase in each.phases_]
+            for each in (found, expected)
+        ]
+        assert updates[0] == updates[1]
+
+    @pytest.mark.slow  # four fits, each of which starts two processes
+    def test_a_fit_that_loses_a_worker_ends_like_one_that_does_not(
+        self, dataset, table, monkeypatch
+    ):
+        from skdae.distributed import _fit
+
+        class Killed(_fit._Worker):
+            """The second worker ends in the second epoch of the second phase."""
+
+            def train(self, job, rank, address, blocks, checkpoint):
+                given = (job, rank, address, blocks, checkpoint)
+                for number, found in enumerate(super().train(*given), 1):
+                    yield found
+                    if checkpoint is None and rank == 1 and number == 4:
+                        os.kill(os.getpid(), signal.SIGKILL)
+
+        rows = dataset.drop_columns(["machine", "row"])
+        dae = small(batch_size=100).set_params(max_iter=6)
+        expected = fit(dae, rows, checkpoint_minutes=0)
+        monkeypatch.setattr(_fit, "_Worker", Killed)
+        found = fit(dae, rows, checkpoint_minutes=0)
+        np.testing.assert_array_equal(
+            found.transform(table[COLUMNS]), expected.transform(table[COLUMNS])
+        )
+        assert found.loss_curve_ == expected.loss_curve_
+        assert [p.epochs for p in found.phases_] == [3, 3]
+        with pytest.raises(RuntimeError, match="more than max_failures=0"):
+            fit(dae, rows, checkpoint_minutes=0, max_failures=0)
+
+    @pytest.mark.parametrize(
+        ("make", "options", "message"),
+        [
+            (
+                lambda: GradualDAEOutlierDetector(),
+                {},
+                "must be a GradualDAETransformer",
+            ),
+            (small, {"num_workers": 0}, "num_workers=0 must be"),
+            (small, {"num_workers": 9}, "has 2; take fewer workers"),
+            (lambda: small(batch_size=1), {}, "batch_size=1 must be at least"),
+            (lambda: small(early_stopping=True), {}, "early_stopping=True needs"),
+        ],
+    )
+    def test_fits_that_cannot_be_name_the_remedy(self, dataset, make, options, message):
+        with pytest.raises(ValueError, match=message):
+            fit(make(), dataset, **options)
+
+    def test_an_error_of_a_worker_is_that_of_a_fit(self, dataset):
+        dae = small(solver="sgd", learning_rate_init=1e30)
+        with pytest.raises(ValueError, match="Training diverged"):
+            fit(dae, dataset)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise, starmap
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,6 +28,27 @@ Tensor = torch.Tensor
 DTYPES = {"float32": None, "bfloat16": torch.bfloat16}  # None: that of the weights
 
 
+class Group(Protocol):
+    """Processes that train one network; all of them make each call."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this process, from 0."""
+
+    @property
+    def size(self) -> int:
+        """Number of processes."""
+
+    def add(self, values: Tensor) -> None:
+        """Replace values by their sum over the processes."""
+
+    def largest(self, values: Tensor) -> None:
+        """Replace values by the largest of the processes."""
+
+    def follow(self, values: Tensor) -> None:
+        """Replace values by those of the first process."""
+
+
 @dataclass(frozen=True)
 class Execution:
     """Where and how the products of a training run are made."""
@@ -34,6 +56,7 @@ class Execution:
     device: str = "cpu"
     dtype: str = "float32"  # of the products
     workers: tuple[Executor, ...] = ()  # threads that share a batch with this one
+    group: Group | None = None  # processes that share a batch with this one
 
     def move(self, batch: Batch) -> Batch:
         """The rows where the network is: arrays on the CPU, else tensors."""
@@ -55,7 +78,7 @@ def total(losses: Sequence[Loss]) -> float:
 
 
 @contextmanager
-def execution(settings: Settings) -> Iterator[Execution]:
+def execution(settings: Settings, group: Group | None = None) -> Iterator[Execution]:
     """The execution that settings ask for; global state is as before afterwards.
 
     Overflows are found in the loss and the weights, so numpy does not warn of them.
@@ -68,7 +91,7 @@ def execution(settings: Settings) -> Iterator[Execution]:
         torch.inference_mode(),
         np.errstate(over="ignore", invalid="ignore"),
     ):
-        yield Execution(device, settings.dtype, others)
+        yield Execution(device, settings.dtype, others, group)
 
 
 def _resolve_device(device: str) -> str:
@@ -107,13 +130,21 @@ def make_backprop(
             graph_class=graph_class,
         )
 
-    if weights is parameters.flat and not execution.workers:
+    shares = execution.workers or execution.group is not None
+    if weights is parameters.flat and not shares:
         return make(parameters.layers, beta)
     grads = [torch.zeros_like(weights) for _ in range(1 + len(execution.workers))]
     parts = [make(parameters.views(weights, grad)) for grad in grads]
     spans = parameters.spans(network.learning_keys)
     return SharedBackprop(
-        parameters, weights, grads, parts, spans, beta, execution.workers
+        parameters,
+        weights,
+        grads,
+        parts,
+        spans,
+        beta,
+        execution.workers,
+        execution.group,
     )
 
 
@@ -128,9 +159,10 @@ def _in_worker(call: Call) -> object:
 
 @dataclass(frozen=True)
 class SharedBackprop:
-    """Backpropagation from a copy of the weights, by one thread or several.
+    """Backpropagation from a copy of the weights, by several threads or processes.
 
-    Each thread takes a part of the batch, with memory and a gradient of its own. With
+    Each thread takes a part of the batch, with memory and a gradient of its own; each
+    process of a group has a batch of its own, a part of that of the group. With
     bfloat16 the products are made in that type, and the weights stay in full precision.
     """
 
@@ -141,6 +173,7 @@ class SharedBackprop:
     spans: list[slice]  # of the weights that learn
     beta: float
     workers: Sequence[Executor]  # for all parts but the first
+    group: Group | None = None
 
     def loss(self, batch: Batch) -> Loss:
         """Summed loss of a batch, without a gradient."""
@@ -148,16 +181,20 @@ class SharedBackprop:
         return self.parts[0].loss(batch)
 
     def gradient(self, batch: Batch, kept: Sequence[Array] = ()) -> Loss:
-        """Summed loss; the gradient of its mean goes to the parameters."""
+        """Summed loss; the gradient of its mean goes to the parameters.
+
+        The mean is that over the rows of all processes.
+        """
         self._copy_weights()
         n_rows, n_parts = batch.n_rows, len(self.parts)
+        n_total = self._n_total(n_rows)
         ends = [n_rows * i // n_parts for i in range(n_parts + 1)]
         calls = [
             partial(
                 backprop.gradient,
                 batch.part(rows),
                 [mask[rows] for mask in kept],
-                n_rows,
+                n_total,
             )
             for backprop, rows in zip(
                 self.parts, starmap(slice, pairwise(ends)), strict=True
@@ -172,6 +209,14 @@ class SharedBackprop:
             self._add_gradients(span)
         return losses[0] if n_parts == 1 else total(losses)
 
+    def _n_total(self, n_rows: int) -> int:
+        """Rows of the batch of all processes."""
+        if self.group is None:
+            return n_rows
+        count = torch.tensor(n_rows, device=self.weights.device)
+        self.group.add(count)
+        return int(count)
+
     def _copy_weights(self) -> None:
         """Follow the updates that the optimisers have made."""
         if self.weights is not self.parameters.flat:
@@ -182,6 +227,11 @@ class SharedBackprop:
         """Add the parts' gradients to `beta` times the last one."""
         grad = self.parameters.grad[span]
         first, *others = (part[span] for part in self.grads)
+        if self.group is not None:
+            for other in others:
+                first.add_(other)
+            others = []
+            self.group.add(first)
         if self.beta == 0:
             grad.copy_(first)
         else:

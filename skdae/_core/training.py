@@ -98,11 +98,11 @@ class Trainer:
         """Set the first weights of the layers that no earlier phase has trained."""
         if phase.start != "copy":
             return
-        new = self._keys(phase) - self.trained
+        new = self.keys(phase) - self.trained
         rows = partial(sample_rows, source, self.noise, self.streams.growth)
         grow(self.parameters, new, self.trained, rows)
 
-    def _keys(self, phase: Phase) -> set[LayerKey]:
+    def keys(self, phase: Phase) -> set[LayerKey]:
         """The layers that a phase passes through."""
         return set(self.parameters.shape.phase_keys(phase.depth, phase.corrupt))
 
@@ -164,7 +164,7 @@ class Trainer:
             self.grow(phase, source)
         else:
             self._go_to(begun)
-        self.trained |= self._keys(phase)
+        self.trained |= self.keys(phase)
         if begun is not None and is_over:
             return replace(begun.record, kind=phase.kind), list(begun.epochs)
         run = self.begin(phase, source)

@@ -4,7 +4,7 @@ What the transformer does in its own fits, and what other estimators do with the
 parameters of a transformer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from skdae._core.sources import TableSource
 from skdae._random import spawn_streams
 from skdae._table.encoder import TableEncoder
 from skdae._table.rows import TrainingRows, training_rows
-from skdae._table.sources import TableRows
+from skdae._table.sources import StreamSource, TableRows, encoded_block
 from skdae._transformer._mixture import (
     MAX_HELD_OUT,
     MAX_LINEAR_ROWS,
@@ -149,6 +149,14 @@ def _can_hold_out(transformer: Any, rows: TrainingRows) -> bool:
 def _enough(n_held_out: int, n_train: int) -> bool:
     """Return whether there are enough rows to learn a mixture from."""
     return min(n_held_out, n_train) >= MIN_HELD_OUT
+
+
+def stream_source(
+    opening: Opening, read: Callable[[], Iterable[np.ndarray]]
+) -> StreamSource:
+    """Return rows that are read again in each epoch, by one pass over raw batches."""
+    sample = encoded_block(opening.encoder, opening.raw[opening.rows.index])
+    return StreamSource(read, opening.encoder, sample)
 
 
 def training_source(

@@ -168,13 +168,18 @@ def check_held_out(estimator: Any, rows: TrainingRows) -> None:
         )
 
 
-def check_batches(estimator: Any, batches: Any, sample_size: Any) -> None:
-    """A stream that can be read again, from its first batch on."""
+def check_nothing_held_out(estimator: Any) -> None:
+    """Refuse early stopping of a fit that holds no rows out."""
     if estimator.early_stopping:
         raise ValueError(
             "early_stopping=True needs rows that are held out, and a stream holds "
             "none; use fit, or early_stopping=False."
         )
+
+
+def check_batches(estimator: Any, batches: Any, sample_size: Any) -> None:
+    """A stream that can be read again, from its first batch on."""
+    check_nothing_held_out(estimator)
     if not isinstance(sample_size, Integral) or sample_size < 2:
         raise ValueError(
             f"sample_size={sample_size!r} must be an int of at least 2, the rows "

@@ -1,6 +1,6 @@
 """The estimator: a table in, codes out, trained by a schedule of phases."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdae._core.monitor import Monitor, PhaseRecord
 from skdae._core.network import ACTIVATIONS, Network, Shape, chunks
 from skdae._core.sources import TableSource
-from skdae._random import spawn_streams
+from skdae._random import Streams, spawn_streams
 from skdae._sklearn_compat import (
     CallbackSupportMixin,
     HasMethods,
@@ -28,7 +28,6 @@ from skdae._table.encoder import TableEncoder
 from skdae._table.frames import plain_cells, sample_rows
 from skdae._table.scaling import SCALINGS
 from skdae._table.schema import Schema
-from skdae._table.sources import StreamSource, encoded_block
 from skdae._transformer import _outputs
 from skdae._transformer._auto import Choice, choose, open_settings, settled
 from skdae._transformer._callbacks import CallbackMonitor, Monitors, monitors
@@ -37,6 +36,7 @@ from skdae._transformer._fitting import (
     LearnEncoder,
     Opening,
     open_fit,
+    stream_source,
     train_rows,
 )
 from skdae._transformer._html import PhaseTableMixin
@@ -45,8 +45,10 @@ from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._outputs import OUTPUTS
 from skdae._transformer._parameters import (
     DEFAULT_NOISE_RATE,
+    ResolvedParameters,
     check_batches,
     check_continues,
+    check_nothing_held_out,
     check_output,
     check_stream,
     resolve_parameters,
@@ -513,16 +515,13 @@ default='code'
         check_batches(self, batches, sample_size)
         streams = spawn_streams(self.random_state)
         sample, n_rows = sample_rows(batches, sample_size, streams.split)
-        raw, learn_encoder = self._read_training(sample, None)
-        opening = open_fit(self, parameters, raw, learn_encoder)
+        opening = self._open_sample(parameters, sample)
         encoder = opening.encoder
-        warn_of_empty_columns(self, encoder)
         monitor = self._monitor(parameters.plan, opening, {})
         training = train(
-            StreamSource(
+            stream_source(
+                opening,
                 lambda: (encoder.read(self, batch) for batch in batches if len(batch)),
-                encoder,
-                encoded_block(encoder, raw[opening.rows.index]),
             ),
             parameters.plan,
             opening.shape,
@@ -825,6 +824,12 @@ default='code'
         )
         return raw, partial(TableEncoder.fit, schema, scaling=self.scaling)
 
+    def _open_sample(self, parameters: ResolvedParameters, sample: Any) -> Opening:
+        """Return what a fit starts from whose rows are read later."""
+        opening = open_fit(self, parameters, *self._read_training(sample, None))
+        warn_of_empty_columns(self, opening.encoder)
+        return opening
+
     def _keep_encoder(self, *training_rows: Any) -> TableEncoder:
         """Return the encoder that was learned before, whatever the rows."""
         return self.table_encoder_
@@ -901,4 +906,24 @@ def fit_matrix(
     fitted = train_rows(chosen, opening, parameters.plan, monitor, mixes=mixes)
     transformer._assign(fitted, choice)
     monitor.fit_end(fitted.network)
+    return transformer
+
+
+@fit_context(prefer_skip_nested_validation=True)
+def fit_elsewhere(
+    transformer: GradualDAETransformer,
+    sample: Any,
+    train: Callable[[Opening, Streams], Any],
+) -> GradualDAETransformer:
+    """Fit a transformer by a training that reads the rows itself, as `fit_stream` does.
+
+    Encoding and shape are learned from a sample; `train` returns the `Training` of the
+    core.
+    """
+    parameters = resolve_parameters(transformer)
+    check_nothing_held_out(transformer)
+    opening = transformer._open_sample(parameters, sample)
+    training = train(opening, spawn_streams(transformer.random_state))
+    fitted = FittedNetwork(opening.encoder, opening.shape, training)
+    transformer._assign(fitted, None)
     return transformer

@@ -1,0 +1,232 @@
+"""Training by several processes, each of which has a share of the rows.
+
+Every process holds all weights and computes the gradient of its part of a batch. The
+sum of these is the gradient of the whole batch, with which all make the same update.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+import numpy as np
+import torch
+import torch.distributed
+
+from skdae._core.acceleration import Group, execution
+from skdae._core.monitor import Epoch, PhaseRecord, SolverState
+from skdae._core.network import Network, Shape
+from skdae._core.settings import Settings
+from skdae._core.sources import Batch, Source
+from skdae._core.training import PhaseRun, Trainer, Training, make_trainer
+from skdae._random import Streams
+from skdae.noise import Noise
+from skdae.schedules import Phase
+
+Tensor = torch.Tensor
+
+
+@dataclass(frozen=True)
+class TorchGroup:
+    """The processes that have joined by `joined`."""
+
+    rank: int
+    size: int
+
+    def add(self, values: Tensor) -> None:
+        """Replace values by their sum over the processes."""
+        torch.distributed.all_reduce(values)
+
+    def largest(self, values: Tensor) -> None:
+        """Replace values by the largest of the processes."""
+        torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MAX)
+
+    def follow(self, values: Tensor) -> None:
+        """Replace values by those of the first process."""
+        torch.distributed.broadcast(values, 0)
+
+
+@contextmanager
+def joined(address: str, rank: int, size: int, device: str) -> Iterator[TorchGroup]:
+    """Join the processes that train one network; the first one listens at `address`."""
+    backend = "gloo" if device == "cpu" else "nccl"
+    torch.distributed.init_process_group(
+        backend, init_method=f"tcp://{address}", rank=rank, world_size=size
+    )
+    try:
+        yield TorchGroup(rank, size)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a training stands after an epoch, in numpy alone."""
+
+    flat: np.ndarray  # all weights
+    phase: int
+    epoch: int
+    solver: SolverState | None
+    epochs: tuple[Epoch, ...]
+    records: tuple[PhaseRecord, ...]
+    network: Network | None = None  # of the phase that has ended
+
+    @property
+    def training(self) -> Training:
+        """The result, after the last phase."""
+        if self.network is None:
+            raise RuntimeError("The training has not ended with a decoder.")
+        losses = [epoch.loss for epoch in self.epochs]
+        return Training(self.network, losses, None, self.records)
+
+
+def part_of(size: int, group: Group) -> slice:
+    """The rows of a batch of that size that a process takes."""
+    start, stop = (size * i // group.size for i in (group.rank, group.rank + 1))
+    return slice(start, stop)
+
+
+def train_share(
+    source: Source,
+    n_rows: int,
+    plan: Sequence[Phase],
+    shape: Shape,
+    *,
+    noise: Noise | None,
+    streams: Streams,
+    settings: Settings,
+    group: Group,
+    checkpoint: Checkpoint | None = None,
+    seconds: float = 300.0,
+) -> Iterator[Checkpoint]:
+    """Run a schedule on `n_rows` rows of this process; checkpoints on the way.
+
+    There is one after every phase, and after the first epoch that ends `seconds` or
+    more after the last one. A training that goes on from one ends with the weights of
+    one that was never interrupted, bit for bit.
+    """
+    part = part_of(settings.batch_size, group)
+    own = replace(settings, batch_size=part.stop - part.start)
+    seed = int(streams.shuffle.integers(2**63))
+    with execution(own, group) as found:
+        trainer = make_trainer(shape, plan, noise, streams, own, found)
+        share = _Share(trainer, source, n_rows, group, seed, seconds)
+        number, first, solver = 0, 0, None
+        if checkpoint is not None:
+            number, first, solver = share.go_to(checkpoint)
+        for phase in plan[:number]:
+            trainer.trained |= trainer.keys(phase)
+        for i, phase in enumerate(plan[number:], number):
+            yield from share.run_phase(i, phase, first, solver)
+            first, solver = 0, None
+
+
+@dataclass
+class _Share:
+    """A training run of one of the processes."""
+
+    trainer: Trainer
+    source: Source
+    n_rows: int
+    group: Group
+    seed: int  # that all processes share
+    seconds: float  # between checkpoints
+    epochs: list[Epoch] = field(default_factory=list)
+    records: list[PhaseRecord] = field(default_factory=list)
+
+    def go_to(self, checkpoint: Checkpoint) -> tuple[int, int, SolverState | None]:
+        """Take over weights and records; the phase, epoch and solver to go on with."""
+        self.trainer.parameters.flat.copy_(torch.tensor(checkpoint.flat))
+        self.epochs, self.records = list(checkpoint.epochs), list(checkpoint.records)
+        return checkpoint.phase, checkpoint.epoch, checkpoint.solver
+
+    def run_phase(
+        self, number: int, phase: Phase, first: int, solver: SolverState | None
+    ) -> Iterator[Checkpoint]:
+        """Train a phase from its epoch `first` on; checkpoints on the way."""
+        trainer, flat = self.trainer, self.trainer.parameters.flat
+        started = saved = perf_counter()
+        trainer.streams = self._streams((number,))
+        if first == 0:
+            trainer.grow(phase, self.source)
+        trainer.trained |= trainer.keys(phase)
+        self.group.follow(flat)
+        run = trainer.begin(phase, self.source)
+        if solver is not None:
+            run.step.restore(solver)
+        n_steps = self._n_steps()
+        for i in range(first, phase.epochs):
+            trainer.streams = self._streams((number, i + 1, self.group.rank))
+            loss = self._run_epoch(run, n_steps)
+            trainer.check_finite(loss)
+            self.epochs.append(Epoch(number, i, loss))
+            is_last = i + 1 == phase.epochs
+            if not is_last and perf_counter() - saved >= self.seconds:
+                yield self._checkpoint(number, i + 1, run.step.state())
+                saved = perf_counter()
+        trainer.check_finite()
+        record = PhaseRecord(
+            kind=phase.kind,
+            depth=phase.depth,
+            rates=phase.rates,
+            corrupt=phase.corrupt,
+            epochs=phase.epochs,
+            weight_updates=phase.epochs * n_steps * phase.n_updated,
+            seconds=perf_counter() - started,
+            loss=self.epochs[-1].loss,
+            validation_loss=None,
+        )
+        self.records.append(record)
+        network = trainer.parameters.network(phase.depth)
+        yield self._checkpoint(number + 1, 0, network=network)
+
+    def _checkpoint(
+        self,
+        phase: int,
+        epoch: int,
+        solver: SolverState | None = None,
+        network: Network | None = None,
+    ) -> Checkpoint:
+        """Where the run stands before an epoch of a phase."""
+        return Checkpoint(
+            self.trainer.parameters.flat.cpu().numpy().copy(),
+            phase,
+            epoch,
+            solver,
+            tuple(self.epochs),
+            tuple(self.records),
+            network,
+        )
+
+    def _streams(self, key: tuple[int, ...]) -> Streams:
+        """Streams of a phase or an epoch, whatever was drawn in those before.
+
+        What all processes must draw alike has a key without their rank.
+        """
+        children = np.random.SeedSequence(self.seed, spawn_key=key).spawn(4)
+        made = [np.random.Generator(np.random.SFC64(child)) for child in children]
+        names = ("shuffle", "corruption", "dropout", "growth")
+        return replace(self.trainer.streams, **dict(zip(names, made, strict=True)))
+
+    def _n_steps(self) -> int:
+        """Steps of an epoch: those of the process with the most."""
+        n_steps = self._on_device(-(-self.n_rows // self.trainer.settings.batch_size))
+        self.group.largest(n_steps)
+        return int(n_steps)
+
+    def _run_epoch(self, run: PhaseRun, n_steps: int) -> float:
+        """One pass over the rows of all processes; the mean loss."""
+        loss, n_own = self.trainer.run_epoch(run)
+        nothing = np.empty((0, run.source.layout.n_features), np.float32)
+        empty = self.trainer.execution.move(Batch(nothing, nothing))
+        for _ in range(n_own, n_steps):
+            run.step(empty)  # the updates of those who have rows left
+        sums = self._on_device([loss * self.n_rows, self.n_rows])
+        self.group.add(sums)
+        total, n_rows = sums.tolist()
+        return total / n_rows
+
+    def _on_device(self, values: float | list[float]) -> Tensor:
+        """Numbers as a tensor that the group can add."""
+        device = self.trainer.parameters.flat.device
+        return torch.tensor(values, dtype=torch.float64, device=device)
