@@ -180,6 +180,14 @@ class TestOnACluster:
         with pytest.raises(ValueError, match="reads the rows around"):
             score_samples(detector, dataset)
 
+    def test_the_code_blocks_of_the_page_run(self, cluster):
+        from test_readme import DOCS, rst_blocks, run
+
+        page = (DOCS / "more_than_one_machine.rst").read_text(encoding="utf-8")
+        names = run(rst_blocks(page))
+        assert sorted(names["models"]) == ["pump 0", "pump 1", "pump 2"]
+        assert [phase.epochs for phase in names["network"].phases_] == [5, 5]
+
     def test_a_network_of_two_workers_is_that_of_one_process(self, dataset, table):
         whole = {"batch_size": 2_000, "noise_rate": 0.0}  # nothing depends on order
         dae = small(**whole)

@@ -14,7 +14,8 @@ PAGES = tuple(
     path.relative_to(DOCS).with_suffix("").as_posix()
     for path in sorted([*DOCS.glob("*.rst"), *DOCS.glob("ja/*.rst")])
     if ".. code-block:: python" in path.read_text(encoding="utf-8")
-    and path.stem != "tuning"  # has a test of its own
+    # these have tests of their own, the second in test_distributed
+    and path.stem not in ("tuning", "more_than_one_machine")
 )
 
 
