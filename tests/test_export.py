@@ -22,6 +22,7 @@ from skdae import (
 )
 from skdae._outlier._scores import SCORES
 from skdae._transformer._outputs import OUTPUTS
+from skdae.datasets import make_sensor_data
 from skdae.export import NotExportedError, register_converters
 from skdae.timeseries import EWMA
 
@@ -244,6 +245,24 @@ def test_a_denoiser_gives_the_same():
     ).fit(TABLE[FIT])
     found = run(estimator, FAR, dtype="float64")["denoised"]
     assert_close(found, estimator.transform(FAR))
+
+
+@pytest.mark.parametrize("has_text", [False, True])
+def test_a_mixture_of_the_network_with_the_linear_estimate_gives_the_same(has_text):
+    """Tables of some hundred rows have one, which the denoiser applies."""
+    plant = make_sensor_data(400, random_state=0)
+    table = _with_gaps(plant.data, 0.05)
+    table = frame(table) if has_text else table
+    dae = clone(SMALL).set_params(noise="gaussian")
+    estimator = GradualDAEDenoiser(dae, order=None, random_state=0).fit(table[:300])
+    assert estimator.transformer_.mixture_ is not None
+    found = run(estimator, table[300:], dtype="float64")
+    expected = np.asarray(estimator.transform(table[300:]), dtype=object)
+    for j, values in enumerate(found.values() if has_text else found["denoised"].T):
+        numbers = values.dtype != object
+        assert_close(
+            values, expected[:, j].astype(float) if numbers else expected[:, j]
+        )
 
 
 RECORD = np.cumsum(RNG.normal(size=(240, 3)), axis=0)

@@ -215,6 +215,30 @@ def test_polars_frames():
     assert (before[known] == after[known]).all()
 
 
+def test_types_of_polars_columns_are_kept_where_they_hold_all():
+    """Categories keep their type; whole numbers become floats beside imputed ones."""
+    polars = pytest.importorskip("polars")
+    rows = range(len(FRAME))
+    modes = [None if i % 7 == 0 else "on" if i % 2 else "off" for i in rows]
+    columns = {
+        "a": FRAME.iloc[:, 0].to_numpy(),
+        "mode": polars.Series(modes, dtype=polars.Enum(["off", "on", "idle"])),
+        "is_open": [None if i % 5 == 0 else i % 2 == 0 for i in rows],
+        "count": [None if i % 3 == 0 else i % 4 for i in rows],
+    }
+    table = polars.DataFrame(columns)
+    imputer = small(categorical_features=["mode", "is_open"])
+    filled = imputer.set_output(transform="polars").fit_transform(table)
+    wanted = {**table.schema, "count": polars.Float64()}
+    assert dict(filled.schema) == wanted
+    assert sum(filled.null_count().row(0)) == 0
+    for name in table.columns:
+        known = table[name].is_not_null()
+        assert (
+            filled[name].filter(known).to_list() == table[name].drop_nulls().to_list()
+        )
+
+
 def test_an_unknown_category_is_kept():
     """It is not missing: nothing is put in its place."""
     imputer = small(categorical_features=CATEGORIES).fit(GAPS)
