@@ -154,7 +154,7 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     "scaling='quantile'": {"scaling": "quantile"},
     "decoder=tied": {"decoder": "tied"},
     "epoch_allocation=(1, 3)": {"schedule": Gradual(epoch_allocation=(1, 3))},
-    "start='copy'": {"schedule": Gradual(start="copy")},
+    "start='random'": {"schedule": Gradual(start="random")},
     "tuning_fraction=0.3": {"schedule": Gradual(tuning_fraction=0.3)},
     "2e-3, (256, 128)": {
         "learning_rate_init": 2e-3,

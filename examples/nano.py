@@ -19,8 +19,7 @@ def new_layer(n_in, n_out, rng):
 def forward(layers, X, is_code):
     """Return the outputs of all layers, the input first.
 
-    Hidden layers are ReLUs; the last one is linear where it rebuilds the table, and a
-    ReLU where it rebuilds a code.
+    All are ReLUs but the last one where it rebuilds the table: that is linear.
     """
     outputs = [X]
     for number, (weight, bias) in enumerate(layers, 1):
@@ -28,6 +27,27 @@ def forward(layers, X, is_code):
         is_linear = number == len(layers) and not is_code
         outputs.append(A if is_linear else np.maximum(A, 0))
     return outputs
+
+
+def start_as_copy(layer, decoder, H):
+    """Let an added layer repeat the units below that best predict the others.
+
+    Its decoder is the ridge regression of their codes H on the new ones, so that the
+    network goes on from what it has learned. A random layer would hide it.
+    """
+    (weight, bias), C, units = layer, np.cov(H.T), []
+    for _ in range(min(weight.shape)):
+        left = np.diag(C) + 1e-9
+        explained = np.sum(C**2, axis=0) / left
+        explained[units] = -1
+        units.append(explained.argmax())
+        C = C - np.outer(C[:, units[-1]], C[units[-1]]) / left[units[-1]]
+    weight[:, : len(units)] = np.eye(len(weight))[:, units]
+    code = np.maximum(H @ weight + bias, 0)  # (n, n_out)
+    C = code - code.mean(axis=0)
+    ridge = 1e-3 * np.sum(C**2) / len(bias) * np.eye(len(bias))
+    decoder[0][:] = np.linalg.solve(C.T @ C + ridge, C.T @ H)
+    decoder[1][:] = H.mean(axis=0) - code.mean(axis=0) @ decoder[0]
 
 
 def loss_and_gradients(layers, X, target, is_code):
@@ -57,9 +77,8 @@ class Adam:
         """Move the weights, in place."""
         self.n_steps += 1
         flat = [each for layer in gradients for each in layer]
-        for weight, mean, square, gradient in zip(
-            self.weights, self.means, self.squares, flat, strict=True
-        ):
+        states = zip(self.weights, self.means, self.squares, flat, strict=True)
+        for weight, mean, square, gradient in states:
             mean += (1 - BETA_1) * (gradient - mean)
             square += (1 - BETA_2) * (gradient**2 - square)
             unbiased = mean / (1 - BETA_1**self.n_steps)
@@ -81,12 +100,14 @@ def fit(Z, widths, schedule="gradual", n_epochs=40, batch_size=50, seed=0):
         below = list(encoder)
         encoder = [*encoder, new_layer(n_below, width, rng)]
         decoder = [new_layer(width, n_below, rng), *decoder]
-        if schedule == "stacked":
-            rows = forward(below, Z, is_code=True)[-1]  # frozen, so computed once
-            trained, is_code = [encoder[-1], decoder[0]], depth > 1
-        else:
-            rows = Z
-            trained, is_code = [*encoder, *decoder], False
+        rows, trained = Z, [*encoder, *decoder]
+        is_code = schedule == "stacked" and depth > 1
+        if is_code:
+            rows = encode(below, Z)  # frozen, so computed once
+            trained = [encoder[-1], decoder[0]]
+        if depth > 1:
+            seen = Z if is_code else Z * (rng.random(Z.shape) >= NOISE_RATE)
+            start_as_copy(encoder[-1], decoder[0], encode(below, seen))
         optimizer = Adam(trained)
         for _ in range(n_epochs // len(widths)):
             order = rng.permutation(len(rows))
@@ -113,9 +134,8 @@ def main():
     from skdae.datasets import make_sensor_data
 
     X = make_sensor_data(3_000, faults=(), random_state=0).data
-    train, test = X[:2_000], X[2_000:]
-    mean, std = train.mean(axis=0), train.std(axis=0)
-    train, test = (train - mean) / std, (test - mean) / std
+    Z = (X - X[:2_000].mean(axis=0)) / X[:2_000].std(axis=0)
+    train, test = Z[:2_000], Z[2_000:]
     masked = test * (np.random.default_rng(0).random(test.shape) >= NOISE_RATE)
     # an epoch of gradual training updates two layers in the second phase
     for schedule, n_epochs in (("gradual", 40), ("stacked", 60)):

@@ -279,6 +279,11 @@ def _stacked_phase(depth: int, epochs: int) -> Phase:
     return replace(_frozen_phase(depth, epochs), corrupt=corrupt, kind="stacked")
 
 
+def _starting(phases: tuple[Phase, ...], start: str) -> tuple[Phase, ...]:
+    """The phases with the first weights of the layers that they add."""
+    return tuple(replace(p, start=start) if p.depth > 1 else p for p in phases)
+
+
 def gradual(
     n_layers: int,
     max_iter: int,
@@ -575,7 +580,7 @@ class Schedule:
         for depth, n_epochs in enumerate(epochs, 1):
             phases += self._stage(depth, n_epochs)
         phases += _joint_phase(n_layers, tuning, "tuning")
-        return tuple(replace(phase, start=self.start) for phase in phases)
+        return _starting(phases, self.start)
 
     def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
         """Return the phases that add a layer."""
@@ -640,7 +645,7 @@ class Gradual(Schedule):
         Share of the epochs for each added layer, from the bottom up.
     tuning_fraction : float in [0, 1), default=0.0
         Share of the epochs for a last phase that trains all layers ("full tuning").
-    start : {'random', 'copy'}, default='random'
+    start : {'copy', 'random'}, default='copy'
         First weights of an added layer, see :class:`Phase`.
 
     Examples
@@ -653,7 +658,7 @@ class Gradual(Schedule):
     lower_layer_rate: float = 1.0
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
-    start: str = "random"
+    start: str = "copy"
 
     def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
         return (_gradual_phase(depth, n_epochs, self.lower_layer_rate),)
@@ -674,7 +679,7 @@ class Hybrid(Schedule):
         Share of the epochs for each added layer, from the bottom up.
     tuning_fraction : float in [0, 1), default=0.0
         Share of the epochs for a last phase that trains all layers.
-    start : {'random', 'copy'}, default='random'
+    start : {'copy', 'random'}, default='copy'
         First weights of an added layer, see :class:`Phase`.
     """
 
@@ -682,7 +687,7 @@ class Hybrid(Schedule):
     lower_layer_rate: float = 1.0
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
-    start: str = "random"
+    start: str = "copy"
 
     def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
         last = _gradual_phase(depth, n_epochs, self.lower_layer_rate)
@@ -710,13 +715,13 @@ class Frozen(Schedule):
         Share of the epochs for each added layer, from the bottom up.
     tuning_fraction : float in [0, 1), default=0.0
         Share of the epochs for a last phase that trains all layers.
-    start : {'random', 'copy'}, default='random'
+    start : {'copy', 'random'}, default='copy'
         First weights of an added layer, see :class:`Phase`.
     """
 
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
-    start: str = "random"
+    start: str = "copy"
 
     def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
         return (_frozen_phase(depth, n_epochs),)
@@ -732,13 +737,13 @@ class Stacked(Schedule):
         Share of the epochs for each added layer, from the bottom up.
     tuning_fraction : float in [0, 1), default=0.0
         Share of the epochs for a last phase that trains all layers.
-    start : {'random', 'copy'}, default='random'
+    start : {'copy', 'random'}, default='copy'
         First weights of an added layer, see :class:`Phase`.
     """
 
     epoch_allocation: str | Sequence[float] = "equal"
     tuning_fraction: float = 0.0
-    start: str = "random"
+    start: str = "copy"
 
     def _stage(self, depth: int, n_epochs: int) -> tuple[Phase, ...]:
         return (_stacked_phase(depth, n_epochs),)
@@ -868,7 +873,7 @@ def at_equal_updates(
             replace(phase, epochs=max(1, round(phase.epochs * share)))
             for phase in stage
         )
-    return tuple(replace(each, start=schedule.start) for each in phases + tuning)
+    return _starting(phases, schedule.start) + tuning
 
 
 def describe(phases: Sequence[Phase]) -> str:

@@ -102,8 +102,10 @@ def X():
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("n_threads", [None, 2])
 def test_updates_are_those_of_the_whole_batch(X, schedule, solver, n_threads):
+    """From random layers: which units are copied depends on the rows of a share."""
     settings = replace(SETTINGS, solver=solver, n_threads=n_threads)
     plan = SCHEDULES[schedule]().plan(2, 8)
+    plan = tuple(replace(phase, start="random") for phase in plan)
     given = {"noise": None, "streams": spawn_streams(0), "settings": settings}
     expected = train(rows_of(X), plan, SHAPE, **given)
     found = train_in_threads([X[:40], X[40:]], plan, settings)

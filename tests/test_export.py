@@ -165,7 +165,7 @@ def test_a_detector_gives_the_same(scores, calibration, dtype):
         calibration=calibration,
         n_splits=2,
         random_state=0,
-        false_alarm_rate=0.1,
+        false_alarm_rate=0.2,  # blocks are worth as few as seven rows
     ).fit(TABLE[FIT])
     X = np.delete(FAR, 5, axis=0).astype(dtype)
     found = run(estimator, X, dtype=dtype)

@@ -43,6 +43,7 @@ from skdae.persistence import (
     _packing,
     read_manifest,
 )
+from skdae.schedules import Frozen, Gradual, Hybrid, Stacked
 from skdae.timeseries import EWMA, SlidingWindow
 
 RNG = np.random.default_rng(0)
@@ -548,6 +549,20 @@ def test_attributes_that_came_later_get_their_defaults(tmp_path, monkeypatch):
     del old.scaling
     skdae.save(old, tmp_path / "m")
     assert skdae.load(tmp_path / "m").scaling == GradualDAETransformer().scaling
+
+
+@pytest.mark.parametrize("schedule", [Gradual, Hybrid, Frozen, Stacked])
+def test_schedules_of_files_from_before_copies_begin_at_random(
+    tmp_path, monkeypatch, schedule
+):
+    state = _packing._state
+    monkeypatch.setattr(
+        _packing,
+        "_state",
+        lambda value: {k: v for k, v in state(value).items() if k != "start"},
+    )
+    skdae.save(clone(SMALL).set_params(schedule=schedule()), tmp_path / "m")
+    assert skdae.load(tmp_path / "m").schedule == schedule(start="random")
 
 
 def test_a_class_that_has_moved_is_found_by_its_old_name(tmp_path, monkeypatch):

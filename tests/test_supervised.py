@@ -105,13 +105,19 @@ def layers(network):
 
 
 def test_the_classifier_learns():
-    """As well as a logistic regression on a table that one suits."""
-    train, test = np.arange(0, 150, 2), np.arange(1, 150, 2)
-    model = GradualDAEClassifier(random_state=0).fit(IRIS[train], SPECIES[train])
-    linear = make_pipeline(StandardScaler(), LogisticRegression())
-    linear.fit(IRIS[train], SPECIES[train])
-    wanted = linear.score(IRIS[test], SPECIES[test])
-    assert model.score(IRIS[test], SPECIES[test]) >= wanted - 0.03
+    """As well as a logistic regression on a table that one suits; mean of three halves.
+
+    On one half alone a network may be chosen that has two or three errors more.
+    """
+    gains = []
+    for seed in range(3):
+        train, test = np.split(np.random.default_rng(seed).permutation(150), 2)
+        model = GradualDAEClassifier(random_state=seed).fit(IRIS[train], SPECIES[train])
+        linear = make_pipeline(StandardScaler(), LogisticRegression())
+        linear.fit(IRIS[train], SPECIES[train])
+        wanted = linear.score(IRIS[test], SPECIES[test])
+        gains.append(model.score(IRIS[test], SPECIES[test]) - wanted)
+    assert np.mean(gains) >= -0.02
 
 
 def test_the_regressor_learns_what_a_linear_one_cannot():
@@ -362,12 +368,21 @@ def test_a_student_learns_from_rows_of_no_label():
 # --- how far the network is fitted to the labels --------------------------------------
 
 
-def plain(rows, seed=0):
+def plain(rows, seed=0, table=1):
     """A table of few factors, a linear target and one that is not, without noise."""
     generator = np.random.default_rng(seed)
-    loadings = np.random.default_rng(1).normal(size=(3, 12))
+    loadings = np.random.default_rng(table).normal(size=(3, 12))
     F = generator.normal(size=(rows, 3))
     return F @ loadings, F[:, 0] - 2 * F[:, 1], F[:, 0] * F[:, 1] + F[:, 2] ** 2
+
+
+def noisy_tables(n_tables):
+    """Rows and noisy linear targets of some tables, and fresh rows without noise."""
+    for number in range(0, 10 * n_tables, 10):
+        rows, y, _ = plain(150, number, number + 1)
+        noise = np.random.default_rng(number + 2).normal(size=len(y))
+        test, truth, _ = plain(1000, number + 3, number + 1)
+        yield rows, y + y.std() * noise, test, truth
 
 
 def rmse(model, X, y):
@@ -375,13 +390,16 @@ def rmse(model, X, y):
 
 
 def test_a_linear_target_is_left_to_the_linear_path():
-    rows, y, _ = plain(150)
-    noisy = y + y.std() * np.random.default_rng(2).normal(size=len(y))
-    test, truth, _ = plain(500, seed=3)
-    model = GradualDAERegressor(small(max_iter=20), random_state=0).fit(rows, noisy)
-    ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 5, 17)))
-    assert rmse(model, test, truth) < 1.1 * rmse(ridge.fit(rows, noisy), test, truth)
-    assert model.fine_tuning_.configuration.linear_path
+    """In its prediction on each table; the error of one may be half as large again."""
+    ratios = []
+    for seed, (rows, noisy, test, truth) in enumerate(noisy_tables(5)):
+        encoder = small(max_iter=20, random_state=seed)
+        model = GradualDAERegressor(encoder, random_state=seed).fit(rows, noisy)
+        ridge = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 5, 17)))
+        ridge.fit(rows, noisy)
+        ratios.append(rmse(model, test, truth) / rmse(ridge, test, truth))
+        assert model.fine_tuning_.path_share > 0.8
+    assert np.median(ratios) < 1.1
 
 
 def test_clean_labels_are_fitted_without_dropout():
@@ -395,15 +413,14 @@ def test_clean_labels_are_fitted_without_dropout():
 
 
 def test_classes_that_a_line_divides_are_predicted_as_by_a_logistic_regression():
-    rows, y, _ = plain(150)
-    noise = y.std() * np.random.default_rng(2).normal(size=len(y))
-    test, truth, _ = plain(1000, seed=3)
-    model = GradualDAEClassifier(small(max_iter=20), random_state=0)
-    model.fit(rows, y + noise > 0)
-    linear = make_pipeline(StandardScaler(), LogisticRegression()).fit(
-        rows, y + noise > 0
-    )
-    assert model.score(test, truth > 0) > linear.score(test, truth > 0) - 0.03
+    gains = []
+    for seed, (rows, noisy, test, truth) in enumerate(noisy_tables(5)):
+        encoder = small(max_iter=20, random_state=seed)
+        model = GradualDAEClassifier(encoder, random_state=seed).fit(rows, noisy > 0)
+        linear = make_pipeline(StandardScaler(), LogisticRegression())
+        linear.fit(rows, noisy > 0)
+        gains.append(model.score(test, truth > 0) - linear.score(test, truth > 0))
+    assert np.mean(gains) > -0.03
 
 
 @BOTH

@@ -47,22 +47,23 @@ IDENTITY = ", identity start"
 # within 0.11 of their input on [0, 1]
 IDENTITY_SLOPE = 5.0
 
-SCHEDULES: dict[str, Schedule] = {
-    "stacked": Stacked(),
-    "gradual": Gradual(),
-    "hybrid 0.1": Hybrid(0.1),
-    "hybrid 0.25": Hybrid(0.25),
-    "hybrid 0.5": Hybrid(0.5),
-    "hybrid 0.75": Hybrid(0.75),
-    "lower rate 0.1": Gradual(lower_layer_rate=0.1),
-    "lower rate 0.3": Gradual(lower_layer_rate=0.3),
-    "frozen": Frozen(),
-    "joint": Joint(),
-    "gradual, copy": Gradual(start="copy"),
-    "stacked, copy": Stacked(start="copy"),
-    "frozen, copy": Frozen(start="copy"),
-    "hybrid 0.25, copy": Hybrid(0.25, start="copy"),
+# added layers begin at random, as the papers' do, or as copies
+_RANDOM: dict[str, Schedule] = {
+    "stacked": Stacked(start="random"),
+    "gradual": Gradual(start="random"),
+    "hybrid 0.1": Hybrid(0.1, start="random"),
+    "hybrid 0.25": Hybrid(0.25, start="random"),
+    "hybrid 0.5": Hybrid(0.5, start="random"),
+    "hybrid 0.75": Hybrid(0.75, start="random"),
+    "lower rate 0.1": Gradual(lower_layer_rate=0.1, start="random"),
+    "lower rate 0.3": Gradual(lower_layer_rate=0.3, start="random"),
+    "frozen": Frozen(start="random"),
 }
+_COPIED = {
+    f"{name}, copy": schedule.set_params(start="copy")
+    for name, schedule in deepcopy(_RANDOM).items()
+}
+SCHEDULES = _RANDOM | {"joint": Joint()} | _COPIED
 METHODS = [*SCHEDULES, "joint" + IDENTITY]
 
 

@@ -83,7 +83,7 @@ def grow(
 def sample_rows(
     source: Source, noise: Noise | None, generator: np.random.Generator
 ) -> Matrix:
-    """Some rows as the network sees them in training: corrupted."""
+    """Some rows as the layers below see them in training: corrupted by the noise."""
     block = source.some_rows(generator, MAX_ROWS)
     if noise is None:
         return block.values

@@ -99,7 +99,9 @@ class Trainer:
         if phase.start != "copy":
             return
         new = self.keys(phase) - self.trained
-        rows = partial(sample_rows, source, self.noise, self.streams.growth)
+        # as the phase sees them: codes are those of clean rows
+        noise = None if phase.corrupt == "code" else self.noise
+        rows = partial(sample_rows, source, noise, self.streams.growth)
         grow(self.parameters, new, self.trained, rows)
 
     def keys(self, phase: Phase) -> set[LayerKey]:

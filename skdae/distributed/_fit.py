@@ -38,7 +38,8 @@ def fit(
     computes the gradient of its part of the batch; the sum of the gradients makes the
     same update everywhere, that of the whole batch. So number and size of the updates,
     phases and schedules are those of one process, and the result differs from that of
-    ``fit_stream`` by the order of the rows, the draws of the noise and float sums.
+    ``fit_stream`` by the order of the rows, the draws of the noise, the rows that added
+    layers are copied on (of the first worker) and float sums.
 
     Where a worker is lost, all go on from the last checkpoint, and end with the weights
     of an undisturbed fit, bit for bit.

@@ -12,6 +12,9 @@ MOVED: dict[str, str] = {
     "skdae._imputer._time:TimeColumn": "skdae._imputer._time_columns:ImputedColumn",
 }
 
+# Attributes whose default has changed since they came: what files without them mean.
+EARLIER: dict[tuple[str, str], Any] = {("skdae.schedules", "start"): "random"}
+
 
 def name_of(cls: type) -> str:
     """Return the name of a class in a file, by the public module where there is one."""

@@ -18,6 +18,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from skdae.persistence import _sklearn_blob
 from skdae.persistence._classes import (
+    EARLIER,
     class_of,
     holds_own,
     is_own,
@@ -319,7 +320,11 @@ def _array_of_items(items: list, dtype: np.dtype, shape: list[int]) -> np.ndarra
 def _defaults(cls: type) -> dict[str, Any]:
     """Return the values of attributes that a file of an earlier release may lack."""
     if is_dataclass(cls):
-        return {f.name: f.default for f in fields(cls) if f.default is not MISSING}
+        return {
+            f.name: EARLIER.get((cls.__module__, f.name), f.default)
+            for f in fields(cls)
+            if f.default is not MISSING
+        }
     return {
         p.name: p.default
         for p in signature(cls).parameters.values()
