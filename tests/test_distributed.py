@@ -171,7 +171,7 @@ class TestOnACluster:
     def test_estimators_of_rows_in_order_are_refused(self, dataset, table, reading):
         detector = GradualDAEOutlierDetector(
             small(),
-            scores="balance_distance",
+            scores="weighted_distance",
             n_splits=2,
             random_state=0,
             **{"lags": 0, **reading},

@@ -23,7 +23,7 @@ from skdae import GradualDAEOutlierDetector, GradualDAETransformer
 from skdae._covariance import shrunk_covariance
 from skdae._outlier import _models
 from skdae._outlier._cross_fit import SeenRows, fingerprints
-from skdae._outlier._folds import Batch, make_folds
+from skdae._outlier._folds import Batch, Partition
 from skdae._outlier._missing_cells import MissingCellCorrection
 from skdae._outlier._models import MIN_SPREAD, Quadratic
 from skdae._outlier._scores import (
@@ -213,7 +213,7 @@ def test_groups_are_held_out_as_a_whole():
 
 @pytest.mark.parametrize("lags", [0, 7])
 def test_blocks_are_consecutive_rows_with_a_gap_around(lags):
-    folds = make_folds("blocked", 200, 5, None, 0, lags)
+    folds = Partition("blocked", 200, 5, lags=lags).folds(0)
     for train, held_out in folds:
         assert (np.diff(held_out) == 1).all()
         distance = np.abs(train[:, None] - held_out).min()
@@ -360,6 +360,46 @@ def test_a_prediction_limit_of_many_rows_is_their_quantile():
     limit = PredictionLimit.learn(scores, 0.01)
     assert limit.n_effective > 40_000
     assert limit.threshold(0.01) == pytest.approx(np.quantile(scores, 0.99), rel=0.01)
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.01])
+def test_a_prediction_limit_extends_an_exponential_tail(rate):
+    scores = np.random.default_rng(0).exponential(size=(200, 100))
+    limits = [PredictionLimit.learn(each, rate).threshold(rate) for each in scores]
+    assert rate / 2 < np.exp(-np.array(limits)).mean() < 2 * rate
+
+
+def test_high_scores_in_clusters_are_worth_fewer_rows():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=1000)
+    scores[rng.choice(1000, 12, replace=False)] += 10
+    clustered = np.sort(scores)
+    clustered[:988] = rng.permutation(clustered[:988])
+    scattered, together = (
+        PredictionLimit.learn(each, 0.01) for each in (scores, clustered)
+    )
+    assert together.n_effective < scattered.n_effective
+    assert together.n_tail < scattered.n_tail
+    assert together.threshold(0.01) > scattered.threshold(0.01)
+
+
+@pytest.mark.parametrize("n_stretches", [1, 4, 5, 12])
+def test_whole_stretches_are_held_out_where_there_are_many(n_stretches):
+    rng = np.random.default_rng(n_stretches)
+    cuts = np.sort(rng.choice(np.arange(20, 380), n_stretches - 1, replace=False))
+    stretch = np.searchsorted(cuts, np.arange(400), side="right")
+    partition = Partition("blocked", 400, 5, lags=2, stretches=stretch)
+    folds = partition.folds(0)
+    assert partition.n_stretches == n_stretches
+    held_out = np.concatenate([rows for _, rows in folds])
+    np.testing.assert_array_equal(np.sort(held_out), np.arange(400))
+    if partition.whole_stretches() is None:
+        assert {len(rows) for _, rows in folds} == {80}
+    else:
+        for train, rows in folds:
+            assert not set(stretch[train]) & set(stretch[rows])
+            assert len(rows) <= 200
+    assert (n_stretches < 5) <= (partition.whole_stretches() is None)
 
 
 @pytest.mark.parametrize("n_rows", [10, 30, 100, 1000])

@@ -9,27 +9,47 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from skdae._outlier._cross_fit import Training
 from skdae._outlier._models import TINY
+from skdae._outlier._scores import SCORES
 from skdae._table.validation import user_stacklevel
 
 #: Scores whose logarithm is about normal for normal rows.
-DISTANCES = ("distance", "balance_distance", "whitened_error")
+DISTANCES = ("distance", "weighted_distance", "whitened_error")
 FAR = 4.0  # robust standard deviations of the logarithm above the median
 NORMAL_QUARTILES = 1.349  # distance of the quartiles of a normal distribution
-# Clean halves of 21 ADBench sets have 1.23 % at most, records of sensors 0.6 %;
-# benchmarks/anomaly.py --task contamination prints which contaminated ones have more.
+# Clean halves of 21 ADBench sets have 1.23 % at most, records of sensors 0.5 %,
+# processes with steps, modes, drift and stops 0 %; benchmarks/anomaly.py --task
+# contamination prints which contaminated ones have more.
 MAX_SHARE = 0.0125
 MIN_ROWS = 5  # that are far
 
 
-def far_rows(names: Sequence[str], held_out: np.ndarray) -> np.ndarray:
+def contamination_scores(
+    training: Training, names: Sequence[str], held_out: np.ndarray
+) -> np.ndarray:
+    """Return distances of the rows that count as normal, (n, n_scores).
+
+    Of rows in time order the distance of a row by itself, among all rows: rows after a
+    step are far from the rows before, and a held-out operating point from all others,
+    though both are normal; as a part of all rows neither is. Of other rows those of
+    the scores `names` of held-out rows, (n_rows, n_scores) or NaN, that are distances.
+    """
+    inliers = training.inliers
+    if training.is_ordered:
+        rows = training.encoder.encode(training.batch.raw[inliers])[0]
+        rows = rows.astype(np.float64)
+        return SCORES["distance"].learn(rows, 0).score(rows)[:, None]
+    places = [place for place, name in enumerate(names) if name in DISTANCES]
+    scores = held_out[inliers]
+    return scores[~np.isnan(scores).any(axis=1)][:, places]
+
+
+def far_rows(scores: np.ndarray) -> np.ndarray:
     """Return which rows are far from all others, by the distance that finds most.
 
-    Of those that have been held out. `held_out` are scores by name, (n_rows, n_scores),
-    NaN for the others. Without any of `DISTANCES`, none is far.
+    `scores` are distances, (n, n_scores); without any of them, none is far.
     """
-    places = [place for place, name in enumerate(names) if name in DISTANCES]
-    scores = held_out[~np.isnan(held_out).any(axis=1)][:, places]
     if not scores.size:
         return np.zeros(len(scores), dtype=bool)
     logs = np.log(scores + TINY)
@@ -39,20 +59,20 @@ def far_rows(names: Sequence[str], held_out: np.ndarray) -> np.ndarray:
     return is_far[:, is_far.sum(axis=0).argmax()]
 
 
-def warn_of_contamination(names: Sequence[str], held_out: np.ndarray) -> None:
+def warn_of_contamination(scores: np.ndarray) -> None:
     """Warn where many rows that count as normal are far from all others.
 
     To be called by a step of `fit`, so that the warning points at the caller of `fit`.
     """
-    is_far = far_rows(names, held_out)
+    is_far = far_rows(scores)
     if is_far.sum() < MIN_ROWS or is_far.mean() <= MAX_SHARE:
         return
     share = float(is_far.mean())
     warnings.warn(
         f"{100 * share:.2g} % of the rows of X are far from all others, and all count "
-        "as normal: rows like them will hardly be alarms. If they are anomalies, and "
-        "not steps between operating points, set contamination to the share of "
-        f"anomalies in X, {share:.2g} or more, or leave them out.",
+        "as normal: rows like them will hardly be alarms. If they are anomalies, set "
+        f"contamination to the share of anomalies in X, {share:.2g} or more, or leave "
+        "them out.",
         UserWarning,
         stacklevel=user_stacklevel(),
     )

@@ -238,18 +238,43 @@ class CrossFit:
         return scores, models
 
 
+@dataclass(frozen=True)
+class Training:
+    """Rows to learn from, and the scores that learn from them."""
+
+    transformer: GradualDAETransformer  # to be cloned
+    encoder: TableEncoder
+    batch: Batch  # all rows of the table
+    inliers: np.ndarray  # (n_rows,) bool: those that count as normal
+    names: tuple[str, ...]  # of the scores
+    n_neighbors: int
+    lags: int
+    is_ordered: bool
+
+
+@dataclass(frozen=True)
+class Round:
+    """The networks of one partition, and the scores of the rows each held out."""
+
+    fold_of: np.ndarray  # (n_rows,), -1 for rows that are never held out
+    scores: np.ndarray  # (n_rows, n_scores), NaN for these
+    members: list[Member]  # one for each fold
+
+
+def fit_round(owner: Any, training: Training, folds: Folds, seeds: np.ndarray) -> Round:
+    """Train a network per fold, and score the rows that it has not seen."""
+    fits = cross_fit(owner, training, folds, seeds)
+    scores, members = fits.score(training.names, training.inliers, training.n_neighbors)
+    return Round(fits.fold_of, scores, members)
+
+
 def cross_fit(
-    owner: Any,
-    transformer: GradualDAETransformer,
-    encoder: TableEncoder,
-    names: Sequence[str],
-    batch: Batch,
-    inliers: np.ndarray,
-    folds: Folds,
-    seeds: np.ndarray,
+    owner: Any, training: Training, folds: Folds, seeds: np.ndarray
 ) -> CrossFit:
     """Train a network per fold on the inliers of a whole table outside of it."""
-    views = views_of(names)
+    batch, encoder = training.batch, training.encoder
+    transformer, inliers = training.transformer, training.inliers
+    views = views_of(training.names)
     own = {name for name in views if not IS_RESIDUAL[name]}
     raw = batch.raw
     fits, fold_of = [], np.full(len(raw), -1)

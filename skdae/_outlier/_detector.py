@@ -8,19 +8,20 @@ import numpy as np
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from skdae._outlier._contamination import warn_of_contamination
+from skdae._outlier._contamination import contamination_scores, warn_of_contamination
 from skdae._outlier._cross_fit import (
-    Member,
-    cross_fit,
+    Round,
+    Training,
     duplicate_groups,
     find_inliers,
+    fit_round,
 )
 from skdae._outlier._ensemble import Ensemble
 from skdae._outlier._explain import Explainer, explanation, row_numbers
 from skdae._outlier._folds import (
     CALIBRATIONS,
     Batch,
-    make_folds,
+    Partition,
     number_of_folds,
 )
 from skdae._outlier._normality import is_nearly_normal
@@ -28,14 +29,12 @@ from skdae._outlier._scores import (
     COMBINATION,
     COMBINATION_IN_ORDER,
     COMBINATION_OF_GROUPS,
-    LINEAR_IN_ORDER,
     SCORES,
     check_scores,
-    from_mean_scale,
-    to_mean_scale,
+    mean_scores,
     views_of,
 )
-from skdae._outlier._simulated_faults import SimulatedFaults
+from skdae._outlier._simulated_faults import columns_that_find_more
 from skdae._outlier._thresholds import (
     CalibrationReport,
     ConformalQuantile,
@@ -74,6 +73,7 @@ from skdae._transformer._transformer import (
 )
 from skdae.timeseries import Smoothing
 from skdae.timeseries._order import numeric_order
+from skdae.timeseries._stretches import stretches
 from skdae.timeseries._time import index_fault
 
 NEIGHBORS = 2
@@ -121,13 +121,13 @@ None, default='auto'
         units of that covariance. On residuals of cells hidden from the network:
         'hidden_error' and 'whitened_hidden_error'. On codes: 'code_distance'
         (Mahalanobis) and 'code_neighbors'. On the table itself: 'distance'
-        (Mahalanobis), 'balance_distance', which gives the axes of small variance more
+        (Mahalanobis), 'weighted_distance', which gives the axes of small variance more
         weight, 'neighbors' and 'rank_neighbors', the latter among normal scores of the
         ranks.
         Several names are combined: their mean on a logarithmic scale, above the median
         of the normal rows where these are in no order. 'auto' is ('whitened_error',
         'error_neighbors', 'neighbors', 'rank_neighbors'). For rows in time order it is
-        ('balance_distance', 'whitened_error'): with 'rank_neighbors' where the
+        ('weighted_distance', 'whitened_error'): with 'rank_neighbors' where the
         distances of held-out rows spread more than twice as much as in a normal
         distribution, and else without 'whitened_error' where that finds more of the
         faults that are simulated on held-out rows.
@@ -147,15 +147,16 @@ None, default='auto'
     calibration : {'auto', 'random', 'blocked'} or splitter, default='auto'
         Which rows are held out together. 'random': any, or whole groups when `fit` is
         given `groups`. 'blocked': consecutive rows, with a gap to the rows that are
-        trained on, for rows in time order. 'auto': 'blocked' where rows are in time
-        order (:func:`~skdae.timeseries.time_order`), no groups are given and the
-        threshold meets `false_alarm_rate`, else 'random'. A splitter of scikit-learn
-        must hold each row out at most once.
+        trained on, for rows in time order; whole stretches between steps of the level,
+        as between operating points, where there are five or more. 'auto': 'blocked'
+        where rows are in time order (:func:`~skdae.timeseries.time_order`), no groups
+        are given and the threshold meets `false_alarm_rate`, else 'random'. A splitter
+        of scikit-learn must hold each row out at most once.
     n_splits : int or 'auto', default='auto'
         Number of parts, each left out by one network. 'auto' is 5, or 10 for blocks of
         fewer than 3,000 rows. Not used with a splitter.
     lags : int or 'auto', default='auto'
-        Rows before a row that 'distance' and 'balance_distance' measure together with
+        Rows before a row that 'distance' and 'weighted_distance' measure together with
         it. 'auto' is 4 where rows are in time order, 2 for wide tables or few rows, and
         else 0. Where there is no row before, the first one is repeated.
     smoothing : Smoothing or None, default=None
@@ -215,10 +216,12 @@ None, default='auto'
 
     New rows are scored by all networks, held-out rows by the one that left them out; an
     average is a little less extreme, so that the rate of false alarms is met from
-    below. Training rows are recognised by their values in float32 and scored as
-    held-out ones; rows rounded to fewer digits are new ones. For a linear network
-    without noise, 'code_distance' and 'squared_error' are the two statistics of a PCA
-    monitor, Hotelling's T² and the squared prediction error.
+    below. For blocks of rows in time order this is corrected, by the rows next to a
+    border of two blocks, which two networks have not seen. Training rows are
+    recognised by their values in float32 and scored as held-out ones; rows rounded to
+    fewer digits are new ones. For a linear network without noise, 'code_distance' and
+    'squared_error' are the two statistics of a PCA monitor, Hotelling's T² and the
+    squared prediction error.
 
     References
     ----------
@@ -337,8 +340,9 @@ None, default='auto'
         UserWarning
             If there are too few rows for `false_alarm_rate`; it names the number. If
             more than 1.25 % of rows that count as normal are far from all others: they
-            may be anomalies, and `contamination` their share; this is seen by
-            'distance', 'balance_distance' and 'whitened_error' alone, and never with
+            may be anomalies, and `contamination` their share. Of rows in time order
+            this is the distance of each row by itself; of others it is seen by
+            'distance', 'weighted_distance' and 'whitened_error' alone, and never with
             `scores` that have none of these. If rows in time order are held out at
             random. If scores are tied where `contamination` cuts them.
         """
@@ -588,7 +592,7 @@ None, default='auto'
         smoothed = smoothing.smooth(self.calibration_scores_, groups=groups)
         if self.contamination != "auto":
             return share_threshold(smoothed[~np.isnan(smoothed)], self.contamination)
-        limit = self._limit(-smoothed[self._calibrated])
+        limit = self._limit(-smoothed[self._calibrated], smoothing)
         return self._offset(limit)
 
     def _object_for(self, name, value):
@@ -621,64 +625,106 @@ None, default='auto'
         )
         if self.smoothing is not None:
             self.smoothing.check()
-        streams = spawn_streams(self.random_state)
         is_ordered = self._is_ordered(raw, schema, groups)
         if is_ordered:
             _warn_of_index(X, groups)
         calibration = self._calibration(is_ordered, groups)
-        given = groups
-        if self.contamination == "auto" and calibration == "random" and groups is None:
-            groups = duplicate_groups(raw, 2)
-        n_splits = number_of_folds(self.n_splits, calibration, len(raw), groups)
+        training = self._training(schema, raw, is_ordered, groups)
+        partition = self._partition(schema, raw, calibration, groups, training)
+        rounds = self._rounds(training, partition)
+        columns = list(range(len(training.names)))
+        if self._is_choice(training.names):
+            columns = columns_that_find_more(rounds, training, ~schema.is_categorical)
+        ensemble, held_out = self._ensemble_of(rounds, training, columns)
+        if calibration == "blocked":
+            ensemble = ensemble.with_disagreement(
+                rounds[0].fold_of, partition.gap, held_out, training.batch
+            )
+        scores = -ensemble.combine_held_out(held_out, training.batch)
+        inliers = training.inliers
+        self.table_encoder_, self._ensemble = training.encoder, ensemble
+        self._explainer = Explainer.learn(
+            training.encoder, raw[inliers & ~empty_rows(raw)]
+        )
+        self.score_names_, self.members_ = ensemble.names, ensemble.members
+        self.lags_, self.is_ordered_ = training.lags, is_ordered
+        self.calibration_scores_ = scores
+        self._calibrated = inliers & ~np.isnan(scores)
+        self._blocks = rounds[-1].fold_of if calibration == "blocked" else groups
+        self._calibrate(training.batch, len(rounds[-1].members), partition)
+
+    def _training(
+        self, schema: Schema, raw: np.ndarray, is_ordered: bool, groups: Any
+    ) -> Training:
+        """Return the rows to learn from, and which scores learn from them."""
         transformer = self.transformer or default_transformer("detector", len(raw))
         rows = training_rows(raw, None)
         check_rows(rows, at_least=2)
         encoder = TableEncoder.fit(schema, raw, rows.index, scaling=transformer.scaling)
         trim, n_neighbors = self._robustness(len(raw))
         inliers = find_inliers(encoder, raw, trim, n_neighbors)
-        names = self._scores(is_ordered, encoder, raw, inliers, given)
+        names = self._scores(is_ordered, encoder, raw, inliers, groups)
         lags = self._lags(names, is_ordered, len(raw), len(encoder.column_of))
-        batch = Batch.of(raw, lags, given)
-        members: list[Member] = []
-        held_out = np.zeros((len(raw), len(names)))
-        for _ in range(self.n_estimators):
-            seed = int(streams.split.integers(2**31))
-            folds = make_folds(calibration, len(raw), n_splits, groups, seed, lags)
-            seeds = streams.init.integers(2**31, size=len(folds))
-            fits = cross_fit(
-                self, transformer, encoder, names, batch, inliers, folds, seeds
-            )
-            scores, found = fits.score(names, inliers, n_neighbors)
-            held_out += to_mean_scale(scores, is_ordered) / self.n_estimators
-            members += found
-        held_out = from_mean_scale(held_out, is_ordered)
-        if self._is_choice(names):
-            # by the models of the last round alone: they score every row once
-            usable = inliers & ~np.isnan(held_out).any(axis=1)
-            faults = SimulatedFaults.simulate(
-                names,
-                found,
-                fits.fold_of,
-                scores,
-                batch,
-                usable,
-                ~schema.is_categorical,
-            )
-            names, held_out, members = _chosen(faults, names, held_out, members)
-        if self.contamination == "auto":
-            warn_of_contamination(names, held_out[inliers])
-        ensemble = Ensemble.learn(
-            encoder, names, members, held_out, inliers, batch, is_ordered
+        batch = Batch.of(raw, lags, groups)
+        return Training(
+            transformer, encoder, batch, inliers, names, n_neighbors, lags, is_ordered
         )
-        scores = -ensemble.combine_held_out(held_out, batch)
-        self.table_encoder_, self._ensemble = encoder, ensemble
-        self._explainer = Explainer.learn(encoder, raw[inliers & ~empty_rows(raw)])
-        self.score_names_, self.members_ = names, members
-        self.lags_, self.is_ordered_ = lags, is_ordered
-        self.calibration_scores_ = scores
-        self._calibrated = inliers & ~np.isnan(scores)
-        self._blocks = fits.fold_of if calibration == "blocked" else given
-        self._calibrate(batch, len(folds))
+
+    def _partition(
+        self,
+        schema: Schema,
+        raw: np.ndarray,
+        calibration: Any,
+        groups: Any,
+        training: Training,
+    ) -> Partition:
+        """Return which rows are held out together."""
+        stretch = None
+        if calibration == "blocked":
+            stretch = stretches(raw[:, ~schema.is_categorical])
+        elif self.contamination == "auto" and calibration == "random":
+            groups = duplicate_groups(raw, 2) if groups is None else groups
+        n_splits = number_of_folds(self.n_splits, calibration, len(raw), groups)
+        return Partition(
+            calibration, len(raw), n_splits, groups, training.lags, stretch
+        )
+
+    def _rounds(self, training: Training, partition: Partition) -> list[Round]:
+        """Train networks for all folds, as often as there are `n_estimators`."""
+        streams = spawn_streams(self.random_state)
+        rounds = []
+        for _ in range(self.n_estimators):
+            folds = partition.folds(int(streams.split.integers(2**31)))
+            seeds = streams.init.integers(2**31, size=len(folds))
+            rounds.append(fit_round(self, training, folds, seeds))
+        return rounds
+
+    def _ensemble_of(
+        self, rounds: list[Round], training: Training, columns: list[int]
+    ) -> tuple[Ensemble, np.ndarray]:
+        """Return the networks with some of their scores, and these of held-out rows."""
+        names = tuple(training.names[column] for column in columns)
+        held_out = mean_scores([each.scores for each in rounds], training.is_ordered)
+        held_out = held_out[:, columns]
+        if self.contamination == "auto":
+            warn_of_contamination(contamination_scores(training, names, held_out))
+        members = [
+            member
+            if len(columns) == len(training.names)
+            else member.with_scores(columns)
+            for each in rounds
+            for member in each.members
+        ]
+        ensemble = Ensemble.learn(
+            training.encoder,
+            names,
+            members,
+            held_out,
+            training.inliers,
+            training.batch,
+            training.is_ordered,
+        )
+        return ensemble, held_out
 
     def _is_ordered(self, raw: np.ndarray, schema: Schema, groups: Any) -> bool:
         """Return whether rows are in time order, by the parameters or the data."""
@@ -750,10 +796,10 @@ None, default='auto'
             n_neighbors = NEIGHBORS if is_clean else several
         return float(trim), int(n_neighbors)
 
-    def _calibrate(self, batch: Batch, n_splits: int) -> None:
+    def _calibrate(self, batch: Batch, n_splits: int, partition: Partition) -> None:
         """Set the threshold, and what it rests on."""
-        smoothed = self._smoothed(self.calibration_scores_, self._blocks)
-        limit = self._limit(-smoothed[self._calibrated])
+        scores = self._smoothed(self.calibration_scores_, self._blocks)
+        limit = self._limit(-scores[self._calibrated], self.smoothing)
         if self.contamination == "auto":
             rate, rule = self.false_alarm_rate, limit.rule
             warn_of_few_rows(rate, limit)
@@ -772,13 +818,17 @@ None, default='auto'
             rule=rule,
             n_splits=n_splits,
             lags=self.lags_,
+            n_stretches=partition.n_stretches,
         )
 
-    def _limit(self, scores: np.ndarray) -> Limit:
+    def _limit(self, scores: np.ndarray, smoothing: Smoothing | None) -> Limit:
         """Return where anomaly scores of new normal rows lie, (n,) in time order."""
         scores = self._ensemble.combination.to_log(scores)
         if not self.is_ordered_:
             return ConformalQuantile.learn(scores)
+        scores = self._ensemble.disagreement.spread_like_new(
+            scores, None if smoothing is None else smoothing.smooth
+        )
         return PredictionLimit.learn(scores, self.false_alarm_rate)
 
     def _offset(self, limit: Limit) -> float:
@@ -808,20 +858,6 @@ None, default='auto'
                 stacklevel=user_stacklevel(),
             )
         return batch
-
-
-def _chosen(
-    faults: SimulatedFaults,
-    names: tuple[str, ...],
-    held_out: np.ndarray,
-    members: list[Member],
-) -> tuple[tuple[str, ...], np.ndarray, list[Member]]:
-    """Return the scores that find more simulated faults: all, or the linear ones."""
-    linear = [names.index(name) for name in LINEAR_IN_ORDER]
-    if not faults.detected(linear) > faults.detected(range(len(names))):
-        return names, held_out, members
-    members = [member.with_scores(linear) for member in members]
-    return LINEAR_IN_ORDER, held_out[:, linear], members
 
 
 def _warn_of_index(X: Any, groups: Any) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from skdae._outlier._cross_fit import Member, SeenRows
+from skdae._outlier._disagreement import NO_DISAGREEMENT, Disagreement
 from skdae._outlier._folds import Batch
 from skdae._outlier._missing_cells import (
     MAX_ROWS,
@@ -35,6 +36,7 @@ class Ensemble:
     training_rows: SeenRows
     combination: Combination
     correction: MissingCellCorrection
+    disagreement: Disagreement = NO_DISAGREEMENT
 
     @classmethod
     def learn(
@@ -117,6 +119,28 @@ class Ensemble:
         places = np.flatnonzero(~np.isnan(scores).any(axis=1))
         combined[places] = self.combine(scores[places], batch.take(places))
         return combined
+
+    def with_disagreement(
+        self, fold_of: np.ndarray, gap: int, held_out: np.ndarray, batch: Batch
+    ) -> "Ensemble":
+        """Learn by how much members differ on rows that neither of them has seen.
+
+        `fold_of` is the block of consecutive rows that each row is held out with,
+        `held_out` are the scores of the rows, (n_rows, n_scores).
+        """
+        own = self._log_scores(held_out)
+        fold = np.arange(len(self.members)) % (fold_of.max() + 1)
+
+        def score_by(block: int, rows: np.ndarray) -> np.ndarray:
+            scores = own[rows]
+            others = np.flatnonzero(fold_of[rows] != block)
+            weights = (fold == block) / (fold == block).sum()
+            part = batch.take(rows[others])
+            weights = np.broadcast_to(weights, (len(others), len(weights)))
+            scores[others] = self._log_scores(self._scores(part, weights))
+            return scores
+
+        return replace(self, disagreement=Disagreement.learn(fold_of, gap, score_by))
 
     def _with_correction(
         self, batch: Batch, rows: np.ndarray, scores: np.ndarray

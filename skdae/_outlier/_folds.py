@@ -9,12 +9,17 @@ from sklearn.model_selection import GroupKFold, KFold
 
 from skdae.timeseries import BlockSplit
 from skdae.timeseries._groups import group_codes
+from skdae.timeseries.folds import widened
 
 N_FOLDS = 5
 N_BLOCKS = 10  # of fewer than `MANY_ROWS`: with 5 the levels of so few differ too much
 MANY_ROWS = 3_000
 MAX_GAP = 20  # rows between a held-out block and the rows trained on
 GAPS_PER_BLOCK = 5  # a gap is at most a fifth of a block
+# Between steps of the level, for whole stretches to be held out: fewer are hardly all
+# operating points that there are, and the others would not say what is normal at one
+MIN_STRETCHES = 5
+MAX_BLOCK = 0.5  # share of the rows in a block of whole stretches
 
 Folds = list[tuple[np.ndarray, np.ndarray]]  # rows to train on, rows held out
 
@@ -22,32 +27,110 @@ Folds = list[tuple[np.ndarray, np.ndarray]]  # rows to train on, rows held out
 # --- folds ---------------------------------------------------------------------------
 
 
-def _random(
-    n_rows: int, n_splits: int, groups: np.ndarray | None, seed: int, lags: int
-) -> Sequence[Any]:
-    if groups is None:
-        splitter = KFold(n_splits, shuffle=True, random_state=seed)
-        return list(splitter.split(np.zeros((n_rows, 1))))
-    by_group = GroupKFold(n_splits, shuffle=True, random_state=seed)
-    return list(by_group.split(np.zeros((n_rows, 1)), groups=groups))
+@dataclass(frozen=True)
+class Partition:
+    """Which rows of a table are held out together."""
+
+    calibration: Any  # a name, or a splitter of scikit-learn
+    n_rows: int
+    n_splits: int
+    groups: Any = None  # of each row, held out as a whole
+    lags: int = 0  # rows before that a row is seen with
+    stretches: np.ndarray | None = None  # number of each row's, between steps
+
+    @property
+    def gap(self) -> int:
+        """How many rows next to a block are not trained on."""
+        block = self.n_rows // self.n_splits
+        return max(self.lags, min(MAX_GAP, block // GAPS_PER_BLOCK))
+
+    @property
+    def n_stretches(self) -> int:
+        """Stretches between steps of the level; 1 without a step."""
+        return 1 if self.stretches is None else int(self.stretches[-1]) + 1
+
+    def folds(self, seed: int) -> Folds:
+        """Return the folds; rows that a splitter never holds out only train."""
+        self._check()
+        if not isinstance(self.calibration, str):
+            table = np.zeros((self.n_rows, 1))
+            folds = list(self.calibration.split(table, None, self.groups))
+        else:
+            folds = list(CALIBRATIONS[self.calibration](self, seed))
+        return _checked(folds, self.n_rows)
+
+    def _check(self) -> None:
+        """Raise where the parameters do not go together or with the rows."""
+        shape = None if self.groups is None else np.shape(self.groups)
+        if shape not in (None, (self.n_rows,)):
+            raise ValueError(
+                f"groups has the shape {shape} and must have one entry per row "
+                f"of X ({self.n_rows}); pass them in the order of the rows."
+            )
+        if not isinstance(self.calibration, str):
+            return
+        if self.calibration not in CALIBRATIONS:
+            raise ValueError(
+                f"calibration={self.calibration!r} must be 'auto', one of "
+                f"{sorted(CALIBRATIONS)} or a splitter of scikit-learn; correct the "
+                "name."
+            )
+        n_units = self.n_rows if shape is None else len(np.unique(self.groups))
+        if self.n_splits <= n_units:
+            return
+        if n_units == 1 and shape is not None:
+            raise ValueError(
+                "groups names a single group, and groups are held out as a whole: at "
+                "least 2 are needed. Omit groups, so that rows are held out."
+            )
+        what = "rows" if shape is None else "groups"
+        raise ValueError(
+            f"n_splits={self.n_splits} must be at most the number of {what}, and "
+            f"n_samples leaves {n_units}; lower n_splits or add {what}."
+        )
+
+    def whole_stretches(self) -> np.ndarray | None:
+        """Return the block of each row, of stretches that follow each other.
+
+        None where these are few: a row whose operating point was trained on does not
+        show what a new one does, and one of a few is not a new one.
+        """
+        if self.stretches is None or self.n_stretches < MIN_STRETCHES:
+            return None
+        starts = np.searchsorted(self.stretches, self.stretches)
+        _, block = np.unique(starts * self.n_splits // self.n_rows, return_inverse=True)
+        return block if np.bincount(block).max() <= MAX_BLOCK * self.n_rows else None
 
 
-def _blocked(
-    n_rows: int, n_splits: int, groups: np.ndarray | None, seed: int, lags: int
-) -> Sequence[Any]:
+def _random(rows: Partition, seed: int) -> Sequence[Any]:
+    table = np.zeros((rows.n_rows, 1))
+    if rows.groups is None:
+        splitter = KFold(rows.n_splits, shuffle=True, random_state=seed)
+        return list(splitter.split(table))
+    by_group = GroupKFold(rows.n_splits, shuffle=True, random_state=seed)
+    return list(by_group.split(table, groups=rows.groups))
+
+
+def _blocked(rows: Partition, seed: int) -> Sequence[Any]:
     """Blocks of consecutive rows, those next to them not trained on either."""
-    if groups is not None:
+    if rows.groups is not None:
         raise ValueError(
             "calibration='blocked' cuts rows in their order and takes no groups; set "
             "calibration='auto', which holds whole groups out, or omit groups."
         )
-    gap = max(lags, min(MAX_GAP, n_rows // n_splits // GAPS_PER_BLOCK))
-    return list(BlockSplit(n_splits, gap=gap).split(np.zeros((n_rows, 1))))
+    block = rows.whole_stretches()
+    if block is None:
+        splitter = BlockSplit(rows.n_splits, gap=rows.gap)
+        return list(splitter.split(np.zeros((rows.n_rows, 1))))
+    held_out = [block == number for number in range(block[-1] + 1)]
+    return [
+        (np.flatnonzero(~widened(each, rows.gap)), np.flatnonzero(each))
+        for each in held_out
+    ]
 
 
-#: name: the folds from the numbers of rows and splits, the groups of rows, a seed and
-#: the number of rows before that a row is seen with
-CALIBRATIONS: dict[str, Callable[..., Sequence[Any]]] = {
+#: name: the folds of rows, with a seed
+CALIBRATIONS: dict[str, Callable[[Partition, int], Sequence[Any]]] = {
     "random": _random,
     "blocked": _blocked,
 }
@@ -66,49 +149,6 @@ def number_of_folds(
     if is_short and n_rows >= 4 * N_BLOCKS:
         return N_BLOCKS
     return max(2, min(N_FOLDS, n_rows))
-
-
-def make_folds(
-    calibration: Any,
-    n_rows: int,
-    n_splits: int,
-    groups: Any,
-    seed: int,
-    lags: int = 0,
-) -> Folds:
-    """Return the folds that a name or a splitter of scikit-learn stands for.
-
-    A row is held out at most once; rows that a splitter never holds out only train.
-    """
-    if groups is not None:
-        groups = np.asarray(groups)
-        if groups.shape != (n_rows,):
-            raise ValueError(
-                f"groups has the shape {groups.shape} and must have one entry per row "
-                f"of X ({n_rows}); pass them in the order of the rows."
-            )
-    if isinstance(calibration, str) and calibration not in CALIBRATIONS:
-        raise ValueError(
-            f"calibration={calibration!r} must be 'auto', one of "
-            f"{sorted(CALIBRATIONS)} or a splitter of scikit-learn; correct the name."
-        )
-    if not isinstance(calibration, str):
-        rows = np.zeros((n_rows, 1))
-        return _checked(list(calibration.split(rows, None, groups)), n_rows)
-    n_units = n_rows if groups is None else len(np.unique(groups))
-    if n_splits > n_units:
-        what = "rows" if groups is None else "groups"
-        if n_units == 1 and groups is not None:
-            raise ValueError(
-                "groups names a single group, and groups are held out as a whole: at "
-                "least 2 are needed. Omit groups, so that rows are held out."
-            )
-        raise ValueError(
-            f"n_splits={n_splits} must be at most the number of {what}, and n_samples "
-            f"leaves {n_units}; lower n_splits or add {what}."
-        )
-    make = CALIBRATIONS[calibration]
-    return _checked(make(n_rows, n_splits, groups, seed, lags), n_rows)
 
 
 def _checked(folds: Sequence[Any], n_rows: int) -> Folds:

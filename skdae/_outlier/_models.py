@@ -28,7 +28,7 @@ TINY = 1e-12
 # More weight of axes with a small variance: its power. Faults of 3 deviations added to
 # ten records of sensors other than Tennessee Eastman, detected at 1 %, 4 lags, rows /
 # averages: 0 0.507 / 0.481, 0.25 0.523 / 0.509, 0.5 0.515 / 0.503.
-BALANCE_WEIGHT = 0.25
+SPECTRAL_WEIGHT = 0.25
 
 
 class Model(Protocol):
@@ -182,10 +182,10 @@ def mahalanobis(V: np.ndarray, n_neighbors: int) -> Model:
     return Quadratic(axes.center, axes.precision / V.shape[1])
 
 
-def balance_mahalanobis(V: np.ndarray, n_neighbors: int) -> Model:
+def weighted_mahalanobis(V: np.ndarray, n_neighbors: int) -> Model:
     """The same with more weight of axes with a small variance: broken balances."""
     axes = shrunk_covariance(V, MIN_SPREAD**2)
-    weights = axes.variances**-BALANCE_WEIGHT
+    weights = axes.variances**-SPECTRAL_WEIGHT
     weights /= weights.sum()
     precision = (axes.directions * (weights / axes.variances)) @ axes.directions.T
     return Quadratic(axes.center, precision)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from skdae._covariance import shrunk_covariance
-from skdae._outlier._folds import Batch, make_folds, number_of_folds
+from skdae._outlier._folds import Batch, Partition, number_of_folds
 from skdae._outlier._models import MIN_SPREAD, TINY
 
 LAGS = 2  # rows before a row, which the limit below was found with
@@ -34,7 +34,7 @@ def distance_spread(Z: np.ndarray, inliers: np.ndarray, groups: Any = None) -> f
     window = Z[Batch.of(Z, LAGS, groups).window].reshape(len(Z), -1)
     n_splits = number_of_folds("auto", "blocked", len(Z), None)
     squares = np.empty(len(Z))
-    for train, held_out in make_folds("blocked", len(Z), n_splits, None, 0, LAGS):
+    for train, held_out in Partition("blocked", len(Z), n_splits, lags=LAGS).folds(0):
         axes = shrunk_covariance(window[train[inliers[train]]], MIN_SPREAD**2)
         squares[held_out] = (axes.whitened(window[held_out]) ** 2).sum(axis=1)
     shares = inliers.mean() * np.array(QUANTILES)

@@ -34,7 +34,7 @@ SCORES = {
     "code_distance": Score("code", _models.mahalanobis),
     "code_neighbors": Score("code", _models.nearest_rows),
     "distance": Score("window", _models.mahalanobis),
-    "balance_distance": Score("window", _models.balance_mahalanobis),
+    "weighted_distance": Score("window", _models.weighted_mahalanobis),
     "neighbors": Score("inputs", _models.nearest_rows),
     "rank_neighbors": Score("inputs", _models.nearest_ranks),
 }
@@ -48,7 +48,7 @@ COMBINATION = ("whitened_error", "error_neighbors", "neighbors", "rank_neighbors
 #: linear, and counts where it helps to find simulated faults (`_simulated_faults`):
 #: without it 0.85 on Tennessee Eastman, with it 0.83; on 12 sensors that are not linear
 #: 0.71 to 0.79 without and 0.85 to 0.88 with it.
-COMBINATION_IN_ORDER = ("balance_distance", "whitened_error")
+COMBINATION_IN_ORDER = ("weighted_distance", "whitened_error")
 LINEAR_IN_ORDER = COMBINATION_IN_ORDER[:1]
 #: Where these are not near a normal distribution (`_normality`), neighbours take part:
 #: on normal rows of ADBench in their stored order 0.906 against 0.871, on faults added
@@ -139,6 +139,12 @@ def to_mean_scale(scores: np.ndarray, is_ordered: bool) -> np.ndarray:
 def from_mean_scale(scores: np.ndarray, is_ordered: bool) -> np.ndarray:
     """Return averaged scores in their own units."""
     return np.exp(scores) - TINY if is_ordered else scores
+
+
+def mean_scores(scores: Sequence[np.ndarray], is_ordered: bool) -> np.ndarray:
+    """Return the average of scores of several members, in their own units."""
+    parts = [to_mean_scale(each, is_ordered) / len(scores) for each in scores]
+    return from_mean_scale(np.sum(parts, axis=0), is_ordered)
 
 
 def views_of(names: Sequence[str]) -> set[str]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from skdae._gaussian import fit_gaussian
-from skdae._outlier._cross_fit import Member
+from skdae._outlier._cross_fit import Round, Training
 from skdae._outlier._folds import Batch
-from skdae._outlier._scores import Combination
+from skdae._outlier._scores import LINEAR_IN_ORDER, Combination
 
 SIZE = 3.0  # standard deviations of a sensor given the others
 N_ROWS = 10  # that a fault is averaged over: lasting faults are those that can be found
@@ -33,20 +33,14 @@ class SimulatedFaults:
     @classmethod
     def simulate(
         cls,
-        names: Sequence[str],
-        members: Sequence[Member],
-        fold_of: np.ndarray,
-        held_out: np.ndarray,
-        batch: Batch,
-        usable: np.ndarray,
+        fits: Round,
+        training: Training,
         is_numeric: np.ndarray,
     ) -> "SimulatedFaults":
-        """Shift a numeric sensor of segments of rows, scored by who held them out.
-
-        `members` are those of the folds, in their order; `usable`, (n_rows,) bool, are
-        the inliers among the held-out rows, whose scores are `held_out`.
-        """
-        normal = np.where(usable[:, None], held_out, np.nan)
+        """Shift a numeric sensor of segments of rows, scored by who held them out."""
+        batch, fold_of = training.batch, fits.fold_of
+        usable = training.inliers & ~np.isnan(fits.scores).any(axis=1)
+        normal = np.where(usable[:, None], fits.scores, np.nan)
         sensors, units = _units(batch.rows[usable], is_numeric)
         if not len(sensors):
             return cls(normal, [])
@@ -64,7 +58,8 @@ class SimulatedFaults:
             raw = part.raw.copy()
             size = SIZE * generator.choice([-1, 1])
             raw[:, sensor] += size * units[number % len(sensors)]
-            faulty.append(members[fold].score(names, Batch(raw, part.window)))
+            shifted = Batch(raw, part.window)
+            faulty.append(fits.members[fold].score(training.names, shifted))
         return cls(normal, faulty)
 
     def detected(self, columns: Sequence[int]) -> float:
@@ -84,6 +79,19 @@ class SimulatedFaults:
         limit = means.mean() + Z_LIMIT * means.std()
         found = [log_score(rows[:, columns]).mean() > limit for rows in self.faulty]
         return float(np.mean(found))
+
+
+def columns_that_find_more(
+    rounds: Sequence[Round], training: Training, is_numeric: np.ndarray
+) -> list[int]:
+    """Return the scores that find more simulated faults: all, or the linear ones."""
+    every = list(range(len(training.names)))
+    linear = [training.names.index(name) for name in LINEAR_IN_ORDER]
+    faults = [SimulatedFaults.simulate(each, training, is_numeric) for each in rounds]
+    found = [
+        np.mean([each.detected(some) for each in faults]) for some in (linear, every)
+    ]
+    return linear if found[0] > found[1] else every
 
 
 def _units(raw: np.ndarray, is_numeric: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -97,7 +97,7 @@ class BlockSplit(BaseEstimator):
         block = self._blocks(n_rows, groups)
         for number in range(self.n_splits):
             is_held_out = block % self.n_splits == number
-            train = np.flatnonzero(~_widened(is_held_out, self.gap))
+            train = np.flatnonzero(~widened(is_held_out, self.gap))
             if not len(train):
                 raise ValueError(
                     f"gap={self.gap} around the blocks held out leaves none of the "
@@ -133,7 +133,7 @@ def _group_starts(groups: Any, n_rows: int) -> np.ndarray:
     return (np.cumsum(counts) - counts)[codes]
 
 
-def _widened(mask: np.ndarray, gap: int) -> np.ndarray:
+def widened(mask: np.ndarray, gap: int) -> np.ndarray:
     """Return where a row is marked, or has a marked one at most `gap` rows away."""
     marked, rows = np.flatnonzero(mask), np.arange(len(mask))
     following = np.searchsorted(marked, rows)  # the first marked row from here on
