@@ -56,7 +56,7 @@ for name, values in scores.items():
 
 # %% All four end with the same phase of full tuning. Gradual training is slightly
 # better than stacked training and the control at every budget. On a table of this size,
-# training all layers from the start is a strong baseline, and here it is the best.
+# training all layers from the start is a strong baseline, and here it is level.
 
 updates = [total_cost(gradual(3, n, tuning_fraction=0.25)) for n in budgets]
 colours = {"gradual": "#1f5fbf", "stacked": "#d9822b"}
