@@ -13,6 +13,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import skdae
 from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
 from skdae._core.training import Trainer
 from skdae.model_selection import GradualDAESearchCV, make_denoising_scorer
@@ -379,3 +380,14 @@ def test_the_search_is_cloned_and_printed():
     again = clone(search)
     assert repr(again) == repr(search)
     assert again.get_params()["estimator__max_iter"] == 9
+
+
+def test_saving_a_search_names_what_to_save(tmp_path):
+    X = np.random.default_rng(0).standard_normal((60, 4))
+    dae = GradualDAETransformer((3,), max_iter=2, random_state=0)
+    search = GradualDAESearchCV(dae, {"noise_rate": [0.1, 0.2]}, cv=2).fit(X)
+    with pytest.raises(TypeError, match="Save the best_estimator_"):
+        skdae.save(search, tmp_path / "search.skdae")
+    skdae.save(search.best_estimator_, tmp_path / "best.skdae")
+    loaded = skdae.load(tmp_path / "best.skdae")
+    np.testing.assert_array_equal(loaded.transform(X), search.transform(X))

@@ -94,10 +94,24 @@ def save(estimator: Any, path: str | os.PathLike, *, metadata: Any = None) -> No
         "class": name_of(type(estimator)),
         "versions": _versions(),
         "metadata": metadata,
-        "estimator": packer.pack(estimator, type(estimator).__name__),
+        "estimator": _packed(packer, estimator),
     }
     with whole_file(path) as file:
         file.writelines(_chunks(manifest, packer.tensors))
+
+
+def _packed(packer: Packer, estimator: Any) -> Any:
+    """Return an estimator as JSON."""
+    name = type(estimator).__name__
+    try:
+        return packer.pack(estimator, name)
+    except NotPackedError as error:
+        if not hasattr(estimator, "best_estimator_"):
+            raise
+        raise NotPackedError(
+            f"A search is not saved: {error} Save the best_estimator_ of the {name}, "
+            "and its cv_results_ as a table where they are needed."
+        ) from error
 
 
 def load(path: str | os.PathLike) -> Any:
