@@ -6,7 +6,6 @@ from threading import Barrier
 
 import numpy as np
 import pytest
-import torch
 
 from skdae._core.data_parallel import train_share
 from skdae._core.network import Head, Shape
@@ -48,9 +47,6 @@ class Threads:
 
     def add(self, values):
         self._meet(values, sum)
-
-    def largest(self, values):
-        self._meet(values, lambda all_: torch.stack(all_).max())
 
     def follow(self, values):
         self._meet(values, lambda all_: all_[0])

@@ -28,25 +28,14 @@ Tensor = torch.Tensor
 DTYPES = {"float32": None, "bfloat16": torch.bfloat16}  # None: that of the weights
 
 
-class Group(Protocol):
-    """Processes that train one network; all of them make each call."""
+class Reduction(Protocol):
+    """The part that other processes have in each step of a training."""
 
-    @property
-    def rank(self) -> int:
-        """Number of this process, from 0."""
-
-    @property
-    def size(self) -> int:
-        """Number of processes."""
+    def n_total(self) -> int:
+        """Rows of the next batch, those of all processes."""
 
     def add(self, values: Tensor) -> None:
         """Replace values by their sum over the processes."""
-
-    def largest(self, values: Tensor) -> None:
-        """Replace values by the largest of the processes."""
-
-    def follow(self, values: Tensor) -> None:
-        """Replace values by those of the first process."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +45,7 @@ class Execution:
     device: str = "cpu"
     dtype: str = "float32"  # of the products
     workers: tuple[Executor, ...] = ()  # threads that share a batch with this one
-    group: Group | None = None  # processes that share a batch with this one
+    others: Reduction | None = None  # processes that share a batch with this one
 
     def move(self, batch: Batch) -> Batch:
         """The rows where the network is: arrays on the CPU, else tensors."""
@@ -78,7 +67,9 @@ def total(losses: Sequence[Loss]) -> float:
 
 
 @contextmanager
-def execution(settings: Settings, group: Group | None = None) -> Iterator[Execution]:
+def execution(
+    settings: Settings, others: Reduction | None = None
+) -> Iterator[Execution]:
     """The execution that settings ask for; global state is as before afterwards.
 
     Overflows are found in the loss and the weights, so numpy does not warn of them.
@@ -87,11 +78,11 @@ def execution(settings: Settings, group: Group | None = None) -> Iterator[Execut
     n_threads = 1 if settings.n_threads is None else settings.n_threads
     with (
         limited_threads(1),
-        workers(n_threads - 1 if device == "cpu" else 0) as others,
+        workers(n_threads - 1 if device == "cpu" else 0) as threads,
         torch.inference_mode(),
         np.errstate(over="ignore", invalid="ignore"),
     ):
-        yield Execution(device, settings.dtype, others, group)
+        yield Execution(device, settings.dtype, threads, others)
 
 
 def _resolve_device(device: str) -> str:
@@ -130,7 +121,7 @@ def make_backprop(
             graph_class=graph_class,
         )
 
-    shares = execution.workers or execution.group is not None
+    shares = execution.workers or execution.others is not None
     if weights is parameters.flat and not shares:
         return make(parameters.layers, beta)
     grads = [torch.zeros_like(weights) for _ in range(1 + len(execution.workers))]
@@ -144,7 +135,7 @@ def make_backprop(
         spans,
         beta,
         execution.workers,
-        execution.group,
+        execution.others,
     )
 
 
@@ -162,7 +153,7 @@ class SharedBackprop:
     """Backpropagation from a copy of the weights, by several threads or processes.
 
     Each thread takes a part of the batch, with memory and a gradient of its own; each
-    process of a group has a batch of its own, a part of that of the group. With
+    process has a batch of its own, a part of that of all. With
     bfloat16 the products are made in that type, and the weights stay in full precision.
     """
 
@@ -173,7 +164,7 @@ class SharedBackprop:
     spans: list[slice]  # of the weights that learn
     beta: float
     workers: Sequence[Executor]  # for all parts but the first
-    group: Group | None = None
+    others: Reduction | None = None
 
     def loss(self, batch: Batch) -> Loss:
         """Summed loss of a batch, without a gradient."""
@@ -187,7 +178,7 @@ class SharedBackprop:
         """
         self._copy_weights()
         n_rows, n_parts = batch.n_rows, len(self.parts)
-        n_total = self._n_total(n_rows)
+        n_total = n_rows if self.others is None else self.others.n_total()
         ends = [n_rows * i // n_parts for i in range(n_parts + 1)]
         calls = [
             partial(
@@ -209,14 +200,6 @@ class SharedBackprop:
             self._add_gradients(span)
         return losses[0] if n_parts == 1 else total(losses)
 
-    def _n_total(self, n_rows: int) -> int:
-        """Rows of the batch of all processes."""
-        if self.group is None:
-            return n_rows
-        count = torch.tensor(n_rows, device=self.weights.device)
-        self.group.add(count)
-        return int(count)
-
     def _copy_weights(self) -> None:
         """Follow the updates that the optimisers have made."""
         if self.weights is not self.parameters.flat:
@@ -226,18 +209,18 @@ class SharedBackprop:
     def _add_gradients(self, span: slice) -> None:
         """Add the parts' gradients to `beta` times the last one."""
         grad = self.parameters.grad[span]
-        first, *others = (part[span] for part in self.grads)
-        if self.group is not None:
-            for other in others:
-                first.add_(other)
-            others = []
-            self.group.add(first)
+        first, *parts = (part[span] for part in self.grads)
+        if self.others is not None:
+            for part in parts:
+                first.add_(part)
+            parts = []
+            self.others.add(first)
         if self.beta == 0:
             grad.copy_(first)
         else:
             grad.mul_(self.beta).add_(first)
-        for other in others:
-            grad.add_(other)
+        for part in parts:
+            grad.add_(part)
 
 
 # --- CUDA graphs --------------------------------------------------------------------

@@ -7,13 +7,15 @@ sum of these is the gradient of the whole batch, with which all make the same up
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from time import perf_counter
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.distributed
 
-from skdae._core.acceleration import Group, execution
+from skdae._core.acceleration import execution
 from skdae._core.monitor import Epoch, PhaseRecord, SolverState
 from skdae._core.network import Network, Shape
 from skdae._core.settings import Settings
@@ -26,6 +28,24 @@ from skdae.schedules import Phase
 Tensor = torch.Tensor
 
 
+class Group(Protocol):
+    """Processes that train one network; all of them make each call."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this process, from 0."""
+
+    @property
+    def size(self) -> int:
+        """Number of processes."""
+
+    def add(self, values: Tensor) -> None:
+        """Replace values by their sum over the processes."""
+
+    def follow(self, values: Tensor) -> None:
+        """Replace values by those of the first process."""
+
+
 @dataclass(frozen=True)
 class TorchGroup:
     """The processes that have joined by `joined`."""
@@ -36,10 +56,6 @@ class TorchGroup:
     def add(self, values: Tensor) -> None:
         """Replace values by their sum over the processes."""
         torch.distributed.all_reduce(values)
-
-    def largest(self, values: Tensor) -> None:
-        """Replace values by the largest of the processes."""
-        torch.distributed.all_reduce(values, torch.distributed.ReduceOp.MAX)
 
     def follow(self, values: Tensor) -> None:
         """Replace values by those of the first process."""
@@ -80,10 +96,42 @@ class Checkpoint:
         return Training(self.network, losses, None, self.records)
 
 
-def part_of(size: int, group: Group) -> slice:
-    """The rows of a batch of that size that a process takes."""
-    start, stop = (size * i // group.size for i in (group.rank, group.rank + 1))
-    return slice(start, stop)
+class Steps:
+    """The steps of an epoch, which all processes make together.
+
+    A process whose rows are used up makes the updates of the others.
+    """
+
+    def __init__(self, group: Group, batch_size: int) -> None:
+        self.group = group
+        ends = [batch_size * i // group.size for i in range(group.size + 1)]
+        self.sizes = np.diff(ends)  # rows of a batch, of each process
+
+    @property
+    def own_size(self) -> int:
+        """Rows of a batch that this process takes."""
+        return int(self.sizes[self.group.rank])
+
+    def agree(self, n_rows: int, like: Tensor) -> None:
+        """Learn how many rows all processes have, on the device of a tensor."""
+        counts = like.new_zeros(self.group.size, dtype=torch.float64)
+        counts[self.group.rank] = n_rows
+        self.group.add(counts)
+        rest = counts.cpu().numpy().astype(int)
+        totals = []
+        while rest.any():
+            taken = np.minimum(rest, self.sizes)
+            totals.append(int(taken.sum()))
+            rest -= taken
+        self.n_steps, self._totals = len(totals), cycle(totals)
+
+    def n_total(self) -> int:
+        """Rows of the next batch, those of all processes."""
+        return next(self._totals)
+
+    def add(self, values: Tensor) -> None:
+        """Replace values by their sum over the processes."""
+        self.group.add(values)
 
 
 def train_share(
@@ -105,12 +153,13 @@ def train_share(
     more after the last one. A training that goes on from one ends with the weights of
     one that was never interrupted, bit for bit.
     """
-    part = part_of(settings.batch_size, group)
-    own = replace(settings, batch_size=part.stop - part.start)
+    steps = Steps(group, settings.batch_size)
+    own = replace(settings, batch_size=steps.own_size)
     seed = int(streams.shuffle.integers(2**63))
-    with execution(own, group) as found:
+    with execution(own, steps) as found:
         trainer = make_trainer(shape, plan, noise, streams, own, found)
-        share = _Share(trainer, source, n_rows, group, seed, seconds)
+        steps.agree(n_rows, trainer.parameters.flat)
+        share = _Share(trainer, source, n_rows, steps, seed, seconds)
         number, first, solver = 0, 0, None
         if checkpoint is not None:
             number, first, solver = share.go_to(checkpoint)
@@ -128,7 +177,7 @@ class _Share:
     trainer: Trainer
     source: Source
     n_rows: int
-    group: Group
+    steps: Steps
     seed: int  # that all processes share
     seconds: float  # between checkpoints
     epochs: list[Epoch] = field(default_factory=list)
@@ -150,14 +199,13 @@ class _Share:
         if first == 0:
             trainer.grow(phase, self.source)
         trainer.trained |= trainer.keys(phase)
-        self.group.follow(flat)
+        self.steps.group.follow(flat)
         run = trainer.begin(phase, self.source)
         if solver is not None:
             run.step.restore(solver)
-        n_steps = self._n_steps()
         for i in range(first, phase.epochs):
-            trainer.streams = self._streams((number, i + 1, self.group.rank))
-            loss = self._run_epoch(run, n_steps)
+            trainer.streams = self._streams((number, i + 1, self.steps.group.rank))
+            loss = self._run_epoch(run)
             trainer.check_finite(loss)
             self.epochs.append(Epoch(number, i, loss))
             is_last = i + 1 == phase.epochs
@@ -171,7 +219,7 @@ class _Share:
             rates=phase.rates,
             corrupt=phase.corrupt,
             epochs=phase.epochs,
-            weight_updates=phase.epochs * n_steps * phase.n_updated,
+            weight_updates=phase.epochs * self.steps.n_steps * phase.n_updated,
             seconds=perf_counter() - started,
             loss=self.epochs[-1].loss,
             validation_loss=None,
@@ -208,25 +256,15 @@ class _Share:
         names = ("shuffle", "corruption", "dropout", "growth")
         return replace(self.trainer.streams, **dict(zip(names, made, strict=True)))
 
-    def _n_steps(self) -> int:
-        """Steps of an epoch: those of the process with the most."""
-        n_steps = self._on_device(-(-self.n_rows // self.trainer.settings.batch_size))
-        self.group.largest(n_steps)
-        return int(n_steps)
-
-    def _run_epoch(self, run: PhaseRun, n_steps: int) -> float:
+    def _run_epoch(self, run: PhaseRun) -> float:
         """One pass over the rows of all processes; the mean loss."""
         loss, n_own = self.trainer.run_epoch(run)
         nothing = np.empty((0, run.source.layout.n_features), np.float32)
         empty = self.trainer.execution.move(Batch(nothing, nothing))
-        for _ in range(n_own, n_steps):
-            run.step(empty)  # the updates of those who have rows left
-        sums = self._on_device([loss * self.n_rows, self.n_rows])
-        self.group.add(sums)
+        for _ in range(n_own, self.steps.n_steps):
+            run.step(empty)
+        flat = self.trainer.parameters.flat
+        sums = flat.new_tensor([loss * self.n_rows, self.n_rows], dtype=torch.float64)
+        self.steps.add(sums)
         total, n_rows = sums.tolist()
         return total / n_rows
-
-    def _on_device(self, values: float | list[float]) -> Tensor:
-        """Numbers as a tensor that the group can add."""
-        device = self.trainer.parameters.flat.device
-        return torch.tensor(values, dtype=torch.float64, device=device)
