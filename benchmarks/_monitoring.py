@@ -107,6 +107,9 @@ _FITS: dict[str, Fit] = {
         "PCA SPE",
         "PCA T² + SPE",
         "k-nearest neighbours",
+        "LOF",
+        "PyOD AutoEncoder",
+        "score matching, noise by kurtosis",
     )
 } | {"isolation forest": partial(forest, n_trees=100)}
 

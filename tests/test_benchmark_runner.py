@@ -389,9 +389,21 @@ def test_t2_and_spe_alarm_where_one_of_them_exceeds_its_limit():
     np.testing.assert_array_equal(over.sum(axis=0), 5)
 
 
-def test_score_matching_scores_rows_far_from_a_cluster_higher():
+def test_noise_by_kurtosis_is_less_in_columns_with_heavy_tails():
+    rng = np.random.default_rng(0)
+    Z = np.column_stack([rng.normal(size=5000), rng.laplace(size=5000), np.ones(5000)])
+    normal, heavy, constant = _detectors.kurtosis_noise(Z)
+    assert normal == pytest.approx(_detectors.NOISE, rel=0.05)
+    assert constant == _detectors.NOISE
+    assert _detectors.NOISE / 2 <= heavy < 0.95 * normal
+
+
+@pytest.mark.parametrize("by_kurtosis", [True, False])
+def test_score_matching_scores_rows_far_from_a_cluster_higher(by_kurtosis):
     Z = np.random.default_rng(0).normal(size=(300, 2))
-    score, same = (_detectors.score_matching(Z, 0, n_steps=100) for _ in range(2))
+    score, same = (
+        _detectors.score_matching(Z, 0, by_kurtosis, n_steps=100) for _ in range(2)
+    )
     far = np.array([[6.0, -6.0], [-7.0, 7.0]])
     assert score(far).min() > np.quantile(score(Z), 0.99)
     np.testing.assert_array_equal(score(far), same(far))

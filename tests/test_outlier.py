@@ -355,6 +355,14 @@ def test_a_row_alone_is_its_own_past():
     )
 
 
+def test_windows_are_not_scored_with_the_rows_before_again():
+    rows = ordered(400, 0.9, 0)
+    plain = small(scores="distance", false_alarm_rate=0.1).fit(rows)
+    windows = SlidingWindow(3).fit_transform(rows)
+    inside = small(scores="distance", false_alarm_rate=0.1).fit(windows)
+    assert (plain.lags_, inside.lags_) == (4, 0)
+
+
 def test_a_prediction_limit_of_many_rows_is_their_quantile():
     scores = np.random.default_rng(0).normal(size=50_000)
     limit = PredictionLimit.learn(scores, 0.01)

@@ -33,6 +33,7 @@ from skdae.timeseries import (
     moving_average,
     time_context,
 )
+from skdae.timeseries._window import holds_windows
 
 SMOOTHINGS = [EWMA(0.3), EWMA(1.0), KOfN(2, n=4), KOfN(1, n=1)]
 every_smoothing = pytest.mark.parametrize("smoothing", SMOOTHINGS, ids=repr)
@@ -701,3 +702,24 @@ def test_a_stream_goes_by_the_names_of_the_sensors(width, knows_names):
             with pytest.raises(ValueError, match=r"does not know \['d'\]"):
                 stream.push({**message, "d": 0.0})
         assert stream.push(message) == pytest.approx(expected[i])
+
+
+# --- tables that hold rows before already --------------------------------------------
+
+
+@pytest.mark.parametrize("edges", ["repeat", "missing", "drop"])
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_windows_are_recognised_by_their_shifted_columns(width, edges):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(300, 3)), np.ones(300)])
+    X[rng.random(X.shape) < 0.05] = np.nan
+    groups = np.repeat(np.arange(3), 100)
+    found = SlidingWindow(width, edges=edges).fit_transform(X, groups=groups)
+    assert holds_windows(found) == (width > 1)
+    assert not holds_windows(rng.permutation(found))
+
+
+@pytest.mark.parametrize("X", [np.ones((100, 3)), np.arange(8.0).reshape(2, 4)])
+def test_constants_and_single_rows_are_no_windows(X):
+    assert not holds_windows(X)
+    assert not holds_windows(np.random.default_rng(0).normal(size=(500, 4)))

@@ -75,6 +75,7 @@ from skdae.timeseries import Smoothing
 from skdae.timeseries._order import numeric_order
 from skdae.timeseries._stretches import stretches
 from skdae.timeseries._time import index_fault
+from skdae.timeseries._window import holds_windows
 
 NEIGHBORS = 2
 ROBUST_NEIGHBORS = 50  # so that outliers that are alike do not mask each other
@@ -158,7 +159,9 @@ None, default='auto'
     lags : int or 'auto', default='auto'
         Rows before a row that 'distance' and 'weighted_distance' measure together with
         it. 'auto' is 4 where rows are in time order, 2 for wide tables or few rows, and
-        else 0. Where there is no row before, the first one is repeated.
+        else 0; also 0 for windows of rows (:class:`~skdae.timeseries.SlidingWindow`),
+        which hold them already. Where there is no row before, the first one is
+        repeated.
     smoothing : Smoothing or None, default=None
         Smoothing of the scores of rows in time order, :class:`~skdae.timeseries.EWMA`
         for instance: `decision_function` and `predict` smooth the scores of the rows
@@ -664,7 +667,7 @@ None, default='auto'
         trim, n_neighbors = self._robustness(len(raw))
         inliers = find_inliers(encoder, raw, trim, n_neighbors)
         names = self._scores(is_ordered, encoder, raw, inliers, groups)
-        lags = self._lags(names, is_ordered, len(raw), len(encoder.column_of))
+        lags = self._lags(names, is_ordered, raw, len(encoder.column_of))
         batch = Batch.of(raw, lags, groups)
         return Training(
             transformer, encoder, batch, inliers, names, n_neighbors, lags, is_ordered
@@ -774,16 +777,22 @@ None, default='auto'
         return names == COMBINATION_IN_ORDER and isinstance(self.scores, str)
 
     def _lags(
-        self, names: tuple[str, ...], is_ordered: bool, n_rows: int, n_features: int
+        self,
+        names: tuple[str, ...],
+        is_ordered: bool,
+        raw: np.ndarray,
+        n_features: int,
     ) -> int:
         """Return how many rows before a row are scored with it."""
         if "window" not in views_of(names):
             return 0
         if self.lags != "auto":
             return int(self.lags)
+        if not is_ordered or holds_windows(raw):
+            return 0
         width = (1 + LAGS) * n_features
-        is_narrow = width <= min(MAX_WINDOW, n_rows / MIN_ROWS_PER_FEATURE)
-        return (LAGS if is_narrow else FEW_LAGS) if is_ordered else 0
+        is_narrow = width <= min(MAX_WINDOW, len(raw) / MIN_ROWS_PER_FEATURE)
+        return LAGS if is_narrow else FEW_LAGS
 
     def _robustness(self, n_rows: int) -> tuple[float, int]:
         """Return the share of rows that is left out, and the number of neighbours."""

@@ -55,6 +55,31 @@ def find_windows(codes: np.ndarray, width: int, step: int, *, whole: bool) -> Wi
     return Windows(rows[ranks], inside[ranks])
 
 
+N_PIECES, PIECE_ROWS = 5, 40  # of a table that are looked at for shifted columns
+
+
+def holds_windows(X: np.ndarray) -> bool:
+    """Return whether rows hold the values of rows before them already.
+
+    At least half of the columns that vary are another column one row later, as in
+    windows of two rows or more, in most pieces of the table; (n_rows, n_columns).
+    """
+    n_rows = min(PIECE_ROWS, len(X) // 2)
+    if n_rows < 2:
+        return False
+    starts = np.linspace(1, len(X) - n_rows, N_PIECES).astype(int)
+    return bool(np.median([_is_shifted(X, place, n_rows) for place in starts]))
+
+
+def _is_shifted(X: np.ndarray, start: int, n_rows: int) -> bool:
+    """Return whether half of the columns repeat another one of the row before."""
+    now = [column.tobytes() for column in X[start : start + n_rows].T.copy()]
+    before = {c.tobytes() for c in X[start - 1 : start + n_rows - 1].T.copy()}
+    varies = [len(np.unique(c[~np.isnan(c)])) > 1 for c in X[start : start + n_rows].T]
+    copies = [name in before for name, moves in zip(now, varies, strict=True) if moves]
+    return bool(copies) and bool(np.mean(copies) >= 0.5)
+
+
 class SlidingWindow(RowsTransformer):
     """Rows in time order as windows of rows, and back.
 
