@@ -25,11 +25,13 @@ from skdae import (
     GradualDAERegressor,
     GradualDAETransformer,
 )
+from skdae._grading import VERDICTS
 from skdae.datasets import make_sensor_data
 from skdae.plotting import (
     AnomalyTimelineDisplay,
     CKADisplay,
     CodeMapDisplay,
+    GradingDisplay,
     ImputationDisplay,
     ReconstructionDisplay,
     ResidualHeatmapDisplay,
@@ -130,6 +132,7 @@ def drawn(name, table, dae, detector):
             ScheduleComparisonDisplay.from_predictions(scores, ["a", "b", "c"], ax=ax)
         ),
         "CKADisplay": lambda ax: CKADisplay.from_estimator(dae, table, ax=ax),
+        "GradingDisplay": lambda ax: GradingDisplay.from_table(table, ax=ax),
         "WeightDriftDisplay": lambda ax: WeightDriftDisplay(
             scores, phases=[0, 0, 1, 1, 1]
         ).plot(ax),
@@ -1072,3 +1075,21 @@ def test_drift_is_drawn_from_a_callback_that_has_observed(table):
     observed.drift_, observed.phases_ = np.ones((3, 2)), np.array([0, 1, 1])
     display = WeightDriftDisplay.from_callback(observed)
     assert display.boundaries_.tolist() == [1.5]
+
+
+# --- grading -------------------------------------------------------------------------
+
+
+def test_the_defects_of_a_grading_are_drawn_by_verdict(table):
+    broken = table.assign(flat=1.0, twin=table.iloc[:, 0])
+    display = GradingDisplay.from_table(broken)
+    values = np.asarray(display.image_.get_array())
+    names = [label.get_text() for label in display.ax_.get_xticklabels()]
+    sensors = [label.get_text() for label in display.ax_.get_yticklabels()]
+    for sensor, row in zip(sensors, values, strict=True):
+        graded = display.grading.sensors.loc[sensor]
+        found = {name for name, value in zip(names, row, strict=True) if value}
+        assert found == set(graded["defects"])
+        assert set(row) <= {0, 1 + VERDICTS.index(graded["verdict"])}
+    assert values[sensors.index("flat"), names.index("constant")] == 3
+    assert values[sensors.index("twin"), names.index("duplicate")] == 3

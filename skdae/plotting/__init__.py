@@ -8,6 +8,7 @@ the data from an estimator or from arrays. matplotlib comes with
 from skdae.plotting._anomaly_timeline import AnomalyTimelineDisplay
 from skdae.plotting._cka import CKADisplay
 from skdae.plotting._code_map import CodeMapDisplay
+from skdae.plotting._grading import GradingDisplay
 from skdae.plotting._imputation import ImputationDisplay
 from skdae.plotting._reconstruction import ReconstructionDisplay
 from skdae.plotting._residual_heatmap import ResidualHeatmapDisplay
@@ -19,6 +20,7 @@ __all__ = [
     "AnomalyTimelineDisplay",
     "CKADisplay",
     "CodeMapDisplay",
+    "GradingDisplay",
     "ImputationDisplay",
     "ReconstructionDisplay",
     "ResidualHeatmapDisplay",
