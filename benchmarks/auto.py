@@ -2,7 +2,8 @@
 
 Each candidate of the grid is fitted with all epochs; the *oracle* is the one with the
 best score on the test rows, which nothing that learns from training rows can know.
-Scores are those of hidden cells (`GradualDAETransformer.score`). See README.md.
+Scores are those of hidden cells (`GradualDAETransformer.score`). With `--allocations`,
+shares of the epochs for the first layer are compared instead. See README.md.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from _runner import Benchmark, Values, measure, parse, protocol, publish, timed
 from _tables import Results, markdown
 
 from skdae._transformer._auto import CANDIDATES
+from skdae.schedules import Gradual
 
 MAX_ROWS, QUICK_ROWS = 1_000, 200
 OMITTED = ("gas_drift_ppm",)  # a set twice
@@ -44,7 +46,13 @@ AUTO = {
     "auto": {"noise_rate": "auto", "hidden_layer_sizes": "auto"},
 }
 DEFAULTS = next(iter(GRID))
-METHODS: dict[str, dict[str, Any]] = GRID | AUTO
+ALLOCATIONS = {
+    f"{share:.0%} of the epochs": {
+        "schedule": Gradual(epoch_allocation=(share, 1 - share))
+    }
+    for share in (0.5, 0.05, 0.2, 0.8, 0.95)
+}
+METHODS: dict[str, dict[str, Any]] = GRID | AUTO | ALLOCATIONS
 
 
 def prepare(name: str, seed: int, *, args: argparse.Namespace) -> Problem:
@@ -89,17 +97,36 @@ def report(results: Results) -> str:
     return markdown(header, lines)
 
 
+def allocations(results: Results) -> str:
+    """A line per set: the score of each share."""
+    rows = [
+        [results.mean(row, name, "score") for name in results.methods]
+        for row in results.rows
+    ]
+    lines = [
+        [row[0], *(f"{score:.4f}" for score in scores)]
+        for row, scores in zip(results.rows, rows, strict=True)
+    ]
+    lines.append(["mean", *(f"{score:.4f}" for score in np.mean(rows, axis=0))])
+    best = np.max(rows, axis=1).mean()
+    note = f"\n\nMean of the best share of each set: {best:.4f}"
+    return markdown(["set", *results.methods], lines) + note
+
+
 def main() -> None:
     """Run and print."""
-    args = parse(__doc__, seeds=1)
+    shares = {"--allocations": {"action": "store_true", "help": "compare allocations"}}
+    args = parse(__doc__, seeds=1, extra=shares)
     benchmark = Benchmark(
         protocol("auto", "settings", args),
         partial(prepare, args=args),
         partial(evaluate, quick=args.quick),
     )
     sets = [name for name in available(args.data) if name not in OMITTED]
-    cells = measure(benchmark, args, sets=sets, methods=METHODS)
-    publish(["## Score on test rows", report(Results(cells))], args)
+    methods = list(ALLOCATIONS) if args.allocations else [*GRID, *AUTO]
+    results = Results(measure(benchmark, args, sets=sets, methods=methods))
+    table = (allocations if args.allocations else report)(results)
+    publish(["## Score on test rows", table], args)
 
 
 if __name__ == "__main__":
