@@ -155,14 +155,14 @@ def batches(plant: Plant, draw: np.random.Generator, n_rows: int) -> np.ndarray:
 
 
 PROCESSES: dict[str, Run] = {
-    **{f"AR(1), {phi:g}": partial(curved, phi=phi) for phi in (0, 0.5, 0.9, 0.98)},
-    "steps, levels of a list": partial(
+    **{f"AR(1) {phi:g}": partial(curved, phi=phi) for phi in (0, 0.5, 0.9, 0.98)},
+    "steps in a list of levels": partial(
         steps, mean_length=50, levels=(-2.0, -0.7, 0.7, 2.0)
     ),
-    "steps, slow": partial(
+    "slow steps": partial(
         steps, mean_length=50, levels=(-2.0, -0.7, 0.7, 2.0), response=10.0
     ),
-    "steps, new levels": partial(steps, mean_length=50),
+    "steps to new levels": partial(steps, mean_length=50),
     "modes": partial(modes, lengths=[60, 60, 60]),
     "modes of three sizes": partial(modes, lengths=[60, 60, 60], gains=(0.5, 1.0, 2.0)),
     "a rare mode": partial(modes, lengths=[110, 15]),

@@ -165,8 +165,8 @@ None, default='auto'
     smoothing : Smoothing or None, default=None
         Smoothing of the scores of rows in time order, :class:`~skdae.timeseries.EWMA`
         for instance: `decision_function` and `predict` smooth the scores of the rows
-        they are given, in their order, and the threshold comes from held-out scores
-        smoothed block by block. Call them once for each unit or run.
+        they are given, in their order, and the threshold comes from smoothed held-out
+        scores. Call them once for each unit or run.
     n_neighbors : int or 'auto', default='auto'
         Rows that the scores of neighbours look at. 'auto' is 2 where the training rows
         count as normal and otherwise 50, or an eighth of the rows.
@@ -571,7 +571,7 @@ None, default='auto'
             How scores are smoothed, :class:`~skdae.timeseries.EWMA` for instance.
         groups : array-like of shape (n_samples,), default=None
             Group of each row of `fit` (unit, run), each smoothed by itself. None: the
-            blocks or groups that were held out, or else one group.
+            groups of `fit`, or else one.
 
         Returns
         -------
@@ -653,7 +653,7 @@ None, default='auto'
         self.lags_, self.is_ordered_ = training.lags, is_ordered
         self.calibration_scores_ = scores
         self._calibrated = inliers & ~np.isnan(scores)
-        self._blocks = rounds[-1].fold_of if calibration == "blocked" else groups
+        self._blocks = groups  # smoothed by themselves; named so in model files
         self._calibrate(training.batch, len(rounds[-1].members), partition)
 
     def _training(
