@@ -4,8 +4,8 @@ What gradual training is
 
 Stacked training freezes a layer before it adds the next one. Gradual training continues
 to train the layers below, with noise and loss on the input. At equal numbers of weight
-updates the gradual network predicts hidden cells better; after a last phase that trains
-all layers the two are close.
+updates the gradual network predicts hidden cells better, also after a last phase that
+trains all layers.
 """
 
 # %%
