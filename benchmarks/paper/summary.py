@@ -22,6 +22,9 @@ REFERENCE = "stacked"
 
 SETTINGS = ("mnist-small", "mnist-middle", "cifar10-small")
 
+# what the lower layers that adapt are worth: pairs that differ in nothing else
+CONTROLS = (("gradual", "frozen"), ("gradual, copy", "frozen, copy"))
+
 # test cross-entropy after full tuning in Kalmanovich and Chechik, 2014
 PAPERS = {"mnist": (10.38, 9.61), "cifar10": (57.26, 55.47)}  # stacked, gradual
 
@@ -236,6 +239,10 @@ def figures(settings: dict[str, dict[str, Method]]) -> dict[str, str]:
             if method != REFERENCE:
                 key = f"{name}: {method}"
                 found[key] = change(methods[method], methods[REFERENCE]).percent()
+        for one, other in CONTROLS:
+            if one in methods and other in methods:
+                changed = change(methods[one], methods[other]).percent()
+                found[f"{name}: {one} / {other}"] = changed
     return found
 
 
