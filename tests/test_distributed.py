@@ -80,7 +80,13 @@ def dataset(cluster, table):
 @pytest.mark.xdist_group("ray")
 @pytest.mark.filterwarnings("ignore")  # of Ray
 class TestOnACluster:
-    @pytest.mark.parametrize("make", [GridSearchCV, GradualDAESearchCV])
+    @pytest.mark.parametrize(
+        "make",
+        [
+            GradualDAESearchCV,
+            pytest.param(GridSearchCV, marks=pytest.mark.slow),  # the same way
+        ],
+    )
     def test_searches_have_equal_results(self, cluster, table, make):
         from ray.util.joblib import register_ray
 
@@ -244,13 +250,15 @@ class TestOnACluster:
             (small, {"num_workers": 9}, "has 2; take fewer workers"),
             (lambda: small(batch_size=1), {}, "batch_size=1 must be at least"),
             (lambda: small(early_stopping=True), {}, "early_stopping=True needs"),
+            (lambda: small(device="cuda"), {}, "the cluster has 0; take fewer"),
         ],
     )
     def test_fits_that_cannot_be_name_the_remedy(self, dataset, make, options, message):
         with pytest.raises(ValueError, match=message):
             fit(make(), dataset, **options)
 
+    @pytest.mark.slow  # starts two processes
     def test_an_error_of_a_worker_is_that_of_a_fit(self, dataset):
-        dae = small(solver="sgd", learning_rate_init=1e30)
+        dae = small(solver="sgd", learning_rate_init=1e30, device="auto")
         with pytest.raises(ValueError, match="Training diverged"):
             fit(dae, dataset)

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -16,7 +16,7 @@ from skdae._transformer import GradualDAETransformer
 from skdae._transformer._fitting import Opening, stream_source
 from skdae._transformer._parameters import training_settings
 from skdae._transformer._transformer import fit_elsewhere
-from skdae.distributed._ray import check_dataset, n_processors
+from skdae.distributed._ray import check_dataset, n_processors, resources
 
 #: Cells of a block of rows, and blocks whose rows are mixed in an epoch: 64 MB at most.
 BLOCK_CELLS, MIXED_BLOCKS = 2**20, 8
@@ -34,12 +34,12 @@ def fit(
 ) -> GradualDAETransformer:
     """Train one network on the rows of a Ray dataset by several workers.
 
-    The rows are encoded once and divided among the workers. In each step a worker
+    The rows are read once and divided among the workers. In each step a worker
     computes the gradient of its part of the batch; the sum of the gradients makes the
     same update everywhere, that of the whole batch. So number and size of the updates,
     phases and schedules are those of one process, and the result differs from that of
-    ``fit_stream`` by the order of the rows, the draws of the noise, the rows that added
-    layers are copied on (of the first worker) and float sums.
+    ``fit_stream`` by the order of the rows, the draws of the noise and of the rows that
+    added layers are copied on, and float sums.
 
     Where a worker is lost, all go on from the last checkpoint, and end with the weights
     of an undisturbed fit, bit for bit.
@@ -48,7 +48,7 @@ def fit(
     ----------
     estimator : GradualDAETransformer
         An unfitted transformer. With ``device='cuda'`` each worker takes a GPU, with
-        `n_threads` so many processors, else one.
+        'auto' where the cluster has as many; with `n_threads` so many processors.
     dataset : ray.data.Dataset
         Training rows. They are kept in Ray's object store, which spills to disk what
         does not fit into memory. It is set to keep the order of its rows, in blocks
@@ -89,6 +89,7 @@ def fit(
 
     def train(opening: Opening, streams: Streams) -> Any:
         settings = training_settings(model, n_rows)
+        settings = replace(settings, device=_device(settings.device, num_workers))
         _check_batch(settings, num_workers)
         shares = _shares(model, opening, dataset, n_rows, num_workers, streams)
         job = _Job(opening, streams, settings, num_workers, 60 * checkpoint_minutes)
@@ -113,6 +114,17 @@ def _check(estimator: Any, num_workers: int) -> None:
             f"num_workers={num_workers} need {needed} processors, and the cluster has "
             f"{n_processors()}; take fewer workers, or a larger cluster."
         )
+
+
+def _device(device: str, num_workers: int) -> str:
+    """Return where the workers train: 'cpu', or 'cuda' with a GPU for each."""
+    n_gpus = int(resources().get("GPU", 0))
+    if device == "cuda" and n_gpus < num_workers:
+        raise ValueError(
+            f"device='cuda' with num_workers={num_workers} needs a GPU for each, and "
+            f"the cluster has {n_gpus}; take fewer workers, or device='auto' or 'cpu'."
+        )
+    return "cpu" if device == "cpu" or n_gpus < num_workers else "cuda"
 
 
 def _check_batch(settings: Settings, num_workers: int) -> None:

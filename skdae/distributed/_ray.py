@@ -43,8 +43,13 @@ def check_columns(columns: list[str], wanted: Iterable[str], parameter: str) -> 
         )
 
 
-def n_processors() -> int:
-    """Return the number of processors of the cluster."""
+def resources() -> dict[str, float]:
+    """Return what the cluster has, by name."""
     import ray
 
-    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+    return ray.cluster_resources()
+
+
+def n_processors() -> int:
+    """Return the number of processors of the cluster."""
+    return max(1, int(resources().get("CPU", 1)))
