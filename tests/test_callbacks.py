@@ -153,10 +153,11 @@ def test_callbacks_beside_early_stopping():
 
 
 def test_scoring_monitor_logs_every_task():
-    """Its last score is that of the fitted model."""
+    """Its last score is that of the fitted model, where that is the network alone."""
     monitor = callback.ScoringMonitor(scoring={"score": own_score})
     # scikit-learn's monitor scores only where it is given a y
-    fitted = small(max_iter=4).set_callbacks(monitor).fit(X, Y)
+    network = small(max_iter=4, validation_fraction=None)
+    fitted = network.set_callbacks(monitor).fit(X, Y)
     rows = monitor.get_logs().data
     by_task = {row["task_id_path"]: row["score"] for row in rows}
     assert sorted(by_task) == sorted(

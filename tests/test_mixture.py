@@ -152,15 +152,47 @@ def test_never_worse_than_network_line_or_nothing(table, noise):
     assert mixed < 1.03 * ((linear - new)[changed] ** 2).mean()
 
 
-def test_without_held_out_rows_it_is_the_network_alone():
+@pytest.mark.parametrize("n_rows", [20, 60, 150])
+@pytest.mark.parametrize("table", [linear_table, curved_table])
+def test_few_rows_are_rebuilt_no_worse_than_by_nothing_mean_or_network(table, n_rows):
+    X, new = table(n_rows, seed=1), table(800, seed=3)
+    fitted = small(noise="gaussian", noise_rate=0.4).fit(X)
+    shown = new + 0.4 * X.std(axis=0) * np.random.default_rng(4).normal(size=new.shape)
+    mixed, network = errors(fitted, new, shown)
+    assert mixed < min(((shown - new) ** 2).mean(), 1.05 * network)
+    shown = gaps_in(new)
+    mixed, network = errors(small().fit(X), new, shown)
+    mean = ((new - X.mean(axis=0))[np.isnan(shown)] ** 2).mean()
+    assert mixed < min(mean, 1.05 * network)
+
+
+@pytest.mark.parametrize("n_rows", [5, 19, 40, 120])
+def test_masking_leaves_observed_cells_of_few_rows_alone(n_rows):
+    """Far ones, too, and with a stopped training and other splits."""
+    X = linear_table(n_rows)
+    far = gaps_in(10 * X)
+    fits = [small(), small(early_stopping=True), small(validation_fraction=0.3)]
+    for fitted in fits + [small(validation_fraction=BlockSplit(3))] * (n_rows > 15):
+        rebuilt = fitted.fit(X).reconstruct(far)
+        known = ~np.isnan(far)
+        np.testing.assert_allclose(rebuilt[known], far[known], rtol=1e-5, atol=1e-5)
+        assert np.isfinite(rebuilt).all()
+
+
+def test_the_network_of_few_rows_is_that_without_a_mixture():
+    X = linear_table(80)
+    mixed, alone = small().fit(X), small(validation_fraction=None).fit(X)
+    np.testing.assert_array_equal(mixed.transform(X), alone.transform(X))
+    assert np.unique(mixed.mixture_.hidden, axis=1).shape == (2, 1)
+
+
+def test_where_no_rows_are_held_out_it_is_the_network_alone():
     X = linear_table(300)
     for fitted in (
         small(validation_fraction=None).fit(X),
-        small().fit(X[:150]),
         small().fit_stream([X]),
         small(max_iter=2).partial_fit(X),
-        small(early_stopping=True).fit(X[:20]),
-        small(validation_fraction=BlockSplit(30)).fit(X),
+        small().fit(X[:4]),
     ):
         assert fitted.mixture_ is None
         network = fitted.inverse_transform(fitted.transform(X))

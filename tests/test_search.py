@@ -26,7 +26,9 @@ RATES = {"noise_rate": [0.1, 0.4]}
 
 
 def small(**parameters):
-    settings = {"max_iter": 9, "random_state": 0} | parameters
+    """Return a network that is trained once a fit, without another for a mixture."""
+    settings = {"max_iter": 9, "random_state": 0, "validation_fraction": None}
+    settings |= parameters
     return GradualDAETransformer((6,), **settings)
 
 
@@ -87,7 +89,11 @@ def assert_equal_to_grid_search(estimator, grid, X, y=None, fit_params=None, **o
         {"schedule": "hybrid", "decoder": "tied", "solver": "sgd"},
         {"schedule": "joint"},
         {"decoder": "direct", "activation": "logistic", "scaling": "minmax"},
-        {"early_stopping": True, "n_iter_no_change": 1},
+        {
+            "early_stopping": True,
+            "n_iter_no_change": 1,
+            "validation_fraction": 0.1,
+        },
         {"validation_fraction": BlockSplit(4), "noise": "swap"},
         {"scaling": "quantile", "validation_fraction": None, "random_state": None},
     ],
@@ -192,6 +198,15 @@ def test_equal_phases_are_trained_once(X, epochs):
     ]
     assert_equal_to_grid_search(small(), grid, X, refit=False)
     assert len(epochs) == 2 * (3 + 6 + 9) + 2 * 9
+
+
+def test_networks_that_decide_of_mixtures_are_shared_as_well(X, epochs):
+    """One more for each fit of few rows, which sees four fifths of them."""
+    estimator = small(validation_fraction=0.1)
+    assert_equal_to_grid_search(estimator, SIZES, X, refit=False)
+    by_each = 2 * 4 * 9
+    shared = 2 * (9 + 5 + 4 + 3 + 4 + 3)  # as in the test of first phases
+    assert len(epochs) == 2 * (by_each + shared)
 
 
 def test_pretraining_is_shared(X, y, epochs):

@@ -23,6 +23,7 @@ from skdae._transformer._mixture import (
     MIN_HELD_OUT,
     Mixture,
     learn_mixture,
+    learn_small_mixture,
 )
 from skdae._transformer._parameters import (
     ResolvedParameters,
@@ -33,6 +34,10 @@ from skdae._transformer._parameters import (
 )
 from skdae._transformer._sharing import shared_run
 from skdae.schedules import Phase
+
+# Of fewer rows than two hundred, where a tenth does not rank estimates by column.
+N_FOLDS = 5
+MIN_FEW_HELD_OUT = 4  # rows of a fold: fewer do not rank a network even in all columns
 
 #: From a raw matrix, the indices of training rows and their weights.
 LearnEncoder = Callable[[np.ndarray, np.ndarray, np.ndarray | None], TableEncoder]
@@ -133,7 +138,67 @@ def train_rows(
         mixture = _mixture(
             opening, train_index, held_out, training.network, streams.split
         )
+    elif mixes and transformer.validation_fraction is not None:
+        mixture = _small_mixture(
+            transformer, opening, plan, source, training.network, streams.split
+        )
     return FittedNetwork(opening.encoder, opening.shape, training, mixture)
+
+
+def _small_mixture(
+    transformer: Any,
+    opening: Opening,
+    plan: tuple[Phase, ...],
+    source: TableSource,
+    network: Network,
+    generator: np.random.Generator,
+) -> Mixture | None:
+    """Return what a network is mixed with that has learned from few rows.
+
+    Rows that it has not seen decide, or one that has not seen a fifth of the rows
+    stands for it. Of very few rows the linear estimate and the cells are mixed alone.
+    None of fewer rows than folds.
+    """
+    groups = opening.rows.groups
+    different = generator.permutation(np.unique(groups))
+    if len(different) < N_FOLDS:
+        return None
+    folds = [np.isin(groups, part) for part in np.array_split(different, N_FOLDS)]
+    judged: Network | None = None
+    held_out = source.held_out_index
+    if held_out is not None and len(held_out) >= MIN_FEW_HELD_OUT:
+        judged, folds = network, [np.isin(np.arange(len(groups)), held_out)]
+    elif held_out is None and folds[0].sum() >= MIN_FEW_HELD_OUT:
+        folds = folds[:1]
+        part = replace(source, index=np.flatnonzero(~folds[0]))
+        judged = _stand_in(transformer, opening, plan, part, generator)
+    rows = source.rows.take(np.arange(len(groups)))
+    noise = opening.parameters.noise
+    return learn_small_mixture(opening.encoder, judged, noise, rows, folds, generator)
+
+
+def _stand_in(
+    transformer: Any,
+    opening: Opening,
+    plan: tuple[Phase, ...],
+    source: TableSource,
+    generator: np.random.Generator,
+) -> Network:
+    """Return a network trained like another one, on some of its rows."""
+    from skdae._core.training import train
+
+    streams = spawn_streams(int(generator.integers(2**32)))
+    noise = opening.parameters.noise
+    training = train(
+        source,
+        plan,
+        opening.shape,
+        noise=noise,
+        streams=streams,
+        settings=training_settings(transformer, opening.n_repeated),
+        shared=shared_run(transformer, source, noise, streams, None),
+    )
+    return training.network
 
 
 def _can_hold_out(transformer: Any, rows: TrainingRows) -> bool:

@@ -5,6 +5,7 @@ under a normal distribution of the corrupted rows. Held-out rows, corrupted by t
 transformer's noise, decide how much each of the three counts in a column.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -139,23 +140,67 @@ def learn_mixture(
 ) -> Mixture:
     """Learn the linear estimate from training rows, and the shares on held-out ones."""
     drawn = draw_corruptions(held_out, encoder, noise, generator)
-    errors = drawn_variances(drawn)
+    unmixed = _unmixed(encoder, train, drawn, generator)
+    masked = with_hidden_cells(drawn, encoder, generator)
+    hidden = _products(unmixed, encoder, network, masked, "hidden")[:, :2, :2]
+    visible = _products(unmixed, encoder, network, drawn, "visible")
+    return replace(
+        unmixed,
+        hidden=_shares(unmixed, hidden),
+        visible=_shares(unmixed, visible),
+    )
+
+
+def learn_small_mixture(
+    encoder: TableEncoder,
+    network: Network | None,
+    noise: Noise,
+    rows: Block,
+    folds: Sequence[np.ndarray],
+    generator: np.random.Generator,
+) -> Mixture:
+    """Learn a mixture from few rows: all columns have the same shares.
+
+    The linear estimate of each fold, bool by row, is learned from the other rows. The
+    network has not seen them either; None has no share.
+    """
+    hidden, visible, corrupted = np.zeros((2, 2)), np.zeros((3, 3)), []
+    for fold in folds:
+        drawn = draw_corruptions(rows.part(fold), encoder, noise, generator)
+        unmixed = _unmixed(encoder, rows.part(~fold), drawn, generator)
+        masked = with_hidden_cells(drawn, encoder, generator)
+        products = _products(unmixed, encoder, network, masked, "hidden")
+        hidden += products.sum(axis=0)[:2, :2]
+        visible += _products(unmixed, encoder, network, drawn, "visible").sum(axis=0)
+        corrupted += drawn
+    mixture = _unmixed(encoder, rows, corrupted, generator)
+    first = 0 if network is not None else 1  # of the candidates
+    shares = np.zeros((2, 2))
+    for share, products in zip(shares, (hidden, visible), strict=True):
+        found = simplex_shares(products[first:, first:])
+        share[first:] = found[: 2 - first]
+    n_features = len(mixture.low)
+    of_hidden, of_visible = (np.repeat(s[:, None], n_features, axis=1) for s in shares)
+    return replace(mixture, hidden=of_hidden, visible=of_visible)
+
+
+def _unmixed(
+    encoder: TableEncoder,
+    train: Block,
+    drawn: list[Corruptions],
+    generator: np.random.Generator,
+) -> Mixture:
+    """Return a mixture without shares, its linear estimate learned from rows."""
     layout = encoder.layout
-    unknown = np.zeros((2, layout.n_features))  # the shares
-    unmixed = Mixture(
-        _corrupted_gaussian(train, errors, generator),
+    none = np.zeros((2, layout.n_features))
+    return Mixture(
+        _corrupted_gaussian(train, drawn_variances(drawn), generator),
         encoder.groups,
         layout.low,
         layout.high,
-        unknown,
-        unknown,
+        none,
+        none,
         _largest_errors(drawn, encoder),
-    )
-    masked = with_hidden_cells(drawn, encoder, generator)
-    return replace(
-        unmixed,
-        hidden=_shares(unmixed, encoder, network, masked, "hidden", 2),
-        visible=_shares(unmixed, encoder, network, drawn, "visible", 3),
     )
 
 
@@ -228,29 +273,39 @@ def _corrupted_gaussian(
     return Gaussian(clean.mean, np.linalg.inv(covariance))
 
 
-def _shares(
+def _products(
     mixture: Mixture,
     encoder: TableEncoder,
-    network: Network,
+    network: Network | None,
     drawn: list[Corruptions],
     cells: str,
-    n_candidates: int,
 ) -> np.ndarray:
+    """Return the summed products of the candidates' errors, (n_features, 3, 3).
+
+    Candidates are network, linear estimate and the cell itself; without a network the
+    mean stands in its place.
+    """
+    n_features = drawn[0].truth.shape[1]
+    products = np.zeros((n_features, 3, 3))
+    for each in drawn:
+        for k in chunks(len(each.truth)):
+            shown, missing = each.shown[k], each.missing[k]
+            rebuilt = np.zeros_like(shown)
+            if network is not None:
+                inputs = encoder.limited(shown, ~missing)
+                rebuilt = network.decode(network.encode(inputs))
+            estimates = np.stack([rebuilt, mixture.linear(shown, missing), shown])
+            errors = np.where(getattr(each, cells)[k], estimates - each.truth[k], 0)
+            products += np.einsum("inj,knj->jik", errors, errors)
+    return products
+
+
+def _shares(mixture: Mixture, products: np.ndarray) -> np.ndarray:
     """Return the shares of network and linear estimate by feature, (2, n_features).
 
     The third candidate is the cell itself.
     """
-    n_features = drawn[0].truth.shape[1]
-    products = np.zeros((n_features, n_candidates, n_candidates))
-    for each in drawn:
-        for k in chunks(len(each.truth)):
-            shown, missing = each.shown[k], each.missing[k]
-            inputs = encoder.limited(shown, ~missing)
-            rebuilt = network.decode(network.encode(inputs))
-            estimates = np.stack([rebuilt, mixture.linear(shown, missing), shown])
-            errors = (estimates - each.truth[k])[:n_candidates]
-            errors = np.where(getattr(each, cells)[k], errors, 0)
-            products += np.einsum("inj,knj->jik", errors, errors)
+    n_features = len(products)
     shares = np.empty((2, n_features))
     start = mixture.groups[0].start if mixture.groups else n_features
     for column in [*(slice(j, j + 1) for j in range(start)), *mixture.groups]:

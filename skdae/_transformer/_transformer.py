@@ -191,7 +191,10 @@ default='code'
         in time order, whose neighbours are nearly copies,
         :class:`skdae.timeseries.BlockSplit` holds out blocks. None: all rows are
         trained on, and `reconstruct` returns what the network rebuilds. A share of
-        fewer than 20 different rows is held out for early stopping alone.
+        fewer than 20 different rows is held out for early stopping alone; without that,
+        a second network, which does not see a fifth of the rows, decides the weights of
+        `mixture_`, the same in all columns, and of fewer than 20 rows the network has
+        none.
     n_iter_no_change : int, default=10
         Epochs without an improvement of `tol` after which a phase is ended.
     tol : float, default=1e-4
@@ -229,7 +232,7 @@ default='code'
         What `reconstruct` returns, by encoded feature: shares of the network and of a
         linear estimate in cells that are missing (`hidden`) and observed (`visible`);
         the rest of 1 is the share of the cell itself. None: the network alone, after
-        `fit_stream`, `partial_fit` and where too few rows are held out.
+        `fit_stream`, `partial_fit` and with ``validation_fraction=None``.
     auto_settings_ : Choice
         Only where a setting is 'auto': the chosen `settings` and the `trials`, which
         have 15 % of the epochs and at most 1,000 of the rows. Rates are tried first,
