@@ -2,6 +2,7 @@
 
 import numpy as np
 
+MIN_FREE = 1e-3  # of a row, beside its leverage
 PENALTIES = np.logspace(-6, 1, 8)  # over the variance of standardised inputs
 
 
@@ -37,7 +38,9 @@ def standardised_ridges(
         shrunk = 1 / (np.maximum(values, 0) + penalty)
         leverage = squares @ shrunk + 1 / n_rows  # of the slopes and of the mean
         each = weights * shrunk[:, None]
-        left_out = (Y - P @ each) / np.maximum(1 - leverage, 1e-3)[:, None]
+        left_out = (Y - P @ each) / np.maximum(1 - leverage, MIN_FREE)[:, None]
+        # nothing is known of a target that its own row reproduces: few rows
+        left_out = np.where(leverage[:, None] > 1 - MIN_FREE, Y, left_out)
         size = (left_out**2).mean(axis=0)
         best = size < least
         slopes[:, best], errors[:, best] = each[:, best], left_out[:, best]

@@ -34,6 +34,7 @@ WITHOUT = {
     "setpoints": np.repeat(noise(3), 9)[:N_ROWS],
     "rounded": np.round(2 * np.sin(np.arange(N_ROWS) / 20) + 0.4 * noise(5)),
     "switch": (np.arange(N_ROWS) // 7 % 2).astype(float),
+    "switch with errors": (lfilter([1], [1, -0.8], noise(8)) > 0) + 0.1 * noise(9),
     "rain": rain(),
     "long pulses": pulses(6),
     "volatile": np.cumsum(noise(6) * np.exp(np.sin(np.arange(N_ROWS) / 40))),

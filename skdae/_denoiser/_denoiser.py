@@ -6,7 +6,12 @@ import numpy as np
 from sklearn.base import OneToOneFeatureMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
-from skdae._denoiser._errors import Errors, have_errors, stated_errors
+from skdae._denoiser._errors import (
+    Errors,
+    have_errors,
+    stated_errors,
+    with_errors,
+)
 from skdae._denoiser._held_out import HeldOutBlock
 from skdae._denoiser._noisy import NoisyTimeDenoiser, fit_noisy_time_denoiser
 from skdae._denoiser._order import is_ordered
@@ -40,7 +45,8 @@ from skdae.timeseries._groups import group_codes
 from skdae.timeseries._neighbours import TimeAxis, time_axis
 from skdae.timeseries._time import check_index
 
-MIN_ORDERED = 100  # rows, below which nothing is learned from the rows around
+SMALL_FRACTION = 0.1  # held out of rows too few for a block
+MIN_ORDERED = 8  # rows, below which nothing is learned from the rows around
 
 
 class GradualDAEDenoiser(
@@ -300,35 +306,45 @@ None, default='auto'
         self.time_denoiser_: TimeDenoiser | NoisyTimeDenoiser | None = None
         self.error_scale_ = None
         axis = self._time_axis(X, raw, schema, groups)
-        split = None if axis is None else HeldOutBlock.of(raw[axis.rows])
-        if axis is None or split is None:
-            self._refuse_unordered(len(raw), axis is not None)
+        if axis is None:
+            self._refuse_unordered(len(raw))
             fitted = fit_matrix(fresh, self, schema, raw, mixes=True)
             self.transformer_ = fitted.set_params(**given)
             return
         refuse_auto(fresh, "noise_rate")
         noise = make_noise(fresh.noise, fresh.noise_rate)
         rows = raw[axis.rows]
+        split = HeldOutBlock.of(rows)
         errors = self._errors(schema, rows, axis.first, fresh.scaling, noise, streams)
-        fresh.set_params(validation_fraction=split)
+        fresh.set_params(validation_fraction=SMALL_FRACTION if split is None else split)
         if errors.in_fit:
             fresh.set_params(noise="masking", noise_rate=DEFAULT_NOISE_RATE)
         fitted = fit_matrix(fresh, self, schema, rows, mixes=True)
         self.transformer_ = fitted.set_params(**given)
+        if fitted.mixture_ is None:
+            if errors.in_fit and self.noisy_rows != "auto":
+                raise ValueError(
+                    "noisy_rows=True needs five different rows to distinguish errors "
+                    "from values, and X has fewer; fit on rows that vary."
+                )
+            return
         block = encoded_block(fitted.table_encoder_, rows)
         learned = fitted.table_encoder_, fitted.network_, fitted.mixture_
-        if errors.in_fit:
-            self.time_denoiser_ = fit_noisy_time_denoiser(
-                *learned, block, axis.first, errors.stated
+        if split is not None and not errors.in_fit:
+            train, held_out = (
+                (block.part(part), axis.first[part]) for part in next(split.split())
             )
-            self.error_scale_ = self.time_denoiser_.error_scale
+            self.time_denoiser_ = fit_time_denoiser(
+                *learned, noise, train, held_out, streams.corruption
+            )
             return
-        train, held_out = (
-            (block.part(part), axis.first[part]) for part in next(split.split())
+        if not errors.in_fit:  # too few rows to hold some out
+            block = with_errors(block, learned[0], noise, streams.corruption)
+        self.time_denoiser_ = fit_noisy_time_denoiser(
+            *learned, block, axis.first, errors.stated
         )
-        self.time_denoiser_ = fit_time_denoiser(
-            *learned, noise, train, held_out, streams.corruption
-        )
+        if errors.in_fit:
+            self.error_scale_ = self.time_denoiser_.error_scale
 
     def _errors(
         self,
@@ -363,7 +379,7 @@ None, default='auto'
         check_index(X, groups)
         return time_axis(len(raw), groups)
 
-    def _refuse_unordered(self, n_rows: int, in_order: bool) -> None:
+    def _refuse_unordered(self, n_rows: int) -> None:
         """Raise an error where noisy rows cannot be learned from."""
         if self.noisy_rows == "auto" or not self.noisy_rows:
             return
@@ -373,16 +389,10 @@ None, default='auto'
                 f"values, and X has {n_rows}; fit on more, or on rows with small "
                 "errors and noisy_rows=False."
             )
-        if not in_order:
-            raise ValueError(
-                "noisy_rows=True needs rows in time order, and with "
-                f"order={self.order!r} those of X are in none; set order='time' if "
-                "they are, or fit on rows with small errors and noisy_rows=False."
-            )
         raise ValueError(
-            "noisy_rows=True needs a fifth of the rows with 20 different ones to hold "
-            "out, and X has none; fit on rows that vary, or on rows with small errors "
-            "and noisy_rows=False."
+            "noisy_rows=True needs rows in time order, and with "
+            f"order={self.order!r} those of X are in none; set order='time' if "
+            "they are, or fit on rows with small errors and noisy_rows=False."
         )
 
     def __sklearn_is_fitted__(self):

@@ -7,7 +7,11 @@ import numpy as np
 from skdae._core.sources import Block
 from skdae._denoiser._noisy import RowsAround, error_variances, spike_free
 from skdae._table.encoder import TableEncoder
-from skdae._transformer._mixture import draw_corruptions, drawn_variances
+from skdae._transformer._mixture import (
+    Corruptions,
+    draw_corruptions,
+    drawn_variances,
+)
 from skdae.noise import Noise
 
 MAX_DRAWN = 1_000  # rows that a noise is measured on
@@ -35,6 +39,14 @@ def stated_errors(
     drawn = draw_corruptions(block.part(slice(0, MAX_DRAWN)), encoder, noise, generator)
     variances = drawn_variances(drawn)
     return variances if (variances > 0).any() else None
+
+
+def with_errors(
+    block: Block, encoder: TableEncoder, noise: Noise, generator: np.random.Generator
+) -> Block:
+    """Return rows that a noise has corrupted; cells that it hides are missing."""
+    drawn = Corruptions.draw(block, encoder, noise, generator)
+    return Block(drawn.shown, ~drawn.missing)
 
 
 def have_errors(

@@ -27,6 +27,8 @@ class HeldOutBlock:
         It and the other rows need different rows with a value: a plant that stands, or
         sensors that are not connected yet, rank no estimates.
         """
+        if len(raw) < N_BLOCKS * MIN_HELD_OUT:
+            return None
         for train, held_out in BlockSplit(N_BLOCKS, gap=GAP).split(raw):
             counts = (_n_different(raw[part]) for part in (train, held_out))
             if min(counts) >= MIN_HELD_OUT:

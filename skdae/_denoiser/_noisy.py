@@ -16,6 +16,7 @@ from skdae._core.sources import Block
 from skdae._denoiser._held_out import GAP, N_BLOCKS
 from skdae._denoiser._regression import Regression, related_features
 from skdae._denoiser._spikes import spike_limits, without_spikes
+from skdae._ridge import ridge
 from skdae._simplex import simplex_shares
 from skdae._table.encoder import TableEncoder
 from skdae._transformer._mixture import Mixture
@@ -30,16 +31,18 @@ from skdae.timeseries._neighbours import (
 # Chosen on parts of seven records that no table of the benchmarks reports.
 N_LAGS = 4  # known cells before and after that are read one by one
 AVERAGE_WIDTHS = (5, 9, 17, 33)
+N_PLAIN = len(AVERAGE_WIDTHS) + 2  # averages and medians, candidates of their own
 RELATED_WIDTHS = (5, 17)  # of the averages of related columns
 MAX_ROWS = 5_000  # consecutive ones that are learned from
-MIN_CELLS = 30  # known ones to learn a column from, without the block held out
+MIN_CELLS = 8  # known ones to learn a column from
+MIN_BLOCK_CELLS = 30  # known ones beside a block that is held out
 KEPT = np.linspace(0, 1, 11)  # shares of a cell beside its prediction
 WINDOWS = (9, 33)  # rows by which the share follows the changes of a column
 LIMITS = (1.5, 3.0, np.inf)  # of what is taken off a cell, in standard errors
 WORSE = 2.0  # times the residual variance of fit: later rows that change in another way
-# Variance of differences over k rows, for k = 1 and 2: of a random walk it grows by the
-# power 1, of a smooth curve by 2. The growth by 1.25 has estimated errors best.
-GROWTH = 2**1.25 - 1
+# Variance of differences over k rows grows by k**power: of a random walk by 1, of a
+# smooth curve by 2.
+POWERS = np.linspace(1, 2, 101)
 MAX_ERROR_SHARE = 0.25  # of a column's variance: larger errors must be stated
 EXPLAINED = (0.25, 0.75)  # share of the variance, from which errors are seen, and fully
 
@@ -109,17 +112,35 @@ def windowed(values: np.ndarray, width: int, axis: TimeAxis) -> np.ndarray:
 def error_variances(rows: RowsAround) -> np.ndarray:
     """Return the variance of the errors by feature, from differences of near cells.
 
-    It is the lesser of two estimates: differences over one and two rows, extrapolated
-    to none, which are too small where a column is smooth; and the median size of fourth
-    differences, which sees no rare jumps.
+    It is the lesser of two estimates: differences over one to three rows, extrapolated
+    to none; and the median size of fourth differences, which sees no rare jumps.
     """
-    one, two = (_mean_squares(_steps(rows, k)) / 2 for k in (1, 2))
+    sizes = [_mean_squares(_steps(rows, k)) / 2 for k in (1, 2, 3)]
+    growth = np.maximum(sizes[1] - sizes[0], 0)
+    extrapolated = sizes[0] - growth / (2 ** _power(*sizes) - 1)
     fourth = rows.cells
     for k in range(1, 5):
         fourth = np.diff(fourth, axis=0)
         fourth[rows.axis.first[k:] != rows.axis.first[:-k]] = np.nan
     typical = np.array([_typical_size(each) for each in fourth.T]) ** 2 / 70
-    return np.maximum(np.minimum(one - (two - one) / GROWTH, typical), 0)
+    return np.maximum(np.minimum(extrapolated, typical), 0)
+
+
+def _power(one: np.ndarray, two: np.ndarray, three: np.ndarray) -> np.ndarray:
+    """Return the power of k by which the variance of differences over k rows grows.
+
+    Three rows show it unless the growth is over by then. As the variance of errors is
+    not negative, it is at least log2(two / one): a power of more than 1 in which the
+    errors have no part yet, and so it is taken twice as far from 1.
+    """
+    growth = two - one
+    ratios = (3**POWERS - 1) / (2**POWERS - 1)  # rising with the power
+    seen = (three - one) / np.where(growth > 0, growth, 1)
+    power = np.where(growth > 0, np.interp(seen, ratios, POWERS), POWERS[-1])
+    least = np.log2(
+        two / np.where(one > 0, one, 1), where=two > 0, out=np.ones_like(two)
+    )
+    return np.maximum(power, np.clip(1 + 2 * (least - 1), POWERS[0], POWERS[-1]))
 
 
 def _steps(rows: RowsAround, k: int) -> np.ndarray:
@@ -170,14 +191,16 @@ class Keeping:
         return found, np.where(found == moved, share, is_inside)
 
     def risk(self, series: "Series", axis: TimeAxis) -> float:
-        """Return an unbiased estimate of the mean squared error (Stein 1981).
+        """Return by how much more the mean squared error is than that of the cells.
 
-        Up to a constant, for independent normal errors.
+        Unbiased for independent normal errors (Stein 1981), and a standard error more:
+        few rows must show a gain clearly.
         """
         found, derivative = self(series, axis)
         known = ~np.isnan(series.cells)
-        squares = (found[known] - series.cells[known]) ** 2
-        return float(np.mean(squares + 2 * self.error_variance * derivative[known]))
+        risks = (found[known] - series.cells[known]) ** 2
+        risks += 2 * self.error_variance * (derivative[known] - 1)
+        return float(risks.mean() + risks.std() / np.sqrt(len(risks)))
 
     def _shares(self, series: "Series", axis: TimeAxis) -> np.ndarray:
         residuals = (series.cells - series.predicted)[:, None]
@@ -235,13 +258,14 @@ class NoisyColumn:
     joint: Regression  # and those of the related ones
     shares: np.ndarray  # (3,) of the line between the neighbours and both regressions
     keeping: Keeping
+    plain: np.ndarray | None = None  # (N_PLAIN,) of averages; None in older files
 
     def predicted(self, inputs: "Inputs", estimates: list[np.ndarray]) -> np.ndarray:
         """Return the mixed prediction of each cell from those around it, (n,)."""
-        line, own = inputs.line[:, self.feature], inputs.own[:, :, self.feature]
-        low, high = own.min(axis=0), own.max(axis=0)
-        limited = [np.clip(each, low, high) for each in estimates]
-        return np.column_stack([line, *limited]) @ self.shares
+        found = inputs.candidates(self.feature, estimates)
+        if self.plain is None:
+            return found[:, :3] @ self.shares
+        return found @ np.concatenate([self.shares, self.plain])
 
 
 @dataclass(frozen=True)
@@ -262,6 +286,17 @@ class Inputs:
         """Return the inputs of both regressions, (n, n_inputs) each."""
         own = self.own[:, :, feature].T
         return [own, np.hstack([own, *self.related[:, :, related]])]
+
+    def candidates(self, feature: int, estimates: list[np.ndarray]) -> np.ndarray:
+        """Return the line, both regressions' estimates and averages, (n, n_candidates).
+
+        Regressions stay within three times the range of the cells around.
+        """
+        own = self.own[:, :, feature]
+        low, high = own.min(axis=0), own.max(axis=0)
+        width = high - low
+        limited = [np.clip(each, low - width, high + width) for each in estimates]
+        return np.column_stack([self.line[:, feature], *limited, *own[-N_PLAIN:]])
 
     def series(self, feature: int, predicted: np.ndarray) -> Series:
         """Return a column beside its prediction."""
@@ -360,13 +395,15 @@ def _trust(series: Series, error_variance: float) -> float:
     """Return the factor of an estimated error variance.
 
     What the cells around do not explain can be error or signal: of a column without
-    structure nothing is removed, and at most a quarter of any column's variance.
+    structure nothing is removed, and at most a quarter of any column's variance, or
+    what they do not explain.
     """
     total = np.nanvar(series.cells)
-    explained = 1 - np.nanmean((series.cells - series.predicted) ** 2) / total
+    residual = np.nanmean((series.cells - series.predicted) ** 2)
     least, full = EXPLAINED
-    limit = min(1.0, MAX_ERROR_SHARE * total / max(error_variance, 1e-12))
-    return limit * float(np.clip((explained - least) / (full - least), 0, 1))
+    largest = min(MAX_ERROR_SHARE * total, residual)
+    limit = min(1.0, largest / max(error_variance, 1e-12))
+    return limit * float(np.clip((1 - residual / total - least) / (full - least), 0, 1))
 
 
 def _learned(
@@ -377,28 +414,42 @@ def _learned(
     None where too few cells are known.
     """
     known, y = inputs.rows.known[:, j], inputs.rows.cells[:, j]
-    splits = list(_splits(known))
-    if not splits or min(len(train) for train, _ in splits) < MIN_CELLS:
-        return None
-    if not np.nanvar(y) > 0:
+    if known.sum() < MIN_CELLS or not np.nanvar(y) > 0:
         return None
     designs = inputs.designs(j, related)
-    held_out = [np.empty(len(y)) for _ in designs]
-    for values, X in zip(held_out, designs, strict=True):
-        for train, rows in splits:
-            values[rows] = Regression.fit(X[train], y[train])(X[rows])
     own, joint = (Regression.fit(X[known], y[known]) for X in designs)
+    held_out = [_held_out(X, y, known) for X in designs]
+    errors = (inputs.candidates(j, held_out) - y[:, None])[known]
+    shares = simplex_shares(errors.T @ errors)
     unknown = Keeping(0.0, 1.0, 0, np.inf, np.inf)
-    column = NoisyColumn(j, related, own, joint, np.eye(3)[0], unknown)
-    errors = np.column_stack(
-        [replace(column, shares=each).predicted(inputs, held_out) for each in np.eye(3)]
-    )
-    errors = (errors - y[:, None])[known]
-    column = replace(column, shares=simplex_shares(errors.T @ errors))
+    column = NoisyColumn(j, related, own, joint, shares[:3], unknown, shares[3:])
     return column, inputs.series(j, column.predicted(inputs, held_out))
 
 
+def _held_out(X: np.ndarray, y: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return what a regression predicts of rows that it has not learned from, (n,).
+
+    Of blocks of rows, or of single ones where the other blocks are too small.
+    """
+    splits = list(_splits(known))
+    if splits and min(len(train) for train, _ in splits) >= MIN_BLOCK_CELLS:
+        predicted = np.empty(len(y))
+        for train, rows in splits:
+            predicted[rows] = Regression.fit(X[train], y[train])(X[rows])
+        return predicted
+    slopes, intercept, errors = ridge(X[known], y[known])
+    predicted = X @ slopes + intercept
+    predicted[known] = y[known] - errors
+    return predicted
+
+
 def _splits(known: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield known rows to learn from, and all rows of the block held out."""
+    """Yield known rows to learn from, and all rows of the block held out.
+
+    None of few rows.
+    """
+    n_beside = len(known) * (N_BLOCKS - 1) // N_BLOCKS - 2 * GAP
+    if n_beside < MIN_BLOCK_CELLS:
+        return
     for train, rows in BlockSplit(N_BLOCKS, gap=GAP).split(known):
         yield train[known[train]], rows

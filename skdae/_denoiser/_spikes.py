@@ -28,6 +28,8 @@ N_ROUNDS = 3  # of finding spikes without those found before
 # tenth of them hardly exceeds the limit (NEAR), and many departures (EVENTS of the
 # spikes) lie between the half of it and the limit.
 ONE_SIDED, NEAR, EVENTS, MIN_EVENTS = 0.9, 1.5, 0.05, 5
+# It jumps between its levels where so many of its spikes lie where the others do.
+INSIDE, RANGE = 0.7, (0.02, 0.98)
 
 
 def spike_limits(cells: np.ndarray, axis: TimeAxis) -> np.ndarray:
@@ -113,7 +115,7 @@ def _limit(column: _Column) -> float:
             return np.inf
         if (is_spike == before).all():
             break
-    return np.inf if _are_events(column, is_spike, limit) else limit
+    return np.inf if _are_values(column, is_spike, limit) else limit
 
 
 def _bulk_limit(values: np.ndarray, distances: np.ndarray) -> float:
@@ -224,11 +226,19 @@ def _in_long_runs(is_spike: np.ndarray) -> np.ndarray:
     return is_long
 
 
+def _are_values(column: _Column, is_spike: np.ndarray, limit: float) -> bool:
+    """Return whether the spikes look like values of the column: levels, or events."""
+    if is_spike.sum() < MIN_EVENTS:
+        return False
+    low, high = np.quantile(column.values[~is_spike], RANGE)
+    spikes = column.values[is_spike]
+    is_inside = (low <= spikes) & (spikes <= high)
+    return is_inside.mean() > INSIDE or _are_events(column, is_spike, limit)
+
+
 def _are_events(column: _Column, is_spike: np.ndarray, limit: float) -> bool:
     """Return whether departures of all sizes to one side look like events."""
     n_spikes = int(is_spike.sum())
-    if n_spikes < MIN_EVENTS:
-        return False
     excess = _excess(column, is_spike, limit)
     is_above = _deviations(_Around.of(column, is_spike)) > 0
     n_above = int((is_spike & is_above).sum())

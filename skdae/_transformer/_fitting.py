@@ -164,17 +164,17 @@ def _small_mixture(
     if len(different) < N_FOLDS:
         return None
     folds = [np.isin(groups, part) for part in np.array_split(different, N_FOLDS)]
-    judged: Network | None = None
+    stand_in: Network | None = None
     held_out = source.held_out_index
     if held_out is not None and len(held_out) >= MIN_FEW_HELD_OUT:
-        judged, folds = network, [np.isin(np.arange(len(groups)), held_out)]
+        stand_in, folds = network, [np.isin(np.arange(len(groups)), held_out)]
     elif held_out is None and folds[0].sum() >= MIN_FEW_HELD_OUT:
         folds = folds[:1]
         part = replace(source, index=np.flatnonzero(~folds[0]))
-        judged = _stand_in(transformer, opening, plan, part, generator)
+        stand_in = _stand_in(transformer, opening, plan, part, generator)
     rows = source.rows.take(np.arange(len(groups)))
     noise = opening.parameters.noise
-    return learn_small_mixture(opening.encoder, judged, noise, rows, folds, generator)
+    return learn_small_mixture(opening.encoder, stand_in, noise, rows, folds, generator)
 
 
 def _stand_in(
