@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyarrow import parquet
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -475,6 +476,75 @@ def test_times_that_decrease_are_noticed(run, folder, kind):
         assert "'hour' decrease after row 1, and the model reads rows in" in err
 
 
+def fleet():
+    """Two units whose rows alternate, with times that leave out some, in no order."""
+    hours = np.delete(np.arange(130), [40, 41, 42, 90])
+    table = pd.concat([in_time(130).iloc[hours].assign(unit=u) for u in "xy"])
+    table.loc[table["unit"] == "y", ["a", "b", "c"]] *= -1
+    start = pd.Timestamp("2024-05-01")
+    table["hour"] = [start + pd.Timedelta(hours=int(h)) for h in np.tile(hours, 2)]
+    table = table.sort_values(["hour", "unit"]).reset_index(drop=True)
+    table.loc[20:27, "a"] = table.loc[[60, 81, 82, 83], "b"] = np.nan
+    return table.assign(hour=table["hour"].dt.strftime("%Y-%m-%d %H:%M"))
+
+
+SORTED = {"imputer": "impute", "denoiser": "reconstruct"}
+
+
+@pytest.mark.parametrize("kind", SORTED)
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_rows_are_sorted_by_time_and_kept_apart_by_group(run, folder, kind, suffix):
+    """Whatever their order in the file, in which they are written."""
+    table = fleet()
+    shuffled = table.sample(frac=1, random_state=0).reset_index(drop=True)
+    shuffled.to_csv(folder / "fleet.csv", index=False)
+    shuffled.to_parquet(folder / "fleet.parquet")
+    data, output = f"fleet.{suffix}", f"fleet_out.{suffix}"
+    roles = ("--time", "hour", "--groups", "unit")
+    fit = ("fit", data, "-o", "fleet.model", "-k", kind, "-f", *INNER, *roles)
+    code, _, err = run(*fit)
+    assert code == 0, err
+    assert "decrease" not in err
+    words = (SORTED[kind], "fleet.model", data, "-o", output, "-f", "--chunk-rows", 7)
+    assert run(*words)[0] == 0
+    found = pd.read_csv(folder / output) if suffix == "csv" else pd.read_parquet(output)
+    model = load(str(folder / "fleet.model")).estimator
+    assert model.order == "time"
+    X = table[["a", "b", "c"]].set_axis(pd.to_datetime(table["hour"]), axis=0)
+    fitted = clone(model).set_output(transform="pandas").fit(X, groups=table["unit"])
+    expected = fitted.transform(X, groups=table["unit"]).reset_index(drop=True)
+    places = table.reset_index().merge(shuffled[["hour", "unit"]], on=["hour", "unit"])
+    order = shuffled.merge(places, on=["hour", "unit"])["index"].to_numpy()
+    assert_alike(found[["a", "b", "c"]], expected.iloc[order].reset_index(drop=True))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-k", "detector", "--time", "hour"), "takes none; omit it"),
+        (("-k", "imputer", "--time", "hours"), "--time 'hours': the table has no such"),
+        (("-k", "imputer", "--time", "unit"), "'unit' must hold numbers or times"),
+        (("-k", "imputer", "--groups", "a"), "'a' must name the group of each row"),
+        (("-k", "imputer", "--groups", "a", "--drop", "a"), "must name different"),
+    ],
+)
+def test_times_and_groups_that_cannot_be_read(run, folder, words, said):
+    fleet().to_csv(folder / "fleet.csv", index=False)
+    code, _, err = run("fit", "fleet.csv", "-o", "refused.model", *words)
+    assert code in (1, 2)
+    assert said in " ".join(err.replace("│", " ").split())
+
+
+def test_a_table_without_the_column_of_times_is_refused(run, folder):
+    fleet().to_csv(folder / "fleet.csv", index=False)
+    fit = ("fit", "fleet.csv", "-o", "timed.model", "-k", "imputer", "-f", *INNER)
+    assert run(*fit, "--time", "hour")[0] == 0
+    fleet().drop(columns="hour").to_csv(folder / "untimed.csv", index=False)
+    code, _, err = run("impute", "timed.model", "untimed.csv")
+    assert code == 1
+    assert "missing that the model was fitted on: 'hour'" in err
+
+
 ORDERED = {
     "imputed from the rows around": ("impute", "imputer", "order='time'"),
     "denoised with the rows around": ("reconstruct", "denoiser", "order='time'"),
@@ -485,7 +555,7 @@ ORDERED = {
 
 @pytest.mark.parametrize("case", ORDERED)
 def test_rows_in_time_order_do_not_depend_on_the_chunks(run, folder, case, monkeypatch):
-    monkeypatch.setattr("skdae.cli._order.GAP_ROWS", 60)
+    monkeypatch.setattr("skdae.timeseries._around.GAP_ROWS", 60)
     command, kind, *settings = ORDERED[case]
     in_time().to_csv(folder / "hours.csv", index=False)
     options = [word for each in settings for word in ("--set", each)]

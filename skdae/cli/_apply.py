@@ -21,7 +21,7 @@ from skdae.cli._episodes import as_episodes
 from skdae.cli._models import ESTIMATORS, Model, check_columns, load
 from skdae.cli._notes import note, prints_on_stderr, progress
 from skdae.cli._options import Csv, Data, Force
-from skdae.cli._order import TimesOfRows, with_rows_around
+from skdae.cli._order import RowOrder, TimesOfRows, with_rows_around
 from skdae.cli._outputs import (
     STDOUT,
     check_format,
@@ -33,6 +33,7 @@ from skdae.cli._scoring import score_in_words
 from skdae.timeseries._around import rows_around
 
 CHUNK_ROWS = 10_000
+ALL_ROWS = 10**9  # of tables that are sorted
 TRUTHS = {"True": True, "False": False}  # as a model reads them, and in Parquet
 
 
@@ -204,7 +205,9 @@ def rebuilt(task: Task) -> Result:
     estimator = task.model.estimator
     is_denoiser = task.model.kind == "denoiser"
     denoise = estimator.transform if is_denoiser else estimator.reconstruct
-    return lambda part: part.own(task.frame(denoise(part.X)))
+    if not is_denoiser:
+        return lambda part: part.own(task.frame(denoise(part.X)))
+    return lambda part: part.own(_in_order(task, part, denoise))
 
 
 def filled(task: Task) -> Result:
@@ -223,11 +226,25 @@ def filled(task: Task) -> Result:
         return _filled_column(task, part, name, guess[name])
 
     def result(part: Part) -> pd.DataFrame:
-        guess = part.own(task.frame(fill(part.X))[task.model.names])
+        guess = part.own(_in_order(task, part, fill)[task.model.names])
         names = part.chunk.names
         return pd.DataFrame({name: column(part, name, guess) for name in names})
 
     return result
+
+
+def _in_order(
+    task: Task, part: Part, change: Callable[[pd.DataFrame, Any], Any]
+) -> pd.DataFrame:
+    """Return changed rows, read in time order and by group where columns name them."""
+    model, chunk = task.model, part.chunk
+    if not model.is_sorted:
+        return task.frame(change(part.X, None))
+    order = RowOrder.of(
+        chunk.written, len(chunk), model.time, model.groups, chunk.label
+    )
+    X = part.X if model.time is None else order.sort(part.X)
+    return order.unsort(task.frame(change(X, order.groups)))
 
 
 def _filled_column(task: Task, part: Part, name: str, guess: pd.Series) -> pd.Series:
@@ -247,15 +264,15 @@ def _filled_column(task: Task, part: Part, name: str, guess: pd.Series) -> pd.Se
     return part.chunk.written(name).astype(object).mask(gaps, texts)
 
 
-def _filler(model: Model) -> Callable[[Any], Any]:
+def _filler(model: Model) -> Callable[[Any, Any], Any]:
     """Return what fills rows; where it draws, chunk after chunk goes on drawing."""
     estimator = model.estimator
     if model.kind == "transformer":
-        return estimator.reconstruct
+        return lambda X, groups: estimator.reconstruct(X)
     # `transform` would draw the same again for each chunk
     draws = estimator.sample_posterior
     generator = np.random.default_rng(estimator._seed) if draws else None
-    return lambda X: estimator._filled(X, None, generator)
+    return lambda X, groups: estimator._filled(X, groups, generator)
 
 
 def _whole_columns(task: Task) -> set[str]:
@@ -367,7 +384,10 @@ def _run(command: str, job: Job, top: int = 0, events: bool = False) -> None:
     asked = job.csv.form.missing
     form = replace(job.csv.form, missing=asked | frozenset(model.missing))
     to_file = job.output != STDOUT
-    with open_chunks(job.data, max(job.chunk_rows, *around), form) as table:
+    if model.is_sorted:
+        around = 0, 0
+    n_rows = ALL_ROWS if model.is_sorted else max(job.chunk_rows, *around)
+    with open_chunks(job.data, n_rows, form) as table:
         note(*table.notes)
         check_columns(model, table.names, table.label)
         result = make(Task(model, job, form, top))

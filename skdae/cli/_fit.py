@@ -2,8 +2,8 @@
 
 import ast
 import re
-import time
 from enum import Enum
+from time import perf_counter
 from typing import Annotated, Any
 
 import numpy as np
@@ -28,13 +28,15 @@ from skdae.cli._options import (
     Data,
     Drop,
     Force,
+    Groups,
     Seed,
     Target,
+    Time,
     Use,
     as_typed,
     check_columns,
 )
-from skdae.cli._order import TimesOfRows
+from skdae.cli._order import RowOrder, TimesOfRows
 from skdae.cli._outputs import STDOUT, check_output
 from skdae.cli._progress import EpochBar
 from skdae.cli._scoring import MIN_ROWS as MIN_SCORED
@@ -46,6 +48,7 @@ INNER = "transformer__"
 CATEGORICAL = "categorical_features"
 Kind = Enum("Kind", {name: name for name in ESTIMATORS}, type=str)  # type: ignore[misc]
 SUPERVISED = ("classifier", "regressor")
+ORDERED = ("imputer", "denoiser")  # take groups, and read rows in time order
 
 
 def fit(
@@ -60,6 +63,8 @@ def fit(
     target: Target = None,
     drop: Drop = None,
     use: Use = None,
+    time: Time = None,
+    groups: Groups = None,
     settings: Annotated[
         list[str] | None,
         "--set NAME=VALUE: A parameter of the estimator, a Python literal; may be "
@@ -83,12 +88,17 @@ def fit(
     whose score is a note (not with --quiet), then on all rows. It is the last fifth
     where rows are in time order, else one drawn at random.
 
+    With --time and --groups, tables are read whole, sorted, filled or denoised from the
+    rows around of the same group, at their distance in time, and written in their own
+    order.
+
     skdae.load(FILE) returns the estimator of a model file. Reading one runs no code.
 
     Examples
     --------
     skdae fit plant.csv --output plant.model --drop time
     skdae fit plant.csv -o alarm.model --kind detector --set false_alarm_rate=0.001
+    skdae fit fleet.csv -o filler.model --kind imputer --time hour --groups truck
     skdae fit lab.csv -o grade.model --kind classifier --target grade
         --set transformer__hidden_layer_sizes=(64,16)
     """
@@ -97,20 +107,42 @@ def fit(
         raise typer.BadParameter(
             f"a {chosen} predicts a column; name it.", param_hint="--target"
         )
+    for option, name in {"--time": time, "--groups": groups}.items():
+        if name is not None and chosen not in ORDERED:
+            raise typer.BadParameter(
+                f"a {chosen} takes none; omit it, or fit one of the kind "
+                f"{' or '.join(ORDERED)}.",
+                param_hint=option,
+            )
     if output == STDOUT:
         raise typer.BadParameter("a model goes to a file.", param_hint="--output")
     check_output(output, force)
     given = parse_settings(settings or [])
+    if time is not None:
+        given = {"order": "time", **given}
     sheet = read_sheet(data, form=csv.form, least_rows=MIN_ROWS)
     note(*sheet.notes)
     check_columns(
-        {"--target": target, "--drop": drop, "--use": use}, sheet.frame.columns
+        {
+            "--target": target,
+            "--drop": drop,
+            "--use": use,
+            "--time": time,
+            "--groups": groups,
+        },
+        sheet.frame.columns,
     )
     y = None
     if target is not None:
         labels = check_target(sheet.frame, target)
         y = _labels(labels, chosen) if chosen in SUPERVISED else None
-    left_out = _left_out(sheet.frame, target, drop or [], use or [])
+    roles: dict[str | None, str] = {
+        **dict.fromkeys(drop or [], "dropped"),
+        target: "the target",
+        time: "the time of the rows",
+        groups: "the group of the rows",
+    }
+    left_out = _left_out(sheet.frame, roles, use or [])
     X = sheet.frame.drop(columns=list(left_out))
     _check_columns(X, left_out, data)
     columns = tuple(
@@ -119,7 +151,10 @@ def fit(
     )
     texts = [column.name for column in columns if not column.is_number]
     estimator = make_estimator(chosen, given, len(X), texts, seed, y)
-    seconds = _fit(estimator, X, y, chosen, seed)
+    order = RowOrder.of(sheet.frame.__getitem__, len(X), time, groups, data)
+    grouped = {} if groups is None else {"groups": order.groups}
+    in_order = X if time is None else order.sort(X)
+    seconds = _fit(estimator, in_order, y, chosen, seed, grouped)
     times = TimesOfRows.of(estimator, left_out, sheet.frame.columns)
     times.see(lambda name: sheet.frame[name])
     note(*times.notes(data))
@@ -131,6 +166,8 @@ def fit(
         left_out=left_out,
         target=target,
         missing=tuple(sorted(csv.form.missing)),
+        time=time,
+        groups=groups,
     )
     save(model, output, force=force)
     done = f"{ESTIMATORS[chosen]} fitted on {len(X)} rows and {len(columns)} columns"
@@ -138,7 +175,12 @@ def fit(
 
 
 def _fit(
-    estimator: Any, X: pd.DataFrame, y: np.ndarray | None, kind: str, seed: int
+    estimator: Any,
+    X: pd.DataFrame,
+    y: np.ndarray | None,
+    kind: str,
+    seed: int,
+    grouped: dict[str, Any],
 ) -> float:
     """Fit an estimator, note a score on rows held out, and return the seconds."""
     score = ""
@@ -146,9 +188,9 @@ def _fit(
     with bar, prints_on_stderr(), observed_by(bar.listen):
         if y is not None and not is_quiet():
             score = _held_out_score(estimator, X, y, kind, seed)
-        begin = time.perf_counter()
-        estimator.fit(X, y)
-        seconds = time.perf_counter() - begin
+        begin = perf_counter()
+        estimator.fit(X, y, **grouped)
+        seconds = perf_counter() - begin
     note(*([score] if score else []))
     return seconds
 
@@ -205,12 +247,13 @@ def _drawn(known: np.ndarray, y: np.ndarray, kind: str, seed: int) -> np.ndarray
 
 
 def _left_out(
-    table: pd.DataFrame, target: str | None, drop: list[str], use: list[str]
+    table: pd.DataFrame, roles: dict[str | None, str], use: list[str]
 ) -> dict[str, str]:
-    """Return the columns that are not learned from, and why."""
-    reasons = dict.fromkeys(drop, "dropped")
-    if target is not None:
-        reasons[target] = "the target"
+    """Return the columns that are not learned from, and why.
+
+    `roles` are those of columns that the user has named.
+    """
+    reasons = {name: role for name, role in roles.items() if name is not None}
     with as_typed({"^use=": "--use "}):
         kinds = split_columns(table, use)
     for name, values in table.items():
@@ -220,7 +263,7 @@ def _left_out(
         n_different = 0 if is_numeric(values) else values.nunique()
         if kind == "text" and n_different > MAX_CATEGORIES and name not in use:
             reasons.setdefault(str(name), f"{n_different} different texts")
-    unasked = {n: r for n, r in reasons.items() if n != target and n not in drop}
+    unasked = {n: r for n, r in reasons.items() if n not in roles}
     if unasked:
         note(f"left out: {in_words(unasked)}. --use takes one in.")
     return {str(name): reasons[name] for name in table.columns if name in reasons}

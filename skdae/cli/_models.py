@@ -20,6 +20,7 @@ ESTIMATORS = {
 
 # what a model file notes of the table, beside the columns
 TABLE = ("kind", "n_rows", "left_out", "target", "missing")
+ORDER = ("time", "groups")  # noted since, where they are given
 # kinds of columns that are left out unless --use names them, and why
 LEFT_OUT = {
     "empty": "empty",
@@ -49,11 +50,18 @@ class Model:
     target: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()  # further markers of missing values in its table
+    time: str | None = None  # column by which rows are sorted
+    groups: str | None = None  # column of units, files or runs
 
     @property
     def names(self) -> list[str]:
         """Names of the columns, in the order of the estimator."""
         return [column.name for column in self.columns]
+
+    @property
+    def is_sorted(self) -> bool:
+        """Whether rows are put in order by columns of the table."""
+        return self.time is not None or self.groups is not None
 
     @property
     def transformer(self) -> Any:
@@ -68,7 +76,7 @@ def save(model: Model, path: str, *, force: bool) -> None:
     import skdae
 
     check_output(path, force)
-    table = {name: getattr(model, name) for name in TABLE}
+    table = {name: getattr(model, name) for name in (*TABLE, *ORDER)}
     skdae.save(model.estimator, path, metadata=table | {"columns": _columns(model)})
 
 
@@ -124,7 +132,8 @@ def read(path: str) -> tuple[dict[str, Any], Any]:
 
 def check_columns(model: Model, names: tuple[str, ...], label: str) -> None:
     """Refuse a table that lacks columns of the model."""
-    lacking = [name for name in model.names if name not in names]
+    order = [name for name in (model.time, model.groups) if name is not None]
+    lacking = [name for name in (*model.names, *order) if name not in names]
     if lacking:
         are = "column is" if len(lacking) == 1 else "columns are"
         raise TableError(

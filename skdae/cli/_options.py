@@ -29,6 +29,16 @@ Use = Annotated[
     "counts the rows; may be repeated.",
 ]
 Target = Annotated[str | None, "--target -t COL: The column to predict."]
+Time = Annotated[
+    str | None,
+    "--time COL: The column of times, by which rows are sorted, here and in later "
+    "tables (imputer, denoiser).",
+]
+Groups = Annotated[
+    str | None,
+    "--groups COL: The column of units, files or runs, which are kept apart, here and "
+    "in later tables (imputer, denoiser).",
+]
 Seed = Annotated[
     int,
     "--seed: Same table and seed, same result.",

@@ -59,14 +59,68 @@ class TimesOfRows:
         )
 
 
+@dataclass(frozen=True)
+class RowOrder:
+    """The rows of a table in time order, with their times and groups."""
+
+    rows: np.ndarray  # (n,) of the table
+    index: pd.Index  # (n,) times where they are known
+    groups: np.ndarray | None  # (n,)
+
+    @classmethod
+    def of(
+        cls,
+        columns: Callable[[str], pd.Series],
+        n_rows: int,
+        time: str | None,
+        groups: str | None,
+        label: str,
+    ) -> "RowOrder":
+        """Read the columns that name time and group, by what returns one of them."""
+        rows, index, labels = np.arange(n_rows), pd.RangeIndex(n_rows), None
+        if groups is not None:
+            labels = columns(groups).to_numpy(dtype=object)
+            if pd.isna(labels).any():
+                raise TableError(
+                    f"{label}: the column {groups!r} must name the group of each row, "
+                    f"and {int(pd.isna(labels).sum())} cells are missing; complete it, "
+                    "or omit --groups."
+                )
+        if time is not None:
+            times = _times(columns(time))
+            if times is None:
+                raise TableError(
+                    f"{label}: the column {time!r} must hold numbers or times, one in "
+                    "each row; complete it, or omit --time."
+                )
+            # rows of one time by their group, whatever their order in the table
+            ties = rows if labels is None else labels.astype(str)
+            rows = np.lexsort((ties, times.to_numpy()))
+            times = times.iloc[rows]
+            if not pd.api.types.is_datetime64_any_dtype(times):
+                times = pd.to_timedelta(times - times.min(), unit="s")
+            index = pd.Index(times)
+        return cls(rows, index, None if labels is None else labels[rows])
+
+    def sort(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return rows in time order."""
+        return X.iloc[self.rows].set_axis(self.index)
+
+    def unsort(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Return rows in time order as they stand in the table."""
+        return X.iloc[np.argsort(self.rows)].reset_index(drop=True)
+
+
 def _times(values: pd.Series) -> pd.Series | None:
     """Return a column as times or numbers, None where it is neither.
 
     Where day and month can change places, by the reading that falls less often.
     """
-    numbers = pd.to_numeric(values, errors="coerce")
-    if numbers.notna().all():
-        return numbers.astype(float)
+    if not pd.api.types.is_datetime64_any_dtype(values):
+        # of Arrow's texts it makes NaN that are not missing
+        numbers = pd.to_numeric(values.astype(object), errors="coerce").astype(float)
+        if numbers.notna().all():
+            return numbers
     readings = []
     for day_first in (None, True, False):
         try:
