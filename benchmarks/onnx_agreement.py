@@ -80,6 +80,7 @@ METHODS = {
     "transformed": "transform",
     "imputed": "transform",
     "score_samples": "score_samples",
+    "contributions": "contributions",
     "label": "predict",
     "probabilities": "predict_proba",
     "prediction": "predict",

@@ -172,6 +172,7 @@ def test_a_detector_gives_the_same(scores, calibration, dtype):
     assert_close(found["score_samples"], estimator.score_samples(X))
     assert_close(found["decision_function"], estimator.decision_function(X))
     assert_close(found["label"], estimator.predict(X))
+    assert_close(found["contributions"], estimator.contributions(X))
 
 
 @pytest.mark.filterwarnings("ignore:1 of the rows of X:UserWarning")
@@ -183,6 +184,7 @@ def test_a_detector_of_text_and_of_empty_rows_gives_the_same():
     X.iloc[5] = np.nan
     found = run(estimator, X, dtype="float64")
     assert_close(found["score_samples"], estimator.score_samples(X))
+    assert_close(found["contributions"], estimator.contributions(X))
 
 
 def test_a_detector_with_smoothing_is_refused():
@@ -312,6 +314,8 @@ def test_a_pipeline_may_end_in_a_detector():
     found = run(pipeline, TABLE[NEW], dtype="float64")
     assert_close(found["label"], pipeline.predict(TABLE[NEW]))
     assert_close(found["scores"], pipeline.decision_function(TABLE[NEW]))
+    nodes = [len(skdae.to_onnx(each).graph.node) for each in (pipeline, detector)]
+    assert nodes[0] < nodes[1]  # without what only contributions need
 
 
 def test_a_pipeline_of_named_columns_takes_them_from_rows():

@@ -78,13 +78,15 @@ def to_onnx(estimator: Any, X: Any = None, *, dtype: str = "float32") -> Any:
     empty text is a missing category, and so is one that did not occur in `fit`.
 
     *Outputs.* ``transformed`` of a transformer; ``label`` (1 or -1),
-    ``decision_function`` and ``score_samples`` of a detector, (n, 1) each; ``label``
-    and ``probabilities`` of a classifier; ``prediction`` of a regressor, (n,
-    n_outputs); ``imputed`` of an imputer and ``denoised`` of a denoiser, which are one
-    output per column (``imputed_name``) where categories are text.
+    ``decision_function`` and ``score_samples``, (n, 1) each, and ``contributions`` (n,
+    n_columns) of a detector; ``label`` and ``probabilities`` of a classifier;
+    ``prediction`` of a regressor, (n, n_outputs); ``imputed`` of an imputer and
+    ``denoised`` of a denoiser, which are one output per column (``imputed_name``) where
+    categories are text.
 
     A detector scores all rows as new ones, and with `lags` rows in time order, the
-    first one with copies of itself. Contributions are not exported. The model does not
+    first one with copies of itself. Its contributions take memory for matrices of
+    n_columns x n_columns for each row: pass long tables in parts. The model does not
     check its input: infinite values are not refused.
 
     Examples

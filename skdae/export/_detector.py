@@ -31,12 +31,9 @@ from skdae.export._table import Encoded, Reader, Rows
 Window = list[Tensor]  # places of the rows, and of those before them
 
 
-def anomaly_scores(ensemble: Ensemble, rows: Rows, lags: int) -> Tensor:
-    """Return `Ensemble.score` of rows that no member was trained on, (n, 1).
-
-    With lags the rows are those of a record, in time order.
-    """
-    combination, window = ensemble.combination, _window(rows, lags)
+def anomaly_scores(ensemble: Ensemble, rows: Rows, window: Window) -> Tensor:
+    """Return `Ensemble.score` of rows that no member was trained on, (n, 1)."""
+    combination = ensemble.combination
     total: Any = 0.0
     for member in ensemble.members:
         views = Views(member, rows, window)
@@ -53,7 +50,8 @@ def anomaly_scores(ensemble: Ensemble, rows: Rows, lags: int) -> Tensor:
     return _corrected(ensemble, _combined(combination, mean), rows, window)
 
 
-def _window(rows: Rows, lags: int) -> Window:
+def window_of(rows: Rows, lags: int) -> Window:
+    """Return the places of rows of a record in time order, and of those before them."""
     graph = rows.graph
     limits = [graph.constant(0), rows.n_rows(), graph.constant(1)]
     places = graph.add("Range", limits, np.int64)

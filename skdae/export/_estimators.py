@@ -13,7 +13,8 @@ from skdae._table.schema import Schema
 from skdae._transformer import GradualDAETransformer
 from skdae._transformer._outputs import Fitted
 from skdae.export import _network
-from skdae.export._detector import anomaly_scores
+from skdae.export._contributions import shares
+from skdae.export._detector import anomaly_scores, window_of
 from skdae.export._graph import Tensor
 from skdae.export._table import Decoded, NotExportedError, Reader, Rows
 
@@ -165,7 +166,10 @@ def _detector(estimator: GradualDAEOutlierDetector, rows: Rows) -> Outputs:
             "an ONNX model has none; fit with smoothing=None, and smooth score_samples "
             "where the model is served."
         )
-    scores = -anomaly_scores(estimator._ensemble, rows, estimator.lags_)
+    window = window_of(rows, estimator.lags_)
+    anomaly = anomaly_scores(estimator._ensemble, rows, window)
+    contributions = shares(estimator._explainer, rows, window) * anomaly
+    scores = -anomaly
     decision = scores - float(estimator.offset_)
     minus, plus = rows.graph.constant([[-1]]), rows.graph.constant([[1]])
     label = rows.graph.where(decision < 0.0, minus, plus)
@@ -173,6 +177,7 @@ def _detector(estimator: GradualDAEOutlierDetector, rows: Rows) -> Outputs:
         "label": label,
         "decision_function": decision.cast(rows.dtype),
         "score_samples": scores.cast(rows.dtype),
+        "contributions": contributions.cast(rows.dtype),
     }
 
 

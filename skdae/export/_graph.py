@@ -71,6 +71,16 @@ class Graph:
         self.nodes.append(node)
         return names
 
+    def keep(self, outputs: Sequence["Tensor"]) -> None:
+        """Remove what these outputs do not need."""
+        needed, kept = {each.name for each in outputs}, []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.output):
+                needed.update(_reads(node))
+                kept.append(node)
+        self.nodes = kept[::-1]
+        self.initializers = [each for each in self.initializers if each.name in needed]
+
     def constant(self, values: Any, dtype: Any = None) -> "Tensor":
         """Return a constant; text is an array of objects."""
         array = np.array(values, dtype=dtype, order="C")
@@ -127,6 +137,12 @@ class Graph:
             Tensor(self, name, each.dtype)
             for name, each in zip(names, state, strict=True)
         ]
+
+
+def _reads(node: Any) -> set[str]:
+    """Return the names that a node reads, also within the body of a loop."""
+    inner = [each for attribute in node.attribute for each in attribute.g.node]
+    return set(node.input).union(*map(_reads, inner))
 
 
 @dataclass(frozen=True, eq=False)

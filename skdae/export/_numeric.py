@@ -148,17 +148,47 @@ def conditional_fill(
     """Return deviations from a mean with missing ones at their expectation, (n, width).
 
     `deviation` is 0 where a feature is missing. With P the precision and m the missing
-    features of a row, the expectation is ``-inv(P_mm) @ P_mo @ deviation_o``: a system
-    of equations for each row, whose other unknowns are 0, solved by elimination.
-    Positive definite matrices need no pivots.
+    features of a row, the expectation is ``-inv(P_mm) @ P_mo @ deviation_o``.
     """
-    graph, width = deviation.graph, len(precision)
-    gaps = missing.cast(np.float64)
+    pull = (deviation @ precision).expanded(2)
+    solution = _solved_for_missing(missing, precision, pull, 1)
+    return deviation.graph.where(missing, -solution.take(0, axis=2), deviation)
+
+
+def marginal_precisions(missing: Tensor, precision: np.ndarray) -> Tensor:
+    """Return `Gaussian.marginal_precisions`, (n, width, width)."""
+    every = missing.graph.constant(precision[None])
+    solution = _solved_for_missing(missing, precision, every, len(precision))
+    observed = (~missing).cast(np.float64)
+    pairs = observed.expanded(2) * observed.expanded(1)
+    return pairs * (every - every @ solution)
+
+
+def _solved_for_missing(
+    missing: Tensor, precision: np.ndarray, right: Tensor, n_right: int
+) -> Tensor:
+    """Return ``inv(P_mm) @ right_m`` of each row, (n, width, n_right), 0 elsewhere.
+
+    P is the precision, m are the missing features of a row.
+    """
+    gaps, width = missing.cast(np.float64), len(precision)
     pairs = gaps.expanded(2) * gaps.expanded(1)
     system = pairs * precision + (1.0 - gaps).expanded(2) * np.eye(width)
-    right = (deviation @ precision * gaps).expanded(2)
     any_missing = gaps.sum(0, keepdims=False).sum(0, keepdims=False) > 0.5
     n_times = any_missing.cast(np.int64) * width
+    return solved(system, gaps.expanded(2) * right, (width, n_right), n_times)
+
+
+def solved(
+    system: Tensor, right: Tensor, shape: tuple[int, int], n_times: Tensor
+) -> Tensor:
+    """Return the solution of systems of equations of each row, by elimination.
+
+    The systems are (n, width, width) and positive definite, which needs no pivots;
+    `right` and the solution have the shape (n, width, n_right), of which `shape` are
+    the last two. `n_times` is the width, or 0 if all of `right` is 0.
+    """
+    graph, (width, n_right) = system.graph, shape
 
     def eliminate(
         body: Graph, number: Tensor, state: Sequence[Tensor]
@@ -167,10 +197,10 @@ def conditional_fill(
         (system,) = state
         column = system.take(number, axis=2)  # (n, width)
         pivot = column.take(number, axis=1).expanded(1)
-        row = system.take(number, axis=1) / pivot  # (n, width + 1)
+        row = system.take(number, axis=1) / pivot  # (n, width + n_right)
         unit = body.constant(np.eye(width)).take(number, axis=0)
         return [system - (column - unit).expanded(2) * row.expanded(1)]
 
-    (solved,) = graph.loop(n_times, [graph.concatenated([system, right], 2)], eliminate)
-    solution = solved.take(width, axis=2)
-    return graph.where(missing, -solution, deviation)
+    state = [graph.concatenated([system, right], 2)]
+    (after,) = graph.loop(n_times, state, eliminate)
+    return after.take(np.arange(width, width + n_right), axis=2)

@@ -153,6 +153,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     """Add the graph of an operator to the one of a pipeline."""
     graph = Graph(scope.get_unique_variable_name("skdae") + "_")
     outputs = _outputs(operator, graph)
+    graph.keep(outputs)
     container.nodes.extend(graph.nodes)
     container.initializers.extend(graph.initializers)
     versions = {("", OPSET), (ML_DOMAIN, ML_OPSET)}
