@@ -149,9 +149,11 @@ None, default='auto'
     two after is moved by 1.5 or 3 standard errors at most where that has the least
     estimated risk (Stein 1981).
 
-    Without a fifth of the rows that can be held out (the first with 20 different rows),
-    and of fewer than 100 rows, nothing is read from the rows around: the network alone
-    denoises them, and may add more errors than it removes. A row that comes
+    **Few rows.** Of fewer than 100 rows, or without a fifth that can be held out (the
+    first with 20 different rows), rows of `fit` are learned from as noisy ones, to
+    which errors are added where they stand for the truth. A cell is moved only where
+    that has clearly the smaller estimated risk, by its standard error. Fewer than eight
+    rows are denoised one by one. A row that comes
     by itself is denoised without them; learned from noisy rows, its observed cells are
     returned as they are. Missing cells are filled, too. Cells stay within 5 standard
     deviations, or the range of `fit` where that is wider: rows of an operating point
@@ -166,9 +168,9 @@ None, default='auto'
 
     Examples
     --------
-    Three curves with errors of a quarter of their standard deviation. Estimated, these
-    come out smaller, and 0.22 of their squares stay; a moving average of 7 rows, the
-    best width here, leaves 0.18, and the denoiser with the size stated 0.15.
+    Three curves with errors of a quarter of their standard deviation. Where their size
+    is estimated, 0.17 of their squares stay; a moving average of 7 rows, the best width
+    here, leaves 0.18, and the denoiser with the size stated 0.15.
 
     >>> import numpy as np
     >>> from skdae import GradualDAEDenoiser, GradualDAETransformer
