@@ -370,6 +370,14 @@ def test_a_prediction_limit_of_many_rows_is_their_quantile():
     assert limit.threshold(0.01) == pytest.approx(np.quantile(scores, 0.99), rel=0.01)
 
 
+def test_scores_above_tied_ones_have_a_p_value():
+    limit = PredictionLimit.learn(np.repeat([1.0, 2.0], [4, 8]), 0.1)
+    new = np.linspace(0, 1e6, 50)
+    p = limit.p_values(new)
+    assert ((p > 0) & (p <= 1)).all()
+    np.testing.assert_array_equal(p <= 0.1, new > limit.threshold(0.1))
+
+
 @pytest.mark.parametrize("rate", [0.001, 0.01])
 def test_a_prediction_limit_extends_an_exponential_tail(rate):
     scores = np.random.default_rng(0).exponential(size=(200, 100))

@@ -213,9 +213,11 @@ class PredictionLimit:
         """Return the rate of scores as high: their share, in the tail by the limit."""
         scores = self.center + (scores - self.center) / self.stretch
         share = ConformalQuantile(self.scores).p_values(scores)
-        scale = max(self.n_tail * self._excess, np.finfo(float).tiny)
-        above = np.maximum(scores - self.tail, 0) / scale
-        beyond = self.tail_share * (1 + above) ** -self.n_tail
+        tiny = np.finfo(float).tiny  # without an excess, as of tied scores
+        scale = max(self.n_tail * self._excess, tiny)
+        with np.errstate(over="ignore"):
+            above = np.maximum(scores - self.tail, 0) / scale
+        beyond = np.maximum(self.tail_share * (1 + above) ** -self.n_tail, tiny)
         return np.where(scores > self.scores[-1], beyond, np.maximum(share, beyond))
 
 
