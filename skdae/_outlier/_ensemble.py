@@ -18,7 +18,9 @@ from skdae._outlier._scores import (
     Combination,
     from_mean_scale,
     to_mean_scale,
+    views_of,
 )
+from skdae._outlier._views import IS_RESIDUAL
 from skdae._table.encoder import TableEncoder
 from skdae.timeseries import effective_sample_size
 
@@ -128,6 +130,8 @@ class Ensemble:
         `fold_of` is the block of consecutive rows that each row is held out with,
         `held_out` are the scores of the rows, (n_rows, n_scores).
         """
+        if any(IS_RESIDUAL[view] for view in views_of(self.names)):
+            return self
         own = self._log_scores(held_out)
         fold = np.arange(len(self.members)) % (fold_of.max() + 1)
 
