@@ -5,6 +5,7 @@ import re
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,8 +15,8 @@ PAGES = tuple(
     path.relative_to(DOCS).with_suffix("").as_posix()
     for path in sorted([*DOCS.glob("*.rst"), *DOCS.glob("ja/*.rst")])
     if ".. code-block:: python" in path.read_text(encoding="utf-8")
-    # these have tests of their own, the second in test_distributed
-    and path.stem not in ("tuning", "more_than_one_machine")
+    # these have tests of their own, the last in test_distributed
+    and path.stem not in ("tuning", "inspection", "more_than_one_machine")
 )
 
 
@@ -52,6 +53,16 @@ def test_code_blocks_of_the_page_of_tuning_run():
     names = run(rst_blocks((ROOT / "docs" / "tuning.rst").read_text(encoding="utf-8")))
     assert names["search"].best_params_["noise_rate"] in (0.1, 0.3)
     assert len(names["study"].trials) == 4
+
+
+def test_code_blocks_of_the_page_of_inspection_run():
+    pytest.importorskip("sklearn.callback")  # of scikit-learn 1.9, for the drift
+    names = run(rst_blocks((DOCS / "inspection.rst").read_text(encoding="utf-8")))
+    first, last = names["drift"].drift_[-1]
+    assert first > 0  # it learned on in the phase of the last layer
+    assert np.isnan(last)
+    sensitivity = names["sensitivity"]
+    assert np.median(sensitivity.along) > np.median(sensitivity.across)
 
 
 def test_the_readme_imputes_better_than_the_obvious_alternatives():
