@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from sklearn.linear_model import RidgeClassifier
 
-from skdae._core.acceleration import execution
+from skdae._core.acceleration import Execution, execution
 from skdae._core.monitor import Monitor
 from skdae._core.network import Head, LayerKey, Network, Shape, chunks
 from skdae._core.parameters import Parameters
@@ -141,6 +141,7 @@ def _pixels(content: Any, data: str, part: str, index: np.ndarray) -> Images:
 
 
 FILES = {"mnist": "mnist.npz", "cifar10": "cifar10_jpeg.npz"}
+N_PIXELS = {"mnist": 784, "cifar10": 3_072}
 
 
 @cache
@@ -311,34 +312,63 @@ def _has_output(setting: Setting, phases: Sequence[Phase]) -> bool:
     return setting.decoder != "direct" or phases[-1].corrupt == "input"
 
 
-def run_cell(cell: Cell, folder: Path) -> dict[str, Any]:
-    """Train and measure, after growing and after tuning."""
-    setting, plan = cell.setting, plan_of(cell.setting, cell.method)
-    rows = load_rows(folder, setting.data, setting.n_train, cell.seed)
-    X = rows.train.X
+class Trained(NamedTuple):
+    """A network after growing, if it has an output then, and after tuning."""
+
+    grown: Network | None
+    tuned: Network
+    growth: Growth
+
+
+def make_network(cell: Cell, plan: Sequence[Phase], found: Execution) -> Trainer:
+    """The weights and streams that a cell begins with."""
+    setting = cell.setting
+    return make_trainer(
+        _shape(setting, N_PIXELS[setting.data]),
+        plan,
+        MaskingNoise(setting.noise_rate),
+        spawn_streams(cell.seed),
+        _settings(cell),
+        found,
+    )
+
+
+def train(cell: Cell, X: np.ndarray) -> Trained:
+    """Run the phases of a cell."""
+    plan, grown = plan_of(cell.setting, cell.method), None
     source = TableSource(ArrayRows(X, Layout.from_data(X)), np.arange(len(X)))
-    started, settings = process_time(), _settings(cell)
-    values: dict[str, Any] = {}
-    with execution(settings) as found:
-        trainer = make_trainer(
-            _shape(setting, X.shape[1]),
-            plan,
-            MaskingNoise(setting.noise_rate),
-            spawn_streams(cell.seed),
-            settings,
-            found,
-        )
+    with execution(_settings(cell)) as found:
+        trainer = make_network(cell, plan, found)
         if cell.method.endswith(IDENTITY):
             _start_as_identity(trainer.parameters)
         growth = Growth(cell, trainer, source)
         for number, phase in enumerate(plan):
-            if phase.kind == "tuning" and _has_output(setting, plan[:number]):
+            if phase.kind == "tuning" and _has_output(cell.setting, plan[:number]):
                 grown = trainer.trained_network(phase.depth)
-                values["grown"] = measure(grown, rows, setting.noise_rate)
             growth.run(phase)
-        tuned = trainer.trained_network(plan[-1].depth)
+        return Trained(grown, trainer.trained_network(plan[-1].depth), growth)
+
+
+def untrained(cell: Cell) -> Network:
+    """The network of a cell before any phase."""
+    plan = plan_of(cell.setting, "joint")
+    with execution(_settings(cell)) as found:
+        trainer = make_network(cell, plan, found)
+        return trainer.trained_network(len(cell.setting.widths))
+
+
+def run_cell(cell: Cell, folder: Path) -> dict[str, Any]:
+    """Train and measure, after growing and after tuning."""
+    setting = cell.setting
+    rows = load_rows(folder, setting.data, setting.n_train, cell.seed)
+    started = process_time()
+    grown, tuned, growth = train(cell, rows.train.X)
+    values: dict[str, Any] = {}
+    if grown is not None:
+        values["grown"] = measure(grown, rows, setting.noise_rate)
     values["tuned"] = measure(tuned, rows, setting.noise_rate)
     seconds = round(process_time() - started, 1)
+    plan = plan_of(setting, cell.method)
     phases = [[p.kind, p.depth, p.epochs, p.corrupt] for p in plan]
     return values | {
         "phases": phases,

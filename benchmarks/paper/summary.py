@@ -166,6 +166,56 @@ def jump_table(methods: dict[str, Method]) -> str:
     return table(header, rows)
 
 
+# --- labels --------------------------------------------------------------------------
+
+LABELS = "mnist-small-labels"
+LabelErrors = dict[int, dict[str, dict[int, float]]]  # by labels, method and seed
+
+
+def label_errors(results: Path = RESULTS) -> LabelErrors:
+    """Test errors at the step size of the least validation error."""
+    tried: dict[tuple[int, str], dict[float, float]] = defaultdict(dict)
+    cells = []
+    for line in (results / f"{LABELS}.jsonl").read_text("utf-8").splitlines():
+        config, values = json.loads(line).values()
+        key, rate = (config["n_labels"], config["method"]), config["fine_rate"]
+        if config["seed"] == RATE_SEED:
+            tried[key][rate] = values["validation_error"]
+        else:
+            cells.append((key, rate, config["seed"], values["test_error"]))
+    errors: LabelErrors = defaultdict(lambda: defaultdict(dict))
+    for (n_labels, method), rate, seed, error in cells:
+        losses = tried[n_labels, method]
+        if rate == min(losses, key=losses.__getitem__):
+            errors[n_labels][method][seed] = error
+    return errors
+
+
+def label_change(errors: dict[str, dict[int, float]], one: str, other: str) -> Interval:
+    """Relative change of the error, paired by seeds."""
+    seeds = sorted(set(errors[one]) & set(errors[other]))
+    return Interval.of([errors[one][s] / errors[other][s] - 1 for s in seeds])
+
+
+def label_table(errors: LabelErrors) -> str:
+    """One line per number of labels and start, best first."""
+    rows = []
+    for n_labels, methods in sorted(errors.items()):
+        means = {m: float(np.mean(list(e.values()))) for m, e in methods.items()}
+        for method in sorted(means, key=means.__getitem__):
+            percent = [100 * error for error in methods[method].values()]
+            changes = [
+                "" if method == other else label_change(methods, method, other)
+                for other in (REFERENCE, "random weights")
+            ]
+            shown = [each and each.percent() for each in changes]
+            error = Interval.of(percent).plain()
+            rows.append((str(n_labels), method, str(len(percent)), error, *shown))
+    header = ("labels", "start", "seeds", "test error, %")
+    header += (f"change from {REFERENCE}", "change from random weights")
+    return table(header, rows)
+
+
 # --- tables of sensors ---------------------------------------------------------------
 
 TABLES = "tables"
@@ -257,6 +307,12 @@ def fragment(results: Path = RESULTS) -> str:
         for reference in sorted({"gradual", "joint"} - {method}):
             ratio = table_ratio(errors, method, reference)
             named[f"{TABLES}: {method} / {reference}"] = as_change(ratio)
+    labels = label_errors(results)
+    for n_labels, methods in labels.items():
+        for method in methods:
+            for other in sorted({REFERENCE, "random weights"} - {method}):
+                changed = label_change(methods, method, other).percent()
+                named[f"{n_labels} labels: {method} / {other}"] = changed
     for data, (stacked, gradual) in PAPERS.items():
         named[f"papers: {data}"] = Interval(gradual / stacked - 1, np.nan).percent()
     lines = [".. Written by benchmarks/paper/summary.py; do not edit.", ""]
@@ -265,6 +321,7 @@ def fragment(results: Path = RESULTS) -> str:
     blocks = {name: image_table(methods) for name, methods in settings.items()}
     blocks["jump"] = jump_table(settings[SETTINGS[0]])
     blocks[TABLES] = sensor_table(errors)
+    blocks["labels"] = label_table(labels)
     for name, block in blocks.items():
         lines += [f".. begin {name}", "", block, "", f".. end {name}", ""]
     return "\n".join(lines)
