@@ -45,10 +45,10 @@ class Threads:
         values.copy_(choose(list(self._given)))
         self._barrier.wait(60)
 
-    def add(self, values):
+    def all_reduce(self, values):
         self._meet(values, sum)
 
-    def follow(self, values):
+    def broadcast(self, values):
         self._meet(values, lambda all_: all_[0])
 
 
@@ -61,7 +61,7 @@ class Given(list):
 
 
 def rows_of(X):
-    rows = ArrayRows(X, Layout.from_data(X))
+    rows = ArrayRows(X, Layout.from_data(X if len(X) else np.zeros((1, 6))))
     return TableSource(rows, np.arange(len(X)))
 
 
@@ -123,6 +123,22 @@ def test_shares_of_different_lengths_end_together_and_alike(X):
     np.testing.assert_array_equal(first[-1].flat, second[-1].flat)
     assert first[-1].training.loss_curve == second[-1].training.loss_curve
     assert first[-1].records[0].weight_updates == 5 * 2 * plan[0].n_updated
+
+
+def test_a_share_without_rows_makes_the_updates_of_the_others(X):
+    plan = SCHEDULES["gradual"](start="random").plan(2, 4)
+    settings = replace(SETTINGS, batch_size=20)
+    alone = replace(settings, batch_size=10)  # of each batch, the part of one of two
+    full, empty = train_in_threads([X, X[:0]], plan, settings)
+    np.testing.assert_array_equal(full[-1].flat, empty[-1].flat)
+    (single,) = train_in_threads([X], plan, alone)
+    np.testing.assert_array_equal(full[-1].flat, single[-1].flat)
+
+
+def test_dropout_is_refused(X):
+    settings = replace(SETTINGS, dropout=0.5)
+    with pytest.raises(ValueError, match=r"dropout=0.5 must be 0"):
+        train_in_threads([X], SCHEDULES["gradual"]().plan(2, 4), settings)
 
 
 @pytest.mark.parametrize("schedule", ["gradual", "stacked"])

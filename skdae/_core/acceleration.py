@@ -34,7 +34,7 @@ class Reduction(Protocol):
     def n_total(self) -> int:
         """Rows of the next batch, those of all processes."""
 
-    def add(self, values: Tensor) -> None:
+    def all_reduce(self, values: Tensor) -> None:
         """Replace values by their sum over the processes."""
 
 
@@ -214,7 +214,7 @@ class SharedBackprop:
             for part in parts:
                 first.add_(part)
             parts = []
-            self.others.add(first)
+            self.others.all_reduce(first)
         if self.beta == 0:
             grad.copy_(first)
         else:

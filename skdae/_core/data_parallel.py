@@ -39,10 +39,10 @@ class Group(Protocol):
     def size(self) -> int:
         """Number of processes."""
 
-    def add(self, values: Tensor) -> None:
+    def all_reduce(self, values: Tensor) -> None:
         """Replace values by their sum over the processes."""
 
-    def follow(self, values: Tensor) -> None:
+    def broadcast(self, values: Tensor) -> None:
         """Replace values by those of the first process."""
 
 
@@ -53,11 +53,11 @@ class TorchGroup:
     rank: int
     size: int
 
-    def add(self, values: Tensor) -> None:
+    def all_reduce(self, values: Tensor) -> None:
         """Replace values by their sum over the processes."""
         torch.distributed.all_reduce(values)
 
-    def follow(self, values: Tensor) -> None:
+    def broadcast(self, values: Tensor) -> None:
         """Replace values by those of the first process."""
         torch.distributed.broadcast(values, 0)
 
@@ -91,7 +91,10 @@ class Checkpoint:
     def training(self) -> Training:
         """The result, after the last phase."""
         if self.network is None:
-            raise RuntimeError("The training has not ended with a decoder.")
+            raise RuntimeError(
+                "This checkpoint is from within a phase and has no network; go on to "
+                "the end of the phase."
+            )
         losses = [epoch.loss for epoch in self.epochs]
         return Training(self.network, losses, None, self.records)
 
@@ -116,7 +119,7 @@ class Steps:
         """Learn how many rows all processes have, on the device of a tensor."""
         counts = like.new_zeros(self.group.size, dtype=torch.float64)
         counts[self.group.rank] = n_rows
-        self.group.add(counts)
+        self.group.all_reduce(counts)
         rest = counts.cpu().numpy().astype(int)
         totals = []
         while rest.any():
@@ -129,9 +132,9 @@ class Steps:
         """Rows of the next batch, those of all processes."""
         return next(self._totals)
 
-    def add(self, values: Tensor) -> None:
+    def all_reduce(self, values: Tensor) -> None:
         """Replace values by their sum over the processes."""
-        self.group.add(values)
+        self.group.all_reduce(values)
 
 
 def train_share(
@@ -151,8 +154,14 @@ def train_share(
 
     There is one after every phase, and after the first epoch that ends `seconds` or
     more after the last one. A training that goes on from one ends with the weights of
-    one that was never interrupted, bit for bit.
+    one that was never interrupted, bit for bit: settings with dropout, whose stream
+    belongs to the phase, are refused.
     """
+    if settings.dropout > 0:
+        raise ValueError(
+            f"dropout={settings.dropout:g} must be 0 in a training by several "
+            "processes; omit it, or train by one process."
+        )
     steps = Steps(group, settings.batch_size)
     own = replace(settings, batch_size=steps.own_size)
     seed = int(streams.shuffle.integers(2**63))
@@ -199,7 +208,7 @@ class _Share:
         if first == 0:
             trainer.grow(phase, self.source)
         trainer.trained |= trainer.keys(phase)
-        self.steps.group.follow(flat)
+        self.steps.group.broadcast(flat)
         run = trainer.begin(phase, self.source)
         if solver is not None:
             run.step.restore(solver)
@@ -265,6 +274,6 @@ class _Share:
             run.step(empty)
         flat = self.trainer.parameters.flat
         sums = flat.new_tensor([loss * self.n_rows, self.n_rows], dtype=torch.float64)
-        self.steps.add(sums)
+        self.steps.all_reduce(sums)
         total, n_rows = sums.tolist()
         return total / n_rows
