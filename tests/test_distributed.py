@@ -248,6 +248,7 @@ class TestOnACluster:
             ),
             (small, {"num_workers": 0}, "num_workers=0 must be"),
             (small, {"num_workers": 9}, "has 2; take fewer workers"),
+            (small, {"max_failures": -1}, "max_failures=-1 must be"),
             (lambda: small(batch_size=1), {}, "batch_size=1 must be at least"),
             (lambda: small(early_stopping=True), {}, "early_stopping=True needs"),
             (lambda: small(device="cuda"), {}, "the cluster has 0; take fewer"),

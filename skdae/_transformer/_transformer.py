@@ -916,18 +916,19 @@ def fit_matrix(
 @fit_context(prefer_skip_nested_validation=True)
 def fit_elsewhere(
     transformer: GradualDAETransformer,
-    sample: Any,
+    sample: Callable[[Streams], Any],
     train: Callable[[Opening, Streams], Any],
 ) -> GradualDAETransformer:
     """Fit a transformer by a training that reads the rows itself, as `fit_stream` does.
 
-    Encoding and shape are learned from a sample; `train` returns the `Training` of the
-    core.
+    Encoding and shape are learned from what `sample` draws; `train` returns the
+    `Training` of the core.
     """
     parameters = resolve_parameters(transformer)
     check_nothing_held_out(transformer)
-    opening = transformer._open_sample(parameters, sample)
-    training = train(opening, spawn_streams(transformer.random_state))
+    streams = spawn_streams(transformer.random_state)
+    opening = transformer._open_sample(parameters, sample(streams))
+    training = train(opening, streams)
     fitted = FittedNetwork(opening.encoder, opening.shape, training)
     transformer._assign(fitted, None)
     return transformer

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -48,7 +49,8 @@ def fit(
     ----------
     estimator : GradualDAETransformer
         An unfitted transformer. With ``device='cuda'`` each worker takes a GPU, with
-        'auto' where the cluster has as many; with `n_threads` so many processors.
+        'auto' where the cluster has as many; with `n_threads` so many processors. Its
+        callbacks are not called.
     dataset : ray.data.Dataset
         Training rows. They are kept in Ray's object store, which spills to disk what
         does not fit into memory. It is set to keep the order of its rows, in blocks
@@ -82,10 +84,10 @@ def fit(
     >>> dae = fit(GradualDAETransformer(), rows, num_workers=8)  # doctest: +SKIP
     """
     check_dataset(dataset)
-    _check(estimator, num_workers)
+    _check(estimator, num_workers, max_failures)
+    dataset.context.execution_options.preserve_order = True
     model = clone(estimator)
     n_rows = dataset.count()
-    sample = _sample(dataset, n_rows)
 
     def train(opening: Opening, streams: Streams) -> Any:
         settings = training_settings(model, n_rows)
@@ -95,10 +97,10 @@ def fit(
         job = _Job(opening, streams, settings, num_workers, 60 * checkpoint_minutes)
         return _train(job, shares, max_failures)
 
-    return fit_elsewhere(model, sample, train)
+    return fit_elsewhere(model, partial(_sample, dataset, n_rows), train)
 
 
-def _check(estimator: Any, num_workers: int) -> None:
+def _check(estimator: Any, num_workers: int, max_failures: int) -> None:
     """Raise where there is no such fit, or no place for it."""
     if not isinstance(estimator, GradualDAETransformer):
         raise ValueError(
@@ -107,7 +109,15 @@ def _check(estimator: Any, num_workers: int) -> None:
             "them on a sample of the rows, or one for each group by fit_groups."
         )
     if not isinstance(num_workers, Integral) or num_workers < 1:
-        raise ValueError(f"num_workers={num_workers!r} must be an int of at least 1.")
+        raise ValueError(
+            f"num_workers={num_workers!r} must be an int of at least 1; 1 trains in "
+            "one process of the cluster."
+        )
+    if not isinstance(max_failures, Integral) or max_failures < 0:
+        raise ValueError(
+            f"max_failures={max_failures!r} must be an int of at least 0; 0 gives up "
+            "with the first worker that is lost."
+        )
     needed = num_workers * (estimator.n_threads or 1)
     if needed > n_processors():
         raise ValueError(
@@ -136,10 +146,11 @@ def _check_batch(settings: Settings, num_workers: int) -> None:
         )
 
 
-def _sample(dataset: Any, n_rows: int) -> Any:
+def _sample(dataset: Any, n_rows: int, streams: Streams) -> Any:
     """Return rows that scaling and categories are learned from."""
     if n_rows > SAMPLE_ROWS:
-        dataset = dataset.random_sample(SAMPLE_ROWS / n_rows, seed=0)
+        seed = int(streams.split.integers(2**31))
+        dataset = dataset.random_sample(SAMPLE_ROWS / n_rows, seed=seed)
     return dataset.to_pandas(limit=n_rows)
 
 
@@ -153,10 +164,9 @@ def _shares(
 ) -> list[list[Any]]:
     """Return references to the blocks of raw rows of each worker.
 
-    Blocks have one size, and their number is a multiple of that of the workers, so
-    that all have as many rows but for some of the last block.
+    Blocks but the last have one size, by which all workers have about as many rows. Of
+    very few rows a worker may have none; it makes the updates of the others.
     """
-    dataset.context.execution_options.preserve_order = True
     most = max(1, BLOCK_CELLS // opening.raw.shape[1])
     n_blocks = num_workers * -(-n_rows // (num_workers * most))
     names = list(dataset.columns())

@@ -38,8 +38,8 @@ def check_columns(columns: list[str], wanted: Iterable[str], parameter: str) -> 
     missing = [name for name in wanted if name not in columns]
     if missing:
         raise ValueError(
-            f"{parameter} names columns that dataset lacks: {missing}; it has {columns}"
-            "."
+            f"{parameter} names columns that dataset lacks: {missing}; it has "
+            f"{columns}. Correct the names, or add the columns."
         )
 
 
