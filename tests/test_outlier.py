@@ -399,7 +399,7 @@ def test_high_scores_in_clusters_are_worth_fewer_rows():
     assert together.threshold(0.01) > scattered.threshold(0.01)
 
 
-@pytest.mark.parametrize("n_stretches", [1, 4, 5, 12])
+@pytest.mark.parametrize("n_stretches", [1, 4, 6, 12])
 def test_whole_stretches_are_held_out_where_there_are_many(n_stretches):
     rng = np.random.default_rng(n_stretches)
     cuts = np.sort(rng.choice(np.arange(20, 380), n_stretches - 1, replace=False))
@@ -415,7 +415,7 @@ def test_whole_stretches_are_held_out_where_there_are_many(n_stretches):
         for train, rows in folds:
             assert not set(stretch[train]) & set(stretch[rows])
             assert len(rows) <= 200
-    assert (n_stretches < 5) <= (partition.whole_stretches() is None)
+    assert (n_stretches < 5) == (partition.whole_stretches() is None)
 
 
 @pytest.mark.parametrize("n_rows", [10, 30, 100, 1000])
