@@ -67,32 +67,28 @@ def row_seconds(n_columns: int, widths: tuple[int, ...]) -> list[float]:
     return seconds
 
 
-def step_seconds(
-    computing: float, n_bytes: int, n_workers: int, speed: float
-) -> tuple[float, float]:
-    """Mean seconds of a step, and those in which the gradient is under way."""
+def step_seconds(computing: float, n_bytes: int, n_workers: int, speed: float) -> float:
+    """Mean seconds of a step."""
     generator = np.random.default_rng(0)
     drawn = generator.lognormal(0, SPREAD, (N_STEPS, n_workers)) * computing
     # each of 2 (W - 1) messages of a ring holds a W-th of the gradient
     n_messages = 2 * (n_workers - 1)
     sending = n_messages * (LATENCY + n_bytes / n_workers / speed)
-    return float(drawn.max(axis=1).mean()) + sending, sending
+    return float(drawn.max(axis=1).mean()) + sending
 
 
 def traffic() -> str:
     """Efficiency and traffic of the last phase, the largest."""
     lines = []
     for name, (n_columns, widths) in NETWORKS.items():
-        n_bytes, seconds = (
-            gradient_bytes(n_columns, widths),
-            row_seconds(*NETWORKS[name]),
-        )
+        n_bytes = gradient_bytes(n_columns, widths)
+        seconds = row_seconds(n_columns, widths)
         for batch in BATCHES:
             for n_workers in WORKERS:
                 computing = batch / n_workers * seconds[-1]
                 cells = []
                 for speed in LINKS.values():
-                    step, _ = step_seconds(computing, n_bytes[-1], n_workers, speed)
+                    step = step_seconds(computing, n_bytes[-1], n_workers, speed)
                     cells.append(f"{batch * seconds[-1] / step:.1f}")
                 sent = 2 * (n_workers - 1) / n_workers * n_bytes[-1]
                 per_pass = sent * 1e9 / batch

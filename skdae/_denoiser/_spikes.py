@@ -15,7 +15,7 @@ from skdae.timeseries._neighbours import TimeAxis
 # Chosen on 39 simulated signals without spikes, none of which is touched by more than
 # 1 % but rare pulses of one to three rows on noise, and with 1 to 10 % of them.
 MAX_LENGTH = 3  # rows of a spike; a longer pulse is one of the signal
-N_BESIDE = 8  # known cells on each side by whose steps a lively stretch is seen
+N_BESIDE = 8  # known cells on each side by whose steps a volatile stretch is seen
 MAX_SPIKES = 0.13  # of the cells of a column; more are rows in another order
 BULK = (0.5, 0.8)  # quantiles of the distances, spikes or not
 SAME_STEP = 0.2  # of the steps of a column with rounded values
@@ -179,11 +179,11 @@ def _excess(column: _Column, is_spike: np.ndarray, limit: float) -> np.ndarray:
     excess = departures / limit
     cells = np.flatnonzero(excess > 0.5)
     steps = _steps(around)
-    lively = np.zeros(len(cells))
+    volatility = np.zeros(len(cells))
     for lags in (range(-N_BESIDE, 0), range(1, N_BESIDE + 1)):
         side = np.stack([around.beside(steps, k, cells) for k in lags])
-        lively = np.fmax(lively, _median(side))
-    excess[cells] = departures[cells] / np.maximum(limit, LOCAL_MARGIN * lively)
+        volatility = np.fmax(volatility, _median(side))
+    excess[cells] = departures[cells] / np.maximum(limit, LOCAL_MARGIN * volatility)
     return excess
 
 

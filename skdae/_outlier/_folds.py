@@ -92,8 +92,8 @@ class Partition:
     def whole_stretches(self) -> np.ndarray | None:
         """Return the block of each row, of stretches that follow each other.
 
-        None where these are few: a row whose operating point was trained on does not
-        show what a new one does, and one of a few is not a new one.
+        None where these are few, or one block is most of the rows: the others would not
+        say what is normal at the operating points that are held out.
         """
         if self.stretches is None or self.n_stretches < MIN_STRETCHES:
             return None

@@ -157,8 +157,8 @@ class PredictionLimit:
     ``u + k * e * ((p0 / rate)^(1 / k) - 1)``
 
     at the rate: the prediction limit of an exponential distribution whose scale is
-    known from k values, and not below their conformal quantile. From 5 to 1 % that is
-    also the tail of a normal distribution.
+    known from k values, and not below their conformal quantile. Between 5 and 1 % the
+    tail of a normal distribution is nearly exponential.
     High scores come in clusters, as after a step between operating points; p0 is the
     smallest share that leaves k at `TAIL_ROWS`. Where all scores are worth few
     independent rows, n_eff (Geyer 1992), the distance of the limit from their mean is

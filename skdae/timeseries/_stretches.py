@@ -5,7 +5,7 @@ from scipy.ndimage import median_filter, uniform_filter1d
 
 WINDOW = 9  # rows before and after a row whose medians are compared
 MIN_STEP = 6.0  # robust standard deviations of these differences within stretches
-MIN_SPREAD = 0.05  # of a column, the least unit of its steps: setpoints stand still
+MIN_SPREAD = 0.05  # of a column, the least unit of its steps: setpoints do not vary
 NORMAL_QUARTILES = 1.349  # distance of the quartiles of a normal distribution
 
 
