@@ -142,9 +142,9 @@ None, default='auto'
     lie outside of every stretch of four rows with them, by more than a limit. It comes
     from the bulk of the distances between the cells of a column and the rows around,
     so that up to 13 % of the cells may be spikes, and it is larger beside large steps.
-    Steps, slopes and pulses of more than three rows are none; short pulses are, such as
-    a switch that is on for one row. Columns that mostly repeat the value before, or
-    whose pulses to one side have all sizes (rain), have none.
+    Steps, slopes and pulses of more than three rows are no spikes; short pulses are,
+    such as a switch that is on for one row. Columns that mostly repeat the value
+    before, or whose pulses to one side have all sizes (rain), have no spikes.
     A change that lasts is kept: a cell within the range of the two rows before and the
     two after is moved by 1.5 or 3 standard errors at most where that has the least
     estimated risk (Stein 1981).
