@@ -259,6 +259,24 @@ class TestOnACluster:
             fit(make(), dataset, **options)
 
     @pytest.mark.slow  # starts two processes
+    def test_the_error_of_the_worker_that_failed_is_raised(self, dataset, monkeypatch):
+        """Not that of the first one, which has lost the other."""
+        from skdae.distributed import _fit
+
+        class Failing(_fit._Worker):
+            """The second worker fails after the first phase."""
+
+            def train(self, job, rank, address, blocks, checkpoint):
+                for found in super().train(job, rank, address, blocks, checkpoint):
+                    yield found
+                    if rank == 1:
+                        raise MemoryError("of the second worker")
+
+        monkeypatch.setattr(_fit, "_Worker", Failing)
+        with pytest.raises(MemoryError, match="of the second worker"):
+            fit(small(), dataset.drop_columns(["machine", "row"]))
+
+    @pytest.mark.slow  # starts two processes
     def test_an_error_of_a_worker_is_that_of_a_fit(self, dataset):
         dae = small(solver="sgd", learning_rate_init=1e30, device="auto")
         with pytest.raises(ValueError, match="Training diverged"):

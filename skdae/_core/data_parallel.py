@@ -75,6 +75,15 @@ def joined(address: str, rank: int, size: int, device: str) -> Iterator[TorchGro
         torch.distributed.destroy_process_group()
 
 
+def is_of_group(error: Exception) -> bool:
+    """Return whether an error can mean no more than that another process has left.
+
+    Gloo raises a plain RuntimeError, NCCL one of torch.distributed.
+    """
+    of_torch = isinstance(error, torch.distributed.DistBackendError)
+    return of_torch or type(error) is RuntimeError
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Where a training stands after an epoch, in numpy alone."""

@@ -211,7 +211,7 @@ def _train(job: _Job, shares: list[list[Any]], max_failures: int) -> Any:
     given = ray.put(job)
     checkpoint: Any = None
     for _ in range(max_failures + 1):
-        workers = _start(job)
+        workers, runs = _start(job), []
         try:
             address = ray.get(workers[0].address.remote())
             runs = [
@@ -225,7 +225,7 @@ def _train(job: _Job, shares: list[list[Any]], max_failures: int) -> Any:
             return checkpoint.training
         except ray.exceptions.RayError as error:
             if not any(map(_is_lost, workers)):
-                raise getattr(error, "cause", error) from error
+                raise _cause(runs, error) from error
         finally:
             for worker in workers:
                 ray.kill(worker)
@@ -258,6 +258,25 @@ def _is_lost(worker: Any) -> bool:
     except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
         return True
     return False
+
+
+def _cause(runs: list[Any], error: Exception) -> Exception:
+    """Return why a worker has failed; the others fail since it has left their group."""
+    import ray
+
+    from skdae._core.data_parallel import is_of_group
+
+    causes = [getattr(error, "cause", error)]
+    if not runs:
+        return causes[0]
+    by_end = {run.completed(): run for run in runs}
+    ended, _ = ray.wait(list(by_end), num_returns=len(runs), timeout=LOST_SECONDS)
+    for end in ended:
+        try:
+            ray.get(list(by_end[end]))
+        except ray.exceptions.RayTaskError as failed:
+            causes.append(failed.cause)
+    return min(causes, key=is_of_group)  # the first that is not
 
 
 class _Worker:
