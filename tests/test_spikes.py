@@ -94,6 +94,20 @@ def test_a_pulse_of_more_than_three_rows_is_no_spike(length, is_kept):
     assert found(values).sum() == (0 if is_kept else length)
 
 
+@pytest.mark.parametrize("name", UNDER)
+@pytest.mark.parametrize("length", [1, 2, 3])
+@pytest.mark.parametrize("n_outside", [1, 2, 3])
+def test_spikes_near_the_ends_are_found_and_the_cells_outside_kept(
+    name, length, n_outside
+):
+    """One cell before a spike is enough."""
+    values = WITHOUT[name].copy()
+    rows = np.arange(n_outside, n_outside + length)
+    rows = np.concatenate([rows, N_ROWS - 1 - rows])
+    values[rows] += 20 * values.std()
+    np.testing.assert_array_equal(np.flatnonzero(found(values)), np.sort(rows))
+
+
 def test_units_signs_and_the_direction_of_time_do_not_count():
     values, is_spike = spiked(WITHOUT["walk"], 0.05, 6)
     expected = found(values)

@@ -16,6 +16,7 @@ from skdae.timeseries._neighbours import TimeAxis
 # 1 % but rare pulses of one to three rows on noise, and with 1 to 10 % of them.
 MAX_LENGTH = 3  # rows of a spike; a longer pulse is one of the signal
 N_BESIDE = 8  # known cells on each side by whose steps a volatile stretch is seen
+MIN_BESIDE = 3  # of them, as the first and the last cell may lie next to spikes
 MAX_SPIKES = 0.13  # of the cells of a column; more are rows in another order
 BULK = (0.5, 0.8)  # quantiles of the distances, spikes or not
 SAME_STEP = 0.2  # of the steps of a column with rounded values
@@ -182,7 +183,8 @@ def _excess(column: _Column, is_spike: np.ndarray, limit: float) -> np.ndarray:
     volatility = np.zeros(len(cells))
     for lags in (range(-N_BESIDE, 0), range(1, N_BESIDE + 1)):
         side = np.stack([around.beside(steps, k, cells) for k in lags])
-        volatility = np.fmax(volatility, _median(side))
+        is_short = (~np.isnan(side)).sum(axis=0) < MIN_BESIDE
+        volatility = np.fmax(volatility, np.where(is_short, 0, _median(side)))
     excess[cells] = departures[cells] / np.maximum(limit, LOCAL_MARGIN * volatility)
     return excess
 
