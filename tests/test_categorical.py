@@ -292,6 +292,19 @@ def test_an_unknown_category_counts_as_missing():
 
 
 MACHINES = RNG.integers(1, 4, N)
+
+
+def test_an_error_names_the_columns_of_text_only_beside_floats_of_arrow():
+    pytest.importorskip("pyarrow")
+    X = pd.DataFrame({"a": [1.0, 2.0], "s": ["x", "y"]})
+    X = X.astype({"a": "double[pyarrow]"})
+    with pytest.raises(ValueError, match=r"text or dates in the columns \['s'\]"):
+        GradualDAETransformer(max_iter=2).fit(X)
+    with pytest.raises(ValueError, match="minimum of 2 is required") as raised:
+        GradualDAETransformer(max_iter=2).fit(X[["a"]][:1])
+    assert "text" not in str(raised.value)
+
+
 SAME = [float, "int32", object, "Int64", "category", "int64[pyarrow]", "float32"]
 OTHERS = {
     "text": lambda column: column.astype(str),

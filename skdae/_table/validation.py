@@ -155,7 +155,7 @@ def _remedy(message: str, estimator: Any, X: Any) -> str | None:
     """Return what helps against an error about the cells of X, None if unknown."""
     if "contains infinity" in message:
         return "Replace infinite values by NaN, which counts as missing."
-    kinds = ("int", "float", "bool", "decimal")
+    kinds = ("int", "float", "double", "bool", "decimal")  # pandas and Arrow
     text = []
     if is_dataframe(X):
         text = [
