@@ -575,6 +575,27 @@ def test_a_class_that_has_moved_is_found_by_its_old_name(tmp_path, monkeypatch):
     assert repr(skdae.load(tmp_path / "m")) == repr(SMALL)
 
 
+def test_scores_that_have_another_name_now_are_found(tmp_path, monkeypatch):
+    rows = np.random.default_rng(0).normal(size=(300, 4))
+    names = ["weighted_distance", "whitened_error"]
+    detector = GradualDAEOutlierDetector(SMALL, scores=names, random_state=0).fit(rows)
+    old = {new: old for old, new in _classes.RENAMED.items()}
+    pack = _packing.Packer.pack
+
+    def packed(self, value, path):
+        return pack(
+            self, old.get(value, value) if isinstance(value, str) else value, path
+        )
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr(_packing.Packer, "pack", packed)
+        skdae.save(detector, tmp_path / "m")
+    assert b"balance_distance" in (tmp_path / "m").read_bytes()
+    loaded = skdae.load(tmp_path / "m")
+    assert loaded.scores == names
+    np.testing.assert_array_equal(loaded.predict(rows), detector.predict(rows))
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path):
     skdae.save(SMALL, tmp_path / "m")
     before = (tmp_path / "m").read_bytes()

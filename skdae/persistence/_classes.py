@@ -15,6 +15,21 @@ MOVED: dict[str, str] = {
 # Attributes whose default has changed since they came: what files without them mean.
 EARLIER: dict[tuple[str, str], Any] = {("skdae.schedules", "start"): "random"}
 
+# Scores of the detector that have another name now, and the attributes that hold names.
+RENAMED = {"balance_distance": "weighted_distance"}
+OF_SCORES = ("scores", "score_names_", "names")
+
+
+def renamed(cls: type, name: str, value: Any) -> Any:
+    """Return the value of an attribute, scores under their present names."""
+    if not cls.__module__.startswith("skdae._outlier") or name not in OF_SCORES:
+        return value
+    if isinstance(value, str):
+        return RENAMED.get(value, value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(RENAMED.get(each, each) for each in value)
+    return value
+
 
 def name_of(cls: type) -> str:
     """Return the name of a class in a file, by the public module where there is one."""

@@ -24,6 +24,7 @@ from skdae.persistence._classes import (
     is_own,
     is_sklearn,
     name_of,
+    renamed,
 )
 
 NATIVE = "biuf"  # kinds of arrays that a tensor holds
@@ -266,7 +267,7 @@ class Unpacker:
         value: Any = object.__new__(cls)
         self._objects[content["number"]] = value
         for name, item in (_defaults(cls) | self.unpack_state(content)).items():
-            object.__setattr__(value, name, item)
+            object.__setattr__(value, name, renamed(cls, name, item))
         return value
 
     def unpack_state(self, content: dict) -> dict[str, Any]:
