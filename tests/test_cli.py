@@ -518,6 +518,40 @@ def test_rows_are_sorted_by_time_and_kept_apart_by_group(run, folder, kind, suff
     assert_alike(found[["a", "b", "c"]], expected.iloc[order].reset_index(drop=True))
 
 
+@pytest.mark.parametrize("kind", SORTED)
+def test_times_decrease_only_within_the_group_of_rows_in_their_order(run, folder, kind):
+    """And not at all where rows are sorted by another column."""
+    stacked = fleet().sort_values(["unit", "hour"])
+    stacked.to_csv(folder / "fleet.csv", index=False)
+    fit = ("fit", "fleet.csv", "-o", "fleet.model", "-k", kind, "-f", *INNER)
+    code, _, err = run(*fit, "--groups", "unit", "--set", "order=time")
+    assert code == 0, err
+    assert "decrease" not in err
+    words = (SORTED[kind], "fleet.model", "fleet.csv")
+    assert run(*words)[2] == ""
+    hours = stacked["hour"].tolist()
+    hours[130], hours[131] = hours[131], hours[130]
+    stacked.assign(hour=hours).to_csv(folder / "fleet.csv", index=False)
+    assert "'hour' decrease after row 131" in run(*words)[2]
+    stacked.assign(service=hours[::-1]).to_csv(folder / "fleet.csv", index=False)
+    code, _, err = run(*fit, "--groups", "unit", "--time", "hour")
+    assert code == 0, err
+    assert "decrease" not in err
+    assert run(*words)[2] == ""
+
+
+@pytest.mark.parametrize("kind", SORTED)
+def test_rows_without_a_group_are_refused_later_too(run, folder, kind):
+    fleet().to_csv(folder / "fleet.csv", index=False)
+    fit = ("fit", "fleet.csv", "-o", "fleet.model", "-k", kind, "-f", *INNER)
+    assert run(*fit, "--groups", "unit", "--time", "hour")[0] == 0
+    gone = fleet().assign(unit=[None, None, *fleet()["unit"][2:]])
+    gone.to_csv(folder / "fleet.csv", index=False)
+    code, _, err = run(SORTED[kind], "fleet.model", "fleet.csv")
+    assert code == 1
+    assert "group of each row, and 2 cells are missing" in err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

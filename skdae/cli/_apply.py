@@ -240,9 +240,12 @@ def _in_order(
     model, chunk = task.model, part.chunk
     if not model.is_sorted:
         return task.frame(change(part.X, None))
-    order = RowOrder.of(
-        chunk.written, len(chunk), model.time, model.groups, chunk.label
-    )
+
+    def column(name: str) -> pd.Series:
+        """Return the groups with NaN where they are missing, the times as written."""
+        return chunk.texts(name) if name == model.groups else chunk.written(name)
+
+    order = RowOrder.of(column, len(chunk), model.time, model.groups, chunk.label)
     X = part.X if model.time is None else order.sort(part.X)
     return order.unsort(task.frame(change(X, order.groups)))
 
@@ -428,7 +431,9 @@ class Summary:
     @classmethod
     def of(cls, model: Model, table: OpenTable, *, is_scored: bool) -> "Summary":
         """Start before the first row; `is_scored` holds where the target is there."""
-        times = TimesOfRows.of(model.estimator, model.left_out, table.names)
+        times = TimesOfRows.of(
+            model.estimator, model.left_out, table.names, model.time, model.groups
+        )
         has_target = model.target in table.names
         return cls(model, times, is_scored and has_target, set(model.names))
 

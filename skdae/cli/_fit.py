@@ -155,7 +155,7 @@ def fit(
     grouped = {} if groups is None else {"groups": order.groups}
     in_order = X if time is None else order.sort(X)
     seconds = _fit(estimator, in_order, y, chosen, seed, grouped)
-    times = TimesOfRows.of(estimator, left_out, sheet.frame.columns)
+    times = TimesOfRows.of(estimator, left_out, sheet.frame.columns, time, groups)
     times.see(lambda name: sheet.frame[name])
     note(*times.notes(data))
     model = Model(

@@ -19,18 +19,28 @@ class TimesOfRows:
     """Follows columns of times through a table, to find rows that are not in order."""
 
     names: Iterable[str]
+    groups: str | None = None  # the column of groups, of tables that are read whole
     last: dict[str, Any] = field(default_factory=dict)  # time of the row before
     falls: dict[str, int] = field(default_factory=dict)  # row before an earlier one
     n_rows: int = 0
 
     @classmethod
     def of(
-        cls, estimator: Any, left_out: dict[str, str], names: Iterable[str]
+        cls,
+        estimator: Any,
+        left_out: dict[str, str],
+        names: Iterable[str],
+        time: str | None,
+        groups: str | None,
     ) -> "TimesOfRows":
-        """Return that of the columns left out as times; none if no order counts."""
-        if not any(rows_around(estimator)):
+        """Return that of the columns left out as times.
+
+        None if no order counts, or if rows are sorted by a column.
+        """
+        if time is not None or not any(rows_around(estimator)):
             return cls([])
-        return cls([n for n in names if left_out.get(n) == LEFT_OUT["date_time"]])
+        dates = [n for n in names if left_out.get(n) == LEFT_OUT["date_time"]]
+        return cls(dates, groups)
 
     def see(self, columns: Callable[[str], pd.Series]) -> None:
         """Look at the next rows, by what returns a column as it is written."""
@@ -43,9 +53,9 @@ class TimesOfRows:
                 continue
             if name in self.last and type(self.last[name]) is type(times.iloc[0]):
                 times = pd.concat([pd.Series([self.last[name]]), times])
-            is_fall = (times.diff().iloc[1:] < times.iloc[0] - times.iloc[0]).to_numpy()
-            if is_fall.any():
-                row = self.n_rows + 1 + int(is_fall.argmax()) - (len(times) - n_rows)
+            fall = _first_fall(times, self.groups and columns(self.groups))
+            if fall is not None:
+                row = self.n_rows + 1 + fall - (len(times) - n_rows)
                 self.falls.setdefault(name, row)
             self.last[name] = times.iloc[-1]
         self.n_rows += n_rows
@@ -109,6 +119,16 @@ class RowOrder:
     def unsort(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return rows in time order as they stand in the table."""
         return X.iloc[np.argsort(self.rows)].reset_index(drop=True)
+
+
+def _first_fall(times: pd.Series, groups: Any) -> int | None:
+    """Return the first row before an earlier one of its group, None without any."""
+    codes = np.zeros(len(times), int) if groups is None else pd.factorize(groups)[0]
+    order = np.argsort(codes, kind="stable")
+    steps = times.iloc[order].diff().iloc[1:]
+    is_fall = (steps < times.iloc[0] - times.iloc[0]).to_numpy()
+    falls = order[:-1][is_fall & (np.diff(codes[order]) == 0)]
+    return int(falls.min()) if len(falls) else None
 
 
 def _times(values: pd.Series) -> pd.Series | None:
