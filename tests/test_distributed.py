@@ -116,6 +116,14 @@ class TestOnACluster:
         with pytest.raises(ValueError, match="1 of 2 groups.*the group 9"):
             fit_groups(small(), few, by="machine")
 
+    def test_rows_without_a_group_are_refused(self, dataset):
+        some = dataset.map_batches(
+            lambda rows: rows.assign(machine=rows["machine"].replace({1: np.nan})),
+            batch_format="pandas",
+        )
+        with pytest.raises(ValueError, match="'machine' names none"):
+            fit_groups(small(), some, by="machine")
+
     def test_rows_are_scored_as_without_ray(self, cluster, table):
         import ray.data
 
@@ -165,6 +173,14 @@ class TestOnACluster:
             fit_groups(small(), dataset, by="plant")
         with pytest.raises(ValueError, match="keep names columns"):
             transform(dae, dataset, keep=["number"])
+        with pytest.raises(ValueError, match=r"pass \['row'\]"):
+            transform(dae, dataset, keep="row")
+        with pytest.raises(ValueError, match="must have the method predict"):
+            predict(dae, dataset)
+        with pytest.raises(ValueError, match="must have the method transform"):
+            transform(LogisticRegression().fit([[0], [1]], [0, 1]), dataset)
+        with pytest.raises(ValueError, match="dataset has no rows"):
+            fit(small(), dataset.limit(0))
         with pytest.raises(ValueError, match="fit it on a DataFrame"):
             transform(small().fit(table[COLUMNS].to_numpy()), dataset)
         with pytest.raises(ValueError, match="the estimator names columns"):

@@ -50,7 +50,7 @@ def transform(
     >>> rows = ray.data.read_parquet("plant/")  # doctest: +SKIP
     >>> transform(dae, rows).write_parquet("codes/")  # doctest: +SKIP
     """
-    check_is_fitted(estimator)
+    _check_estimator(estimator, "transform")
     names = [str(name) for name in estimator.get_feature_names_out()]
     return _map(estimator, dataset, "transform", names, keep)
 
@@ -107,7 +107,9 @@ def _map(
 ) -> Any:
     """Return a dataset of what a method gives for the rows."""
     columns = check_dataset(dataset)
-    check_is_fitted(estimator)
+    _check_estimator(estimator, method)
+    if isinstance(keep, str):
+        raise ValueError(f"keep={keep!r} must be a sequence of names; pass [{keep!r}].")
     inputs = _input_names(estimator)
     check_columns(columns, inputs, "the estimator")
     kept = [n for n in columns if n not in inputs] if keep is None else list(keep)
@@ -123,6 +125,16 @@ def _map(
     batches = dataset.repartition(target_num_rows_per_block=BATCH_ROWS, strict=True)
     step = _Step(estimator, method, inputs, names, kept)
     return batches.map_batches(step, batch_format="pandas", batch_size=None)
+
+
+def _check_estimator(estimator: Any, method: str) -> None:
+    """Raise unless an estimator is fitted and has a method."""
+    check_is_fitted(estimator)
+    if not hasattr(estimator, method):
+        raise ValueError(
+            f"estimator must have the method {method}, and {type(estimator).__name__} "
+            "has none; call another function of skdae.distributed."
+        )
 
 
 def _input_names(estimator: Any) -> list[str]:

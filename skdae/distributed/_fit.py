@@ -88,6 +88,8 @@ def fit(
     dataset.context.execution_options.preserve_order = True
     model = clone(estimator)
     n_rows = dataset.count()
+    if not n_rows:
+        raise ValueError("dataset has no rows; pass some to train on.")
 
     def train(opening: Opening, streams: Streams) -> Any:
         settings = training_settings(model, n_rows)

@@ -82,12 +82,17 @@ def _fit_group(
     estimator: Any, by: str, order_by: str | None, features: list[str], group: Any
 ) -> dict[str, list[Any]]:
     """Return the name of a group and its model, as bytes, or why it has none."""
+    import pandas as pd
+
     if order_by is not None:
         group = group.sort_values(order_by, kind="stable")
-    model, error = b"", ""
+    name, model, error = group[by].iloc[0], b"", ""
+    if pd.isna(name):
+        error = f"the column {by!r} names none; complete it, or drop these rows."
+        return {"group": [name], "model": [model], "error": [error]}
     try:
         fitted = clone(estimator).fit(group[features].reset_index(drop=True))
         model = pickle.dumps(fitted)
     except ValueError as raised:
         error = str(raised)
-    return {"group": [group[by].iloc[0]], "model": [model], "error": [error]}
+    return {"group": [name], "model": [model], "error": [error]}
