@@ -523,6 +523,7 @@ BROKEN = {
     "empty": ("", ["is empty", "first line must name"]),
     "only a mark": ("sep=;\n", ["is empty"]),
     "blank lines": ("\n \n", ["is empty"]),
+    "a comment of blank lines": ("\n#.\n\n", ["nothing but comments", "must name"]),
     "only a header": ("a,b\n", ["0 rows", "at least 1"]),
     "no header": ("1,2,3\n4,5,6\n", ["line 1", "no header", "1, 2, 3"]),
     "no header, texts": ("5.1,3.5,setosa\n4.9,3.0,setosa\n", ["no header"]),

@@ -132,6 +132,11 @@ class _Top:
         delimiter = Delimiter(lines, given)
         found = list(rows_of(iter(lines), delimiter.mark, label, n_before))
         sample = [(line, cells) for line, cells, _ in found]
+        if not sample:
+            raise TableError(
+                f"{label} begins with nothing but comments and empty lines; the first "
+                "line after comments must name the columns."
+            )
         line, cells = sample[0]
         delimiter.check(cells[0], line, form.delimiter is not None, label)
         is_named = has_names(sample, form.header, label)
