@@ -77,7 +77,8 @@ def test_copies_of_a_fitted_model_are_the_same_model(copied, output):
     assert other.loss_curve_ == fitted.loss_curve_
     assert list(other.feature_names_in_) == NAMES
     other.partial_fit(FRAME)
-    assert not np.array_equal(other.transform(FRAME), before)
+    # few rows: a reconstruction may be the observed cells themselves
+    assert not np.array_equal(other.coefs_[0], fitted.coefs_[0])
     np.testing.assert_array_equal(fitted.transform(FRAME), before)
 
 
