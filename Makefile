@@ -21,7 +21,7 @@ DATA_OPTION = $(if $(DATA),--data "$(DATA)")
 help:
 	@echo "make demo         a proof of concept on real data, a minute or two (DATA=dir; CSV=file TARGET=column: your data)"
 	@echo "make test         run the tests (ARGS=... goes to pytest)"
-	@echo "make test-slow    run the slow tests: whole proofs of concept"
+	@echo "make test-slow    run the slow tests: whole proofs of concept, a Ray cluster"
 	@echo "make test-lowest  run the tests on the lowest supported releases"
 	@echo "make check        format, lint, types, layers, spelling"
 	@echo "make format       let ruff format the code and fix what it can"
@@ -62,8 +62,7 @@ $(VENV_LOWEST)/.installed-%: pyproject.toml constraints.txt constraints-lowest.t
 demo: $(VENV)/.installed-poc
 	@MPLBACKEND=Agg $(BIN)/python examples/demo.py $(DATA_OPTION) $(if $(CSV),--csv "$(CSV)") $(if $(TARGET),--target "$(TARGET)")
 
-# ray asks for newer releases of pandas and pyarrow than the lowest ones here.
-test: $(VENV)/.installed-test $(VENV)/.installed-ray
+test: $(VENV)/.installed-test
 	@$(RUN) $(BIN)/python -m pytest -q -n $(PYTEST_WORKERS) --dist loadgroup $(ARGS)
 
 test-slow: $(VENV)/.installed-test $(VENV)/.installed-ray

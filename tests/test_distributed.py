@@ -77,6 +77,7 @@ def dataset(cluster, table):
     return ray.data.from_pandas([table[:110], table[110:1_300], table[1_300:]])
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("ray")
 @pytest.mark.filterwarnings("ignore")  # of Ray
 class TestOnACluster:
@@ -84,7 +85,7 @@ class TestOnACluster:
         "make",
         [
             GradualDAESearchCV,
-            pytest.param(GridSearchCV, marks=pytest.mark.slow),  # the same way
+            GridSearchCV,
         ],
     )
     def test_searches_have_equal_results(self, cluster, table, make):
@@ -225,7 +226,6 @@ class TestOnACluster:
         ]
         assert updates[0] == updates[1]
 
-    @pytest.mark.slow  # four fits, each of which starts two processes
     def test_a_fit_that_loses_a_worker_ends_like_one_that_does_not(
         self, dataset, table, monkeypatch
     ):
@@ -274,7 +274,6 @@ class TestOnACluster:
         with pytest.raises(ValueError, match=message):
             fit(make(), dataset, **options)
 
-    @pytest.mark.slow  # starts two processes
     def test_the_error_of_the_worker_that_failed_is_raised(self, dataset, monkeypatch):
         """Not that of the first one, which has lost the other."""
         from skdae.distributed import _fit
@@ -292,7 +291,6 @@ class TestOnACluster:
         with pytest.raises(MemoryError, match="of the second worker"):
             fit(small(), dataset.drop_columns(["machine", "row"]))
 
-    @pytest.mark.slow  # starts two processes
     def test_an_error_of_a_worker_is_that_of_a_fit(self, dataset):
         dae = small(solver="sgd", learning_rate_init=1e30, device="auto")
         with pytest.raises(ValueError, match="Training diverged"):
