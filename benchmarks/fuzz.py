@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of the readers of tables and of model files, by atheris.
 
-usage: python tests/robustness/fuzz.py {tables,models} [-runs=100000] [-seed=1] ...
+usage: python benchmarks/fuzz.py {tables,models} [-runs=100000] [-seed=1] ...
 
 Options are those of libFuzzer. It ends with an error at the first content that is
 neither read nor refused with the error that the reader promises, and says which.
