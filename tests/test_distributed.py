@@ -125,6 +125,14 @@ class TestOnACluster:
         with pytest.raises(ValueError, match="'machine' names none"):
             fit_groups(small(), some, by="machine")
 
+    def test_rows_without_a_place_in_the_order_are_refused(self, dataset):
+        some = dataset.map_batches(
+            lambda rows: rows.assign(time=np.where(rows["machine"] == 1, np.nan, 1.0)),
+            batch_format="pandas",
+        )
+        with pytest.raises(ValueError, match="order_by='time' has .* missing values"):
+            fit_groups(small(), some, by="machine", order_by="time")
+
     def test_rows_are_scored_as_without_ray(self, cluster, table):
         import ray.data
 

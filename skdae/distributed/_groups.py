@@ -84,12 +84,19 @@ def _fit_group(
     """Return the name of a group and its model, as bytes, or why it has none."""
     import pandas as pd
 
-    if order_by is not None:
-        group = group.sort_values(order_by, kind="stable")
     name, model, error = group[by].iloc[0], b"", ""
     if pd.isna(name):
         error = f"the column {by!r} names none; complete it, or drop these rows."
+    elif order_by is not None and group[order_by].isna().any():
+        n_missing = int(group[order_by].isna().sum())
+        error = (
+            f"order_by={order_by!r} has {n_missing} missing values, and rows without "
+            "one have no place; complete the column, or drop these rows."
+        )
+    if error:
         return {"group": [name], "model": [model], "error": [error]}
+    if order_by is not None:
+        group = group.sort_values(order_by, kind="stable")
     try:
         fitted = clone(estimator).fit(group[features].reset_index(drop=True))
         model = pickle.dumps(fitted)
