@@ -1,5 +1,6 @@
 """Files that are written as a whole or not at all."""
 
+import errno
 import os
 import secrets
 import stat
@@ -12,12 +13,15 @@ from typing import IO
 
 STALE_SECONDS = 3_600  # since the last write to a part, which a killed process has left
 
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)  # what a write to a full disk says
+
 
 @contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """Open a file that takes its name when all of it is written.
 
     A file that is replaced keeps its permissions, and a link goes on pointing at it.
+    An error of a full disk names it.
     """
     target = Path(path).resolve()
     _remove_stale(target)
@@ -29,6 +33,10 @@ def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
         if target.exists():
             part.chmod(stat.S_IMODE(target.stat().st_mode))
         os.replace(part, target)
+    except OSError as error:
+        if error.errno in FULL and error.filename is None:
+            error.filename = os.fspath(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 

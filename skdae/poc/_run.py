@@ -21,6 +21,7 @@ from skdae._sklearn_compat import Interval, StrOptions, validate_params
 from skdae._transformer import GradualDAETransformer
 from skdae._transformer._defaults import default_transformer
 from skdae._version import __version__
+from skdae._whole_file import whole_file
 from skdae.poc import _denoising, _downstream, _plan, _splits
 from skdae.poc._data import TASKS, Data, prepare
 from skdae.poc._plan import Plan, Setting, Unit
@@ -225,7 +226,8 @@ def _opened(cache: str | os.PathLike | None, run_id: str, resume: bool) -> Path 
                 "folder to start over."
             )
     folder.mkdir(parents=True, exist_ok=True)
-    label.write_text(run_id, encoding="ascii")
+    with whole_file(label) as file:  # one cut off by a kill would be of another run
+        file.write(run_id.encode("ascii"))
     return folder
 
 

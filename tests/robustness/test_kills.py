@@ -3,7 +3,9 @@
 import json
 import os
 import signal
+import sys
 import time
+import traceback
 from contextlib import suppress
 
 import numpy as np
@@ -14,6 +16,7 @@ from sklearn.base import clone
 
 import skdae
 from skdae import poc
+from skdae.poc._run import _opened
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
@@ -28,10 +31,15 @@ def killed(act, rng, longest):
     """Whether a process was killed, at a random moment, before it had acted."""
     child = os.fork()
     if child == 0:
-        with suppress(BaseException):
+        status = 1
+        try:
             act()
-            os._exit(0)
-        os._exit(1)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
     time.sleep(rng.uniform(0, longest))
     with suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
@@ -145,7 +153,20 @@ def content_of(report):
     return json.dumps(kept, sort_keys=True)
 
 
+def test_a_run_that_is_killed_as_it_begins_can_be_resumed(tmp_path):
+    def begin_again_and_again():
+        while True:
+            _opened(tmp_path, "the run", resume=True)
+
+    rng = np.random.default_rng(0)
+    for _ in range(FEW):
+        assert killed(begin_again_and_again, rng, 0.1)
+        assert _opened(tmp_path, "the run", resume=True) == tmp_path
+
+
 @pytest.mark.slow
+# of joblib, where a busy disk is slow
+@pytest.mark.filterwarnings("ignore:Persisting input arguments:UserWarning")
 def test_a_proof_of_concept_is_resumed_after_many_kills(tmp_path):
     table = pd.DataFrame(np.nan_to_num(X), columns=list("abcde"))
     options = {

@@ -1,17 +1,23 @@
 """A full disk, a folder that is read-only, too little memory: an error, and no harm."""
 
 import os
+import re
 import resource
 import signal
+from contextlib import redirect_stderr
+from functools import partial
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 import pytest
 from _estimators import SMALL, X, count, fitted, in_child, results
 from sklearn.base import clone
 
 import skdae
+from skdae.cli import main
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
@@ -30,9 +36,9 @@ def with_file_limit(n_bytes, act):
     act()
 
 
-def fails(act, *errors):
-    """Act, and be sure that one of the errors is raised."""
-    with pytest.raises(errors):
+def fails(act, error, match=None):
+    """Act, and be sure that the error is raised."""
+    with pytest.raises(error, match=match):
         act()
 
 
@@ -45,13 +51,39 @@ def test_a_full_disk_leaves_the_old_model(tmp_path):
     size = (tmp_path / "whole").stat().st_size
     limits = np.linspace(0, size - 1, N_LIMITS).astype(int).tolist()
     for limit in limits:
-        save = lambda limit=limit: with_file_limit(  # noqa: E731
-            limit, lambda: fails(lambda: skdae.save(large, path), OSError)
+        save = lambda: fails(  # noqa: E731
+            lambda: skdae.save(large, path), OSError, match=re.escape(str(path))
         )
-        assert in_child(save) == 0
+        assert in_child(partial(with_file_limit, limit, save)) == 0
         assert path.read_bytes() == before
     print(f"{len(limits)} sizes of a full disk")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["m.skdae", "whole"]
+
+
+@pytest.mark.parametrize("name", ["scored.csv", "scored.csv.gz", "scored.parquet"])
+def test_a_full_disk_leaves_the_old_output_of_a_command(tmp_path, name):
+    """The error names the file, and nothing is left beside it."""
+    table, model, output = (tmp_path / each for each in ("t.csv", "m.skdae", name))
+    pd.DataFrame(X, columns=list("abcde")).to_csv(table, index=False)
+    settings = ("transformer__hidden_layer_sizes=(4, 2)", "transformer__max_iter=2")
+    options = [each for setting in settings for each in ("--set", setting)]
+    fit = ["fit", str(table), "-o", str(model), "--kind", "detector", "--quiet"]
+    assert main(fit + options) == 0
+    output.write_text("of last night")
+    score = ["score", str(model), str(table), "-o", str(output), "--force"]
+
+    def refused():
+        with redirect_stderr(StringIO()) as said:  # a file of pytest's is limited, too
+            assert main(score) == 1
+        assert f"{output}: File too large" in said.getvalue()
+
+    for limit in np.linspace(0, 1_000, N_LIMITS // 3).astype(int).tolist():
+        assert in_child(partial(with_file_limit, limit, refused)) == 0, limit
+        assert output.read_text() == "of last night"
+    left = sorted(each.name for each in tmp_path.iterdir())
+    assert left == sorted([table.name, model.name, name])
+    assert main(score) == 0
+    assert output.stat().st_size > 1_000
 
 
 @pytest.mark.skipif(
