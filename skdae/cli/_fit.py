@@ -103,35 +103,21 @@ def fit(
         --set transformer__hidden_layer_sizes=(64,16)
     """
     chosen: str = kind.value
-    if chosen in SUPERVISED and target is None:
-        raise typer.BadParameter(
-            f"a {chosen} predicts a column; name it.", param_hint="--target"
-        )
-    for option, name in {"--time": time, "--groups": groups}.items():
-        if name is not None and chosen not in ORDERED:
-            raise typer.BadParameter(
-                f"a {chosen} takes none; omit it, or fit one of the kind "
-                f"{' or '.join(ORDERED)}.",
-                param_hint=option,
-            )
-    if output == STDOUT:
-        raise typer.BadParameter("a model goes to a file.", param_hint="--output")
+    named = {
+        "--target": target,
+        "--drop": drop,
+        "--use": use,
+        "--time": time,
+        "--groups": groups,
+    }
+    _check_request(chosen, output, named)
     check_output(output, force)
     given = parse_settings(settings or [])
     if time is not None:
         given = {"order": "time", **given}
     sheet = read_sheet(data, form=csv.form, least_rows=MIN_ROWS)
     note(*sheet.notes)
-    check_columns(
-        {
-            "--target": target,
-            "--drop": drop,
-            "--use": use,
-            "--time": time,
-            "--groups": groups,
-        },
-        sheet.frame.columns,
-    )
+    check_columns(named, sheet.frame.columns)
     y = None
     if target is not None:
         labels = check_target(sheet.frame, target)
@@ -145,10 +131,7 @@ def fit(
     left_out = _left_out(sheet.frame, roles, use or [])
     X = sheet.frame.drop(columns=list(left_out))
     _check_columns(X, left_out, data)
-    columns = tuple(
-        Column(str(name), is_numeric(values), str(values.dtype))
-        for name, values in X.items()
-    )
+    columns = tuple(Column.of(name, values) for name, values in X.items())
     texts = [column.name for column in columns if not column.is_number]
     estimator = make_estimator(chosen, given, len(X), texts, seed, y)
     order = RowOrder.of(sheet.frame.__getitem__, len(X), time, groups, data)
@@ -172,6 +155,23 @@ def fit(
     save(model, output, force=force)
     done = f"{ESTIMATORS[chosen]} fitted on {len(X)} rows and {len(columns)} columns"
     note(f"{done} in {seconds:.1f} s, written to {output}.")
+
+
+def _check_request(kind: str, output: str, named: dict[str, Any]) -> None:
+    """Refuse options that do not belong to the kind of the model."""
+    if kind in SUPERVISED and named["--target"] is None:
+        raise typer.BadParameter(
+            f"a {kind} predicts a column; name it.", param_hint="--target"
+        )
+    for option in ("--time", "--groups"):
+        if named[option] is not None and kind not in ORDERED:
+            raise typer.BadParameter(
+                f"a {kind} takes none; omit it, or fit one of the kind "
+                f"{' or '.join(ORDERED)}.",
+                param_hint=option,
+            )
+    if output == STDOUT:
+        raise typer.BadParameter("a model goes to a file.", param_hint="--output")
 
 
 def _fit(

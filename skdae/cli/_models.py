@@ -4,6 +4,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from skdae._column_types import is_numeric
 from skdae._files import TableError, listed
 from skdae.cli._outputs import check_output
 
@@ -36,6 +39,10 @@ class Column:
     name: str
     is_number: bool  # or text
     dtype: str
+
+    @classmethod
+    def of(cls, name: Any, values: pd.Series) -> "Column":
+        return cls(str(name), is_numeric(values), str(values.dtype))
 
 
 @dataclass(frozen=True)
