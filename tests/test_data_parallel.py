@@ -7,7 +7,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 
-from skdae._core.data_parallel import train_share
+from skdae._core.data_parallel import train_shard
 from skdae._core.network import Head, Shape
 from skdae._core.settings import Settings
 from skdae._core.sources import ArrayRows, TableSource
@@ -65,16 +65,16 @@ def rows_of(X):
     return TableSource(rows, np.arange(len(X)))
 
 
-def train_in_threads(shares, plan, settings, noise=None, **options):
+def train_in_threads(shards, plan, settings, noise=None, **options):
     """Checkpoints of each thread."""
-    given = Given(len(shares))
+    given = Given(len(shards))
 
     def work(rank):
-        source = rows_of(shares[rank])
+        source = rows_of(shards[rank])
         return list(
-            train_share(
+            train_shard(
                 source,
-                len(shares[rank]),
+                len(shards[rank]),
                 plan,
                 SHAPE,
                 noise=noise,
@@ -85,8 +85,8 @@ def train_in_threads(shares, plan, settings, noise=None, **options):
             )
         )
 
-    with ThreadPoolExecutor(len(shares)) as threads:
-        return list(threads.map(work, range(len(shares))))
+    with ThreadPoolExecutor(len(shards)) as threads:
+        return list(threads.map(work, range(len(shards))))
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_updates_are_those_of_the_whole_batch(X, schedule, solver, n_threads):
         assert updates == [phase.weight_updates for phase in expected.phases]
 
 
-def test_shares_of_different_lengths_end_together_and_alike(X):
+def test_shards_of_different_lengths_end_together_and_alike(X):
     plan = SCHEDULES["gradual"]().plan(2, 4)
     noise = MaskingNoise(0.3)
     settings = replace(SETTINGS, batch_size=20)
@@ -125,7 +125,7 @@ def test_shares_of_different_lengths_end_together_and_alike(X):
     assert first[-1].records[0].weight_updates == 5 * 2 * plan[0].n_updated
 
 
-def test_a_share_without_rows_makes_the_updates_of_the_others(X):
+def test_a_shard_without_rows_makes_the_updates_of_the_others(X):
     plan = SCHEDULES["gradual"](start="random").plan(2, 4)
     settings = replace(SETTINGS, batch_size=20)
     alone = replace(settings, batch_size=10)  # of each batch, the part of one of two
@@ -144,12 +144,12 @@ def test_dropout_is_refused(X):
 @pytest.mark.parametrize("schedule", ["gradual", "stacked"])
 def test_a_training_goes_on_from_any_checkpoint_to_the_same_end(X, schedule):
     plan = SCHEDULES[schedule](start="copy").plan(2, 6)
-    shares, noise = [X[:40], X[40:]], MaskingNoise(0.3)
-    whole = train_in_threads(shares, plan, SETTINGS, noise, seconds=0)[0]
+    shards, noise = [X[:40], X[40:]], MaskingNoise(0.3)
+    whole = train_in_threads(shards, plan, SETTINGS, noise, seconds=0)[0]
     assert [(each.phase, each.epoch) for each in whole] == [
         (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (2, 0),
     ]  # fmt: skip
     for checkpoint in whole[:-1]:
-        again = train_in_threads(shares, plan, SETTINGS, noise, checkpoint=checkpoint)
+        again = train_in_threads(shards, plan, SETTINGS, noise, checkpoint=checkpoint)
         np.testing.assert_array_equal(again[0][-1].flat, whole[-1].flat)
         assert again[0][-1].epochs == whole[-1].epochs

@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -79,7 +80,7 @@ def dataset(cluster, table):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("ray")
-@pytest.mark.filterwarnings("ignore")  # of Ray
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray
 class TestOnACluster:
     @pytest.mark.parametrize(
         "make",
@@ -109,29 +110,40 @@ class TestOnACluster:
             expected = small().fit(X)
             np.testing.assert_array_equal(model.transform(X), expected.transform(X))
 
-    def test_a_group_that_cannot_be_fitted_is_named(self, dataset):
-        few = dataset.map_batches(
-            lambda rows: rows.assign(machine=np.where(rows["row"] == 7, 9, 0)),
-            batch_format="pandas",
+    @pytest.mark.parametrize(
+        ("columns", "options", "why"),
+        [
+            (
+                {"machine": lambda r: np.where(r["row"] == 7, 9, 0)},
+                {},
+                "a minimum of 2",
+            ),
+            (
+                {"machine": lambda r: np.where(r["row"] < 9, np.nan, 0)},
+                {},
+                "'machine' names none",
+            ),
+            (
+                {"time": lambda r: np.where(r["machine"] == 1, np.nan, r["row"])},
+                {"order_by": "time"},
+                "order_by='time' has .* missing values",
+            ),
+        ],
+    )
+    def test_a_group_that_cannot_be_fitted_is_named_and_others_have_models(
+        self, dataset, columns, options, why
+    ):
+        changed = dataset.map_batches(
+            lambda rows: rows.assign(**columns), batch_format="pandas"
         )
-        with pytest.raises(ValueError, match="1 of 2 groups.*the group 9"):
-            fit_groups(small(), few, by="machine")
+        with pytest.warns(FitFailedWarning, match=f"1 of . groups.*{why}"):
+            models = fit_groups(small(), changed, by="machine", **options)
+        assert list(models) == ([0] if "machine" in columns else [0, 2])
+        assert all(hasattr(model, "network_") for model in models.values())
 
-    def test_rows_without_a_group_are_refused(self, dataset):
-        some = dataset.map_batches(
-            lambda rows: rows.assign(machine=rows["machine"].replace({1: np.nan})),
-            batch_format="pandas",
-        )
-        with pytest.raises(ValueError, match="'machine' names none"):
-            fit_groups(small(), some, by="machine")
-
-    def test_rows_without_a_place_in_the_order_are_refused(self, dataset):
-        some = dataset.map_batches(
-            lambda rows: rows.assign(time=np.where(rows["machine"] == 1, np.nan, 1.0)),
-            batch_format="pandas",
-        )
-        with pytest.raises(ValueError, match="order_by='time' has .* missing values"):
-            fit_groups(small(), some, by="machine", order_by="time")
+    def test_an_error_is_raised_where_no_group_can_be_fitted(self, dataset):
+        with pytest.raises(ValueError, match=r"3 of 3 groups.*\[0, 1, 2\].*max_iter=1"):
+            fit_groups(small().set_params(max_iter=1), dataset, by="machine")
 
     def test_rows_are_scored_as_without_ray(self, cluster, table):
         import ray.data

@@ -124,7 +124,10 @@ def make_backprop(
     shares = execution.workers or execution.others is not None
     if weights is parameters.flat and not shares:
         return make(parameters.layers, beta)
-    grads = [torch.zeros_like(weights) for _ in range(1 + len(execution.workers))]
+    n_parts = 1 + len(execution.workers)
+    grads = [torch.zeros_like(weights) for _ in range(n_parts)]
+    if weights is parameters.flat and n_parts == 1 and beta == 0:
+        grads = [parameters.grad]  # nothing is added, so that nothing is copied
     parts = [make(parameters.views(weights, grad)) for grad in grads]
     spans = parameters.spans(network.learning_keys)
     return SharedBackprop(
@@ -215,6 +218,8 @@ class SharedBackprop:
                 first.add_(part)
             parts = []
             self.others.all_reduce(first)
+        if first.data_ptr() == grad.data_ptr():
+            return
         if self.beta == 0:
             grad.copy_(first)
         else:

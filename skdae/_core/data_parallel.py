@@ -1,4 +1,4 @@
-"""Training by several processes, each of which has a share of the rows.
+"""Training by several processes, each of which has a shard of the rows.
 
 Every process holds all weights and computes the gradient of its part of a batch. The
 sum of these is the gradient of the whole batch, with which all make the same update.
@@ -26,6 +26,7 @@ from skdae.noise import Noise
 from skdae.schedules import Phase
 
 Tensor = torch.Tensor
+Store = torch.distributed.Store
 
 
 class Group(Protocol):
@@ -62,12 +63,24 @@ class TorchGroup:
         torch.distributed.broadcast(values, 0)
 
 
+def listen(host: str) -> tuple[Store, str]:
+    """Return where the processes of a group meet, on a free port, and its address."""
+    store = torch.distributed.TCPStore(host, 0, is_master=True, wait_for_workers=False)
+    return store, f"{host}:{store.port}"
+
+
+def connect(address: str) -> Store:
+    """Return the meeting place at an address."""
+    host, _, port = address.rpartition(":")
+    return torch.distributed.TCPStore(host, int(port), is_master=False)
+
+
 @contextmanager
-def joined(address: str, rank: int, size: int, device: str) -> Iterator[TorchGroup]:
-    """Join the processes that train one network; the first one listens at `address`."""
+def joined(store: Store, rank: int, size: int, device: str) -> Iterator[TorchGroup]:
+    """Join the processes that train one network."""
     backend = "gloo" if device == "cpu" else "nccl"
     torch.distributed.init_process_group(
-        backend, init_method=f"tcp://{address}", rank=rank, world_size=size
+        backend, store=store, rank=rank, world_size=size
     )
     try:
         yield TorchGroup(rank, size)
@@ -146,7 +159,7 @@ class Steps:
         self.group.all_reduce(values)
 
 
-def train_share(
+def train_shard(
     source: Source,
     n_rows: int,
     plan: Sequence[Phase],
@@ -177,19 +190,19 @@ def train_share(
     with execution(own, steps) as found:
         trainer = make_trainer(shape, plan, noise, streams, own, found)
         steps.agree(n_rows, trainer.parameters.flat)
-        share = _Share(trainer, source, n_rows, steps, seed, seconds)
+        shard = _Shard(trainer, source, n_rows, steps, seed, seconds)
         number, first, solver = 0, 0, None
         if checkpoint is not None:
-            number, first, solver = share.go_to(checkpoint)
+            number, first, solver = shard.go_to(checkpoint)
         for phase in plan[:number]:
             trainer.trained |= trainer.keys(phase)
         for i, phase in enumerate(plan[number:], number):
-            yield from share.run_phase(i, phase, first, solver)
+            yield from shard.run_phase(i, phase, first, solver)
             first, solver = 0, None
 
 
 @dataclass
-class _Share:
+class _Shard:
     """A training run of one of the processes."""
 
     trainer: Trainer
@@ -214,7 +227,7 @@ class _Share:
         trainer, flat = self.trainer, self.trainer.parameters.flat
         started = saved = perf_counter()
         trainer.streams = self._streams((number,))
-        if first == 0:
+        if first == 0 and self.steps.group.rank == 0:
             trainer.grow(phase, self.source)
         trainer.trained |= trainer.keys(phase)
         self.steps.group.broadcast(flat)
@@ -223,7 +236,7 @@ class _Share:
             run.step.restore(solver)
         for i in range(first, phase.epochs):
             trainer.streams = self._streams((number, i + 1, self.steps.group.rank))
-            loss = self._run_epoch(run)
+            loss = self._run_epoch(run, i)
             trainer.check_finite(loss)
             self.epochs.append(Epoch(number, i, loss))
             is_last = i + 1 == phase.epochs
@@ -274,9 +287,9 @@ class _Share:
         names = ("shuffle", "corruption", "dropout", "growth")
         return replace(self.trainer.streams, **dict(zip(names, made, strict=True)))
 
-    def _run_epoch(self, run: PhaseRun) -> float:
+    def _run_epoch(self, run: PhaseRun, number: int) -> float:
         """One pass over the rows of all processes; the mean loss."""
-        loss, n_own = self.trainer.run_epoch(run)
+        loss, n_own = self.trainer.run_epoch(run, number)
         nothing = np.empty((0, run.source.layout.n_features), np.float32)
         empty = self.trainer.execution.move(Batch(nothing, nothing))
         for _ in range(n_own, self.steps.n_steps):

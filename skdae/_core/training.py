@@ -117,12 +117,14 @@ class Trainer:
         batch = held_out_batch(held_out, source.layout, noise, seed, emphasis)
         return Validation(self.execution.move(batch), held_out.weights.sum())
 
-    def run_epoch(self, run: PhaseRun) -> tuple[float, int]:
-        """One pass over the rows: the mean loss and the number of steps."""
+    def run_epoch(self, run: PhaseRun, number: int) -> tuple[float, int]:
+        """One pass over the rows: the mean loss and the number of steps.
+
+        `number` counts the epochs of a phase from 0.
+        """
         size, layout = self.settings.batch_size, run.source.layout
         block_rows = size * max(1, BLOCK_CELLS // (size * layout.n_features))
         losses, n_rows = [], 0
-        number = len(run.epochs)
         for block in run.source.epoch(self.streams.shuffle, block_rows, number):
             corrupted = corrupted_batch(
                 block,
@@ -228,7 +230,7 @@ class Trainer:
         n_steps = 0
         for i in range(len(run.epochs), run.phase.epochs):
             monitor.epoch_begin()
-            loss, n_new = self.run_epoch(run)
+            loss, n_new = self.run_epoch(run, i)
             n_steps += n_new
             if not weights.can_restore:
                 self.check_finite(loss)
@@ -397,7 +399,7 @@ def train_on_batch(
         run = trainer.begin(phase, source)
         if state is not None and state.solver is not None:
             run.step.restore(state.solver)
-        loss, _ = trainer.run_epoch(run)
+        loss, _ = trainer.run_epoch(run, epoch)
         trainer.check_finite(loss)
         ended = epoch + 1 >= phase.epochs and number + 1 < len(plan)
         later = StreamState(

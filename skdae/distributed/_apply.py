@@ -44,6 +44,12 @@ def transform(
         The kept columns, and those of ``get_feature_names_out``. Nothing is computed
         before its rows are asked for.
 
+    Raises
+    ------
+    ValueError
+        If the estimator lacks the method, was fitted on rows without names or reads
+        the rows around each row, or the dataset lacks a column that it reads.
+
     Examples
     --------
     >>> from skdae.distributed import transform
@@ -63,16 +69,29 @@ def score_samples(
     Parameters
     ----------
     estimator : estimator object
-        A fitted estimator with ``score_samples``, as in :func:`transform`.
+        A fitted estimator with ``score_samples``, such as a detector, or a pipeline;
+        refused as by :func:`transform`.
     dataset : ray.data.Dataset
-        As in :func:`transform`.
+        Rows with the columns seen in `fit`. It is set to keep the order of its rows.
     keep : sequence of str, default=None
-        As in :func:`transform`.
+        Columns to pass on as they are. None passes on those that the estimator does
+        not read.
 
     Returns
     -------
     ray.data.Dataset
-        The kept columns and a column `score`.
+        The kept columns and a column `score`, higher for more normal rows.
+
+    Raises
+    ------
+    ValueError
+        As in :func:`transform`.
+
+    Examples
+    --------
+    >>> from skdae.distributed import score_samples
+    >>> rows = ray.data.read_parquet("plant/")  # doctest: +SKIP
+    >>> score_samples(detector, rows).sort("score").take(10)  # doctest: +SKIP
     """
     return _map(estimator, dataset, "score_samples", ["score"], keep)
 
@@ -83,17 +102,30 @@ def predict(estimator: Any, dataset: Any, *, keep: Sequence[str] | None = None) 
     Parameters
     ----------
     estimator : estimator object
-        A fitted estimator with ``predict`` of one value per row, as in
-        :func:`transform`.
+        A fitted estimator with ``predict`` of one value per row, or a pipeline; refused
+        as by :func:`transform`.
     dataset : ray.data.Dataset
-        As in :func:`transform`.
+        Rows with the columns seen in `fit`. It is set to keep the order of its rows.
     keep : sequence of str, default=None
-        As in :func:`transform`.
+        Columns to pass on as they are. None passes on those that the estimator does
+        not read.
 
     Returns
     -------
     ray.data.Dataset
-        The kept columns and a column `prediction`.
+        The kept columns and a column `prediction`: a class, a number, or +1 for
+        inliers and -1 for outliers.
+
+    Raises
+    ------
+    ValueError
+        As in :func:`transform`.
+
+    Examples
+    --------
+    >>> from skdae.distributed import predict
+    >>> rows = ray.data.read_parquet("plant/")  # doctest: +SKIP
+    >>> predict(classifier, rows).count()  # doctest: +SKIP
     """
     return _map(estimator, dataset, "predict", ["prediction"], keep)
 

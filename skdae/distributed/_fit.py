@@ -1,6 +1,5 @@
-"""One network trained by several workers, each with a share of the rows."""
+"""One network trained by several workers, each with a shard of the rows."""
 
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,7 +72,8 @@ def fit(
     Raises
     ------
     ValueError
-        If the estimator is another one, or the cluster is too small.
+        If the estimator is another one or has ``early_stopping=True``, for which no
+        rows are held out, or the cluster is too small.
     RuntimeError
         If workers were lost more than `max_failures` times.
 
@@ -95,9 +95,9 @@ def fit(
         settings = training_settings(model, n_rows)
         settings = replace(settings, device=_device(settings.device, num_workers))
         _check_batch(settings, num_workers)
-        shares = _shares(model, opening, dataset, n_rows, num_workers, streams)
+        shards = _shards(model, opening, dataset, n_rows, num_workers, streams)
         job = _Job(opening, streams, settings, num_workers, 60 * checkpoint_minutes)
-        return _train(job, shares, max_failures)
+        return _train(job, shards, max_failures)
 
     return fit_elsewhere(model, partial(_sample, dataset, n_rows), train)
 
@@ -156,7 +156,7 @@ def _sample(dataset: Any, n_rows: int, streams: Streams) -> Any:
     return dataset.to_pandas(limit=n_rows)
 
 
-def _shares(
+def _shards(
     model: GradualDAETransformer,
     opening: Opening,
     dataset: Any,
@@ -206,7 +206,7 @@ class _Job:
     seconds: float  # between checkpoints
 
 
-def _train(job: _Job, shares: list[list[Any]], max_failures: int) -> Any:
+def _train(job: _Job, shards: list[list[Any]], max_failures: int) -> Any:
     """Train, again from the last checkpoint where workers are lost."""
     import ray
 
@@ -215,11 +215,11 @@ def _train(job: _Job, shares: list[list[Any]], max_failures: int) -> Any:
     for _ in range(max_failures + 1):
         workers, runs = _start(job), []
         try:
-            address = ray.get(workers[0].address.remote())
+            address = ray.get(workers[0].listen.remote())
             runs = [
                 worker.train.remote(given, rank, address, blocks, checkpoint)
                 for rank, (worker, blocks) in enumerate(
-                    zip(workers, shares, strict=True)
+                    zip(workers, shards, strict=True)
                 )
             ]
             for found in runs[0]:
@@ -256,7 +256,7 @@ def _is_lost(worker: Any) -> bool:
     import ray
 
     try:
-        ray.get(worker.address.remote(), timeout=LOST_SECONDS)
+        ray.get(worker.is_there.remote(), timeout=LOST_SECONDS)
     except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
         return True
     return False
@@ -282,26 +282,35 @@ def _cause(runs: list[Any], error: Exception) -> Exception:
 
 
 class _Worker:
-    """A process that trains with its share of the rows."""
+    """A process that trains with its shard of the rows."""
 
-    def address(self) -> str:
-        """Return a free address of the machine."""
+    def __init__(self) -> None:
+        self._store: Any = None  # of the worker that the others meet at
+
+    def listen(self) -> str:
+        """Open the place where all workers meet; its address."""
         import ray
 
-        with socket.socket() as free:
-            free.bind(("", 0))
-            return f"{ray.util.get_node_ip_address()}:{free.getsockname()[1]}"
+        from skdae._core.data_parallel import listen
+
+        self._store, address = listen(ray.util.get_node_ip_address())
+        return address
+
+    def is_there(self) -> bool:
+        """Answer while the process lives."""
+        return True
 
     def train(
         self, job: _Job, rank: int, address: str, blocks: list[Any], checkpoint: Any
     ) -> Iterator[Any]:
         """Yield the checkpoints of a training; those of the first worker are kept."""
-        from skdae._core.data_parallel import joined, train_share
+        from skdae._core.data_parallel import connect, joined, train_shard
 
         rows = _Rows(tuple(blocks))
         opening, parameters = job.opening, job.opening.parameters
-        with joined(address, rank, job.size, job.settings.device) as group:
-            for found in train_share(
+        store = self._store or connect(address)
+        with joined(store, rank, job.size, job.settings.device) as group:
+            for found in train_shard(
                 stream_source(opening, rows),
                 rows.n_rows,
                 parameters.plan,

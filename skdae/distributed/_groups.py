@@ -1,11 +1,14 @@
 """One model for each group of rows."""
 
 import pickle
+import warnings
 from functools import partial
 from typing import Any
 
 from sklearn.base import clone
+from sklearn.exceptions import FitFailedWarning
 
+from skdae._table.validation import user_stacklevel
 from skdae.distributed._ray import check_columns, check_dataset, n_processors
 
 PARTITIONS = 4  # per processor, so that those that are done first find more
@@ -23,6 +26,7 @@ def fit_groups(
 
     Groups are fitted in parallel, each by one process and as a whole. With an int as
     `random_state` each model is that of `fit` on the rows of its group, bit for bit.
+    Groups that cannot be fitted are named in a warning, and the others have models.
 
     Parameters
     ----------
@@ -43,14 +47,20 @@ def fit_groups(
     Returns
     -------
     dict
-        The fitted estimators by group, in the order of the groups' names. They have
-        seen all columns but `by` and `order_by`, as a DataFrame.
+        The fitted estimators by group, in the order of the groups' names, without
+        groups that cannot be fitted. They have seen all columns but `by` and
+        `order_by`, as a DataFrame.
 
     Raises
     ------
     ValueError
-        If a column is missing, or the rows of a group cannot be fitted; the message
-        names the group.
+        If a column is missing, or no group can be fitted.
+
+    Warns
+    -----
+    FitFailedWarning
+        If some groups cannot be fitted; the message names them, and says why for the
+        first of each reason.
 
     Examples
     --------
@@ -68,14 +78,24 @@ def fit_groups(
         num_partitions = PARTITIONS * n_processors()
     groups = dataset.groupby(by, num_partitions=num_partitions)
     rows = groups.map_groups(fit, batch_format="pandas").take_all()
-    failed = [row for row in rows if row["error"]]
+    fitted = [row for row in rows if not row["error"]]
+    failed = {row["group"]: row["error"] for row in rows if row["error"]}
     if failed:
-        first = failed[0]
-        raise ValueError(
-            f"{len(failed)} of {len(rows)} groups cannot be fitted; the group "
-            f"{first['group']!r}: {first['error']}"
-        )
-    return dict(sorted((row["group"], pickle.loads(row["model"])) for row in rows))
+        _report(failed, len(fitted))
+    return dict(sorted((row["group"], pickle.loads(row["model"])) for row in fitted))
+
+
+def _report(failed: dict[Any, str], n_fitted: int) -> None:
+    """Warn of groups without a model; raise where no group has one."""
+    of_reason = {error: name for name, error in reversed(failed.items())}
+    reasons = "; ".join(f"{name!r}: {error}" for error, name in of_reason.items())
+    message = (
+        f"{len(failed)} of {n_fitted + len(failed)} groups cannot be fitted and have "
+        f"no model: {sorted(failed, key=str)}. {reasons}"
+    )
+    if not n_fitted:
+        raise ValueError(message)
+    warnings.warn(message, FitFailedWarning, stacklevel=user_stacklevel())
 
 
 def _fit_group(
@@ -100,6 +120,6 @@ def _fit_group(
     try:
         fitted = clone(estimator).fit(group[features].reset_index(drop=True))
         model = pickle.dumps(fitted)
-    except ValueError as raised:
-        error = str(raised)
+    except Exception as raised:  # whatever it is, the other groups have models
+        error = f"{type(raised).__name__}: {raised}"
     return {"group": [name], "model": [model], "error": [error]}
