@@ -25,6 +25,20 @@ def rain():
     return np.where(rng.random(N_ROWS) < 0.1, rng.exponential(size=N_ROWS), 0.0)
 
 
+def holds(mean, value, seed=0):
+    """Values that hold for so many rows on average, many for one to three."""
+    rng, parts = np.random.default_rng(seed), []
+    while len(parts) < N_ROWS:
+        parts += [value(rng)] * rng.geometric(1 / mean)
+    return np.array(parts[:N_ROWS])
+
+
+def distance(seed=0):
+    """A distance that drifts, and a farther one for one to some rows."""
+    is_far = holds(4, lambda rng: rng.random() < 0.2, seed)
+    return np.where(is_far, 5.0, 1.5 + np.sin(np.arange(N_ROWS) / 50))
+
+
 WITHOUT = {
     "white": noise(),
     "autoregression": lfilter([1], [1, -0.9], noise(1)),
@@ -36,6 +50,12 @@ WITHOUT = {
     "switch": (np.arange(N_ROWS) // 7 % 2).astype(float),
     "switch with errors": (lfilter([1], [1, -0.8], noise(8)) > 0) + 0.1 * noise(9),
     "rain": rain(),
+    "rain with errors": rain() + 0.02 * noise(10),
+    "counts": np.random.default_rng(2).poisson(0.05, N_ROWS).astype(float),
+    "valve": holds(6, lambda rng: rng.choice([0, 0.5, 1])) + 0.02 * noise(10),
+    "setpoints of all lengths": holds(8, lambda rng: rng.normal()) + 0.02 * noise(10),
+    "distance": distance(),
+    "distance with errors": distance() + 0.3 * noise(10),
     "long pulses": pulses(6),
     "volatile": np.cumsum(noise(6) * np.exp(np.sin(np.arange(N_ROWS) / 40))),
     "decays": 5 * np.exp(-(np.arange(N_ROWS) % 60) / 8) + 0.02 * noise(7),
@@ -48,7 +68,7 @@ def found(values, groups=None):
     """Return which cells of a column are spikes by its own limit."""
     cells = np.asarray(values)[:, None]
     axis = time_axis(len(cells), groups)
-    return np.isnan(without_spikes(cells, axis, spike_limits(cells, axis)))[:, 0]
+    return np.isnan(without_spikes(cells, axis, *spike_limits(cells, axis)))[:, 0]
 
 
 def spiked(values, share, size, length=1, *, one_sided=False, seed=0):
@@ -87,6 +107,41 @@ def test_spikes_are_found_and_little_else(name, share, size, length, one_sided):
     assert is_found[~is_spike].mean() < 0.003
 
 
+@pytest.mark.parametrize("name", ["distance", "distance with errors", "steps"])
+def test_a_column_that_jumps_has_spikes_beyond_its_range_alone(name):
+    """Within it, a spike is a jump as any other."""
+    changed, is_spike = spiked(WITHOUT[name], 0.02, 20)
+    is_found = found(changed)
+    assert is_found[is_spike].mean() > 0.9
+    assert not is_found[~is_spike].any()
+
+
+@pytest.mark.parametrize("levels", [1, 2, 5])
+@pytest.mark.parametrize(("length", "one_sided"), [(1, False), (3, True)])
+def test_spikes_on_constant_levels_are_found(levels, length, one_sided):
+    values = np.repeat(np.arange(levels) ** 2.0, N_ROWS // levels) + 3
+    beside = values + 10 * noise() * (levels == 1)  # a size for the spikes
+    changed, is_spike = spiked(beside, 0.03, 6, length, one_sided=one_sided)
+    changed += values - beside
+    np.testing.assert_array_equal(found(changed), is_spike)
+
+
+@pytest.mark.parametrize("n_changes", [12, 20])
+def test_changes_that_another_column_shares_are_no_spikes(n_changes):
+    """It changes less beside its noise, so that it shows no spikes itself."""
+    cells = np.column_stack([noise(1), noise(2), noise(3), noise(4)])
+    alone = cells.copy()
+    rows = np.linspace(50, N_ROWS - 50, n_changes).astype(int)
+    alone[rows, 0] += 15
+    together = alone.copy()
+    together[rows, 2] -= 3.5
+    axis = time_axis(N_ROWS)
+    for each, is_kept in ((alone, False), (together, True)):
+        kept = without_spikes(each, axis, *spike_limits(each, axis))
+        assert np.isnan(kept[rows, 0]).all() != is_kept
+        assert np.isnan(kept).sum() == (0 if is_kept else n_changes)
+
+
 @pytest.mark.parametrize(("length", "is_kept"), [(1, False), (3, False), (4, True)])
 def test_a_pulse_of_more_than_three_rows_is_no_spike(length, is_kept):
     values = noise()
@@ -115,7 +170,7 @@ def test_units_signs_and_the_direction_of_time_do_not_count():
     cells = values[:, None]
     axis = time_axis(len(cells))
     limits = spike_limits(cells, axis)
-    backward = without_spikes(cells[::-1], axis, limits)[::-1]
+    backward = without_spikes(cells[::-1], axis, *limits)[::-1]
     np.testing.assert_array_equal(np.isnan(backward)[:, 0], expected)
 
 
@@ -126,9 +181,9 @@ def test_groups_are_records_of_their_own():
     halves = values.reshape(2, -1)
     cells = values[:, None]
     limits = spike_limits(cells, time_axis(N_ROWS, groups))
-    whole = without_spikes(cells, time_axis(N_ROWS, groups), limits)[:, 0]
+    whole = without_spikes(cells, time_axis(N_ROWS, groups), *limits)[:, 0]
     alone = [
-        without_spikes(half[:, None], time_axis(len(half)), limits)[:, 0]
+        without_spikes(half[:, None], time_axis(len(half)), *limits)[:, 0]
         for half in halves
     ]
     np.testing.assert_array_equal(whole, np.concatenate(alone))
@@ -147,7 +202,7 @@ def test_gaps_are_passed_over():
 @pytest.mark.parametrize("values", [np.full(50, np.nan), np.ones(50), np.arange(4.0)])
 def test_columns_of_which_nothing_is_known_have_no_spikes(values):
     axis = time_axis(len(values))
-    assert spike_limits(values[:, None], axis).tolist() == [np.inf]
+    assert spike_limits(values[:, None], axis)[0].tolist() == [np.inf]
     np.testing.assert_array_equal(found(values), np.isnan(values))
 
 
@@ -157,4 +212,4 @@ def test_many_rows_beyond_the_limit_are_no_spikes():
     axis = time_axis(N_ROWS)
     limits = spike_limits(values, axis)
     changed = values + 500 * (np.arange(N_ROWS)[:, None] % 5 == 0)
-    np.testing.assert_array_equal(without_spikes(changed, axis, limits), changed)
+    np.testing.assert_array_equal(without_spikes(changed, axis, *limits), changed)

@@ -53,7 +53,7 @@ def have_errors(
     block: Block, groups: np.ndarray, encoder: TableEncoder, stated: np.ndarray
 ) -> bool:
     """Return whether rows in time order have errors of the stated size already."""
-    cells, _ = spike_free(block, groups)
+    cells, *_ = spike_free(block, groups)
     numeric = slice(0, len(encoder.numeric))
     found = error_variances(RowsAround.of(cells, groups))[numeric]
     expected = stated[numeric]

@@ -314,6 +314,7 @@ class NoisyTimeDenoiser:
     mixture: Mixture  # of categories, and of columns that are not learned
     columns: tuple[NoisyColumn, ...]
     limits: np.ndarray  # (n_features,) of spikes
+    ranges: np.ndarray | None = None  # (2, n_features) of jumps; None in older files
 
     @property
     def error_scale(self) -> np.ndarray:
@@ -337,14 +338,15 @@ class NoisyTimeDenoiser:
             rebuilt = self.network.decode(self.network.encode(limited))
             denoised[part] = self.mixture(Z[part], missing[part], rebuilt)
         cells = np.where(missing, np.nan, Z.astype(np.float64))
-        kept = without_spikes(cells, time_axis(len(cells), groups), self.limits)
+        axis = time_axis(len(cells), groups)
+        kept = without_spikes(cells, axis, self.limits, self.ranges)
         inputs = Inputs.of(RowsAround.of(kept, groups))
         for column in self.columns:
             j = column.feature
             own, joint = inputs.designs(j, column.related)
             predicted = column.predicted(inputs, [column.own(own), column.joint(joint)])
             series = inputs.series(j, predicted)
-            found, _ = column.keeping(series, inputs.rows.axis)
+            found, _ = column.keeping(series, axis)
             denoised[:, j] = np.where(np.isnan(found), predicted, found)
         return denoised
 
@@ -362,7 +364,7 @@ def fit_noisy_time_denoiser(
     `stated`, (n_features,), are the variances of the errors; None estimates them.
     """
     last = slice(max(0, len(groups) - MAX_ROWS), None)
-    cells, limits = spike_free(block.part(last), groups[last])
+    cells, *limits = spike_free(block.part(last), groups[last])
     inputs = Inputs.of(RowsAround.of(cells, groups[last]))
     variances = error_variances(inputs.rows) if stated is None else stated
     columns = []
@@ -378,17 +380,17 @@ def fit_noisy_time_denoiser(
                 variance *= _trust(series, variance)
             keeping = choose_keeping(series, inputs.rows.axis, variance)
             columns.append(replace(column, keeping=keeping))
-    return NoisyTimeDenoiser(encoder, network, mixture, tuple(columns), limits)
+    return NoisyTimeDenoiser(encoder, network, mixture, tuple(columns), *limits)
 
 
-def spike_free(block: Block, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cells without spikes, NaN where missing, and the limits of spikes."""
+def spike_free(block: Block, groups: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the cells without spikes, NaN where missing, and what limits spikes."""
     cells = block.values.astype(np.float64)
     if block.observed is not None:
         cells = np.where(block.observed, cells, np.nan)
     axis = time_axis(len(cells), groups)
     limits = spike_limits(cells, axis)
-    return without_spikes(cells, axis, limits), limits
+    return without_spikes(cells, axis, *limits), *limits
 
 
 def _trust(series: Series, error_variance: float) -> float:

@@ -119,6 +119,7 @@ class TimeDenoiser:
     mixture: Mixture  # of single rows: categories, and two of the candidates
     columns: tuple[TimeColumn, ...]
     limits: np.ndarray | None = None  # (n_features,) of spikes; None in older files
+    ranges: np.ndarray | None = None  # (2, n_features) of jumps; None in older files
 
     def __call__(
         self, Z: np.ndarray, missing: np.ndarray, groups: np.ndarray
@@ -126,7 +127,8 @@ class TimeDenoiser:
         """Return denoised features of rows in the order of their axis."""
         if self.limits is not None:
             cells = np.where(missing, np.nan, Z.astype(np.float64))
-            kept = without_spikes(cells, time_axis(len(cells), groups), self.limits)
+            axis = time_axis(len(cells), groups)
+            kept = without_spikes(cells, axis, self.limits, self.ranges)
             missing = np.isnan(kept)
             Z = np.where(missing, 0, Z)
         rows = NoisyRows.of(Z, missing, groups)
@@ -190,12 +192,12 @@ def fit_time_denoiser(
         Corruptions.draw(rows, encoder, noise, generator) for _ in range(N_COPIES)
     ]
     limits = _spike_limits(copies, groups)
-    copies = _without_spikes(copies, groups, limits)
+    copies = _without_spikes(copies, groups, *limits)
     columns = _regressions(encoder, mixture, copies, groups)
-    denoiser = TimeDenoiser(encoder, network, mixture, columns, limits)
+    denoiser = TimeDenoiser(encoder, network, mixture, columns, *limits)
     rows, groups = _first(held_out, MAX_SCORED)
     drawn = draw_corruptions(rows, encoder, noise, generator)
-    drawn = _without_spikes(drawn, groups, limits)
+    drawn = _without_spikes(drawn, groups, *limits)
     masked = with_hidden_cells(drawn, encoder, generator)
     visible = _products(denoiser, drawn, [each.visible for each in drawn], groups)
     hidden = _products(denoiser, masked, [each.hidden for each in masked], groups)
@@ -206,20 +208,31 @@ def fit_time_denoiser(
     return replace(denoiser, columns=tuple(shared))
 
 
-def _spike_limits(copies: list[Corruptions], groups: np.ndarray) -> np.ndarray:
-    """Return how far a cell may depart from those around, (n_features,)."""
+def _spike_limits(
+    copies: list[Corruptions], groups: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far a cell may depart from those around, and the range of its jumps.
+
+    As far, and to where, as any copy shows.
+    """
     axis = time_axis(len(groups), groups)
-    return np.max([spike_limits(_cells(each), axis) for each in copies], axis=0)
+    found = [spike_limits(_cells(each), axis) for each in copies]
+    limits, ranges = (np.stack(each) for each in zip(*found, strict=True))
+    low, high = ranges[:, 0].min(axis=0), ranges[:, 1].max(axis=0)
+    return limits.max(axis=0), np.stack([low, high])
 
 
 def _without_spikes(
-    copies: list[Corruptions], groups: np.ndarray, limits: np.ndarray
+    copies: list[Corruptions],
+    groups: np.ndarray,
+    limits: np.ndarray,
+    ranges: np.ndarray,
 ) -> list[Corruptions]:
     """Return corrupted rows whose spikes are missing, as they are in later rows."""
     axis = time_axis(len(groups), groups)
     found = []
     for each in copies:
-        missing = np.isnan(without_spikes(_cells(each), axis, limits))
+        missing = np.isnan(without_spikes(_cells(each), axis, limits, ranges))
         shown = np.where(missing, 0, each.shown)
         found.append(replace(each, shown=shown, missing=missing))
     return found
