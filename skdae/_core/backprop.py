@@ -147,8 +147,10 @@ class Backprop:
         dropout: float = 0.0,
         exact: torch.dtype = torch.float32,
         graph_class: type[StepGraph] = StepGraph,
+        on_gradient: Callable[[LayerViews], None] | None = None,
     ) -> None:
         self._layers, self._network, self._beta = list(layers), network, beta
+        self._on_gradient = on_gradient  # is notified of each layer whose own is there
         self._activation = ACTIVATIONS[network.activation]
         self._lowest = next(i for i, rate in enumerate(network.rates) if rate > 0)
         self._dropout_scale = 1 / (1 - dropout)  # the units kept stand for all of them
@@ -224,6 +226,8 @@ class Backprop:
             H, delta = memory.inputs[i], memory.outputs[i]  # (m, n_in), (m, n_out)
             if self._network.rates[i] > 0:
                 calls += self._layer_gradient(self._layers[i], H, delta, scales[i])
+                if self._on_gradient is not None:
+                    calls.append(partial(self._on_gradient, self._layers[i]))
             if i > self._lowest:
                 gradient = memory.gradient[: H.numel()].view(H.shape)
                 weight_t = self._layers[i].weight.t()

@@ -16,6 +16,7 @@ import torch
 import torch.distributed
 
 from skdae._core.acceleration import execution
+from skdae._core.kernels import Call
 from skdae._core.monitor import Epoch, PhaseRecord, SolverState
 from skdae._core.network import Network, Shape
 from skdae._core.settings import Settings
@@ -30,7 +31,7 @@ Store = torch.distributed.Store
 
 
 class Group(Protocol):
-    """Processes that train one network; all of them make each call."""
+    """Processes that train one network; all of them make each call, in one order."""
 
     @property
     def rank(self) -> int:
@@ -40,8 +41,9 @@ class Group(Protocol):
     def size(self) -> int:
         """Number of processes."""
 
-    def all_reduce(self, values: Tensor) -> None:
-        """Replace values by their sum over the processes."""
+    def start_all_reduce(self, values: Tensor) -> Call:
+        """Begin to add values over the processes, in place; what waits for the sums."""
+        ...
 
     def broadcast(self, values: Tensor) -> None:
         """Replace values by those of the first process."""
@@ -54,9 +56,9 @@ class TorchGroup:
     rank: int
     size: int
 
-    def all_reduce(self, values: Tensor) -> None:
-        """Replace values by their sum over the processes."""
-        torch.distributed.all_reduce(values)
+    def start_all_reduce(self, values: Tensor) -> Call:
+        """Begin to add values over the processes, in place; what waits for the sums."""
+        return torch.distributed.all_reduce(values, async_op=True).wait
 
     def broadcast(self, values: Tensor) -> None:
         """Replace values by those of the first process."""
@@ -141,7 +143,7 @@ class Steps:
         """Learn how many rows all processes have, on the device of a tensor."""
         counts = like.new_zeros(self.group.size, dtype=torch.float64)
         counts[self.group.rank] = n_rows
-        self.group.all_reduce(counts)
+        self.group.start_all_reduce(counts)()
         rest = counts.cpu().numpy().astype(int)
         totals = []
         while rest.any():
@@ -154,9 +156,9 @@ class Steps:
         """Rows of the next batch, those of all processes."""
         return next(self._totals)
 
-    def all_reduce(self, values: Tensor) -> None:
-        """Replace values by their sum over the processes."""
-        self.group.all_reduce(values)
+    def start_all_reduce(self, values: Tensor) -> Call:
+        """Begin to add values over the processes, in place; what waits for the sums."""
+        return self.group.start_all_reduce(values)
 
 
 def train_shard(
@@ -296,6 +298,6 @@ class _Shard:
             run.step(empty)
         flat = self.trainer.parameters.flat
         sums = flat.new_tensor([loss * self.n_rows, self.n_rows], dtype=torch.float64)
-        self.steps.all_reduce(sums)
+        self.steps.start_all_reduce(sums)()
         total, n_rows = sums.tolist()
         return total / n_rows
