@@ -2,8 +2,7 @@
 
 Each candidate of the grid is fitted with all epochs; the *oracle* is the one with the
 best score on the test rows, which nothing that learns from training rows can know.
-Scores are those of hidden cells (`GradualDAETransformer.score`). With `--allocations`,
-shares of the epochs for the first layer are compared instead. See README.md.
+Scores are those of hidden cells (`GradualDAETransformer.score`). See README.md.
 """
 
 import argparse
@@ -43,16 +42,11 @@ GRID = {
 AUTO = {
     "auto rate": {"noise_rate": "auto"},
     "auto sizes": {"hidden_layer_sizes": "auto"},
+    "auto allocation": {"schedule": Gradual(epoch_allocation="auto")},
     "auto": {"noise_rate": "auto", "hidden_layer_sizes": "auto"},
 }
-DEFAULTS = next(iter(GRID))
-ALLOCATIONS = {
-    f"{share:.0%} of the epochs": {
-        "schedule": Gradual(epoch_allocation=(share, 1 - share))
-    }
-    for share in (0.5, 0.05, 0.2, 0.8, 0.95)
-}
-METHODS: dict[str, dict[str, Any]] = GRID | AUTO | ALLOCATIONS
+DEFAULTS = "rate 0.25, 128-64"
+METHODS: dict[str, dict[str, Any]] = GRID | AUTO
 
 
 def prepare(name: str, seed: int, *, args: argparse.Namespace) -> Problem:
@@ -97,36 +91,17 @@ def report(results: Results) -> str:
     return markdown(header, lines)
 
 
-def allocations(results: Results) -> str:
-    """A line per set: the score of each share."""
-    rows = [
-        [results.mean(row, name, "score") for name in results.methods]
-        for row in results.rows
-    ]
-    lines = [
-        [row[0], *(f"{score:.4f}" for score in scores)]
-        for row, scores in zip(results.rows, rows, strict=True)
-    ]
-    lines.append(["mean", *(f"{score:.4f}" for score in np.mean(rows, axis=0))])
-    best = np.max(rows, axis=1).mean()
-    note = f"\n\nMean of the best share of each set: {best:.4f}"
-    return markdown(["set", *results.methods], lines) + note
-
-
 def main() -> None:
     """Run and print."""
-    shares = {"--allocations": {"action": "store_true", "help": "compare allocations"}}
-    args = parse(__doc__, seeds=1, extra=shares)
+    args = parse(__doc__, seeds=1)
     benchmark = Benchmark(
         protocol("auto", "settings", args),
         partial(prepare, args=args),
         partial(evaluate, quick=args.quick),
     )
     sets = [name for name in available(args.data) if name not in OMITTED]
-    methods = list(ALLOCATIONS) if args.allocations else [*GRID, *AUTO]
-    results = Results(measure(benchmark, args, sets=sets, methods=methods))
-    table = (allocations if args.allocations else report)(results)
-    publish(["## Score on test rows", table], args)
+    results = Results(measure(benchmark, args, sets=sets, methods=[*GRID, *AUTO]))
+    publish(["## Score on test rows", report(results)], args)
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ def groups() -> str:
     """Seconds per model."""
     from skdae.distributed import fit_groups
 
-    data, n_groups, n_rows = start_ray(), 50, 5_000
+    data, n_groups, n_rows = start_ray(), 100, 5_000
     X = make_sensor_data(n_groups * n_rows, n_sensors=20, random_state=0).data
     frame = pd.DataFrame(X, columns=[f"s{j}" for j in range(20)])
     frame["machine"] = np.arange(len(X)) % n_groups

@@ -75,6 +75,9 @@ class Phase:
         layer repeats the units below from which the others are best predicted, and its
         decoder is the regression of the codes below on them, so that the network goes
         on from what it has learned.
+    passes_on : bool, default=False
+        Whether the phase ends as soon as further epochs would gain little on held-out
+        rows, and passes on what is left of its epochs to the next phase.
 
     References
     ----------
@@ -96,6 +99,7 @@ class Phase:
     output_rate: float | None = None
     kind: str = field(default="custom", compare=False)
     start: str = "random"
+    passes_on: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rates", tuple(self.rates))
@@ -200,12 +204,12 @@ def total_cost(phases: Sequence[Phase]) -> int:
 
 
 def _shares(epoch_allocation: str | Sequence[float], n_stages: int) -> np.ndarray:
-    """Shares of the budget per stage, summing to one."""
+    """Shares of the budget per stage, summing to one; of 'auto' the largest ones."""
     if isinstance(epoch_allocation, str):
-        if epoch_allocation != "equal":
+        if epoch_allocation not in ("equal", "auto"):
             raise ValueError(
-                f"epoch_allocation={epoch_allocation!r} must be 'equal' or a sequence "
-                f"of {n_stages} shares, one per layer that is added."
+                f"epoch_allocation={epoch_allocation!r} must be 'equal', 'auto' or a "
+                f"sequence of {n_stages} shares, one per layer that is added."
             )
         return np.full(n_stages, 1 / n_stages)
     try:
@@ -300,8 +304,10 @@ def gradual(
         Number of hidden layers.
     max_iter : int
         Epochs in total, over all phases.
-    epoch_allocation : 'equal' or sequence of float, default='equal'
-        Share of the epochs for each added layer, from the bottom up.
+    epoch_allocation : {'equal', 'auto'} or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up. 'auto': equal
+        shares at most; a phase ends when its held-out loss stops paying, and passes on
+        the rest of its epochs.
     lower_layer_rate : float in [0, 1], default=1.0
         Learning-rate factor of the layers below the newest.
     tuning_fraction : float in [0, 1), default=0.0
@@ -346,8 +352,10 @@ def stacked(
         Number of hidden layers.
     max_iter : int
         Epochs in total, over all phases.
-    epoch_allocation : 'equal' or sequence of float, default='equal'
-        Share of the epochs for each added layer, from the bottom up.
+    epoch_allocation : {'equal', 'auto'} or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up. 'auto': equal
+        shares at most; a phase ends when its held-out loss stops paying, and passes on
+        the rest of its epochs.
     tuning_fraction : float in [0, 1), default=0.0
         Share of `max_iter` for a last phase that trains all layers.
 
@@ -387,8 +395,10 @@ def frozen(
         Number of hidden layers.
     max_iter : int
         Epochs in total, over all phases.
-    epoch_allocation : 'equal' or sequence of float, default='equal'
-        Share of the epochs for each added layer, from the bottom up.
+    epoch_allocation : {'equal', 'auto'} or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up. 'auto': equal
+        shares at most; a phase ends when its held-out loss stops paying, and passes on
+        the rest of its epochs.
     tuning_fraction : float in [0, 1), default=0.0
         Share of `max_iter` for a last phase that trains all layers.
 
@@ -426,8 +436,10 @@ def hybrid(
     stacked_fraction : float in [0, 1], default=0.5
         Share of the weight updates of a new layer's stage that are stacked-style, to
         the nearest whole epoch. 0 is :func:`gradual`, 1 is :func:`stacked`.
-    epoch_allocation : 'equal' or sequence of float, default='equal'
-        Share of the epochs for each added layer, from the bottom up.
+    epoch_allocation : {'equal', 'auto'} or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up. 'auto': equal
+        shares at most; a phase ends when its held-out loss stops paying, and passes on
+        the rest of its epochs.
     lower_layer_rate : float in [0, 1], default=1.0
         Learning-rate factor of the layers below the newest in the gradual part.
     tuning_fraction : float in [0, 1), default=0.0
@@ -578,7 +590,11 @@ class Schedule:
         epochs = _allocate(growing, _shares(shares, n_layers))
         phases: tuple[Phase, ...] = ()
         for depth, n_epochs in enumerate(epochs, 1):
-            phases += self._stage(depth, n_epochs)
+            stage = self._stage(depth, n_epochs)
+            passes_on = (
+                isinstance(shares, str) and shares == "auto" and depth < n_layers
+            )
+            phases += tuple(replace(phase, passes_on=passes_on) for phase in stage)
         phases += _joint_phase(n_layers, tuning, "tuning")
         return _starting(phases, self.start)
 
@@ -641,8 +657,10 @@ class Gradual(Schedule):
     lower_layer_rate : float in [0, 1], default=1.0
         Learning-rate factor of the layers below the newest. 1 is gradual training, 0
         the frozen control.
-    epoch_allocation : 'equal' or sequence of float, default='equal'
-        Share of the epochs for each added layer, from the bottom up.
+    epoch_allocation : {'equal', 'auto'} or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up. 'auto': equal
+        shares at most; a phase ends when its held-out loss stops paying, and passes on
+        the rest of its epochs.
     tuning_fraction : float in [0, 1), default=0.0
         Share of the epochs for a last phase that trains all layers ("full tuning").
     start : {'copy', 'random'}, default='copy'
@@ -675,8 +693,10 @@ class Hybrid(Schedule):
         :class:`Gradual`, 1 equals :class:`Stacked`, bit for bit.
     lower_layer_rate : float in [0, 1], default=1.0
         Learning-rate factor of the layers below the newest in the gradual part.
-    epoch_allocation : 'equal' or sequence of float, default='equal'
-        Share of the epochs for each added layer, from the bottom up.
+    epoch_allocation : {'equal', 'auto'} or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up. 'auto': equal
+        shares at most; a phase ends when its held-out loss stops paying, and passes on
+        the rest of its epochs.
     tuning_fraction : float in [0, 1), default=0.0
         Share of the epochs for a last phase that trains all layers.
     start : {'copy', 'random'}, default='copy'
@@ -711,8 +731,10 @@ class Frozen(Schedule):
 
     Parameters
     ----------
-    epoch_allocation : 'equal' or sequence of float, default='equal'
-        Share of the epochs for each added layer, from the bottom up.
+    epoch_allocation : {'equal', 'auto'} or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up. 'auto': equal
+        shares at most; a phase ends when its held-out loss stops paying, and passes on
+        the rest of its epochs.
     tuning_fraction : float in [0, 1), default=0.0
         Share of the epochs for a last phase that trains all layers.
     start : {'copy', 'random'}, default='copy'
@@ -733,8 +755,10 @@ class Stacked(Schedule):
 
     Parameters
     ----------
-    epoch_allocation : 'equal' or sequence of float, default='equal'
-        Share of the epochs for each added layer, from the bottom up.
+    epoch_allocation : {'equal', 'auto'} or sequence of float, default='equal'
+        Share of the epochs for each added layer, from the bottom up. 'auto': equal
+        shares at most; a phase ends when its held-out loss stops paying, and passes on
+        the rest of its epochs.
     tuning_fraction : float in [0, 1), default=0.0
         Share of the epochs for a last phase that trains all layers.
     start : {'copy', 'random'}, default='copy'

@@ -1,6 +1,6 @@
 """Laws of the schedules: data that can be costed before anything is trained."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -112,6 +112,23 @@ def test_stages_get_their_share_of_the_epochs(drawn):
     order = np.argsort(share, kind="stable")
     strictly = np.diff(share[order]) > 1e-6
     assert (np.diff(epochs[order])[strictly] >= 0).all()
+
+
+@settings(deadline=None)
+@given(plans(), st.sampled_from([n for n in SCHEDULES if n != "joint"]))
+def test_automatic_shares_are_equal_ones_that_all_layers_but_the_last_pass_on(
+    drawn, name
+):
+    _, n_layers, max_iter, options = drawn
+    equal, found = (
+        schedule_of(name, options | {"epoch_allocation": allocation}).plan(
+            n_layers, max_iter
+        )
+        for allocation in ("equal", "auto")
+    )
+    assert found == tuple(
+        replace(phase, passes_on=phase.depth < n_layers) for phase in equal
+    )
 
 
 @settings(deadline=None)

@@ -12,6 +12,7 @@ from skdae._table.frames import sample_rows
 from skdae._table.schema import Schema
 from skdae._table.sources import StreamSource, encoded_block
 from skdae.datasets import ParquetBatches, make_sensor_data
+from skdae.schedules import Gradual
 
 FRAME = make_sensor_data(1200, n_sensors=8, as_frame=True, random_state=0).data
 
@@ -132,9 +133,11 @@ def test_a_generator_is_refused():
         make().fit_stream(batches)
 
 
-def test_early_stopping_is_refused():
+def test_settings_that_need_held_out_rows_are_refused():
     with pytest.raises(ValueError, match="early_stopping=True"):
         make(early_stopping=True).fit_stream(batches_of(FRAME))
+    with pytest.raises(ValueError, match="epoch_allocation='auto' needs rows"):
+        make(schedule=Gradual(epoch_allocation="auto")).fit_stream(batches_of(FRAME))
 
 
 def test_an_empty_stream_is_refused():

@@ -450,6 +450,40 @@ def test_a_loss_lower_by_exactly_tol_is_no_improvement(tol):
     assert rule.loss == 0
 
 
+def test_a_phase_passes_on_the_epochs_that_would_gain_little():
+    options = {"validation_fraction": 0.2, "n_iter_no_change": 99}
+    monitor, plan = RecordingMonitor(), gradual(2, 60)
+    run(plan, monitor=monitor, **options)
+    curve = [epoch.validation_loss for epoch in monitor.epochs if epoch.phase == 0]
+    lowest, window = np.minimum.accumulate(curve), 3  # a twentieth of the epochs
+    n = next(
+        n
+        for n in range(window + 1, 31)
+        if lowest[n - 1 - window] - lowest[n - 1] <= 0.1 * (lowest[0] - lowest[n - 1])
+    )
+    assert n < 30
+    result = run(gradual(2, 60, epoch_allocation="auto"), **options)
+    assert [phase.epochs for phase in result.phases] == [n, 60 - n]
+    shares = [replace(a, epochs=b) for a, b in zip(plan, (n, 60 - n), strict=True)]
+    assert same(result.network, run(shares, **options).network)
+    # without early stopping the last phase runs to its end, and keeps its last weights
+    options |= {"stops_early": False}
+    monitor = RecordingMonitor()
+    result = run(
+        gradual(2, 60, epoch_allocation="auto"), monitor=monitor, tol=1e9, **options
+    )
+    assert [phase.epochs for phase in result.phases] == [n, 60 - n]
+    assert same(result.network, monitor.networks[-1])
+
+
+def test_epochs_are_passed_on_by_held_out_rows_and_to_a_later_phase():
+    plan = gradual(2, 8, epoch_allocation="auto")
+    with pytest.raises(ValueError, match="give shares of the epochs"):
+        run(plan)
+    with pytest.raises(ValueError, match="no phase follows"):
+        run(plan[:1], validation_fraction=0.2)
+
+
 def test_a_phase_on_rows_is_not_measured_by_a_loss_on_codes():
     """Nor does it go back to the weights of a phase with another loss."""
     plan = (Phase(2, 30, (0.0, 1.0), "code"), Phase(2, 3, (1.0, 1.0)))

@@ -289,6 +289,29 @@ def test_tied_weights_are_tied():
     assert not np.array_equal(small().fit(X).coefs_[3], small().fit(X).coefs_[0].T)
 
 
+@pytest.mark.parametrize("name", ["gradual", "hybrid", "stacked", "frozen"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_automatic_shares_are_decided_by_the_rows_held_out(name, early_stopping):
+    """All epochs are used; only early stopping ends the last phase before."""
+    rows = np.random.default_rng(0).standard_normal((300, 2)) @ np.ones((2, 4))
+    schedule = SCHEDULES[name](epoch_allocation="auto")
+    dae = small(schedule=schedule, max_iter=40, early_stopping=early_stopping)
+    if early_stopping:
+        dae.set_params(n_iter_no_change=3, tol=1e9)
+    fitted = dae.fit(rows)
+    *phases, last = fitted.phases_
+    planned = SCHEDULES[name]().plan(len(dae.hidden_layer_sizes), 40)
+    assert phases[0].epochs < planned[0].epochs
+    lower = [phase for phase in phases if phase.depth < last.depth]
+    assert all(phase.validation_loss is not None for phase in lower)
+    assert (last.validation_loss is None) == (not early_stopping)
+    total = sum(phase.epochs for phase in fitted.phases_)
+    assert total < 40 if early_stopping else total == 40
+    assert fitted.mixture_ is not None
+    with pytest.raises(ValueError, match="validation_fraction=None .* needs some"):
+        dae.set_params(validation_fraction=None).fit(rows)
+
+
 def test_early_stopping_stops_each_phase_after_its_patience():
     """With a tolerance that nothing meets, a phase lasts its patience and one epoch."""
     fitted = small(early_stopping=True, max_iter=40, n_iter_no_change=3, tol=1e9).fit(X)

@@ -7,22 +7,31 @@ from skdae._core.monitor import Epoch
 
 Tensor = torch.Tensor
 
+LITTLE_GAIN = 0.1  # of what a phase has gained so far
+
 
 class BestWeights:
     """The weights of the lowest validation loss, and the rule that stops the phase.
 
     A phase stops after `patience` epochs in a row whose validation loss is not more
     than `tol` below the lowest one that was. Where the weights at its begin have a
-    validation loss, they are kept unless a later one is lower.
+    validation loss, they are kept unless a later one is lower. With a `window` it also
+    stops when that many epochs have gained no more than a small part of all gains.
     """
 
     def __init__(
-        self, flat: Tensor, patience: int, tol: float, loss: float | None = None
+        self,
+        flat: Tensor,
+        patience: int,
+        tol: float,
+        loss: float | None = None,
+        window: int = 0,
     ) -> None:
         self._flat, self._patience, self._tol = flat, patience, tol
         self._best = None if loss is None else flat.clone()
         self.loss = np.inf if loss is None else loss
         self._mark, self._waited = np.inf, 0
+        self._window, self._lowest = window, [self.loss] if loss is not None else []
 
     @property
     def can_restore(self) -> bool:
@@ -38,7 +47,15 @@ class BestWeights:
             self._mark, self._waited = loss, 0
         else:
             self._waited += 1
-        return self._waited >= self._patience
+        self._lowest.append(self.loss)
+        return self._waited >= self._patience or self._gains_little()
+
+    def _gains_little(self) -> bool:
+        """Whether the epochs of the window have not paid."""
+        if not self._window or len(self._lowest) <= self._window:
+            return False
+        gain = self._lowest[-1 - self._window] - self.loss
+        return gain <= LITTLE_GAIN * (self._lowest[0] - self.loss)
 
     def restore(self) -> None:
         """Put the best weights back."""

@@ -24,6 +24,7 @@ class Settings:
     dropout: float = 0.0
     averaging: float = 0.0  # share of a phase's last epochs whose weights are averaged
     dtype: str = "float32"  # of the products
+    stops_early: bool = True  # where rows are held out
 
     def check(self) -> None:
         """Refuse step sizes and penalties that float32 weights cannot take."""

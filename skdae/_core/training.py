@@ -27,11 +27,12 @@ from skdae._core.sources import Batch, Source
 from skdae._core.step import TrainingStep
 from skdae._random import Streams
 from skdae.noise import Noise
-from skdae.schedules import Phase
+from skdae.schedules import Phase, total_epochs
 
 # cells gathered, encoded and corrupted at a time: stays in the cache
 # (benchmarks/speed.py)
 BLOCK_CELLS = 65_536
+WINDOW = 0.05  # of all epochs, after which a phase that passes some on is looked at
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Trainer:
     settings: Settings
     execution: Execution
     validation_seed: int = 0
+    n_epochs: int = 0  # of the plan
     trained: set[LayerKey] = field(default_factory=set)  # of the phases so far
 
     def begin(self, phase: Phase, source: Source) -> PhaseRun:
@@ -246,13 +248,15 @@ class Trainer:
     ) -> BestWeights | AveragedWeights:
         """The rule for the weights that a phase ends with."""
         phase, settings, flat = run.phase, self.settings, self.parameters.flat
-        if run.validation is None:
+        is_watched = settings.stops_early or phase.passes_on
+        if run.validation is None or not is_watched:
             return AveragedWeights(flat, phase.epochs, settings.averaging)
         continues = before is not None and (
             (before.depth, before.corrupt) == (phase.depth, phase.corrupt)
         )
         loss = before.validation_loss if before is not None and continues else None
-        return BestWeights(flat, settings.n_iter_no_change, settings.tol, loss)
+        window = max(1, round(WINDOW * self.n_epochs)) if phase.passes_on else 0
+        return BestWeights(flat, settings.n_iter_no_change, settings.tol, loss, window)
 
     def check_finite(self, loss: float | None = None) -> None:
         """Refuse a non-finite loss and non-finite weights."""
@@ -316,6 +320,20 @@ def _layer_generators(
     }
 
 
+def _check_plan(plan: Sequence[Phase], source: Source) -> None:
+    """Refuse phases that pass epochs on without rows to decide by, or to no phase."""
+    if any(phase.passes_on for phase in plan) and source.held_out is None:
+        raise ValueError(
+            "epoch_allocation='auto' needs rows that are held out, and none are; give "
+            "shares of the epochs."
+        )
+    if plan[-1].passes_on:
+        raise ValueError(
+            f"The last phase, {plan[-1]}, has passes_on=True and no phase follows; "
+            "leave it out there."
+        )
+
+
 def train(
     source: Source,
     plan: Sequence[Phase],
@@ -334,6 +352,8 @@ def train(
     it.
     """
     monitor = Monitor() if monitor is None else monitor
+    plan = list(plan)
+    _check_plan(plan, source)
     records: list[PhaseRecord] = []
     epochs: list[Epoch] = []
     with execution(settings) as found:
@@ -341,7 +361,9 @@ def train(
             shape, plan, noise, streams, settings, found, initial=initial
         )
         trainer.validation_seed = int(streams.split.integers(2**63))
-        for number, phase in enumerate(plan):
+        trainer.n_epochs = total_epochs(plan)
+        for number in range(len(plan)):
+            phase = plan[number]
             monitor.phase_begin(number, phase)
             before = records[-1] if records else None
             known = None
@@ -355,6 +377,9 @@ def train(
             )
             records.append(record)
             epochs += new
+            if phase.passes_on:
+                later, rest = plan[number + 1], phase.epochs - record.epochs
+                plan[number + 1] = replace(later, epochs=later.epochs + rest)
             snapshot = partial(trainer.parameters.network, record.depth)
             if monitor.phase_end(record, snapshot):
                 break

@@ -117,10 +117,12 @@ def train_rows(
 
     streams = spawn_streams(transformer.random_state)
     stops_early = transformer.early_stopping
-    holds_out = stops_early or (mixes and _can_hold_out(transformer, opening.rows))
+    is_watched = stops_early or any(phase.passes_on for phase in plan)
+    holds_out = is_watched or (mixes and _can_hold_out(transformer, opening.rows))
     fraction = transformer.validation_fraction if holds_out else None
     source = training_source(opening, fraction, streams.split)
-    trained = source if stops_early else replace(source, held_out_index=None)
+    trained = source if is_watched else replace(source, held_out_index=None)
+    settings = training_settings(transformer, opening.n_repeated)
     noise = opening.parameters.noise
     training = train(
         trained,
@@ -128,7 +130,7 @@ def train_rows(
         opening.shape,
         noise=noise,
         streams=streams,
-        settings=training_settings(transformer, opening.n_repeated),
+        settings=replace(settings, stops_early=stops_early),
         initial=initial,
         monitor=monitor,
         shared=shared_run(transformer, trained, noise, streams, initial),

@@ -149,31 +149,44 @@ def check_rows(rows: TrainingRows, *, at_least: int) -> None:
         )
 
 
+def needs_held_out(estimator: Any) -> str:
+    """Return the setting by which `fit` needs held-out rows; empty without one."""
+    if estimator.early_stopping:
+        return "early_stopping=True"
+    schedule = estimator.schedule
+    phases = schedule if isinstance(schedule, list | tuple) else ()
+    allocation = getattr(schedule, "epoch_allocation", None)
+    passes_on = any(getattr(phase, "passes_on", False) for phase in phases)
+    if passes_on or (isinstance(allocation, str) and allocation == "auto"):
+        return "epoch_allocation='auto'"
+    return ""
+
+
 def check_held_out(estimator: Any, rows: TrainingRows) -> None:
     """Enough different rows to hold some out and train on others."""
-    fraction = estimator.validation_fraction
-    if not estimator.early_stopping or hasattr(fraction, "get_n_splits"):
+    fraction, setting = estimator.validation_fraction, needs_held_out(estimator)
+    if not setting or hasattr(fraction, "get_n_splits"):
         return
     if fraction is None:
         raise ValueError(
-            "validation_fraction=None holds no rows out, and early_stopping=True needs "
-            "some; set a fraction such as 0.1, or early_stopping=False."
+            f"validation_fraction=None holds no rows out, and {setting} needs "
+            "some; set a fraction such as 0.1, or omit it."
         )
     n_different = len(np.unique(rows.groups))
     held_out = max(1, round(fraction * n_different))
     if held_out >= n_different:
         raise ValueError(
             f"validation_fraction={fraction} of {n_different} different rows leaves "
-            "none to train on; lower it or set early_stopping=False."
+            f"none to train on; lower it or omit {setting}."
         )
 
 
 def check_nothing_held_out(estimator: Any) -> None:
-    """Refuse early stopping of a fit that holds no rows out."""
-    if estimator.early_stopping:
+    """Refuse settings that need held-out rows in a fit that has none."""
+    if setting := needs_held_out(estimator):
         raise ValueError(
-            "early_stopping=True needs rows that are held out, and a stream holds "
-            "none; use fit, or early_stopping=False."
+            f"{setting} needs rows that are held out, and a stream holds none; use "
+            "fit, or omit it."
         )
 
 

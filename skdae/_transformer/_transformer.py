@@ -549,7 +549,8 @@ default='code'
         the code is that of the layers trained so far. Scaling, categories and
         schedule are those of the first batch, which should have some hundred typical
         rows. Callbacks are not called. After `fit`, batches go on training in
-        the last phase. Nothing is held out, whatever `early_stopping` says.
+        the last phase. Nothing is held out, whatever `early_stopping` says, and
+        ``epoch_allocation='auto'`` gives equal shares.
 
         Parameters
         ----------
