@@ -51,9 +51,9 @@ def epochs(monkeypatch):
     """Count the epochs that are trained in this process."""
     run, counted = Trainer.run_epoch, []
 
-    def run_epoch(self, run_of_phase):
+    def run_epoch(self, run_of_phase, number):
         counted.append(run_of_phase.phase)
-        return run(self, run_of_phase)
+        return run(self, run_of_phase, number)
 
     monkeypatch.setattr(Trainer, "run_epoch", run_epoch)
     return counted
