@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import lfilter
 from sklearn import config_context
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 
 from skdae import GradualDAEDenoiser, GradualDAETransformer
 from skdae._denoiser._noisy import Inputs, RowsAround
+from skdae._denoiser._order import is_ordered
 from skdae.timeseries import moving_average, moving_median
 
 SCALE = 0.4  # of the errors, in standard deviations
@@ -300,6 +302,34 @@ def test_rows_that_resemble_their_neighbours_are_denoised_one_by_one_with_a_warn
     with pytest.warns(UserWarning, match=said) as caught:
         assert small().fit(slow()).time_denoiser_ is None
     assert [each.filename for each in caught] == [__file__]
+
+
+NUMERIC = np.zeros(3, dtype=bool)  # columns that are categorical
+
+
+def walk(generator, n_rows):
+    """A random walk, averaged over five rows, of variance 1."""
+    steps = lfilter([0.2] * 5, [1], generator.normal(size=n_rows + 4))[4:].cumsum()
+    return (steps - steps.mean()) / steps.std()
+
+
+def wave(period):
+    """Sine of variance 1 from a random phase on."""
+    return lambda generator, n_rows: (
+        2**0.5 * np.sin(2 * np.pi * (np.arange(n_rows) / period + generator.random()))
+    )
+
+
+@pytest.mark.parametrize("slow", [walk, wave(50), wave(100), wave(200), wave(400)])
+def test_slow_signals_under_half_their_size_of_noise(slow):
+    """1,000 rows of three sensors are enough."""
+    for seed in range(5):
+        generator = np.random.default_rng(seed)
+        X = np.column_stack([slow(generator, 1000) for _ in range(3)])
+        noisy = X + 0.5 * generator.normal(size=X.shape)
+        assert is_ordered(noisy, noisy, NUMERIC, None)
+        shuffled = generator.permutation(noisy)
+        assert not is_ordered(shuffled, shuffled, NUMERIC, None)
 
 
 def test_an_index_of_dates_says_that_rows_are_in_time_order():

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import OneToOneFeatureMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from skdae._core.network import Network
 from skdae._denoiser._errors import (
     Errors,
     have_errors,
@@ -29,6 +30,7 @@ from skdae._table.sources import encoded_block
 from skdae._transformer._callbacks import observed_networks
 from skdae._transformer._defaults import default_transformer
 from skdae._transformer._html import PhaseTableMixin, phase_tables
+from skdae._transformer._mixture import Mixture
 from skdae._transformer._nested import NestedParametersMixin
 from skdae._transformer._ordered import OrderedTableMixin
 from skdae._transformer._outputs import outputs_of, reconstruction
@@ -296,60 +298,65 @@ None, default='auto'
 
     def _fit(self, X: Any, groups: Any) -> None:
         """Set the fitted attributes."""
-        fresh = clone(self.transformer or default_transformer("denoiser"))
+        fresh = clone(self._given_network)
         streams = spawn_streams(self.random_state)
         if fresh.random_state is None:
             fresh.set_params(random_state=int(streams.init.integers(2**32)))
-        given = {
-            name: getattr(fresh, name) for name in ("validation_fraction", "verbose")
-        }
         fresh.set_params(verbose=False)  # printed as the network of this estimator
         schema, raw = Schema.fit(
             self, X, categorical_features=categorical_features_of(self, fresh)
         )
         group_codes(groups, len(raw))  # refused if they do not fit, read or not
         self.time_denoiser_: TimeDenoiser | NoisyTimeDenoiser | None = None
-        self.error_scale_ = None
+        self.error_scale_: np.ndarray | None = None
         axis = self._time_axis(X, raw, schema, groups)
         if axis is None:
             self._refuse_unordered(len(raw))
-            fitted = fit_matrix(fresh, self, schema, raw, mixes=True)
-            self.transformer_ = fitted.set_params(**given)
-            return
+            self.transformer_ = self._fitted(fresh, schema, raw)
+        else:
+            self._fit_in_order(fresh, schema, raw[axis.rows], axis.first, streams)
+
+    def _fit_in_order(
+        self,
+        fresh: GradualDAETransformer,
+        schema: Schema,
+        rows: np.ndarray,
+        groups: np.ndarray,
+        streams: Streams,
+    ) -> None:
+        """Set the attributes fitted to rows in time order, group by group."""
         refuse_auto(fresh, "noise_rate")
         noise = make_noise(fresh.noise, fresh.noise_rate)
-        rows = raw[axis.rows]
         split = HeldOutBlock.of(rows)
-        errors = self._errors(schema, rows, axis.first, fresh.scaling, noise, streams)
+        errors = self._errors(schema, rows, groups, fresh.scaling, noise, streams)
         fresh.set_params(validation_fraction=SMALL_FRACTION if split is None else split)
         if errors.in_fit:
             fresh.set_params(noise="masking", noise_rate=DEFAULT_NOISE_RATE)
-        fitted = fit_matrix(fresh, self, schema, rows, mixes=True)
-        self.transformer_ = fitted.set_params(**given)
-        if fitted.mixture_ is None:
-            if errors.in_fit and self.noisy_rows != "auto":
-                raise ValueError(
-                    "noisy_rows=True needs five different rows to distinguish errors "
-                    "from values, and X has fewer; fit on rows that vary."
-                )
+        self.transformer_ = self._fitted(fresh, schema, rows)
+        mixture = self.transformer_.mixture_
+        if mixture is None:
+            self._refuse_few_different(errors)
             return
-        block = encoded_block(fitted.table_encoder_, rows)
-        learned = fitted.table_encoder_, fitted.network_, fitted.mixture_
-        if split is not None and not errors.in_fit:
-            train, held_out = (
-                (block.part(part), axis.first[part]) for part in next(split.split())
-            )
-            self.time_denoiser_ = fit_time_denoiser(
-                *learned, noise, train, held_out, streams.corruption
-            )
-            return
-        if not errors.in_fit:  # too few rows to hold some out
-            block = with_errors(block, learned[0], noise, streams.corruption)
-        self.time_denoiser_ = fit_noisy_time_denoiser(
-            *learned, block, axis.first, errors.stated
+        learned = self.transformer_.table_encoder_, self.transformer_.network_, mixture
+        self.time_denoiser_ = _time_denoiser(
+            learned, rows, groups, split, errors, noise, streams
         )
-        if errors.in_fit:
+        if isinstance(self.time_denoiser_, NoisyTimeDenoiser) and errors.in_fit:
             self.error_scale_ = self.time_denoiser_.error_scale
+
+    @property
+    def _given_network(self) -> GradualDAETransformer:
+        return self.transformer or default_transformer("denoiser")
+
+    def _fitted(
+        self, fresh: GradualDAETransformer, schema: Schema, rows: np.ndarray
+    ) -> GradualDAETransformer:
+        """Return the fitted network, with the parameters that it was given."""
+        fitted = fit_matrix(fresh, self, schema, rows, mixes=True)
+        given = self._given_network
+        return fitted.set_params(
+            validation_fraction=given.validation_fraction, verbose=given.verbose
+        )
 
     def _errors(
         self,
@@ -400,15 +407,42 @@ None, default='auto'
             "they are, or fit on rows with small errors and noisy_rows=False."
         )
 
+    def _refuse_few_different(self, errors: Errors) -> None:
+        """Raise an error where errors are asked for that so few rows do not show."""
+        if errors.in_fit and self.noisy_rows != "auto":
+            raise ValueError(
+                "noisy_rows=True needs five different rows to distinguish errors "
+                "from values, and X has fewer; fit on rows that vary."
+            )
+
     def __sklearn_is_fitted__(self):
         return hasattr(self, "transformer_")
 
     def _phase_tables(self):
         fitted = getattr(self, "transformer_", None)
-        return phase_tables(
-            fitted or self.transformer or default_transformer("denoiser")
-        )
+        return phase_tables(fitted or self._given_network)
 
     def _object_for(self, name, value):
         none = name == "transformer" and value is None
         return default_transformer("denoiser") if none else None
+
+
+def _time_denoiser(
+    learned: tuple[TableEncoder, Network, Mixture],
+    rows: np.ndarray,
+    groups: np.ndarray,
+    split: HeldOutBlock | None,
+    errors: Errors,
+    noise: Noise,
+    streams: Streams,
+) -> TimeDenoiser | NoisyTimeDenoiser:
+    """Return what is learned of the rows around, which have the errors or get them."""
+    block = encoded_block(learned[0], rows)
+    if split is not None and not errors.in_fit:
+        train, held_out = (
+            (block.part(part), groups[part]) for part in next(split.split())
+        )
+        return fit_time_denoiser(*learned, noise, train, held_out, streams.corruption)
+    if not errors.in_fit:  # too few rows to hold some out
+        block = with_errors(block, learned[0], noise, streams.corruption)
+    return fit_noisy_time_denoiser(*learned, block, groups, errors.stated)

@@ -25,6 +25,7 @@ from skdae.timeseries._time import check_index
 # noise of its own size. Classes that stand in blocks of four times the longest run do
 # not show.
 RUN_LENGTHS = (8, 16, 32, 64)
+MIN_LENGTH = 4  # of columns with less than 80 known values: a tenth of these
 MIN_RUNS = 10  # of one length, for a column to be tested
 MIN_SHARE = 0.6  # of the runs correlate positively, at CONFIDENCE
 CONFIDENCE = 0.99
@@ -88,12 +89,13 @@ def time_order(
 
     Notes
     -----
-    The known values of a column are cut into runs of 8, 16, 32 and 64 neighbours. Each
-    run has its lag-1 correlation around its own mean, which in random order is
-    -1 / length on average. A column is slow where clearly more than the half of its
-    runs are above that (60 %, at 99 % confidence), and their mean is so significantly:
-    a normal test with the spread over all orders of the values within the runs, at 1 %
-    over all columns and lengths. A column needs 10 runs in which it varies.
+    The known values of a column are cut into runs of 8, 16, 32 and 64 neighbours, fewer
+    than 80 values into runs of a tenth of them. Each run has its lag-1 correlation
+    around its own mean, which in random order is -1 / length on average. A column is
+    slow where clearly more than the half of its runs are above that (60 %, at 99 %
+    confidence), and their mean is so significantly: a normal test with the spread over
+    all orders of the values within the runs, at 1 % over all columns and lengths. A
+    column needs 10 runs in which it varies, 40 values at least.
 
     Runs have means of their own so that a sorted table is not taken for a record.
     Within a run its key hardly changes, and what depends on it neither, and classes in
@@ -243,12 +245,19 @@ def _column_order(column: np.ndarray, axis: TimeAxis) -> _ColumnOrder:
     known = ~np.isnan(column)
     values = _unit_range(column[known])
     start = group_starts(axis.first[known])
-    runs = [_runs(values, start, length) for length in RUN_LENGTHS]
+    runs = [_runs(values, start, length) for length in _lengths(len(values))]
     tests = [_run_test(each) for each in runs]
     best = min(tests, key=lambda test: test.p_value)
     if _is_monotonic(runs[0]):
         return replace(best, p_value=1.0, is_monotonic=True)
-    return replace(best, p_value=min(1.0, best.p_value * len(RUN_LENGTHS)))
+    return replace(best, p_value=min(1.0, best.p_value * len(runs)))
+
+
+def _lengths(n_values: int) -> tuple[int, ...]:
+    """Return the lengths of runs: of few values one that allows `MIN_RUNS` of them."""
+    if n_values >= MIN_RUNS * RUN_LENGTHS[0]:
+        return RUN_LENGTHS
+    return (max(MIN_LENGTH, n_values // MIN_RUNS),)
 
 
 def _runs(values: np.ndarray, start: np.ndarray, length: int) -> np.ndarray:
