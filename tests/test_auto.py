@@ -54,12 +54,23 @@ def test_the_fit_is_that_of_the_chosen_settings(X, names):
     assert not hasattr(same, "auto_settings_")
 
 
-def test_the_best_of_the_trials_is_chosen(X):
-    choice = auto().fit(X).auto_settings_
+@pytest.mark.parametrize(("gain", "is_clear"), [(0.5, False), (2.0, True)])
+def test_the_best_of_the_trials_is_chosen_where_it_is_clearly_better(
+    X, monkeypatch, gain, is_clear
+):
+    better = {"noise_rate": 0.1, "hidden_layer_sizes": (4, 2)}
     rates, sizes = _auto.CANDIDATES.values()
+
+    def score(transformer, *args):
+        values = {name: getattr(transformer, name) for name in better}
+        n_better = sum(values[name] == better[name] for name in better)
+        return 0.3 + gain * _auto.CLEAR_GAIN * n_better
+
+    monkeypatch.setattr(_auto, "_score", score)
+    choice = auto(max_iter=4).fit(X).auto_settings_
+    first = {"noise_rate": rates[0], "hidden_layer_sizes": sizes[0]}
+    assert choice.settings == (better if is_clear else first)
     assert len(choice.trials) == len(rates) + len(sizes) - 1
-    best = max(choice.trials, key=lambda trial: trial["score"])
-    assert choice.settings == {name: best[name] for name in AUTO}
     assert {trial["noise_rate"] for trial in choice.trials} == set(rates)
     assert {trial["hidden_layer_sizes"] for trial in choice.trials} == set(sizes)
 
@@ -126,8 +137,10 @@ def test_few_rows_get_the_defaults(X):
         UserWarning, match="='auto' .* 22 rows .* 8 to rank by: 20 of each"
     ):
         dae = auto().fit(X[:30])
-    first = {name: values[0] for name, values in _auto.CANDIDATES.items()}
-    assert dae.auto_settings_.settings == first
+    defaults = GradualDAETransformer()
+    assert dae.auto_settings_.settings == {
+        name: getattr(defaults, name) for name in AUTO
+    }
     assert dae.auto_settings_.trials == []
 
 

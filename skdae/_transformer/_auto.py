@@ -2,8 +2,10 @@
 
 The rule: with a part of the epochs, on some of the rows, networks of each candidate
 noise rate are trained, then networks of each candidate size with the rate that was
-best. What counts is how well cells of held-out rows are predicted from the others,
+chosen. What counts is how well cells of held-out rows are predicted from the others,
 whatever the candidate's noise (`score`). Of rows in time order, the last are held out.
+The first candidates, which are best on most tables, are taken unless others are clearly
+better: short trials rank badly (correlation with the scores after all epochs 0.4).
 """
 
 import warnings
@@ -29,13 +31,16 @@ from skdae.noise import make_noise
 from skdae.schedules import Schedule
 
 DEFAULT_SIZES = (128, 64)
-#: In the order of trial; the first of equal ones is taken.
+#: In the order of trial. The first ones have the best scores on validation rows of
+#: twelve of sixteen tables, simulated and open ones, and of all on average.
 CANDIDATES: dict[str, tuple[Any, ...]] = {
-    "noise_rate": (DEFAULT_NOISE_RATE, 0.1, 0.4, 0.6),
-    "hidden_layer_sizes": (DEFAULT_SIZES, (64, 32), (256, 128)),
+    "noise_rate": (0.4, DEFAULT_NOISE_RATE, 0.1, 0.6),
+    "hidden_layer_sizes": ((256, 128), (128, 64), (64, 32)),
 }
+DEFAULTS = {"noise_rate": DEFAULT_NOISE_RATE, "hidden_layer_sizes": DEFAULT_SIZES}
+CLEAR_GAIN = 0.01  # of the score; with less, trials were wrong on three of these tables
 # with both, a choice takes a fifth of the grid's time (benchmarks/auto.py)
-TRIAL_SHARE = 0.15  # of the epochs
+TRIAL_SHARE = 0.05  # of the epochs
 MAX_TRIAL_ROWS = 1_000  # that are trained on
 MAX_SCORED_ROWS = 500
 SCORED_SHARE = 0.25  # of the rows, where no splitter says which to hold out
@@ -79,6 +84,7 @@ def choose(
     rows = _trial_rows(_with(transformer, settings), raw, learn_encoder, sample_weight)
     trials: list[dict[str, Any]] = []
     if min(len(rows.train), len(rows.scored)) < MIN_HELD_OUT:  # they rank nothing
+        settings = {name: DEFAULTS[name] for name in names}
         _warn_of_few_rows(settings, rows)
         return Choice(settings, trials)
     for name in names:
@@ -87,8 +93,10 @@ def choose(
             if not any(trial.items() >= tried.items() for trial in trials):
                 score = _score(_with(transformer, tried), rows, learn_encoder)
                 trials.append(tried | {"score": score})
+        kept = next(trial for trial in trials if trial.items() >= settings.items())
         best = max(trials, key=lambda trial: trial["score"])
-        settings = {each: best[each] for each in names}
+        if best["score"] > kept["score"] + CLEAR_GAIN:
+            settings = {each: best[each] for each in names}
     return Choice(settings, trials)
 
 

@@ -114,7 +114,7 @@ class GradualDAETransformer(
     ----------
     hidden_layer_sizes : int, sequence of int or 'auto', default=(128, 64)
         Widths of the encoder's layers from the input up. A layer may be wider than
-        the table. 'auto' lets `fit` choose among (128, 64), (64, 32) and (256, 128),
+        the table. 'auto' lets `fit` choose among (256, 128), (128, 64) and (64, 32),
         see `auto_settings_`.
     schedule : {'gradual', 'hybrid', 'frozen', 'stacked', 'joint'}, Schedule or tuple \
 of Phase, default='gradual'
@@ -135,7 +135,7 @@ of Phase, default='gradual'
     noise_rate : float, array-like of shape (n_features,) or 'auto', default=0.25
         Share of the cells that a noise given by name corrupts, for all columns or for
         each; for the Gaussian ones the scale in standard deviations. 'auto' lets `fit`
-        choose among 0.25, 0.1, 0.4 and 0.6; it knows no scale of errors.
+        choose among 0.4, 0.25, 0.1 and 0.6; it knows no scale of errors.
     decoder : {'mirror', 'tied', 'direct'}, default='mirror'
         Mirrored decoder, one with the encoder's weights transposed, or the papers'
         single layer from the top code to the input. A 'direct' decoder must be trained
@@ -235,12 +235,13 @@ default='code'
         `fit_stream`, `partial_fit` and with ``validation_fraction=None``.
     auto_settings_ : Choice
         Only where a setting is 'auto': the chosen `settings` and the `trials`, which
-        have 15 % of the epochs and at most 1,000 of the rows. Rates are tried first,
-        then sizes with the best rate; the `score` of each is that of :meth:`score` on
-        rows that the trials do not learn from: random ones, of rows in time order the
-        last ones, or those of a splitter in `validation_fraction`. With fewer than 20
-        rows to learn from or to rank by, about 80 in all, `fit` warns and takes the
-        defaults, and `trials` is empty.
+        have 5 % of the epochs and at most 1,000 of the rows. Rates are tried first,
+        then sizes with the chosen rate; a rate of 0.4 and sizes of (256, 128) are taken
+        unless the `score` of others is more than 0.01 higher. It is that of
+        :meth:`score` on rows that the trials do not learn from: random ones, of rows in
+        time order the last ones, or those of a splitter in `validation_fraction`. With
+        fewer than 20 rows to learn from or to rank by, about 80 in all, `fit` warns and
+        takes the defaults, and `trials` is empty.
     phases_ : tuple of PhaseRecord
         The plan as it was run: depth, epochs, weight updates, seconds, losses. Passes
         of `partial_fit` are not among them.
