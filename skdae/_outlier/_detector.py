@@ -35,11 +35,13 @@ from skdae._outlier._scores import (
     views_of,
 )
 from skdae._outlier._simulated_faults import columns_that_find_more
+from skdae._outlier._slowness import moves_together
 from skdae._outlier._thresholds import (
     CalibrationReport,
     ConformalQuantile,
     Limit,
     PredictionLimit,
+    number_averaged,
     promised_rate,
     rate_interval,
     share_threshold,
@@ -141,8 +143,9 @@ None, default='auto'
         Share of new normal rows that may be called outliers, with
         ``contamination='auto'``. The threshold is a conformal quantile of the held-out
         rows: n of them promise a rate of ``1 / (n + 1)`` at best. Of rows in time order
-        it is a prediction limit for the number of independent rows they are worth. What
-        can be promised stands in `calibration_report_`.
+        it is a prediction limit for the number of independent rows they are worth, and
+        farther away where the record is short for its slowest movement. What can be
+        promised stands in `calibration_report_`.
     n_estimators : int, default=1
         How often the folds are drawn and networks trained; their scores are averaged.
     calibration : {'auto', 'random', 'blocked'} or splitter, default='auto'
@@ -341,7 +344,8 @@ None, default='auto'
         Warns
         -----
         UserWarning
-            If there are too few rows for `false_alarm_rate`; it names the number. If
+            If there are too few rows for `false_alarm_rate`, or a record is too short
+            for its movement; it names the number that they are worth. If
             more than 1.25 % of rows that count as normal are far from all others: they
             may be anomalies, and `contamination` their share. Of rows in time order
             this is the distance of each row by itself; of others it is seen by
@@ -642,7 +646,7 @@ None, default='auto'
         if calibration == "blocked":
             ensemble = ensemble.with_disagreement(
                 rounds[0].fold_of, partition.gap, held_out, training.batch
-            )
+            ).with_slow_movement(training.batch, partition.gap)
         scores = -ensemble.combine_held_out(held_out, training.batch)
         inliers = training.inliers
         self.table_encoder_, self._ensemble = training.encoder, ensemble
@@ -733,7 +737,10 @@ None, default='auto'
         """Return whether rows are in time order, by the parameters or the data."""
         if isinstance(self.calibration, str) and self.calibration == "blocked":
             return True
-        return numeric_order(raw, schema.is_categorical, groups).is_ordered
+        order = numeric_order(raw, schema.is_categorical, groups)
+        return order.is_ordered or moves_together(
+            raw[:, ~schema.is_categorical], groups
+        )
 
     def _scores(
         self,
@@ -821,7 +828,7 @@ None, default='auto'
         self.calibration_report_ = CalibrationReport(
             rate=rate,
             promised_rate=promised_rate(rate, limit),
-            interval=rate_interval(rate, limit.n_effective),
+            interval=rate_interval(rate, limit),
             n_rows=int(self._calibrated.sum()),
             n_effective=limit.n_effective,
             rule=rule,
@@ -832,13 +839,20 @@ None, default='auto'
 
     def _limit(self, scores: np.ndarray, smoothing: Smoothing | None) -> Limit:
         """Return where anomaly scores of new normal rows lie, (n,) in time order."""
-        scores = self._ensemble.combination.to_log(scores)
+        to_log, rate = self._ensemble.combination.to_log, self.false_alarm_rate
+        found = to_log(scores)
         if not self.is_ordered_:
-            return ConformalQuantile.learn(scores)
-        scores = self._ensemble.disagreement.spread_like_new(
-            scores, None if smoothing is None else smoothing.smooth
+            return ConformalQuantile.learn(found)
+        spread = self._ensemble.disagreement.spread_like_new(
+            found, None if smoothing is None else smoothing.smooth
         )
-        return PredictionLimit.learn(scores, self.false_alarm_rate)
+        limit = PredictionLimit.learn(spread, rate)
+        slow = self._ensemble.slow
+        if slow is None:
+            return limit
+        single = to_log(-self.calibration_scores_[self._calibrated])
+        n_averaged = number_averaged(single, found)
+        return limit.extrapolated(spread, rate, slow, n_averaged)
 
     def _offset(self, limit: Limit) -> float:
         """Return the score below which a row is an outlier."""

@@ -20,6 +20,7 @@ from skdae._outlier._scores import (
     to_mean_scale,
     views_of,
 )
+from skdae._outlier._slowness import SlowMovement
 from skdae._outlier._views import IS_RESIDUAL
 from skdae._table.encoder import TableEncoder
 from skdae.timeseries import effective_sample_size
@@ -39,6 +40,7 @@ class Ensemble:
     combination: Combination
     correction: MissingCellCorrection
     disagreement: Disagreement = NO_DISAGREEMENT
+    slow: SlowMovement | None = None  # of rows in time order without groups
 
     @classmethod
     def learn(
@@ -145,6 +147,12 @@ class Ensemble:
             return scores
 
         return replace(self, disagreement=Disagreement.learn(fold_of, gap, score_by))
+
+    def with_slow_movement(self, batch: Batch, gap: int) -> "Ensemble":
+        """Learn how long the movement of the rows takes, which follow each other."""
+        Z = self.encoder.encode(batch.rows)[0].astype(np.float64)
+        n_features = Z.shape[1] * batch.window.shape[1]
+        return replace(self, slow=SlowMovement.of(Z, gap, n_features))
 
     def _with_correction(
         self, batch: Batch, rows: np.ndarray, scores: np.ndarray

@@ -6,12 +6,13 @@ a prediction limit for as many independent rows as they are worth.
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from scipy import stats
 
+from skdae._outlier._slowness import MAX_RATE, SlowMovement, spread_within
 from skdae._table.validation import user_stacklevel
 from skdae.timeseries import effective_sample_size
 
@@ -37,11 +38,13 @@ class CalibrationReport:
     promised_rate : float
         The lowest rate from the asked one on that the rows can support.
     interval : tuple of float
-        In 90 % of repetitions the rate of new normal rows lies between these two.
+        In 90 % of repetitions the rate of new normal rows lies between these two;
+        around the promised rate upwards, where that is not the one asked for.
     n_rows : int
         Held-out normal rows.
     n_effective : float
-        Independent rows that they are worth; as many where rows are in no order.
+        Independent rows that they are worth: all where rows are in no order, and as few
+        as promise a rate where a short record has slow movement.
     rule : {'conformal quantile', 'prediction limit', 'share of the training rows'}
         How the threshold was found.
     n_splits : int
@@ -191,6 +194,27 @@ class PredictionLimit:
             _stretch(effective, rate),
         )
 
+    def extrapolated(
+        self, scores: np.ndarray, rate: float, slow: SlowMovement, n_averaged: float
+    ) -> "PredictionLimit":
+        """Return the limit of rows later than those of a short record.
+
+        Its scores, (n,) in time order, are means of `n_averaged` independent ones
+        where they are smoothed. The distance of the limit grows to what the movement
+        of the process lets expect, in the spread of the scores within short parts.
+        """
+        if rate > MAX_RATE:
+            return self
+        reach, n_promised = slow.reach(rate, n_averaged)
+        unit, _ = spread_within(scores)
+        limit = self.threshold(rate)
+        later = max(limit, float(np.median(scores)) + unit * reach)
+        stretch = self.stretch
+        if limit > self.center:
+            stretch *= (later - self.center) / (limit - self.center)
+        n_effective = max(min(self.n_effective, n_promised), 1.0)
+        return replace(self, stretch=stretch, n_effective=n_effective)
+
     @property
     def _excess(self) -> float:
         """Mean excess of the scores above the quantile."""
@@ -251,14 +275,26 @@ def promised_rate(rate: float, limit: Limit) -> float:
     return max(rate, 1 / (math.floor(limit.n_effective) + 1))
 
 
-def rate_interval(rate: float, n_effective: float) -> tuple[float, float]:
-    """Return where the rate of a threshold lies that rests on so many rows.
+def rate_interval(rate: float, limit: Limit) -> tuple[float, float]:
+    """Return where the rate of a threshold lies, up to what can be promised.
 
     The rate of an order statistic of n independent rows has a beta distribution.
     """
-    alarms = rate * (n_effective + 1)
-    low, high = stats.beta.interval(CONFIDENCE, alarms, n_effective + 1 - alarms)
-    return float(low), float(high)
+    asked, promised = (
+        stats.beta.interval(CONFIDENCE, each * (n + 1), (1 - each) * (n + 1))
+        for n in [limit.n_effective]
+        for each in (rate, promised_rate(rate, limit))
+    )
+    return float(asked[0]), float(promised[1])
+
+
+def number_averaged(single: np.ndarray, smoothed: np.ndarray) -> float:
+    """Return how many independent scores smoothed ones are means of.
+
+    Both (n,) in time order; by their variances in short parts of the record.
+    """
+    (_, before), (_, after) = spread_within(single), spread_within(smoothed)
+    return max(1.0, before / after) if after > 0 else 1.0
 
 
 def warn_of_few_rows(rate: float, limit: Limit) -> None:
