@@ -249,6 +249,29 @@ def test_spikes_of_fit_and_of_later_rows_are_removed(share):
     assert ours < 1.3 * error(LEARNED.transform(NOISY), CLEAN)
 
 
+def test_the_size_of_errors_with_heavy_tails_is_estimated():
+    """Of Student's with three degrees of freedom, as of normal ones of that size."""
+    t = np.arange(2000)[:, None] / np.array([30.0, 50, 80])
+    errors = np.random.default_rng(8).standard_t(3, size=t.shape) / 3**0.5
+    rows = 2**0.5 * np.sin(t) + SCALE * errors
+    denoiser = GradualDAEDenoiser(order="time", random_state=0).fit(rows)
+    in_fit = SCALE / np.sqrt(1 + SCALE**2)
+    np.testing.assert_allclose(denoiser.error_scale_, in_fit, rtol=0.25)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_distance_that_jumps_without_errors_comes_back_as_it_is(seed):
+    """Farther for one to some rows, at times to the end of its range."""
+    rng, near = np.random.default_rng(seed), np.sin(np.arange(1000) / 50) + 1.5
+    is_far = np.zeros((1000, 3), dtype=bool)
+    for row, j in np.argwhere(rng.random(is_far.shape) < 0.05):
+        is_far[row : row + rng.geometric(0.25), j] = True
+    rows = np.where(is_far, 5.0, near[:, None] * [1, 1.1, 0.9])
+    denoiser = GradualDAEDenoiser(order="time", random_state=0).fit(rows)
+    left = (denoiser.transform(rows) - rows) / rows.std(axis=0)
+    assert np.sqrt((left**2).mean()) < 0.05
+
+
 @pytest.mark.parametrize("row", [0, 99, 110, 449, 450, 899])
 def test_no_cell_is_predicted_from_itself(row):
     """Beside gaps, at the ends of groups, and within them."""

@@ -15,7 +15,7 @@ from skdae._core.network import Network, chunks
 from skdae._core.sources import Block
 from skdae._denoiser._held_out import GAP, N_BLOCKS
 from skdae._denoiser._regression import Regression, related_features
-from skdae._denoiser._spikes import spike_limits, without_spikes
+from skdae._denoiser._spikes import may_jump, spike_limits, without_spikes
 from skdae._ridge import ridge
 from skdae._simplex import simplex_shares
 from skdae._table.encoder import TableEncoder
@@ -109,11 +109,13 @@ def windowed(values: np.ndarray, width: int, axis: TimeAxis) -> np.ndarray:
     return total[stop] - total[start] - values
 
 
-def error_variances(rows: RowsAround) -> np.ndarray:
+def error_variances(rows: RowsAround, jumps: np.ndarray) -> np.ndarray:
     """Return the variance of the errors by feature, from differences of near cells.
 
     It is the lesser of two estimates: differences over one to three rows, extrapolated
-    to none; and the median size of fourth differences, which sees no rare jumps.
+    to none; and the median size of fourth differences, which sees no rare jumps. As it
+    sees no rare large errors either, columns that do not jump, by `jumps` (n_features,)
+    bool, have at least the extrapolation along a line, which lasting steps leave as is.
     """
     sizes = [_mean_squares(_steps(rows, k)) / 2 for k in (1, 2, 3)]
     growth = np.maximum(sizes[1] - sizes[0], 0)
@@ -123,7 +125,8 @@ def error_variances(rows: RowsAround) -> np.ndarray:
         fourth = np.diff(fourth, axis=0)
         fourth[rows.axis.first[k:] != rows.axis.first[:-k]] = np.nan
     typical = np.array([_typical_size(each) for each in fourth.T]) ** 2 / 70
-    return np.maximum(np.minimum(extrapolated, typical), 0)
+    along_line = np.where(jumps, 0, 2 * sizes[0] - sizes[1])
+    return np.maximum(np.minimum(extrapolated, np.maximum(typical, along_line)), 0)
 
 
 def _power(one: np.ndarray, two: np.ndarray, three: np.ndarray) -> np.ndarray:
@@ -366,7 +369,9 @@ def fit_noisy_time_denoiser(
     last = slice(max(0, len(groups) - MAX_ROWS), None)
     cells, *limits = spike_free(block.part(last), groups[last])
     inputs = Inputs.of(RowsAround.of(cells, groups[last]))
-    variances = error_variances(inputs.rows) if stated is None else stated
+    variances = stated
+    if variances is None:
+        variances = error_variances(inputs.rows, may_jump(*limits))
     columns = []
     for j in range(len(encoder.numeric)):
         if encoder.is_constant[encoder.numeric[j]]:

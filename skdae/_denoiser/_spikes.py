@@ -38,7 +38,7 @@ ALL, HALF, CHANCE, SMALL, MIN_EVENTS = 0.8, 0.5, 3.0, 0.35, 5
 REPEATED, MIN_NEW, NEW = 1e-9, 3, 0.9
 # A jump to where the other cells lie is a value of a column that steps as far: at least
 # MIN_STEPS, and STEPS of the jumps, last.
-RANGE = (0.001, 0.999)
+RANGE, BEYOND = (0.001, 0.999), 0.01  # and so much of it on both sides
 STEPS, MIN_STEPS = 0.15, 2
 # Spikes are changes of the process where another column changes along without a spike:
 # its changes explain SHARED of their squares, at ALPHA over all other columns.
@@ -55,6 +55,11 @@ def spike_limits(cells: np.ndarray, axis: TimeAxis) -> tuple[np.ndarray, np.ndar
     found = [_limit(_Column.of(each, axis)) for each in cells.T]
     limits, ranges = zip(*found, strict=True)
     return np.array(limits), np.array(ranges).T
+
+
+def may_jump(limits: np.ndarray, ranges: np.ndarray) -> np.ndarray:
+    """Return the columns that jump, or of which it is not known, (n_features,)."""
+    return np.isinf(limits) | (ranges[0] <= ranges[1])
 
 
 def without_spikes(
@@ -206,7 +211,8 @@ def _jumps(column: _Column, is_spike: np.ndarray, limit: float) -> tuple[float, 
     least = max(MIN_STEPS, STEPS * _n_runs(is_inside))
     if _n_steps(column, is_spike, limit) < least:
         return NO_RANGE
-    return float(low), float(high)
+    width = BEYOND * (high - low)
+    return float(low - width), float(high + width)
 
 
 def _n_steps(column: _Column, is_spike: np.ndarray, size: float) -> int:
