@@ -19,13 +19,6 @@ def autoregressive(generator, n_rows, n_columns, phi):
     return lfilter([1], [1, -phi], noise, axis=0)
 
 
-def wave(period):
-    """Sine of variance 1 from a random phase on."""
-    return lambda generator, n_rows: (
-        2**0.5 * np.sin(2 * np.pi * (np.arange(n_rows) / period + generator.random()))
-    )
-
-
 def switch(generator, n_rows):
     """0 and 1 in turn, each for 20 rows on average."""
     return (generator.random(n_rows) < 0.05).cumsum() % 2
@@ -81,18 +74,6 @@ def test_slow_process_under_noise():
     generator = np.random.default_rng(3)
     X = autoregressive(generator, 6000, 3, 0.99) + generator.normal(size=(6000, 3))
     assert time_order(X).is_slow.all()
-
-
-@pytest.mark.parametrize("n_rows", [40, 50, 60, 79])
-def test_few_rows_of_smooth_signals(n_rows):
-    """Runs of four to seven values suffice, and random order is not noticed."""
-    generator = np.random.default_rng(6)
-    smooth = [wave(15)(generator, n_rows), wave(30)(generator, n_rows)]
-    X = np.column_stack(smooth) + 0.02 * generator.normal(size=(n_rows, 2))
-    assert time_order(X).is_ordered
-    assert not time_order(X[:39]).is_ordered
-    tables = (generator.normal(size=(n_rows, 10)) for _ in range(50))
-    assert sum(time_order(table).is_ordered for table in tables) <= 2
 
 
 def test_binary_and_stuck_sensors():

@@ -20,7 +20,7 @@ def is_ordered(
 ) -> bool:
     """Return whether the rows of `fit` are in time order, and warn where it is open."""
     has_dates = index_seconds(X) is not None and index_fault(X, groups) is None
-    found = numeric_order(raw, is_categorical, groups)
+    found = numeric_order(raw, is_categorical, groups, few_rows=True)
     if has_dates or found.is_ordered:
         return True
     raw = raw[:, ~is_categorical]

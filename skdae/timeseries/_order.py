@@ -25,7 +25,7 @@ from skdae.timeseries._time import check_index
 # noise of its own size. Classes that stand in blocks of four times the longest run do
 # not show.
 RUN_LENGTHS = (8, 16, 32, 64)
-MIN_LENGTH = 4  # of columns with less than 80 known values: a tenth of these
+MIN_LENGTH = 4  # of a tenth of fewer than 80 values, where few rows are tested
 MIN_RUNS = 10  # of one length, for a column to be tested
 MIN_SHARE = 0.6  # of the runs correlate positively, at CONFIDENCE
 CONFIDENCE = 0.99
@@ -89,13 +89,12 @@ def time_order(
 
     Notes
     -----
-    The known values of a column are cut into runs of 8, 16, 32 and 64 neighbours, fewer
-    than 80 values into runs of a tenth of them. Each run has its lag-1 correlation
-    around its own mean, which in random order is -1 / length on average. A column is
-    slow where clearly more than the half of its runs are above that (60 %, at 99 %
-    confidence), and their mean is so significantly: a normal test with the spread over
-    all orders of the values within the runs, at 1 % over all columns and lengths. A
-    column needs 10 runs in which it varies, 40 values at least.
+    The known values of a column are cut into runs of 8, 16, 32 and 64 neighbours. Each
+    run has its lag-1 correlation around its own mean, which in random order is
+    -1 / length on average. A column is slow where clearly more than the half of its
+    runs are above that (60 %, at 99 % confidence), and their mean is so significantly:
+    a normal test with the spread over all orders of the values within the runs, at 1 %
+    over all columns and lengths. A column needs 10 runs in which it varies.
 
     Runs have means of their own so that a sorted table is not taken for a record.
     Within a run its key hardly changes, and what depends on it neither, and classes in
@@ -124,8 +123,15 @@ def time_order(
     """
     cells = _cells(X)
     axis = time_axis(len(cells), groups, time)
-    cells = cells[axis.rows]
-    found = [_column_order(column, axis) for column in cells.T]
+    return _order(cells[axis.rows], axis)
+
+
+def _order(cells: np.ndarray, axis: TimeAxis, few_rows: bool = False) -> TimeOrder:
+    """Return what is found in rows in the order of an axis.
+
+    `few_rows`: fewer than 80 values are cut into runs of a tenth of them.
+    """
+    found = [_column_order(column, axis, few_rows) for column in cells.T]
     correlation = np.array([each.correlation for each in found])
     p_value = np.array([each.p_value for each in found])
     is_monotonic = np.array([each.is_monotonic for each in found], dtype=bool)
@@ -142,16 +148,21 @@ def time_order(
 
 
 def numeric_order(
-    raw: np.ndarray, is_categorical: np.ndarray, groups: ArrayLike | None = None
+    raw: np.ndarray,
+    is_categorical: np.ndarray,
+    groups: ArrayLike | None = None,
+    *,
+    few_rows: bool = False,
 ) -> TimeOrder:
     """Return whether rows are in time order by their numeric columns.
 
-    The rule of every estimator, to which the denoiser adds dates and means of blocks:
-    classes that stand in blocks are no evidence. `raw` is (n_samples, n_features). A
-    table of categories alone is tested by these.
+    The rule of every estimator, to which the denoiser adds dates, means of blocks and
+    `few_rows`, from 40 on: classes that stand in blocks are no evidence. `raw` is
+    (n_samples, n_features). A table of categories alone is tested by these.
     """
     numbers = raw if is_categorical.all() else raw[:, ~is_categorical]
-    return time_order(numbers, groups)
+    axis = time_axis(len(numbers), groups)
+    return _order(numbers[axis.rows].astype(np.float64), axis, few_rows)
 
 
 def effective_sample_size(
@@ -240,24 +251,20 @@ class _ColumnOrder:
     is_monotonic: bool = False
 
 
-def _column_order(column: np.ndarray, axis: TimeAxis) -> _ColumnOrder:
+def _column_order(column: np.ndarray, axis: TimeAxis, few_rows: bool) -> _ColumnOrder:
     """Return whether a column, in the order of its axis, depends on the rows around."""
     known = ~np.isnan(column)
     values = _unit_range(column[known])
     start = group_starts(axis.first[known])
-    runs = [_runs(values, start, length) for length in _lengths(len(values))]
+    lengths: tuple[int, ...] = RUN_LENGTHS
+    if few_rows and len(values) < MIN_RUNS * RUN_LENGTHS[0]:
+        lengths = (max(MIN_LENGTH, len(values) // MIN_RUNS),)
+    runs = [_runs(values, start, length) for length in lengths]
     tests = [_run_test(each) for each in runs]
     best = min(tests, key=lambda test: test.p_value)
     if _is_monotonic(runs[0]):
         return replace(best, p_value=1.0, is_monotonic=True)
     return replace(best, p_value=min(1.0, best.p_value * len(runs)))
-
-
-def _lengths(n_values: int) -> tuple[int, ...]:
-    """Return the lengths of runs: of few values one that allows `MIN_RUNS` of them."""
-    if n_values >= MIN_RUNS * RUN_LENGTHS[0]:
-        return RUN_LENGTHS
-    return (max(MIN_LENGTH, n_values // MIN_RUNS),)
 
 
 def _runs(values: np.ndarray, start: np.ndarray, length: int) -> np.ndarray:
