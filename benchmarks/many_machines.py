@@ -5,19 +5,29 @@ part of the batch (log-normal times), then a ring adds the gradients of the laye
 the phase trains. Rows per second of one worker are measured here, in CPU time.
 **batches**: loss of held-out rows after equal numbers of passes with larger batches, by
 the rule for the step size. **groups**: seconds per model of `fit_groups`, two workers.
-**workers**: wall seconds of `fit` by one worker and by two, which mean something on
-idle cores only. The last two need Ray.
+**workers**: wall seconds of `fit` by one worker and by two, by batch size, which mean
+something on idle cores only. **memory**: largest private memory of the calling process
+and of a worker, and seconds, of a pass for each of two layers over Parquet files of 50
+columns; Linux only. **quality**: score on other rows of networks by one process and by
+two workers, paired by seeds. These need Ray.
 """
 
 import argparse
+import os
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pandas as pd
 from _tables import markdown as table
 
 from skdae import GradualDAETransformer
+from skdae._statistics import split_mean
 from skdae.datasets import make_sensor_data
 
 NETWORKS = {  # columns, widths
@@ -31,6 +41,8 @@ BATCHES = (256, 2_048, 16_384)
 WORKERS = (2, 8, 32)
 N_STEPS = 2_000  # that are simulated
 EPOCHS = 10  # of the comparison of batch sizes
+WORKER_BATCHES = (256, 1_024)
+MEMORY_ROWS, FILE_ROWS = (1_000_000, 5_000_000, 10_000_000), 500_000
 
 
 def markdown(header: list[str], lines: list[list[object]]) -> str:
@@ -186,16 +198,107 @@ def workers() -> str:
     rows = data.from_pandas(
         pd.DataFrame(X, columns=[f"s{j}" for j in range(n_columns)])
     )
-    dae = GradualDAETransformer(widths, max_iter=3, random_state=0)
     lines = []
-    for n_workers in (1, 2):
-        fitted = fit(dae, rows, num_workers=n_workers)
-        seconds = [phase.seconds for phase in fitted.phases_]
-        lines.append([n_workers, *(f"{each:.1f}" for each in [*seconds, sum(seconds)])])
-    return markdown(["workers", "phase 1", "phase 2", "phase 3", "seconds"], lines)
+    for batch in WORKER_BATCHES:
+        dae = GradualDAETransformer(
+            widths, max_iter=3, batch_size=batch, random_state=0
+        )
+        for n_workers in (1, 2):
+            fitted = fit(dae, rows, num_workers=n_workers)
+            seconds = [phase.seconds for phase in fitted.phases_]
+            cells = [f"{each:.1f}" for each in [*seconds, sum(seconds)]]
+            lines.append([f"{batch:,}", n_workers, *cells])
+    header = ["batch", "workers", "phase 1", "phase 2", "phase 3", "seconds"]
+    return markdown(header, lines)
 
 
-TASKS = {f.__name__: f for f in (traffic, batches, groups, workers)}
+@contextmanager
+def watched() -> Iterator[dict[str, float]]:
+    """The largest private MB of this process and of a Ray worker, while in use."""
+    most = {"caller": 0.0, "worker": 0.0}
+    ended = Event()
+
+    def watch() -> None:
+        while not ended.wait(0.2):
+            for folder in Path("/proc").glob("[0-9]*"):
+                try:
+                    status = (folder / "status").read_text()
+                    command = (folder / "cmdline").read_text()
+                except OSError:  # it has ended
+                    continue
+                is_own = folder.name == str(os.getpid())
+                if is_own or command.startswith("ray::"):
+                    size = int(status.partition("RssAnon:")[2].split()[0]) / 1_000
+                    name = "caller" if is_own else "worker"
+                    most[name] = max(most[name], size)
+
+    thread = Thread(target=watch)
+    thread.start()
+    try:
+        yield most
+    finally:
+        ended.set()
+        thread.join()
+
+
+def memory() -> str:
+    """Memory and seconds by the number of rows."""
+    from skdae.distributed import fit
+
+    data = start_ray()
+    mixing = np.random.default_rng(0).standard_normal((8, 50), dtype=np.float32)
+    dae = GradualDAETransformer(batch_size=1_024, max_iter=2, random_state=0)
+    lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        for part in range(MEMORY_ROWS[-1] // FILE_ROWS):
+            draw = np.random.default_rng([1, part])
+            X = draw.standard_normal((FILE_ROWS, 8), dtype=np.float32) @ mixing
+            frame = pd.DataFrame(X, columns=[f"s{j}" for j in range(50)])
+            frame.to_parquet(f"{folder}/{part:03d}.parquet")
+        files = sorted(map(str, Path(folder).glob("*.parquet")))
+        for n_rows in MEMORY_ROWS:
+            rows = data.read_parquet(files[: n_rows // FILE_ROWS])
+            start = time.perf_counter()
+            with watched() as most:
+                fitted = fit(dae, rows, num_workers=2)
+            seconds = time.perf_counter() - start
+            steps = fitted.phases_[0].weight_updates
+            sizes = [f"{most[name]:.0f}" for name in most]
+            lines.append([f"{n_rows:,}", *sizes, f"{seconds:.0f}", f"{steps:,}"])
+    header = [
+        "rows",
+        "MB of the caller",
+        "MB of a worker",
+        "seconds",
+        "steps of a pass",
+    ]
+    return markdown(header, lines)
+
+
+def quality() -> str:
+    """Scores by seed."""
+    from skdae.distributed import fit
+
+    data = start_ray()
+    lines, differences = [], []
+    for seed in range(5):
+        X = make_sensor_data(6_000, n_sensors=20, random_state=seed).data
+        frame = pd.DataFrame(X, columns=[f"s{j}" for j in range(20)])
+        train, test = frame[:4_000], frame[4_000:]
+        dae = GradualDAETransformer(
+            max_iter=40, validation_fraction=None, random_state=seed
+        )
+        whole = dae.fit(train).score(test)
+        shared = fit(dae, data.from_pandas(train), num_workers=2).score(test)
+        differences.append(shared - whole)
+        lines.append([seed, f"{whole:.4f}", f"{shared:.4f}", f"{shared - whole:+.4f}"])
+    found = split_mean(np.array(differences), 0.0)
+    half = found.half_width(0.95)
+    lines.append(["mean, 95 %", "", "", f"{found.mean:+.4f} +- {half:.4f}"])
+    return markdown(["seed", "one process", "two workers", "difference"], lines)
+
+
+TASKS = {f.__name__: f for f in (traffic, batches, groups, workers, memory, quality)}
 
 
 def main() -> None:

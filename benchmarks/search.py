@@ -12,11 +12,13 @@ the cores busy, wall time means nothing.
 core makes them and as `torch.bmm` makes those of ten candidates at once.
 """
 
+import sys
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any
 
@@ -54,6 +56,16 @@ PEERS = {
     f"GridSearchCV, {name}": name
     for name in ("sklearn MLP", "tutorial torch", "skorch")
 }
+
+
+def runnable(peers: dict[str, str]) -> list[str]:
+    """The searches whose packages are installed; of others the reason is printed."""
+    if find_spec("skorch") is not None:
+        return list(peers)
+    print(
+        "skorch is left out: it is not installed; pip install skorch.", file=sys.stderr
+    )
+    return [name for name, method in peers.items() if method != "skorch"]
 
 
 class Peer(BaseEstimator):
@@ -210,7 +222,7 @@ def main() -> None:
         lambda name, seed: name,
         partial(evaluate, quick=args.quick, in_process=args.cpu),
     )
-    methods = [OURS, PLAIN, *PEERS]
+    methods = [OURS, PLAIN, *runnable(PEERS)]
     cells = measure(benchmark, args, sets=GRIDS, methods=methods)
     results = Results(cells)
     clock = (

@@ -246,6 +246,26 @@ class TestOnACluster:
         ]
         assert updates[0] == updates[1]
 
+    def test_rows_are_there_before_workers_take_the_processors(
+        self, cluster, dataset, monkeypatch
+    ):
+        """Tasks that make them would wait for workers, which would wait for them."""
+        from skdae.distributed import _fit
+
+        found = []
+
+        def train(job, shards, max_failures):
+            refs = [ref for shard in shards for ref in shard]
+            ready, _ = cluster.wait(refs, num_returns=len(refs), timeout=0)
+            found.append((len(ready), len(refs)))
+            raise InterruptedError
+
+        monkeypatch.setattr(_fit, "_train", train)
+        monkeypatch.setattr(_fit, "BLOCK_CELLS", 60)
+        with pytest.raises(InterruptedError):
+            fit(small(), dataset.drop_columns(["machine", "row"]))
+        assert found == [(150, 150)]
+
     def test_a_fit_that_loses_a_worker_ends_like_one_that_does_not(
         self, dataset, table, monkeypatch
     ):

@@ -169,6 +169,8 @@ def _shards(
     Blocks but the last have one size, by which all workers have about as many rows. Of
     very few rows a worker may have none; it makes the updates of the others.
     """
+    import ray
+
     most = max(1, BLOCK_CELLS // opening.raw.shape[1])
     n_blocks = num_workers * -(-n_rows // (num_workers * most))
     names = list(dataset.columns())
@@ -178,6 +180,8 @@ def _shards(
     size = -(-n_rows // n_blocks)
     blocks = raw.repartition(target_num_rows_per_block=size, strict=True)
     refs = blocks.to_numpy_refs(column="raw")
+    # its tasks need processors, which the workers will not give back
+    ray.wait(refs, num_returns=len(refs), fetch_local=False)
     order = streams.split.permutation(len(refs))
     return [[refs[i] for i in order[rank::num_workers]] for rank in range(num_workers)]
 
