@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from skdae import GradualDAEOutlierDetector, GradualDAETransformer
@@ -71,6 +72,28 @@ def test_regimes_of_rows_in_time_order_are_no_anomalies(kind):
     X[far, far // 20 % 8] += np.where(far % 40, 30, -30)
     with pytest.warns(UserWarning, match="far from all others"):
         fitted(X, false_alarm_rate=0.05, calibration="blocked")
+
+
+@pytest.mark.parametrize("n_columns", [1, 2])
+@pytest.mark.parametrize("rarest", [0.02, 0.1])
+def test_rare_categories_are_far_from_none(n_columns, rarest):
+    """Rows of the same categories are copies of each other."""
+    draw = np.random.default_rng(0).choice
+    kinds = draw(list("pqr"), (600, n_columns), p=[0.9 - rarest, 0.1, rarest])
+    table = pd.DataFrame(kinds).rename(columns=str).astype("category")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted(table, false_alarm_rate=0.05)
+
+
+def test_rows_that_do_not_count_change_nothing():
+    scores = np.exp(np.random.default_rng(0).normal(size=(500, 2)))
+    scores[:20] *= 1e9
+    kept = np.arange(500) % 3 > 0
+    some = np.where(kept[:, None], scores, np.nan)
+    np.testing.assert_array_equal(far_rows(some)[kept], far_rows(scores[kept]))
+    assert not far_rows(some)[~kept].any()
+    assert not far_rows(np.full((3, 2), np.nan)).any()
 
 
 def test_the_share_is_that_beyond_the_bulk_whatever_the_units():

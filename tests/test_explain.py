@@ -294,8 +294,6 @@ def test_a_fault_of_one_sensor_has_a_large_share_and_another_mode_has_not():
     assert shares[1].median() < 0.6
 
 
-# there are four distinct rows: those of the rarest may all count as far
-@pytest.mark.filterwarnings("ignore:.* of the rows of X are far:UserWarning")
 def test_tables_of_categories_have_no_relations():
     kinds = np.random.default_rng(0).choice(list("pq"), (200, 2))
     table = pd.DataFrame(kinds, columns=["k", "m"]).astype("category")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skdae._outlier._cross_fit import Training
+from skdae._outlier._cross_fit import Training, fingerprints
 from skdae._outlier._models import TINY
 from skdae._outlier._scores import SCORES
 from skdae._table.validation import user_stacklevel
@@ -22,7 +22,7 @@ NORMAL_QUARTILES = 1.349  # distance of the quartiles of a normal distribution
 # processes with steps, modes, drift and stops 0 %; benchmarks/anomaly.py --task
 # contamination prints which contaminated ones have more.
 MAX_SHARE = 0.0125
-MIN_ROWS = 5  # that are far
+MIN_ROWS = 5  # that are far; as many copies of a row are far from none
 
 
 def contamination_scores(
@@ -33,7 +33,8 @@ def contamination_scores(
     Of rows in time order the distance of a row by itself, among all rows: rows after a
     step are far from the rows before, and a held-out operating point from all others,
     though both are normal; as a part of all rows neither is. Of other rows those of
-    the scores `names` of held-out rows, (n_rows, n_scores) or NaN, that are distances.
+    the scores `names` of held-out rows, (n_rows, n_scores) or NaN, that are distances;
+    NaN for rows with copies, as of the same categories, which are far from none.
     """
     inliers = training.inliers
     if training.is_ordered:
@@ -42,18 +43,30 @@ def contamination_scores(
         return SCORES["distance"].learn(rows, 0).score(rows)[:, None]
     places = [place for place, name in enumerate(names) if name in DISTANCES]
     scores = held_out[inliers]
-    return scores[~np.isnan(scores).any(axis=1)][:, places]
+    kept = ~np.isnan(scores).any(axis=1)
+    copies = _copies(training.batch.raw[inliers][kept])
+    return np.where((copies > MIN_ROWS)[:, None], np.nan, scores[kept][:, places])
+
+
+def _copies(raw: np.ndarray) -> np.ndarray:
+    """Return how often each row is in a table, (n,)."""
+    _, place, counts = np.unique(
+        fingerprints(raw), return_inverse=True, return_counts=True
+    )
+    return counts[place]
 
 
 def far_rows(scores: np.ndarray) -> np.ndarray:
     """Return which rows are far from all others, by the distance that finds most.
 
-    `scores` are distances, (n, n_scores); without any of them, none is far.
+    `scores` are distances, (n, n_scores), NaN for rows that do not count; without any
+    of them, none is far.
     """
-    if not scores.size:
+    counts = ~np.isnan(scores).any(axis=1)
+    if not scores[counts].size:
         return np.zeros(len(scores), dtype=bool)
     logs = np.log(scores + TINY)
-    low, middle, high = np.quantile(logs, [0.25, 0.5, 0.75], axis=0)
+    low, middle, high = np.quantile(logs[counts], [0.25, 0.5, 0.75], axis=0)
     limits = middle + FAR * (high - low) / NORMAL_QUARTILES
     is_far = logs > limits
     return is_far[:, is_far.sum(axis=0).argmax()]
