@@ -5,7 +5,6 @@ Finished cells are kept as JSON lines in --results. See README.md for the protoc
 """
 
 import argparse
-import json
 import os
 from functools import cache
 from pathlib import Path
@@ -85,34 +84,17 @@ def fine_tune(cell: Cell, n_labels: int, rate: float, folder: Path) -> dict[str,
     return best
 
 
-class LabelStore(Store):
-    """Finished cells: an encoder, a number of labels and a step size."""
-
-    def errors(
-        self, cell: Cell, n_labels: int, rate: float, folder: Path
-    ) -> dict[str, Any]:
-        """Those of a cell, computed if they are missing."""
-        config = cell.config() | {"n_labels": n_labels, "fine_rate": rate}
-        key = json.dumps(config)
-        if key not in self.cells:
-            self.cells[key] = fine_tune(cell, n_labels, rate, folder)
-            line = {"config": config, "values": self.cells[key]}
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
-            print(cell.method, n_labels, rate, cell.seed, self.cells[key], flush=True)
-        return self.cells[key]
-
-
 def run(
     name: str, methods: list[str], n_seeds: int, folder: Path, results: Path
 ) -> None:
     """Choose the step sizes of fine-tuning, then run the seeds."""
-    setting, store = SETTINGS[name], LabelStore(results / f"{name}-labels.jsonl")
+    setting, store = SETTINGS[name], Store(results / f"{name}-labels.jsonl")
     pretraining = {m: found.learning_rate for m, found in read(name).items()}
 
     def errors(method: str, n_labels: int, rate: float, seed: int) -> dict[str, Any]:
         cell = Cell(setting, method, pretraining.get(method, RATES[0]), seed)
-        return store.errors(cell, n_labels, rate, folder)
+        config = cell.config() | {"n_labels": n_labels, "fine_rate": rate}
+        return store.get(config, lambda: fine_tune(cell, n_labels, rate, folder))
 
     tried = {
         (method, n, rate): errors(method, n, rate, RATE_SEED)["validation_error"]

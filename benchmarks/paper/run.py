@@ -7,8 +7,10 @@ call goes on where the last one stopped. See README.md for the protocol.
 import argparse
 import json
 import os
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 from experiment import METHODS, Cell, Setting, run_cell
@@ -50,50 +52,60 @@ class Store:
                 found = json.loads(line)
                 self.cells[json.dumps(found["config"])] = found["values"]
 
-    def values(self, cell: Cell, folder: Path) -> dict[str, Any]:
-        """The values of a cell, computed if they are missing."""
-        config = cell.config()
+    def get(
+        self, config: dict[str, Any], compute: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """The values of a configuration, computed if they are missing."""
         key = json.dumps(config)
         if key not in self.cells:
-            self.cells[key] = run_cell(cell, folder)
+            started = process_time()
+            self.cells[key] = compute()
+            self.cells[key].setdefault("seconds", round(process_time() - started, 1))
             line = json.dumps({"config": config, "values": self.cells[key]}) + "\n"
             with self.path.open("ab", buffering=0) as file:
                 file.write(line.encode())
-            corrupted = self.cells[key]["tuned"]["test_corrupted"]
-            print(
-                f"{self.path.stem}  {cell.method}  {cell.learning_rate:g}  seed "
-                f"{cell.seed}: {corrupted:.2f}  {self.cells[key]['seconds']} s",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"{self.path.stem}  {shown(config, self.cells[key])}", flush=True)
         return self.cells[key]
 
+    def values(self, cell: Cell, folder: Path) -> dict[str, Any]:
+        """The values of a cell, computed if they are missing."""
+        return self.get(cell.config(), lambda: run_cell(cell, folder))
 
-def best_rate(store: Store, setting: Setting, method: str, folder: Path) -> float:
+
+def shown(config: dict[str, Any], values: dict[str, Any]) -> str:
+    """One line of progress."""
+    texts = [f"{k} {v}" for k, v in config.items()]
+    tuned = values.get("tuned", values)
+    numbers = [f"{k} {v}" for k, v in tuned.items() if isinstance(v, float)]
+    return ", ".join(texts) + ": " + ", ".join(numbers)
+
+
+def best_rate(solver: str, loss: Callable[[float], float]) -> float:
     """The step size of the lowest validation loss after tuning.
 
     The same rule for all methods: two neighbours on the grid, then on in the direction
     in which it falls, until it rises or the grid ends.
     """
-    rates, first = RATES[setting.solver]
-
-    def loss(i: int) -> float:
-        cell = Cell(setting, method, rates[i], RATE_SEED)
-        return store.values(cell, folder)["tuned"]["validation_corrupted"]
-
-    step = 1 if loss(first + 1) < loss(first) else -1
+    rates, first = RATES[solver]
+    step = 1 if loss(rates[first + 1]) < loss(rates[first]) else -1
     best = max(first, first + step)
-    while 0 <= best + step < len(rates) and loss(best + step) < loss(best):
+    while 0 <= best + step < len(rates) and loss(rates[best + step]) < loss(
+        rates[best]
+    ):
         best += step
     return rates[best]
 
 
 def run(
-    name: str, methods: list[str], n_seeds: int, folder: Path, results: Path
+    store: Store, setting: Setting, methods: list[str], n_seeds: int, folder: Path
 ) -> None:
     """Choose the step sizes of one setting, then run its cells, seed by seed."""
-    setting, store = SETTINGS[name], Store(results / f"{name}.jsonl")
-    rates = {m: best_rate(store, setting, m, folder) for m in methods}
+
+    def loss(method: str, rate: float) -> float:
+        values = store.values(Cell(setting, method, rate, RATE_SEED), folder)
+        return values["tuned"]["validation_corrupted"]
+
+    rates = {m: best_rate(setting.solver, partial(loss, m)) for m in methods}
     for seed in range(n_seeds):
         for method, rate in rates.items():
             store.values(Cell(setting, method, rate, seed), folder)
@@ -116,7 +128,8 @@ def main() -> None:
         names, n_seeds = ["quick"], min(n_seeds, 3)
     methods = args.methods.split(";") if args.methods else METHODS
     for name in names:
-        run(name, methods, n_seeds, Path(args.data), args.results)
+        store = Store(args.results / f"{name}.jsonl")
+        run(store, SETTINGS[name], methods, n_seeds, Path(args.data))
 
 
 if __name__ == "__main__":
