@@ -1,5 +1,6 @@
 """The page "Does gradual training help?" shows what the committed results say."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks" / "paper"))
 
+import fade_in
+import image_results
+import sensor_results
 import summary
 
 PAGE = summary.ROOT / "docs" / "does_gradual_training_help.rst"
@@ -56,3 +60,36 @@ def test_the_interval_is_students():
     half = 4.302653 * np.std(values, ddof=1) / np.sqrt(3)
     assert found.half == pytest.approx(half)
     assert np.isnan(summary.Interval.of([1.0]).half)
+
+
+def test_tables_are_compared_where_all_schedules_were_run():
+    lines = [
+        ["protocol", name, "", f"network alone, {method}", 0, {"numeric": value}]
+        for name, method, value in [
+            ("a", "gradual", 1.0),
+            ("a", "joint", 2.0),
+            ("b", "gradual", 1.0),
+        ]
+    ]
+    errors = sensor_results.errors_of(lines, ("gradual", "joint"), "numeric")
+    assert errors == {"gradual": {("a", 0): 1.0}, "joint": {("a", 0): 2.0}}
+    assert sensor_results.ratios_by_set(errors, "gradual", "joint") == [np.log(0.5)]
+
+
+def test_settings_are_chosen_by_validation_rows_alone(tmp_path):
+    cells = [(0.1, 1_000, 0.01), (0.2, 1_000, 0.02), (0.1, 0, 0.05), (0.2, 0, 0.01)]
+    lines = [
+        {"config": {"start": "s", "dropout": d, "seed": seed}, "values": {"error": e}}
+        for d, seed, e in cells
+    ]
+    path = tmp_path / f"{image_results.ALL_LABELS}.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    assert image_results.all_label_errors(tmp_path)["s"].mean == pytest.approx(5)
+
+
+def test_a_layer_is_faded_in_by_the_end_of_its_part():
+    shares = [fade_in.faded(part, 0.25) for part in np.linspace(0, 1, 21)]
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < 1e-3
+    assert shares[5:] == [1.0] * 16
+    assert fade_in.faded(0.0, 0.0) == 1.0

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -163,7 +164,7 @@ FADE_IN, NO_FADE_IN = "mnist-fade-in", "no fade-in"
 
 # --- labels --------------------------------------------------------------------------
 
-LABELS = "mnist-small-labels"
+LABELS = ("mnist-small-labels", "mnist-10k-labels")
 LabelErrors = dict[int, dict[str, dict[int, float]]]  # by labels, method and seed
 
 
@@ -171,7 +172,7 @@ def label_errors(results: Path = RESULTS) -> LabelErrors:
     """Test errors at the step size of the least validation error."""
     tried: dict[tuple[int, str], dict[float, float]] = defaultdict(dict)
     cells = []
-    for config, values in lines_of(LABELS, results):
+    for config, values in chain.from_iterable(lines_of(n, results) for n in LABELS):
         key, rate = (config["n_labels"], config["method"]), config["fine_rate"]
         if config["seed"] == RATE_SEED:
             tried[key][rate] = values["validation_error"]

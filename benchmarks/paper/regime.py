@@ -33,15 +33,7 @@ CHANGES: dict[str, dict[str, object]] = {
     "direct decoder": {"decoder": "direct"},
     "SGD with momentum": {"solver": "sgd"},
 }
-EXTRA_METHODS = {
-    "base": [
-        "gradual",
-        "joint, identity start",
-        "frozen, copy",
-        "hybrid 0.25, copy",
-        "hybrid 0.5, copy",
-    ]
-}
+EXTRA_METHODS = {"base": ["gradual", "frozen, copy", "hybrid 0.25, copy"]}
 SETTINGS = {name: replace(BASE, **changed) for name, changed in CHANGES.items()}
 
 

@@ -11,7 +11,7 @@ from intervals import Interval, as_change, table
 from run import RESULTS
 
 TABLES = "tables"
-SCHEDULES = ("gradual, copy", "gradual", "joint", "frozen", "stacked")
+SCHEDULES = ("gradual, copy", "gradual", "joint", "frozen, copy", "frozen", "stacked")
 AROUND_TABLES = "tables-regime"
 AROUND_SCHEDULES = ("gradual, copy", "stacked", "joint")
 Errors = dict[str, dict[tuple[str, int], float]]  # by method, set and seed
