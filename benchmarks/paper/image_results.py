@@ -164,7 +164,7 @@ FADE_IN, NO_FADE_IN = "mnist-fade-in", "no fade-in"
 
 # --- labels --------------------------------------------------------------------------
 
-LABELS = ("mnist-small-labels", "mnist-10k-labels")
+LABELS = ("mnist-small-labels",)
 LabelErrors = dict[int, dict[str, dict[int, float]]]  # by labels, method and seed
 
 
