@@ -41,7 +41,7 @@ BATCHES = (256, 2_048, 16_384)
 WORKERS = (2, 8, 32)
 N_STEPS = 2_000  # that are simulated
 EPOCHS = 10  # of the comparison of batch sizes
-WORKER_BATCHES = (256, 1_024)
+WORKER_BATCHES = (256, 1_024, 4_096)
 MEMORY_ROWS, FILE_ROWS = (1_000_000, 5_000_000, 10_000_000), 500_000
 
 
