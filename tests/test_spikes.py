@@ -25,6 +25,20 @@ def rain():
     return np.where(rng.random(N_ROWS) < 0.1, rng.exponential(size=N_ROWS), 0.0)
 
 
+def amounts(shape, share=0.05):
+    """Amounts of single rows with another distribution."""
+    rng = np.random.default_rng(1)
+    return np.where(rng.random(N_ROWS) < share, rng.gamma(shape, size=N_ROWS), 0.0)
+
+
+def passing(seed=0):
+    """A distance, and things nearer for some rows."""
+    rng, values = np.random.default_rng(seed), 3 + np.sin(np.arange(N_ROWS) / 60) / 2
+    for row in np.flatnonzero(rng.random(N_ROWS) < 0.05):
+        values[row : row + rng.geometric(0.2)] = rng.uniform(0.5, 3)
+    return values
+
+
 def holds(mean, value, seed=0):
     """Values that hold for so many rows on average, many for one to three."""
     rng, parts = np.random.default_rng(seed), []
@@ -51,6 +65,10 @@ WITHOUT = {
     "switch with errors": (lfilter([1], [1, -0.8], noise(8)) > 0) + 0.1 * noise(9),
     "rain": rain(),
     "rain with errors": rain() + 0.02 * noise(10),
+    "amounts": amounts(3),
+    "amounts with errors": amounts(1) + 0.05 * noise(11),
+    "passing": passing(),
+    "passing with errors": passing() + 0.1 * noise(11),
     "counts": np.random.default_rng(2).poisson(0.05, N_ROWS).astype(float),
     "valve": holds(6, lambda rng: rng.choice([0, 0.5, 1])) + 0.02 * noise(10),
     "setpoints of all lengths": holds(8, lambda rng: rng.normal()) + 0.02 * noise(10),

@@ -43,6 +43,7 @@ WORSE = 2.0  # times the residual variance of fit: later rows that change in ano
 # Variance of differences over k rows grows by k**power: of a random walk by 1, of a
 # smooth curve by 2.
 POWERS = np.linspace(1, 2, 101)
+HEAVY = 2.0  # times the typical variance, that of errors with heavy tails
 MAX_ERROR_SHARE = 0.25  # of a column's variance: larger errors must be stated
 EXPLAINED = (0.25, 0.75)  # share of the variance, from which errors are seen, and fully
 
@@ -115,7 +116,8 @@ def error_variances(rows: RowsAround, jumps: np.ndarray) -> np.ndarray:
     It is the lesser of two estimates: differences over one to three rows, extrapolated
     to none; and the median size of fourth differences, which sees no rare jumps. As it
     sees no rare large errors either, columns that do not jump, by `jumps` (n_features,)
-    bool, have at least the extrapolation along a line, which lasting steps leave as is.
+    bool, have at least the extrapolation along a line, which lasting steps leave as is,
+    up to twice that size.
     """
     sizes = [_mean_squares(_steps(rows, k)) / 2 for k in (1, 2, 3)]
     growth = np.maximum(sizes[1] - sizes[0], 0)
@@ -126,7 +128,8 @@ def error_variances(rows: RowsAround, jumps: np.ndarray) -> np.ndarray:
         fourth[rows.axis.first[k:] != rows.axis.first[:-k]] = np.nan
     typical = np.array([_typical_size(each) for each in fourth.T]) ** 2 / 70
     along_line = np.where(jumps, 0, 2 * sizes[0] - sizes[1])
-    return np.maximum(np.minimum(extrapolated, np.maximum(typical, along_line)), 0)
+    typical = np.maximum(typical, np.minimum(along_line, HEAVY * typical))
+    return np.maximum(np.minimum(extrapolated, typical), 0)
 
 
 def _power(one: np.ndarray, two: np.ndarray, three: np.ndarray) -> np.ndarray:

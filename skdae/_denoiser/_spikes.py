@@ -7,6 +7,7 @@ the same where the column is one of events, where it steps as far for longer, to
 where another column changes along.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,14 +32,14 @@ LOCAL_MARGIN = 12.0  # times the typical least step beside the cell
 N_ROUNDS = 3  # of finding spikes without those found before
 # A column is one of events, as rain, where more of its spikes have one sign than the
 # other, by nearly all (ALL), or half of them and CHANCE standard deviations; and where
-# they have all sizes: a tenth exceeds it by less than SMALL of the median excess.
-ALL, HALF, CHANCE, SMALL, MIN_EVENTS = 0.8, 0.5, 3.0, 0.35, 5
+# they have all sizes: a tenth departs SPREAD times as far as another tenth, or farther.
+ALL, HALF, CHANCE, SPREAD, MIN_EVENTS = 0.8, 0.5, 3.0, 1.7, 5
 # A column that mostly repeats its values departs from them by REPEATED of the largest;
 # only new values are spikes, at least MIN_NEW.
 REPEATED, MIN_NEW, NEW = 1e-9, 3, 0.9
 # A jump to where the other cells lie is a value of a column that steps as far: at least
 # MIN_STEPS, and STEPS of the jumps, last.
-RANGE, BEYOND = (0.001, 0.999), 0.01  # and so much of it on both sides
+RANGE, BEYOND = (0.001, 0.999), 0.1  # and so much of it on both sides
 STEPS, MIN_STEPS = 0.15, 2
 # Spikes are changes of the process where another column changes along without a spike:
 # its changes explain SHARED of their squares, at ALPHA over all other columns.
@@ -76,7 +77,7 @@ def without_spikes(
         column = _Column.of(cells[:, j], axis)
         found = _found(column, float(limits[j]))
         if ranges is not None:
-            found &= (column.values < ranges[0, j]) | (column.values > ranges[1, j])
+            found &= _is_beyond(column, ranges[:, j])
         if found.sum() <= 1 + MAX_SPIKES * len(found):
             is_spike[column.places[found], j] = True
     return np.where(is_spike & ~_are_shared(cells, axis, is_spike), np.nan, cells)
@@ -182,9 +183,12 @@ def _limit(column: _Column) -> tuple[float, tuple[float, float]]:
     if is_level:
         limit = REPEATED * float(np.abs(column.values).max())
         is_spike = _new_values(column, limit)
-    if _are_events(column, is_spike, limit) or (is_level and not is_spike.any()):
-        return np.inf, NO_RANGE
     ends = _jumps(column, is_spike, limit)
+    beyond = is_spike & _is_beyond(column, ends)
+    if _are_events(column, is_spike, beyond) or (
+        is_level and _n_runs(beyond) < MIN_NEW
+    ):
+        return np.inf, NO_RANGE
     if is_level:  # half the least one, as the bulk does not show its size
         departures = _departures(_Around.of(column, is_spike))[is_spike]
         limit = max(limit, float(departures.min()) / 2)
@@ -200,6 +204,11 @@ def _new_values(column: _Column, limit: float) -> np.ndarray:
     n_new = len(np.unique(column.values[is_spike]))
     is_new = n_new >= max(MIN_NEW, NEW * _n_runs(is_spike))
     return is_spike & (is_new and is_spike.mean() <= MAX_SPIKES)
+
+
+def _is_beyond(column: _Column, ends: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return which cells are beyond the ends of a range; all of an empty one."""
+    return (column.values < ends[0]) | (column.values > ends[1])
 
 
 def _jumps(column: _Column, is_spike: np.ndarray, limit: float) -> tuple[float, float]:
@@ -346,16 +355,17 @@ def _in_long_runs(is_spike: np.ndarray) -> np.ndarray:
     return is_long
 
 
-def _are_events(column: _Column, is_spike: np.ndarray, limit: float) -> bool:
-    """Return whether spikes of all sizes to one side look like events."""
-    if is_spike.sum() < MIN_EVENTS:
+def _are_events(column: _Column, is_spike: np.ndarray, beyond: np.ndarray) -> bool:
+    """Return whether spikes of all sizes, to one side beyond the range, are events."""
+    if is_spike.sum() < MIN_EVENTS or not beyond.any():
         return False
-    is_above = _deviations(_Around.of(column, is_spike))[is_spike] > 0
+    around = _Around.of(column, is_spike)
+    is_above = _deviations(around)[beyond] > 0
     share = abs(2 * float(is_above.mean()) - 1)  # of them more on one side
     if share <= min(ALL, max(HALF, CHANCE / np.sqrt(len(is_above)))):
         return False
-    excess = _excess(column, is_spike, limit)[is_spike] - 1
-    return bool(np.quantile(excess, 0.1) < SMALL * np.median(excess))
+    low, high = np.quantile(_departures(around)[is_spike], [0.1, 0.9])
+    return bool(high >= SPREAD * low)
 
 
 def _median(values: np.ndarray) -> np.ndarray:
