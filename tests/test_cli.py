@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skdae
+from skdae._core.monitor import Epoch
 from skdae._files import read_table
 from skdae.cli import main
 from skdae.cli._app import COMMANDS, examples_of
@@ -27,7 +29,8 @@ from skdae.cli._apply import Part
 from skdae.cli._fit import parse_settings
 from skdae.cli._models import load, save
 from skdae.cli._order import with_rows_around
-from skdae.cli._progress import EpochBar
+from skdae.cli._progress import EpochBar, _EpochMonitor
+from skdae.schedules import gradual
 from skdae.timeseries import EWMA
 
 N_ROWS = 90
@@ -728,6 +731,22 @@ def test_a_terminal_shows_the_epochs_of_each_phase(folder, kind, monkeypatch):
     for name in n_networks:
         counts = [n for words, n in shown if f"{name}," in words and "loss" in words]
         assert counts == list(range(1, len(counts) + 1))
+
+
+def test_the_bar_counts_the_epochs_that_a_phase_has_passed_on():
+    shown = []
+
+    class Bar:
+        def show(self, words, n_epochs):
+            shown.append(n_epochs)
+
+    plan = gradual(2, 20, epoch_allocation="auto")
+    monitor = _EpochMonitor(Bar(), plan, "network 1")
+    for number, n_epochs in enumerate((3, 17)):
+        monitor.phase_begin(number, replace(plan[number], epochs=max(10, n_epochs)))
+        for i in range(n_epochs):
+            monitor.epoch_end(Epoch(number, i, 0.1), lambda: None)
+    assert shown == [*range(4), *range(3, 21)]
 
 
 def test_where_there_is_no_terminal_no_epochs_are_shown(run):

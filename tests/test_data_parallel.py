@@ -7,6 +7,8 @@ from threading import Barrier
 import numpy as np
 import pytest
 
+from skdae._core import acceleration
+from skdae._core.acceleration import OVERLAP_BYTES
 from skdae._core.data_parallel import train_shard
 from skdae._core.network import Head, Shape
 from skdae._core.settings import Settings
@@ -66,7 +68,7 @@ def rows_of(X):
     return TableSource(rows, np.arange(len(X)))
 
 
-def train_in_threads(shards, plan, settings, noise=None, **options):
+def train_in_threads(shards, plan, settings, noise=None, shape=SHAPE, **options):
     """Checkpoints of each thread."""
     given = Given(len(shards))
 
@@ -77,7 +79,7 @@ def train_in_threads(shards, plan, settings, noise=None, **options):
                 source,
                 len(shards[rank]),
                 plan,
-                SHAPE,
+                shape,
                 noise=noise,
                 streams=spawn_streams(0),
                 settings=settings,
@@ -98,14 +100,23 @@ def X():
 @pytest.mark.parametrize("schedule", sorted(SCHEDULES))
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 @pytest.mark.parametrize("n_threads", [None, 2])
-def test_updates_are_those_of_the_whole_batch(X, schedule, solver, n_threads):
-    """From random layers: which units are copied depends on the rows of a share."""
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("overlap_bytes", [0, OVERLAP_BYTES])
+def test_updates_are_those_of_the_whole_batch(
+    X, monkeypatch, schedule, solver, n_threads, tied, overlap_bytes
+):
+    """From random layers: which units are copied depends on the rows of a shard.
+
+    Gradients are added layer by layer, or all at once.
+    """
+    monkeypatch.setattr(acceleration, "OVERLAP_BYTES", overlap_bytes)
+    shape = replace(SHAPE, tied=tied)
     settings = replace(SETTINGS, solver=solver, n_threads=n_threads)
     plan = SCHEDULES[schedule]().plan(2, 8)
     plan = tuple(replace(phase, start="random") for phase in plan)
     given = {"noise": None, "streams": spawn_streams(0), "settings": settings}
-    expected = train(rows_of(X), plan, SHAPE, **given)
-    found = train_in_threads([X[:40], X[40:]], plan, settings)
+    expected = train(rows_of(X), plan, shape, **given)
+    found = train_in_threads([X[:40], X[40:]], plan, settings, shape=shape)
     for checkpoints in found:
         training = checkpoints[-1].training
         np.testing.assert_allclose(

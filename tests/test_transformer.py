@@ -1019,6 +1019,15 @@ def test_verbose_prints_phase_epoch_loss_and_time_left():
     assert "validation" in printed(verbose=2, early_stopping=True)[0]
 
 
+def test_verbose_counts_the_epochs_that_a_phase_has_passed_on():
+    lines = printed(verbose=2, schedule=Gradual(epoch_allocation="auto"))
+    assert len(lines) == 40
+    second = [line for line in lines if line.startswith("phase 2/2")]
+    assert len(second) > 20
+    assert f"epoch {len(second)}/{len(second)} " in second[-1]
+    assert second[-1].endswith(" 0 s left")
+
+
 # --- import and documentation ---------------------------------------------------------
 
 

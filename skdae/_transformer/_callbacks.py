@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from itertools import count
 from time import perf_counter
 from typing import Any
@@ -83,13 +84,20 @@ class PrintMonitor(Monitor):
     """Prints a line per phase, per epoch from verbose=2, with the time left."""
 
     def __init__(self, plan: Sequence[Phase], verbose: int, prefix: str = "") -> None:
-        self.plan, self.verbose, self.prefix = plan, verbose, prefix
+        self.plan, self.verbose, self.prefix = list(plan), verbose, prefix
         self.started = perf_counter()
         self.number = 0
 
     def phase_begin(self, number: int, phase: Phase) -> None:
-        """Store the number of the phase."""
+        """Store the phase, which may have epochs of the one before."""
         self.number = number
+        self.plan[number] = phase
+
+    def phase_end(self, record: PhaseRecord, network: Snapshot) -> bool:
+        """Store how long the phase was."""
+        phase = self.plan[self.number]
+        self.plan[self.number] = replace(phase, epochs=record.epochs)
+        return False
 
     def _seconds_left(self, epochs_done: int) -> float:
         """Estimate from the layers passed through so far and those to come."""

@@ -16,7 +16,7 @@ from rich.progress import (
 
 from skdae._core.monitor import Epoch, Monitor, Snapshot
 from skdae.cli._notes import Heartbeat, is_quiet
-from skdae.schedules import Phase
+from skdae.schedules import Phase, total_epochs
 
 SHOWN = ("pca", "neighbors", "regressions")  # beside the first schedule
 
@@ -101,7 +101,7 @@ class EpochBar(TaskBar):
     def listen(self, plan: Sequence[Phase]) -> Monitor:
         """Return the monitor of the next network."""
         self._n_networks += 1
-        self.reset(self.task, total=sum(phase.epochs for phase in plan))
+        self.reset(self.task, total=total_epochs(plan))
         return _EpochMonitor(self, plan, f"network {self._n_networks}")
 
     def show(self, words: str, n_epochs: int) -> None:
@@ -115,15 +115,20 @@ class _EpochMonitor(Monitor):
     """Updates a progress bar after each epoch."""
 
     def __init__(self, bar: EpochBar, plan: Sequence[Phase], words: str) -> None:
-        self.bar, self.plan, self.words = bar, plan, words
+        self.bar, self.plan, self.words = bar, list(plan), words
+        self.total = total_epochs(plan)
 
     def _show(self, number: int, n_epochs: int, more: str = "") -> None:
-        before = sum(phase.epochs for phase in self.plan[:number])
+        before = self.total - total_epochs(self.plan[number:])
         phase = f"phase {number + 1}/{len(self.plan)} ({self.plan[number].kind})"
         self.bar.show(f"{self.words}, {phase}{more}", before + n_epochs)
 
     def phase_begin(self, number: int, phase: Phase) -> None:
-        """Show the phase; what an early stop has left out of those before counts."""
+        """Show the phase; what an early stop has left out of those before counts.
+
+        What they have passed on is part of the phase.
+        """
+        self.plan[number] = phase
         self._show(number, 0)
 
     def epoch_end(self, epoch: Epoch, network: Snapshot) -> bool:
