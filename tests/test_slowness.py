@@ -10,6 +10,8 @@ from skdae import GradualDAEOutlierDetector, GradualDAETransformer
 from skdae._outlier._slowness import (
     MIN_INDEPENDENT,
     SlowMovement,
+    covered_twice,
+    independent_rows,
     moves_together,
     principal_axes,
     slow_directions,
@@ -29,8 +31,8 @@ def record(n_rows, phi, seed, noise=0.2):
     return hidden @ loadings + noise * rng.normal(size=(n_rows, 12))
 
 
-def movement(n_rows, phi, seed):
-    return SlowMovement.of(record(n_rows, phi, seed), 6, 60)
+def worth(n_rows, phi, seed):
+    return independent_rows(slow_directions(record(n_rows, phi, seed), 6)).min()
 
 
 def test_axes_are_uncorrelated_and_leave_out_rounding():
@@ -61,19 +63,45 @@ def test_any_gap_has_directions(gap):
 @pytest.mark.parametrize("n_rows", [200, 1_000])
 def test_a_random_walk_has_no_independent_rows(n_rows):
     walks = np.random.default_rng(0).normal(size=(40, n_rows, 1)).cumsum(axis=1)
-    found = [SlowMovement.of(walk, 5, 5).n_independent[0] for walk in walks]
+    found = [independent_rows(slow_directions(walk, 5)).min() for walk in walks]
     assert np.mean(np.array(found) == MIN_INDEPENDENT) > 0.6
 
 
 @pytest.mark.parametrize("phi", [0.5, 0.9, 0.98])
 def test_longer_records_are_worth_more_rows(phi):
     found = [
-        np.mean([movement(n_rows, phi, seed).n_independent.min() for seed in range(8)])
+        np.mean([worth(n_rows, phi, seed) for seed in range(8)])
         for n_rows in (300, 1_000, 4_000)
     ]
     assert found == sorted(found)
     true = 4_000 * (1 - phi) / (1 + phi)
     assert true / 3 < found[-1] < 1.5 * true
+
+
+def test_levels_that_come_back_are_covered_twice_and_new_ones_are_not():
+    time = np.arange(600)
+    cycle, square = np.sin(time / 24), np.sign(np.sin(time / 40))
+    step, ramp = (time > 400).astype(float), time / 600
+    wave = np.sin(time / 300)  # a third of a period
+    rows = np.column_stack([cycle, square, step, ramp, wave])
+    rows += np.random.default_rng(0).normal(size=rows.shape) / 20
+    assert covered_twice(rows).tolist() == [True, True, False, False, False]
+    assert covered_twice(rows[::-1]).tolist() == covered_twice(rows).tolist()
+
+
+def test_what_both_halves_have_covered_stretches_nothing():
+    """Seven days, however few independent rows they are worth."""
+    angle = 2 * np.pi * np.arange(1_000) / 144
+    day = np.column_stack([np.sin(angle), np.cos(angle)])
+    rng = np.random.default_rng(0)
+    rows = day @ rng.normal(size=(2, 8)) + 0.2 * rng.normal(size=(1_000, 8))
+    assert independent_rows(slow_directions(rows, 6)).min() < 20
+    slow = SlowMovement.of(rows, 6, 40)
+    assert slow.n_independent.size == 0
+    reach, n_promised = slow.reach(0.01, 1.0)
+    seen = slow.distances(1.0)[0]
+    assert reach == seen[int(0.99 * len(seen))]
+    assert n_promised == np.inf
 
 
 @pytest.mark.parametrize("n_averaged", [1.0, 8.0])

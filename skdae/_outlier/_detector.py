@@ -240,7 +240,7 @@ None, default='auto'
     --------
     >>> from skdae import GradualDAEOutlierDetector, GradualDAETransformer
     >>> from skdae.datasets import make_sensor_data
-    >>> plant = make_sensor_data(600, faults=(), random_state=0)
+    >>> plant = make_sensor_data(3000, faults=(), random_state=0)
     >>> detector = GradualDAEOutlierDetector(
     ...     GradualDAETransformer((32, 8), max_iter=10),
     ...     false_alarm_rate=0.1,

@@ -31,6 +31,7 @@ N_DRAWS = 20_000
 SEED = 0  # the same draws for every model
 N_PARTS = 10  # of consecutive rows, within which the spread of scores is measured
 UNIT_QUANTILE = 0.9
+BULK = (0.05, 0.95)  # quantiles of half a record: where it mostly is
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,15 @@ class SlowMovement:
     freedom.
     """
 
-    n_independent: np.ndarray  # (n_directions,) of the slowest directions
+    n_independent: np.ndarray  # (n_directions,) of those whose range is not known
     n_features: int  # of the distance, these directions among them
 
     @classmethod
     def of(cls, Z: np.ndarray, gap: int, n_features: int) -> "SlowMovement":
         """In the encoded rows of a record, (n, width), beyond `gap` rows."""
-        found = CAUTION * effective_sample_size(slow_directions(Z, gap))
-        n_independent = np.maximum(found - RANDOM_WALK_ROWS, MIN_INDEPENDENT)
-        return cls(n_independent, max(n_features, len(found)))
+        directions = slow_directions(Z, gap)
+        n_independent = independent_rows(directions)[~covered_twice(directions)]
+        return cls(n_independent, max(n_features, directions.shape[1]))
 
     def distances(self, n_averaged: float) -> tuple[np.ndarray, np.ndarray]:
         """Return log distances of rows like those seen and of later ones, ascending.
@@ -128,6 +129,25 @@ def slow_directions(Z: np.ndarray, gap: int) -> np.ndarray:
     gap = min(max(gap, 1), len(Z) - 1)
     steps = axes[gap:] - axes[:-gap]
     return axes @ np.linalg.eigh(steps.T @ steps)[1]
+
+
+def covered_twice(directions: np.ndarray) -> np.ndarray:
+    """Return which directions have one range in both halves of a record, (k,).
+
+    The bulk of each half lies within the other: levels that come back, and cycles.
+    """
+    first, last = np.array_split(directions, 2)
+    is_covered = np.ones(directions.shape[1], bool)
+    for half, other in ((first, last), (last, first)):
+        low, high = np.quantile(half, BULK, axis=0)
+        is_covered &= (other.min(axis=0) <= low) & (high <= other.max(axis=0))
+    return is_covered
+
+
+def independent_rows(directions: np.ndarray) -> np.ndarray:
+    """Return how many independent rows directions, (n, k), are taken to be worth."""
+    found = CAUTION * effective_sample_size(directions)
+    return np.maximum(found - RANDOM_WALK_ROWS, MIN_INDEPENDENT)
 
 
 def spread_within(scores: np.ndarray) -> tuple[float, float]:
