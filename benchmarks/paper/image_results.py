@@ -4,13 +4,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, fields
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from experiment import Setting
 from intervals import Interval, mean_text, table
+from regime import METHODS
 from regime import SETTINGS as SETTINGS_AROUND
 from run import RATE_SEED, RESULTS
 
@@ -138,7 +138,7 @@ def regimes(results: Path = RESULTS) -> dict[str, dict[str, Method]]:
     for config, values in lines_of(REGIME, results):
         found[names[_setting_key(config)]].append((config, values))
     methods = {name: methods_of(lines) for name, lines in found.items()}
-    return {name: each for name, each in methods.items() if REFERENCE in each}
+    return {n: each for n, each in methods.items() if each.keys() >= set(METHODS)}
 
 
 def _setting_key(config: dict[str, Any]) -> str:
@@ -164,7 +164,7 @@ FADE_IN, NO_FADE_IN = "mnist-fade-in", "no fade-in"
 
 # --- labels --------------------------------------------------------------------------
 
-LABELS = ("mnist-small-labels",)
+LABELS = "mnist-small-labels"
 LabelErrors = dict[int, dict[str, dict[int, float]]]  # by labels, method and seed
 
 
@@ -172,7 +172,7 @@ def label_errors(results: Path = RESULTS) -> LabelErrors:
     """Test errors at the step size of the least validation error."""
     tried: dict[tuple[int, str], dict[float, float]] = defaultdict(dict)
     cells = []
-    for config, values in chain.from_iterable(lines_of(n, results) for n in LABELS):
+    for config, values in lines_of(LABELS, results):
         key, rate = (config["n_labels"], config["method"]), config["fine_rate"]
         if config["seed"] == RATE_SEED:
             tried[key][rate] = values["validation_error"]

@@ -8,11 +8,11 @@ import argparse
 import os
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from experiment import Cell, Images, Setting, load_rows, train, untrained
+from experiment import Cell, Images, load_rows, train, untrained
 from image_results import read
 from run import RATE_SEED, RESULTS, SETTINGS, Store
 from torch.nn.functional import cross_entropy
@@ -20,29 +20,9 @@ from torch.nn.functional import cross_entropy
 from skdae._core.network import Network
 
 METHODS = ("random weights", "stacked", "gradual", "gradual, copy")
+N_LABELS = (1_000, 2_500)
 N_CLASSES, EPOCHS, BATCH_SIZE = 10, 50, 50
-RATES_OF = "mnist-small"  # setting of run.py whose step sizes pretrain all encoders
-NO_RATE = 5e-4  # of encoders that are not trained
-
-
-class Labelled(NamedTuple):
-    """How encoders are trained, and what is tried of fine-tuning."""
-
-    setting: Setting
-    n_labels: tuple[int, ...]
-    rates: tuple[float, ...]
-
-
-LABELLED = {
-    "mnist-small": Labelled(
-        SETTINGS["mnist-small"], (1_000, 2_500), (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)
-    ),
-    "mnist-10k": Labelled(
-        Setting("mnist", 10_000, (250, 250), 100, (10, 10), 10),
-        (5_000,),
-        (8e-3, 1.6e-2),
-    ),
-}
+RATES = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)
 
 
 @cache
@@ -108,12 +88,11 @@ def run(
     name: str, methods: list[str], n_seeds: int, folder: Path, results: Path
 ) -> None:
     """Choose the step sizes of fine-tuning, then run the seeds."""
-    labelled, store = LABELLED[name], Store(results / f"{name}-labels.jsonl")
-    pretraining = {m: found.learning_rate for m, found in read(RATES_OF).items()}
+    setting, store = SETTINGS[name], Store(results / f"{name}-labels.jsonl")
+    pretraining = {m: found.learning_rate for m, found in read(name).items()}
 
     def errors(method: str, n_labels: int, rate: float, seed: int) -> dict[str, Any]:
-        pretrained_with = pretraining.get(method, NO_RATE)
-        cell = Cell(labelled.setting, method, pretrained_with, seed)
+        cell = Cell(setting, method, pretraining.get(method, RATES[0]), seed)
         config = cell.config() | {"n_labels": n_labels, "fine_rate": rate}
         return store.get(config, lambda: fine_tune(cell, n_labels, rate, folder))
 
@@ -121,9 +100,9 @@ def run(
         return errors(method, n_labels, rate, RATE_SEED)["validation_error"]
 
     best = {
-        (m, n): min(labelled.rates, key=partial(validation_error, m, n))
+        (m, n): min(RATES, key=partial(validation_error, m, n))
         for m in methods
-        for n in labelled.n_labels
+        for n in N_LABELS
     }
     for seed in range(n_seeds):
         for (method, n_labels), rate in best.items():
@@ -135,7 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=os.environ.get("SKDAE_DATA"))
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--setting", choices=LABELLED, default="mnist-small")
+    parser.add_argument("--setting", choices=SETTINGS, default="mnist-small")
     parser.add_argument("--methods", help="separated by ';' (default: all)")
     parser.add_argument("--seeds", type=int, default=5)
     args = parser.parse_args()
