@@ -13,7 +13,7 @@ from typing import IO
 
 STALE_SECONDS = 3_600  # since the last write to a part, which a killed process has left
 
-FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)  # what a write to a full disk says
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)  # errors of a write to a full disk
 
 
 @contextmanager

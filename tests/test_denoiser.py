@@ -327,7 +327,7 @@ def test_rows_that_resemble_their_neighbours_are_denoised_one_by_one_with_a_warn
     assert [each.filename for each in caught] == [__file__]
 
 
-NUMERIC = np.zeros(3, dtype=bool)  # columns that are categorical
+NUMERIC = np.zeros(3, dtype=bool)  # none of three columns is categorical
 
 
 def walk(generator, n_rows):
@@ -344,7 +344,7 @@ def wave(period):
 
 
 @pytest.mark.parametrize("slow", [walk, wave(50), wave(100), wave(200), wave(400)])
-def test_slow_signals_under_half_their_size_of_noise(slow):
+def test_the_order_of_slow_signals_is_noticed_under_noise_of_half_their_size(slow):
     """1,000 rows of three sensors are enough."""
     for seed in range(5):
         generator = np.random.default_rng(seed)
@@ -356,7 +356,7 @@ def test_slow_signals_under_half_their_size_of_noise(slow):
 
 
 @pytest.mark.parametrize("n_rows", [40, 50, 60, 79])
-def test_few_rows_of_smooth_signals(n_rows):
+def test_the_order_of_few_rows_of_smooth_signals_is_noticed(n_rows):
     """Runs of four to seven values suffice, and random order is not noticed."""
     generator = np.random.default_rng(6)
     smooth = [wave(15)(generator, n_rows), wave(30)(generator, n_rows)]

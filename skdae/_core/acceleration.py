@@ -25,7 +25,7 @@ from skdae._core.sources import Batch
 from skdae._core.threads import limited_threads, workers
 
 Tensor = torch.Tensor
-# Gradients of fewer bytes are added in one message: each takes 0.2 ms by gloo.
+# Smaller gradients are summed after the backward pass: a message takes gloo 0.2 ms.
 OVERLAP_BYTES = 2**21
 DTYPES = {"float32": None, "bfloat16": torch.bfloat16}  # None: that of the weights
 
@@ -37,23 +37,23 @@ class Reduction(Protocol):
         """Rows of the next batch, those of all processes."""
 
     def start_all_reduce(self, values: Tensor) -> Call:
-        """Begin to add values over the processes, in place; what waits for the sums."""
+        """Start to sum values over the processes in place; return what waits for it."""
         ...
 
 
 class Sums:
-    """Gradients that are added over the processes while others are computed."""
+    """Gradients that are summed over the processes while others are computed."""
 
     def __init__(self, others: Reduction, grad: Tensor) -> None:
         self._others, self._grad = others, grad
         self._waits: list[Call] = []
 
     def start(self, layer: LayerViews) -> None:
-        """Begin with a layer."""
+        """Start to sum the gradient of a layer."""
         self._waits.append(self._others.start_all_reduce(self._grad[layer.span]))
 
     def finish(self, spans: Sequence[slice]) -> None:
-        """Wait for all; without a start, add the spans."""
+        """Wait for all sums; of the spans, if no layer was started."""
         starts = [] if self._waits else spans
         self._waits += [self._others.start_all_reduce(self._grad[s]) for s in starts]
         for wait in self._waits:

@@ -150,7 +150,7 @@ class Backprop:
         on_gradient: Callable[[LayerViews], None] | None = None,
     ) -> None:
         self._layers, self._network, self._beta = list(layers), network, beta
-        self._on_gradient = on_gradient  # is notified of each layer whose own is there
+        self._on_gradient = on_gradient  # of each layer, as soon as it is computed
         self._activation = ACTIVATIONS[network.activation]
         self._lowest = next(i for i, rate in enumerate(network.rates) if rate > 0)
         self._dropout_scale = 1 / (1 - dropout)  # the units kept stand for all of them

@@ -42,7 +42,7 @@ class Group(Protocol):
         """Number of processes."""
 
     def start_all_reduce(self, values: Tensor) -> Call:
-        """Begin to add values over the processes, in place; what waits for the sums."""
+        """Start to sum values over the processes in place; return what waits for it."""
         ...
 
     def broadcast(self, values: Tensor) -> None:
@@ -57,7 +57,7 @@ class TorchGroup:
     size: int
 
     def start_all_reduce(self, values: Tensor) -> Call:
-        """Begin to add values over the processes, in place; what waits for the sums."""
+        """Start to sum values over the processes in place; return what waits for it."""
         return torch.distributed.all_reduce(values, async_op=True).wait
 
     def broadcast(self, values: Tensor) -> None:
@@ -66,13 +66,13 @@ class TorchGroup:
 
 
 def listen(host: str) -> tuple[Store, str]:
-    """Return where the processes of a group meet, on a free port, and its address."""
+    """Open a store for a group, on a free port, and return it with its address."""
     store = torch.distributed.TCPStore(host, 0, is_master=True, wait_for_workers=False)
     return store, f"{host}:{store.port}"
 
 
 def connect(address: str) -> Store:
-    """Return the meeting place at an address."""
+    """Return the store at an address."""
     host, _, port = address.rpartition(":")
     return torch.distributed.TCPStore(host, int(port), is_master=False)
 
@@ -157,7 +157,7 @@ class Steps:
         return next(self._totals)
 
     def start_all_reduce(self, values: Tensor) -> Call:
-        """Begin to add values over the processes, in place; what waits for the sums."""
+        """Start to sum values over the processes in place; return what waits for it."""
         return self.group.start_all_reduce(values)
 
 

@@ -7,16 +7,17 @@ from skdae._core.monitor import Epoch
 
 Tensor = torch.Tensor
 
-LITTLE_GAIN = 0.1  # of what a phase has gained so far
+# of what a phase has gained so far; measured by benchmarks/allocation.py
+LITTLE_GAIN = 0.1
 
 
 class BestWeights:
     """The weights of the lowest validation loss, and the rule that stops the phase.
 
     A phase stops after `patience` epochs in a row whose validation loss is not more
-    than `tol` below the lowest one that was. Where the weights at its begin have a
+    than `tol` below the lowest one before. Where the weights at its start have a
     validation loss, they are kept unless a later one is lower. With a `window` it also
-    stops when that many epochs have gained no more than a small part of all gains.
+    stops when that many epochs have gained at most `LITTLE_GAIN` of the phase's gain.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class BestWeights:
         return self._waited >= self._patience or self._gains_little()
 
     def _gains_little(self) -> bool:
-        """Whether the epochs of the window have not paid."""
+        """Whether the last epochs, as many as the window has, have gained little."""
         if not self._window or len(self._lowest) <= self._window:
             return False
         gain = self._lowest[-1 - self._window] - self.loss

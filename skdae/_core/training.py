@@ -32,7 +32,9 @@ from skdae.schedules import Phase, total_epochs
 # cells gathered, encoded and corrupted at a time: stays in the cache
 # (benchmarks/speed.py)
 BLOCK_CELLS = 65_536
-WINDOW = 0.05  # of all epochs, after which a phase that passes some on is looked at
+# of all epochs: the last ones of a phase, whose gain decides whether it passes on the
+# rest (benchmarks/allocation.py)
+WINDOW = 0.05
 
 
 @dataclass(frozen=True)
@@ -321,16 +323,16 @@ def _layer_generators(
 
 
 def _check_plan(plan: Sequence[Phase], source: Source) -> None:
-    """Refuse phases that pass epochs on without rows to decide by, or to no phase."""
+    """Refuse phases that pass epochs on without held-out rows or a next phase."""
     if any(phase.passes_on for phase in plan) and source.held_out is None:
         raise ValueError(
-            "epoch_allocation='auto' needs rows that are held out, and none are; give "
-            "shares of the epochs."
+            "epoch_allocation='auto' needs rows that are held out, and none are; hold "
+            "some out or give shares of the epochs."
         )
     if plan[-1].passes_on:
         raise ValueError(
             f"The last phase, {plan[-1]}, has passes_on=True and no phase follows; "
-            "leave it out there."
+            "omit it there."
         )
 
 

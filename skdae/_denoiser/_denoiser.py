@@ -346,6 +346,7 @@ None, default='auto'
 
     @property
     def _given_network(self) -> GradualDAETransformer:
+        """The parameter `transformer`, or the default that None stands for."""
         return self.transformer or default_transformer("denoiser")
 
     def _fitted(
@@ -408,7 +409,7 @@ None, default='auto'
         )
 
     def _refuse_few_different(self, errors: Errors) -> None:
-        """Raise an error where errors are asked for that so few rows do not show."""
+        """Refuse `noisy_rows=True` for rows too few to show which values are errors."""
         if errors.in_fit and self.noisy_rows != "auto":
             raise ValueError(
                 "noisy_rows=True needs five different rows to distinguish errors "
@@ -436,7 +437,7 @@ def _time_denoiser(
     noise: Noise,
     streams: Streams,
 ) -> TimeDenoiser | NoisyTimeDenoiser:
-    """Return what is learned of the rows around, which have the errors or get them."""
+    """Fit to the rows around: to rows with errors as they are, to others corrupted."""
     block = encoded_block(learned[0], rows)
     if split is not None and not errors.in_fit:
         train, held_out = (

@@ -2,16 +2,16 @@
 
 How far a cell departs is measured so that a step, a slope or a longer pulse does not
 depart at all, and compared with what the bulk of the column's cells do: up to a fifth
-of the cells can be spikes without a change of the limit. Short pulses are values all
-the same where the column is one of events, where it steps as far for longer, too, or
-where another column changes along.
+of the cells can be spikes without a change of the limit. Short pulses are no spikes
+where the column is one of events, where it also steps as far for longer, or where
+another column changes in the same rows.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import f
+from scipy import stats
 
 from skdae.timeseries._groups import group_starts
 from skdae.timeseries._neighbours import TimeAxis
@@ -41,17 +41,21 @@ REPEATED, MIN_NEW, NEW = 1e-9, 3, 0.9
 # MIN_STEPS, and STEPS of the jumps, last.
 RANGE, BEYOND = (0.001, 0.999), 0.1  # and so much of it on both sides
 STEPS, MIN_STEPS = 0.15, 2
-# Spikes are changes of the process where another column changes along without a spike:
-# its changes explain SHARED of their squares, at ALPHA over all other columns.
+# Spikes are changes of the process where another column, without a spike, changes in
+# the same rows: its changes explain SHARED of their squares, at ALPHA over all other
+# columns.
 SHARED, ALPHA = 0.5, 0.001
+
+NO_RANGE = (np.inf, -np.inf)  # of jumps: that of a column that does not jump
 
 
 def spike_limits(cells: np.ndarray, axis: TimeAxis) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far cells may depart from those around, (n_features,), and to where.
+    """Return how far cells may depart from those around, and the ranges of jumps.
 
-    `cells`, (n, n_features) in the order of the axis, are NaN where missing. Infinite
-    for columns without spikes that can be distinguished from their values. Of a column
-    that jumps, cells within a range, (2, n_features), are no spikes; else it is empty.
+    `cells`, (n, n_features) in the order of the axis, are NaN where missing. The
+    distances, (n_features,), are infinite for columns without spikes that can be
+    distinguished from their values. Within its range, (2, n_features), a column that
+    jumps has no spikes; the ranges of others are empty.
     """
     found = [_limit(_Column.of(each, axis)) for each in cells.T]
     limits, ranges = zip(*found, strict=True)
@@ -59,7 +63,7 @@ def spike_limits(cells: np.ndarray, axis: TimeAxis) -> tuple[np.ndarray, np.ndar
 
 
 def may_jump(limits: np.ndarray, ranges: np.ndarray) -> np.ndarray:
-    """Return the columns that jump, or of which it is not known, (n_features,)."""
+    """Return which columns jump or have no limit of spikes, (n_features,)."""
     return np.isinf(limits) | (ranges[0] <= ranges[1])
 
 
@@ -84,7 +88,7 @@ def without_spikes(
 
 
 def _are_shared(cells: np.ndarray, axis: TimeAxis, is_spike: np.ndarray) -> np.ndarray:
-    """Return the columns whose spikes are changes that others share, (n_features,)."""
+    """Return which columns have spikes that other columns share, (n_features,)."""
     rows = np.flatnonzero(is_spike.any(axis=1))
     marked = is_spike[rows]
     changes = np.empty(marked.shape)
@@ -105,14 +109,14 @@ def _are_shared(cells: np.ndarray, axis: TimeAxis, is_spike: np.ndarray) -> np.n
 
 
 def _is_shared(spikes: np.ndarray, others: np.ndarray) -> bool:
-    """Return whether changes of some other column, NaN if unknown, go along."""
+    """Return whether the changes of another column, NaN if unknown, explain spikes."""
     known = ~np.isnan(others)
     n_free = known.sum(axis=0) - 1  # of them, beside a slope through 0
     squares = (spikes[:, None] ** 2 * known).sum(axis=0) * np.nansum(others**2, axis=0)
     products = np.nansum(spikes[:, None] * others, axis=0) ** 2
     explained = products / np.where(squares > 0, squares, np.inf)
     ratio = explained * n_free / np.maximum(1 - explained, 1e-12)
-    p_values = f.sf(ratio, 1, np.maximum(n_free, 1)) * others.shape[1]
+    p_values = stats.f.sf(ratio, 1, np.maximum(n_free, 1)) * others.shape[1]
     return bool(((n_free > 0) & (p_values < ALPHA) & (explained > SHARED)).any())
 
 
@@ -159,9 +163,6 @@ class _Around:
             place <= self.column.last[cells]
         )
         return np.where(is_there, values[place], np.nan)
-
-
-NO_RANGE = (np.inf, -np.inf)
 
 
 def _limit(column: _Column) -> tuple[float, tuple[float, float]]:

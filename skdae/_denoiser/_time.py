@@ -213,7 +213,7 @@ def _spike_limits(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return how far a cell may depart from those around, and the range of its jumps.
 
-    As far, and to where, as any copy shows.
+    Both are the widest of all copies.
     """
     axis = time_axis(len(groups), groups)
     found = [spike_limits(_cells(each), axis) for each in copies]

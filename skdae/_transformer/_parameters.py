@@ -150,7 +150,7 @@ def check_rows(rows: TrainingRows, *, at_least: int) -> None:
 
 
 def needs_held_out(estimator: Any) -> str:
-    """Return the setting by which `fit` needs held-out rows; empty without one."""
+    """Return the setting that needs held-out rows in `fit`, or an empty text."""
     if estimator.early_stopping:
         return "early_stopping=True"
     schedule = estimator.schedule
@@ -170,7 +170,7 @@ def check_held_out(estimator: Any, rows: TrainingRows) -> None:
     if fraction is None:
         raise ValueError(
             f"validation_fraction=None holds no rows out, and {setting} needs "
-            "some; set a fraction such as 0.1, or omit it."
+            f"some; set a fraction such as 0.1, or omit {setting}."
         )
     n_different = len(np.unique(rows.groups))
     held_out = max(1, round(fraction * n_different))
@@ -185,8 +185,8 @@ def check_nothing_held_out(estimator: Any) -> None:
     """Refuse settings that need held-out rows in a fit that has none."""
     if setting := needs_held_out(estimator):
         raise ValueError(
-            f"{setting} needs rows that are held out, and a stream holds none; use "
-            "fit, or omit it."
+            f"{setting} needs rows that are held out, and a stream holds none out; use "
+            f"fit, or omit {setting}."
         )
 
 

@@ -237,11 +237,11 @@ default='code'
         Only where a setting is 'auto': the chosen `settings` and the `trials`, which
         have 5 % of the epochs and at most 1,000 of the rows. Rates are tried first,
         then sizes with the chosen rate; a rate of 0.4 and sizes of (256, 128) are taken
-        unless the `score` of others is more than 0.01 higher. It is that of
-        :meth:`score` on rows that the trials do not learn from: random ones, of rows in
-        time order the last ones, or those of a splitter in `validation_fraction`. With
-        fewer than 20 rows to learn from or to rank by, about 80 in all, `fit` warns and
-        takes the defaults, and `trials` is empty.
+        unless the `score` of others is more than 0.01 higher: that of :meth:`score` on
+        rows that the trials do not learn from (random ones, of rows in time order the
+        last ones, or those of a splitter in `validation_fraction`). With fewer than 20
+        rows to learn from or to rank by, about 80 in all, `fit` warns and takes the
+        defaults, and `trials` is empty.
     phases_ : tuple of PhaseRecord
         The plan as it was run: depth, epochs, weight updates, seconds, losses. Passes
         of `partial_fit` are not among them.

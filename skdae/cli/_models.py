@@ -42,6 +42,7 @@ class Column:
 
     @classmethod
     def of(cls, name: Any, values: pd.Series) -> "Column":
+        """Describe the values of a column."""
         return cls(str(name), is_numeric(values), str(values.dtype))
 
 

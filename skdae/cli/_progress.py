@@ -124,9 +124,9 @@ class _EpochMonitor(Monitor):
         self.bar.show(f"{self.words}, {phase}{more}", before + n_epochs)
 
     def phase_begin(self, number: int, phase: Phase) -> None:
-        """Show the phase; what an early stop has left out of those before counts.
+        """Show the phase; epochs that early stopping has left out before it count.
 
-        What they have passed on is part of the phase.
+        Those that were passed on are part of the phase.
         """
         self.plan[number] = phase
         self._show(number, 0)

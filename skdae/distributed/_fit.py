@@ -289,10 +289,10 @@ class _Worker:
     """A process that trains with its shard of the rows."""
 
     def __init__(self) -> None:
-        self._store: Any = None  # of the worker that the others meet at
+        self._store: Any = None  # of the one worker by which all meet
 
     def listen(self) -> str:
-        """Open the place where all workers meet; its address."""
+        """Open the store by which all workers meet, and return its address."""
         import ray
 
         from skdae._core.data_parallel import listen

@@ -59,8 +59,8 @@ def fit_groups(
     Warns
     -----
     FitFailedWarning
-        If some groups cannot be fitted; the message names them, and says why for the
-        first of each reason.
+        If some groups cannot be fitted; the message names them, and each reason with
+        the first group that it is of.
 
     Examples
     --------
@@ -86,9 +86,9 @@ def fit_groups(
 
 
 def _report(failed: dict[Any, str], n_fitted: int) -> None:
-    """Warn of groups without a model; raise where no group has one."""
-    of_reason = {error: name for name, error in reversed(failed.items())}
-    reasons = "; ".join(f"{name!r}: {error}" for error, name in of_reason.items())
+    """Warn of groups without a model, with each reason; raise if no group has one."""
+    examples = {error: name for name, error in reversed(failed.items())}
+    reasons = "; ".join(f"{name!r}: {error}" for error, name in examples.items())
     message = (
         f"{len(failed)} of {n_fitted + len(failed)} groups cannot be fitted and have "
         f"no model: {sorted(failed, key=str)}. {reasons}"

@@ -50,11 +50,11 @@ def test_a_full_disk_leaves_the_old_model(tmp_path):
     skdae.save(large, tmp_path / "whole")
     size = (tmp_path / "whole").stat().st_size
     limits = np.linspace(0, size - 1, N_LIMITS).astype(int).tolist()
+    refused = partial(
+        fails, partial(skdae.save, large, path), OSError, match=re.escape(str(path))
+    )
     for limit in limits:
-        save = lambda: fails(  # noqa: E731
-            lambda: skdae.save(large, path), OSError, match=re.escape(str(path))
-        )
-        assert in_child(partial(with_file_limit, limit, save)) == 0
+        assert in_child(partial(with_file_limit, limit, refused)) == 0
         assert path.read_bytes() == before
     print(f"{len(limits)} sizes of a full disk")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["m.skdae", "whole"]
@@ -73,9 +73,9 @@ def test_a_full_disk_leaves_the_old_output_of_a_command(tmp_path, name):
     score = ["score", str(model), str(table), "-o", str(output), "--force"]
 
     def refused():
-        with redirect_stderr(StringIO()) as said:  # a file of pytest's is limited, too
+        with redirect_stderr(StringIO()) as err:  # a file of pytest's is limited, too
             assert main(score) == 1
-        assert f"{output}: File too large" in said.getvalue()
+        assert f"{output}: File too large" in err.getvalue()
 
     for limit in np.linspace(0, 1_000, N_LIMITS // 3).astype(int).tolist():
         assert in_child(partial(with_file_limit, limit, refused)) == 0, limit
