@@ -144,12 +144,11 @@ None, default='auto'
     lie outside of every stretch of four rows with them, by more than a limit. It comes
     from the bulk of the distances between the cells of a column and the rows around,
     so that up to 13 % of the cells may be spikes, and it is larger beside large steps.
-    Steps, slopes and pulses of more than three rows are no spikes; short pulses are,
-    such as a switch that is on for one row. Not so where other columns change in the
-    same rows without a spike, where pulses to one side have all sizes (rain), and
-    within the range of a column that steps as far for four rows or longer: of a valve
-    or a distance sensor, only cells beyond it are spikes. Of a column that mostly
-    repeats its values, only new values are.
+    Steps, slopes and pulses of more than three rows are no spikes; shorter pulses are,
+    with four exceptions. They are kept where other columns change in the same rows
+    without a spike, where pulses to one side have all sizes (rain), within the range
+    of a column that steps as far for four rows or longer (a valve, a distance sensor),
+    and where a column that mostly repeats its values returns to one of them (a switch).
     A change that lasts is kept: a cell within the range of the two rows before and the
     two after is moved by 1.5 or 3 standard errors at most where that has the least
     estimated risk (Stein 1981).
