@@ -22,7 +22,7 @@ NORMAL_QUARTILES = 1.349  # distance of the quartiles of a normal distribution
 # processes with steps, modes, drift and stops 0 %; benchmarks/anomaly.py --task
 # contamination prints which contaminated ones have more.
 MAX_SHARE = 0.0125
-MIN_ROWS = 5  # that are far; as many copies of a row are far from none
+MIN_ROWS = 5  # that are far; a row with more copies is far from none
 
 
 def contamination_scores(
@@ -34,7 +34,7 @@ def contamination_scores(
     step are far from the rows before, and a held-out operating point from all others,
     though both are normal; as a part of all rows neither is. Of other rows those of
     the scores `names` of held-out rows, (n_rows, n_scores) or NaN, that are distances;
-    NaN for rows with copies, as of the same categories, which are far from none.
+    NaN for rows with many copies, such as rows of the same categories.
     """
     inliers = training.inliers
     if training.is_ordered:
@@ -62,11 +62,11 @@ def far_rows(scores: np.ndarray) -> np.ndarray:
     `scores` are distances, (n, n_scores), NaN for rows that do not count; without any
     of them, none is far.
     """
-    counts = ~np.isnan(scores).any(axis=1)
-    if not scores[counts].size:
+    is_counted = ~np.isnan(scores).any(axis=1)
+    if not scores[is_counted].size:
         return np.zeros(len(scores), dtype=bool)
     logs = np.log(scores + TINY)
-    low, middle, high = np.quantile(logs[counts], [0.25, 0.5, 0.75], axis=0)
+    low, middle, high = np.quantile(logs[is_counted], [0.25, 0.5, 0.75], axis=0)
     limits = middle + FAR * (high - low) / NORMAL_QUARTILES
     is_far = logs > limits
     return is_far[:, is_far.sum(axis=0).argmax()]

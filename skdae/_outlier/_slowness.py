@@ -25,13 +25,13 @@ MIN_INDEPENDENT = 2.0  # of a direction, so that it has a spread
 # Of the distance of a limit, at most: from there on the rate is not promised. Of 2 and
 # 3, on processes like those of benchmarks/false_alarms.py with other seeds.
 MAX_STRETCH = 3.0
-MAX_RATE = 0.2  # of a limit that is in the tail
+MAX_RATE = 0.2  # of limits in the tail; those of higher rates stay as they are
 RATE_STEP = 1.1  # between the rates that are tried as the one that can be promised
 N_DRAWS = 20_000
 SEED = 0  # the same draws for every model
 N_PARTS = 10  # of consecutive rows, within which the spread of scores is measured
 UNIT_QUANTILE = 0.9
-BULK = (0.05, 0.95)  # quantiles of half a record: where it mostly is
+BULK = (0.05, 0.95)  # quantiles of half a record, between which it mostly is
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class SlowMovement:
 
     @classmethod
     def of(cls, Z: np.ndarray, gap: int, n_features: int) -> "SlowMovement":
-        """In the encoded rows of a record, (n, width), beyond `gap` rows."""
+        """Learn from encoded rows of a record, (n, width), by steps of `gap` rows."""
         directions = slow_directions(Z, gap)
         n_independent = independent_rows(directions)[~covered_twice(directions)]
         return cls(n_independent, max(n_features, directions.shape[1]))
@@ -73,12 +73,12 @@ class SlowMovement:
         return seen, new
 
     def reach(self, rate: float, n_averaged: float) -> tuple[float, float]:
-        """Return where later rows are at a rate, and how many rows promise what it is.
+        """Return the limit of later rows for a rate, and how many rows promise a rate.
 
-        In the units of `distances`. The limit of rows like those seen is stretched by
-        `MAX_STRETCH` at most, as that of single rows where scores are smoothed; the
-        lowest rate that is reached then, 1 / (1 + n), is what n rows can promise; any
-        number where that is the rate itself.
+        The limit is in the units of `distances`. It is that of rows like those seen,
+        stretched by `MAX_STRETCH` at most, where scores are smoothed as for single
+        rows. The lowest rate that this reaches, 1 / (1 + n), is what n rows can
+        promise; n is infinite where that is the rate itself.
         """
         seen, new = self.distances(n_averaged)
         stretch = MAX_STRETCH * np.sqrt(n_averaged)
@@ -96,11 +96,11 @@ class SlowMovement:
 def moves_together(X: np.ndarray, groups: Any = None) -> bool:
     """Return whether rows, (n, n_columns) numeric, are in time order by their axes.
 
-    Those of the largest variance, which average the noise of single columns: it hides
+    The axes of the largest variance average the noise of single columns, which hides
     that 300 rows of an AR(1) process of 0.98 follow each other.
     """
     sizes = np.nanmax(np.abs(X), axis=0, initial=0.0)
-    X = X[:, (sizes > 0) & (sizes < np.inf)] / sizes[sizes > 0]
+    X = X[:, sizes > 0] / sizes[sizes > 0]
     Z = X - np.nanmean(X, axis=0)
     spread = np.sqrt(np.nanmean(Z**2, axis=0))
     Z = np.nan_to_num(Z[:, spread > 0] / spread[spread > 0])

@@ -38,13 +38,13 @@ class CalibrationReport:
     promised_rate : float
         The lowest rate from the asked one on that the rows can support.
     interval : tuple of float
-        In 90 % of repetitions the rate of new normal rows lies between these two;
-        around the promised rate upwards, where that is not the one asked for.
+        In 90 % of repetitions the rate of new normal rows lies between these two. The
+        upper one is that of the promised rate.
     n_rows : int
         Held-out normal rows.
     n_effective : float
-        Independent rows that they are worth: all where rows are in no order, and as few
-        as promise a rate where a short record has slow movement.
+        Independent rows that they are worth: all of them where rows are in no order;
+        where a short record has slow movement, as many as promise what it can promise.
     rule : {'conformal quantile', 'prediction limit', 'share of the training rows'}
         How the threshold was found.
     n_splits : int
@@ -200,8 +200,8 @@ class PredictionLimit:
         """Return the limit of rows later than those of a short record.
 
         Its scores, (n,) in time order, are means of `n_averaged` independent ones
-        where they are smoothed. The distance of the limit grows to what the movement
-        of the process lets expect, in the spread of the scores within short parts.
+        where they are smoothed. The limit moves to where the movement of the process
+        suggests, in units of the spread of the scores within short parts.
         """
         if rate > MAX_RATE:
             return self
@@ -280,9 +280,9 @@ def rate_interval(rate: float, limit: Limit) -> tuple[float, float]:
 
     The rate of an order statistic of n independent rows has a beta distribution.
     """
+    n_ranks = limit.n_effective + 1  # that a new row can have among the others
     asked, promised = (
-        stats.beta.interval(CONFIDENCE, each * (n + 1), (1 - each) * (n + 1))
-        for n in [limit.n_effective]
+        stats.beta.interval(CONFIDENCE, each * n_ranks, (1 - each) * n_ranks)
         for each in (rate, promised_rate(rate, limit))
     )
     return float(asked[0]), float(promised[1])
