@@ -50,5 +50,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def mean_text(values: Iterable[float], form: str = "{:.2f}") -> str:
+    """The mean as a number, a dash without values."""
     values = list(values)
     return form.format(np.mean(values)) if values else "–"

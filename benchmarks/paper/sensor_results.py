@@ -55,7 +55,7 @@ def regime_table_of_tables(conditions: dict[str, Errors]) -> str:
     """One line per change: the change of the error from stacked and joint."""
     rows = []
     for name, errors in conditions.items():
-        n_sets = len({name for name, _ in errors[COPY]})
+        n_sets = len({set_name for set_name, _ in errors[COPY]})
         row = [name, str(n_sets)]
         for other in (REFERENCE, JOINT):
             by_set = ratios_by_set(errors, COPY, other)

@@ -158,9 +158,9 @@ def make_backprop(
         grads = [parameters.grad]  # nothing is added, so that nothing is copied
     spans = parameters.spans(network.learning_keys)
     sums = None if execution.others is None else Sums(execution.others, grads[0])
-    n_bytes = sum(grads[0][span].nbytes for span in spans)
-    overlaps = n_parts == 1 and execution.device == "cpu" and n_bytes >= OVERLAP_BYTES
-    on_gradient = sums.start if sums is not None and overlaps else None
+    on_gradient = None
+    if sums is not None and _overlap_pays(execution, grads[0], spans):
+        on_gradient = sums.start
     views = [parameters.views(weights, grad) for grad in grads]
     parts = [make(each, on_gradient=on_gradient) for each in views]
     return SharedBackprop(
@@ -174,6 +174,13 @@ def make_backprop(
         execution.others,
         sums,
     )
+
+
+def _overlap_pays(execution: Execution, grad: Tensor, spans: Sequence[slice]) -> bool:
+    """Whether to sum gradients layer by layer: large ones, of one part, on the CPU."""
+    n_bytes = sum(grad[span].nbytes for span in spans)
+    is_one = not execution.workers and execution.device == "cpu"
+    return is_one and n_bytes >= OVERLAP_BYTES
 
 
 # --- a copy of the weights, parts of a batch ----------------------------------------
@@ -260,7 +267,7 @@ class SharedBackprop:
         first, *parts = (part[span] for part in self.grads)
         if self.sums is not None:
             parts = []
-        if first.data_ptr() == grad.data_ptr():
+        if first.data_ptr() == grad.data_ptr():  # the part's gradient is this one
             return
         if self.beta == 0:
             grad.copy_(first)
