@@ -389,3 +389,26 @@ def test_a_sensor_that_is_off_is_filled_from_the_others():
     spread = CLEAN.std(axis=0)[others]
     errors = (found - CLEAN)[:, others] / spread
     assert np.sqrt((errors**2).mean()) < SCALE
+
+
+@pytest.mark.parametrize("n_spikes", [3, 7, 15])
+def test_spikes_on_a_level_that_never_changes_are_removed(n_spikes):
+    """No regression is learned of it."""
+    rng = np.random.default_rng(0)
+    X = np.cumsum(rng.normal(size=(300, 2)), axis=0) + rng.normal(size=(300, 2))
+    X[:, 0] = 50.0
+    rows = np.linspace(10, 290, n_spikes).astype(int)
+    X[rows, 0] += rng.choice([-1, 1], n_spikes) * rng.uniform(10, 40, n_spikes)
+    denoised = small("time", noise="masking", noise_rate=0.25).fit_transform(X)
+    np.testing.assert_allclose(denoised[:, 0], 50.0)
+
+
+@pytest.mark.parametrize("order", ["time", None])
+def test_new_values_of_a_column_that_was_constant_are_kept(order):
+    """A set point has been changed; a missing cell is the constant."""
+    X = record(300)
+    X[:, 2] = 50.0
+    denoiser = small(order=order).fit(X)
+    X[100:, 2], X[5, 2] = 60.0, np.nan
+    expected = np.where(np.isnan(X[:, 2]), 50.0, X[:, 2])
+    np.testing.assert_array_equal(denoiser.transform(X)[:, 2], expected)

@@ -271,8 +271,8 @@ None, default='auto'
         Returns
         -------
         ndarray or DataFrame of shape (n_samples, n_features)
-            In the user's units and the dtype of X. A DataFrame when `set_output` asks
-            for one.
+            In the user's units and the dtype of X; cells of a column that was constant
+            in `fit` as they are. A DataFrame when `set_output` asks for one.
 
         Raises
         ------
@@ -293,7 +293,9 @@ None, default='auto'
             values = axis.to_rows(encoder.decode(denoised, np.where(missing, 0, Z)))
         else:
             values = outputs_of(self.transformer_, reconstruction, raw)
-        return encoder.restore(self, values, X, raw.dtype)
+        # nothing is known of the errors of a column that was constant in fit
+        is_kept = ~np.isnan(raw) & encoder.is_constant
+        return encoder.restore(self, np.where(is_kept, raw, values), X, raw.dtype)
 
     def _fit(self, X: Any, groups: Any) -> None:
         """Set the fitted attributes."""

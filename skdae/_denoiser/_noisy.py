@@ -347,6 +347,8 @@ class NoisyTimeDenoiser:
         axis = time_axis(len(cells), groups)
         kept = without_spikes(cells, axis, self.limits, self.ranges)
         inputs = Inputs.of(RowsAround.of(kept, groups))
+        # also of columns without a model, which are constant but for their spikes
+        denoised = np.where(~np.isnan(cells) & np.isnan(kept), inputs.line, denoised)
         for column in self.columns:
             j = column.feature
             own, joint = inputs.designs(j, column.related)
