@@ -991,3 +991,16 @@ def test_cells_that_a_row_lacks_count_apart_from_those_before_it(n_effective):
         for low in (0.0, 0.3, 0.6):
             chosen = rows & (own >= low) & (own < low + 0.3)
             assert abs(shift[chosen].mean()) < 0.05
+
+
+def test_dates_in_the_index_are_an_order():
+    """Where noise hides it from the values; not dates that decrease."""
+    rows = np.random.default_rng(0).normal(size=(120, 6)).cumsum(axis=0) / 5
+    rows += np.random.default_rng(1).normal(size=rows.shape)
+    dates = pd.date_range("2024-01-01", periods=120, freq="min")
+    detector = GradualDAEOutlierDetector(NETWORK, false_alarm_rate=0.1, random_state=0)
+    dated = pd.DataFrame(rows, index=dates)
+    for table, is_ordered in ((dated, True), (dated[::-1], False), (rows, False)):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "false_alarm_rate=", UserWarning)
+            assert clone(detector).fit(table).is_ordered_ == is_ordered

@@ -4,11 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.signal import lfilter
 
 from skdae import GradualDAEOutlierDetector, GradualDAETransformer
 from skdae._outlier._slowness import (
     MIN_INDEPENDENT,
+    NEXT_ROWS,
     SlowMovement,
     covered_twice,
     independent_rows,
@@ -114,6 +116,19 @@ def test_many_rows_stretch_nothing_and_few_promise_little(n_averaged):
     farther, fewer = few.reach(0.01, n_averaged)
     assert farther > 2 * reach
     assert fewer < 10
+
+
+def test_the_next_rows_of_a_random_walk_are_as_near_as_of_four_independent_ones():
+    """However few it is worth; a promise counts these."""
+    walks = np.random.default_rng(0).normal(size=(2_000, 600)).cumsum(axis=1)
+    seen, following = walks[:, :300], walks[:, 300:]
+    away = (following - seen.mean(axis=1)[:, None]) / seen.std(axis=1)[:, None]
+    of_four = stats.t.ppf(1 - 0.01 / 2, NEXT_ROWS - 1) * np.sqrt(5 / 3)
+    assert np.quantile(np.abs(away), 0.99) == pytest.approx(of_four, rel=0.15)
+
+    walk, four = (SlowMovement(np.repeat(n, 2), 30) for n in (2.0, 4.0))
+    assert walk.reach(0.05, 1)[0] == four.reach(0.05, 1)[0]
+    assert walk.reach(0.05, 1)[1] < four.reach(0.05, 1)[1]
 
 
 def test_few_independent_rows_count_less_among_many_features():

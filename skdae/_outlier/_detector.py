@@ -76,7 +76,7 @@ from skdae._transformer._transformer import (
 from skdae.timeseries import Smoothing
 from skdae.timeseries._order import numeric_order
 from skdae.timeseries._stretches import stretches
-from skdae.timeseries._time import index_fault
+from skdae.timeseries._time import index_fault, index_seconds
 from skdae.timeseries._window import holds_windows
 
 NEIGHBORS = 2
@@ -153,9 +153,10 @@ None, default='auto'
         given `groups`. 'blocked': consecutive rows, with a gap to the rows that are
         trained on, for rows in time order; whole stretches between steps of the level,
         as between operating points, where there are five or more. 'auto': 'blocked'
-        where rows are in time order (:func:`~skdae.timeseries.time_order`), no groups
-        are given and the threshold meets `false_alarm_rate`, else 'random'. A splitter
-        of scikit-learn must hold each row out at most once.
+        where rows are in time order (by their dates in the index or their values,
+        :func:`~skdae.timeseries.time_order`), no groups are given and the threshold
+        meets `false_alarm_rate`, else 'random'. A splitter of scikit-learn must hold
+        each row out at most once.
     n_splits : int or 'auto', default='auto'
         Number of parts, each left out by one network. 'auto' is 5, or 10 for blocks of
         fewer than 3,000 rows. Not used with a splitter.
@@ -632,7 +633,7 @@ None, default='auto'
         )
         if self.smoothing is not None:
             self.smoothing.check()
-        is_ordered = self._is_ordered(raw, schema, groups)
+        is_ordered = self._is_ordered(X, raw, schema, groups)
         if is_ordered:
             _warn_of_index(X, groups)
         calibration = self._calibration(is_ordered, groups)
@@ -733,9 +734,11 @@ None, default='auto'
         )
         return ensemble, held_out
 
-    def _is_ordered(self, raw: np.ndarray, schema: Schema, groups: Any) -> bool:
-        """Return whether rows are in time order, by the parameters or the data."""
+    def _is_ordered(self, X: Any, raw: np.ndarray, schema: Schema, groups: Any) -> bool:
+        """Return whether rows are in time order, by parameters, the index or values."""
         if isinstance(self.calibration, str) and self.calibration == "blocked":
+            return True
+        if index_seconds(X) is not None and index_fault(X, groups) is None:
             return True
         order = numeric_order(raw, schema.is_categorical, groups)
         return order.is_ordered or moves_together(

@@ -5,7 +5,7 @@ that length, and later rows are where it has not been. Held-out blocks do not sh
 there are training rows before and after each.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,9 @@ MIN_VARIANCE = 1e-6  # of an axis, of the largest: less is rounding
 RANDOM_WALK_ROWS = 4.5
 CAUTION = 0.8
 MIN_INDEPENDENT = 2.0  # of a direction, so that it has a spread
+# From what a random walk has been at, the next as many rows are as far away as from 4
+# independent values: 99 % within 8.2 standard deviations, against 7.5.
+NEXT_ROWS = 4.0
 # Of the distance of a limit, at most: from there on the rate is not promised. Of 2 and
 # 3, on processes like those of benchmarks/false_alarms.py with other seeds.
 MAX_STRETCH = 3.0
@@ -77,10 +80,13 @@ class SlowMovement:
 
         The limit is in the units of `distances`. It is that of rows like those seen,
         stretched by `MAX_STRETCH` at most, where scores are smoothed as for single
-        rows. The lowest rate that this reaches, 1 / (1 + n), is what n rows can
+        rows, and no farther than the next as many rows of a random walk need. The
+        lowest rate that the largest stretch reaches, 1 / (1 + n), is what n rows can
         promise; n is infinite where that is the rate itself.
         """
         seen, new = self.distances(n_averaged)
+        n_next = np.maximum(self.n_independent, NEXT_ROWS)
+        _, following = replace(self, n_independent=n_next).distances(n_averaged)
         stretch = MAX_STRETCH * np.sqrt(n_averaged)
         n_steps = int(np.log(0.5 / rate) / np.log(RATE_STEP)) if rate < 0.5 else 0
         rates = np.append(rate * RATE_STEP ** np.arange(n_steps + 1), 0.5)
@@ -89,7 +95,7 @@ class SlowMovement:
         first = is_reached.argmax() if is_reached.any() else len(rates) - 1
         n_promised = 1 / float(rates[first]) - 1 if first else np.inf
         limit = seen[places[0]]
-        reached = float(np.clip(new[places[0]], limit, stretch * limit))
+        reached = float(np.clip(following[places[0]], limit, stretch * limit))
         return reached, n_promised
 
 
