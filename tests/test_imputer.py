@@ -19,6 +19,7 @@ from skdae import GradualDAEImputer, GradualDAETransformer
 from skdae._gaussian import Gaussian, fit_gaussian
 from skdae._imputer._masks import MaskedRows
 from skdae._imputer._networks import fit_refinement
+from skdae.schedules import Gradual
 
 
 def small(*, n_refinements=1, n_trees=5, random_state=0, max_iter=4, **parameters):
@@ -554,6 +555,15 @@ def test_the_transformer_is_composed_and_left_alone():
 def test_a_tied_decoder_is_refused():
     network = GradualDAETransformer((5,), max_iter=2, decoder="tied")
     with pytest.raises(ValueError, match="set decoder='mirror' or 'direct'"):
+        GradualDAEImputer(network).fit(X)
+
+
+def test_epochs_that_held_out_rows_decide_are_refused():
+    schedule = Gradual(epoch_allocation="auto")
+    network = GradualDAETransformer((5, 3), max_iter=2, schedule=schedule)
+    with pytest.raises(
+        ValueError, match="an imputer's networks .* set epoch_allocation='equal'"
+    ):
         GradualDAEImputer(network).fit(X)
 
 

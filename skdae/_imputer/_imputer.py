@@ -74,7 +74,8 @@ class GradualDAEImputer(
         together) and must leave some of a row; `scaling` and
         `categorical_features` are those of the table. `loss`, `output`,
         `early_stopping` and `warm_start` are not used, and 'tied' is no decoder of an
-        imputer. Phases that train on codes ('stacked', 'hybrid') have no noise there.
+        imputer; ``epoch_allocation='auto'`` of the schedule is refused. Phases that
+        train on codes ('stacked', 'hybrid') have no noise there.
         Missingness patterns of the table are resampled: as many rows as have missing
         cells in `fit`, but at most half of them, get those of another row.
         None: widths of 128 and 64, 100 epochs in batches of 64 rows at a rate of

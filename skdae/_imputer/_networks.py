@@ -14,6 +14,7 @@ from skdae._random import spawn_streams
 from skdae._transformer._callbacks import Monitors, monitors
 from skdae._transformer._parameters import resolve_parameters, training_settings
 from skdae.noise import Layout
+from skdae.schedules import Phase
 
 LAYOUT_ROWS = 1_000  # that the spread of the network's inputs is read from
 
@@ -115,6 +116,7 @@ def _train(
     given = transformer.random_state
     streams = spawn_streams(seed if given is None else given)
     monitor = Monitors(monitors(parameters.plan, 0))
+    _check_plan(parameters.plan)
     training = train(
         source,
         parameters.plan,
@@ -126,6 +128,16 @@ def _train(
     )
     monitor.fit_end(training.network)
     return Refinement(training.network, training.phases, scale, np.ones(n_features))
+
+
+def _check_plan(plan: Sequence[Phase]) -> None:
+    """Refuse phases whose length held-out rows decide."""
+    if any(phase.passes_on for phase in plan):
+        raise ValueError(
+            "epoch_allocation='auto' of the transformer's schedule needs held-out "
+            "rows, and an imputer's networks are trained on all of theirs; set "
+            "epoch_allocation='equal' or shares of the epochs."
+        )
 
 
 def _shape(transformer: Any, widths: tuple[int, ...], n_features: int) -> Shape:
