@@ -19,6 +19,7 @@ from skdae.inspection import (
     noise_sensitivity,
     participation_ratio,
     probe_scores,
+    reconstruction_field,
 )
 from skdae.inspection._sensitivity import jacobian
 from skdae.schedules import Gradual, Stacked
@@ -190,6 +191,46 @@ def test_a_network_that_ignores_a_direction_is_not_sensitive_to_it():
     assert (found.n_directions == 1).all()
 
 
+# --- field ---------------------------------------------------------------------------
+
+
+def test_vectors_lead_to_what_the_network_rebuilds():
+    dae, X = fitted(), make_table()
+    field = reconstruction_field(dae, X, columns=(3, 1), n_grid=4)
+    raw = np.full((16, 5), np.nan)
+    raw[:, [3, 1]] = field.points
+    rebuilt = dae.inverse_transform(dae.transform(raw))[:, [3, 1]]
+    np.testing.assert_allclose(field.points + field.vectors, rebuilt, atol=1e-6)
+
+
+def test_points_are_a_grid_over_the_range_and_a_tenth_beyond():
+    X = make_table(n_columns=2)
+    dae = GradualDAETransformer(3, max_iter=1, random_state=0).fit(X)
+    points = reconstruction_field(dae, X, n_grid=3).points
+    low, high = X.min(axis=0), X.max(axis=0)
+    np.testing.assert_allclose(points[0], low - (high - low) / 10)
+    np.testing.assert_allclose(points[-1], high + (high - low) / 10)
+    assert len({tuple(point) for point in points}) == 9
+
+
+def test_the_field_of_a_projection_is_orthogonal_to_its_line():
+    X = make_table(n_columns=2)
+    dae = GradualDAETransformer(
+        1, scaling=None, activation="identity", max_iter=1, random_state=0
+    ).fit(X)
+    direction = np.array([0.6, 0.8])
+    for layer, weight in zip(
+        (dae.network_.encoder[0], dae.network_.decoder[0]),
+        (direction[:, None], direction[None]),
+        strict=True,
+    ):
+        layer.weight[:], layer.bias[:] = weight, 0
+    inner = X[np.abs(X).max(axis=1) < 0.5 * np.abs(X).max()]
+    field = reconstruction_field(dae, inner)
+    np.testing.assert_allclose(field.vectors @ direction, 0, atol=1e-5)
+    assert np.abs(field.vectors).max() > 0.1
+
+
 # --- what is refused -----------------------------------------------------------------
 
 LOOKS = [
@@ -197,6 +238,7 @@ LOOKS = [
     lambda dae: layer_codes(dae, make_table()),
     lambda dae: probe_scores(dae, make_table(), np.arange(120.0)),
     lambda dae: noise_sensitivity(dae, make_table()),
+    lambda dae: reconstruction_field(dae, make_table()),
 ]
 
 
@@ -214,5 +256,13 @@ def test_settings_out_of_range_are_refused():
         noise_sensitivity(dae, X, n_neighbors=30)
     with pytest.raises(ValueError, match=r"explained=1 must lie in \(0, 1\)"):
         noise_sensitivity(dae, X, explained=1)
+    for columns in [(0, 5), (1, 1), (0, 1, 2)]:
+        with pytest.raises(ValueError, match="must be the positions of two different"):
+            reconstruction_field(dae, X, columns=columns)
+    with pytest.raises(ValueError, match="n_grid=1 must be an int of at least 2"):
+        reconstruction_field(dae, X, n_grid=1)
+    X[:, 1] = np.nan
+    with pytest.raises(ValueError, match="no observed cell in one of the columns"):
+        reconstruction_field(dae, X)
     with pytest.raises(ValueError, match="H_other holds 3 rows and must hold one"):
         linear_cka(np.ones((4, 2)), np.ones((3, 2)))

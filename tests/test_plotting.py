@@ -34,6 +34,7 @@ from skdae.plotting import (
     GradingDisplay,
     ImputationDisplay,
     ReconstructionDisplay,
+    ReconstructionFieldDisplay,
     ResidualHeatmapDisplay,
     ScheduleComparisonDisplay,
     TrainingCurveDisplay,
@@ -132,6 +133,9 @@ def drawn(name, table, dae, detector):
             ScheduleComparisonDisplay.from_predictions(scores, ["a", "b", "c"], ax=ax)
         ),
         "CKADisplay": lambda ax: CKADisplay.from_estimator(dae, table, ax=ax),
+        "ReconstructionFieldDisplay": lambda ax: (
+            ReconstructionFieldDisplay.from_estimator(dae, table, n_grid=4, ax=ax)
+        ),
         "GradingDisplay": lambda ax: GradingDisplay.from_table(table, ax=ax),
         "WeightDriftDisplay": lambda ax: WeightDriftDisplay(
             scores, phases=[0, 0, 1, 1, 1]
@@ -1075,6 +1079,25 @@ def test_drift_is_drawn_from_a_callback_that_has_observed(table):
     observed.drift_, observed.phases_ = np.ones((3, 2)), np.array([0, 1, 1])
     display = WeightDriftDisplay.from_callback(observed)
     assert display.boundaries_.tolist() == [1.5]
+
+
+def test_arrows_have_their_direction_and_at_most_a_step_of_the_grid():
+    points = [[0, 0], [2, 0], [0, 1], [2, 1]]
+    vectors = np.array([[0.2, 0.1], [-40, 10], [0, 0], [0, -3]])
+    display = ReconstructionFieldDisplay(points, vectors).plot()
+    found = np.column_stack([display.arrows_.U, display.arrows_.V])
+    np.testing.assert_array_equal(found[[0, 2]], vectors[[0, 2]])
+    np.testing.assert_allclose(np.hypot(*(found / [2, 1]).T)[[1, 3]], 1)
+    np.testing.assert_allclose(found[1] / found[1, 1], vectors[1] / vectors[1, 1])
+
+
+def test_a_field_has_the_rows_and_names_of_its_columns(dae, table):
+    display = ReconstructionFieldDisplay.from_estimator(
+        dae, table, columns=(2, 0), n_grid=3
+    )
+    assert display.ax_.get_xlabel() == table.columns[2]
+    assert display.ax_.get_ylabel() == table.columns[0]
+    np.testing.assert_allclose(display.rows[:, 1], table[table.columns[0]])
 
 
 # --- grading -------------------------------------------------------------------------

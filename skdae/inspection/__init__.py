@@ -14,11 +14,13 @@ from skdae.inspection._codes import (
     probe_scores,
 )
 from skdae.inspection._drift import WeightDrift
+from skdae.inspection._field import ReconstructionField, reconstruction_field
 from skdae.inspection._sensitivity import NoiseSensitivity, noise_sensitivity
 
 __all__ = [
     "LayerCodes",
     "NoiseSensitivity",
+    "ReconstructionField",
     "WeightDrift",
     "effective_rank",
     "layer_cka",
@@ -27,4 +29,5 @@ __all__ = [
     "noise_sensitivity",
     "participation_ratio",
     "probe_scores",
+    "reconstruction_field",
 ]

@@ -8,6 +8,7 @@ the data from an estimator or from arrays. matplotlib comes with
 from skdae.plotting._anomaly_timeline import AnomalyTimelineDisplay
 from skdae.plotting._cka import CKADisplay
 from skdae.plotting._code_map import CodeMapDisplay
+from skdae.plotting._field import ReconstructionFieldDisplay
 from skdae.plotting._grading import GradingDisplay
 from skdae.plotting._imputation import ImputationDisplay
 from skdae.plotting._reconstruction import ReconstructionDisplay
@@ -23,6 +24,7 @@ __all__ = [
     "GradingDisplay",
     "ImputationDisplay",
     "ReconstructionDisplay",
+    "ReconstructionFieldDisplay",
     "ResidualHeatmapDisplay",
     "ScheduleComparisonDisplay",
     "TrainingCurveDisplay",
