@@ -5,8 +5,6 @@ then all 60,000 are trained on and the test images are predicted. No augmentatio
 Finished networks are kept as JSON lines in --results. See README.md for the protocol.
 """
 
-import argparse
-import os
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from experiment import Images
-from run import RATE_SEED, RESULTS, Store
+from run import RATE_SEED, Store, common_options
 from sklearn.frozen import FrozenEstimator
 
 from skdae import GradualDAEClassifier, GradualDAETransformer
@@ -125,16 +123,11 @@ def run(starts: list[str], n_seeds: int, folder: Path, results: Path) -> None:
 
 def main() -> None:
     """Run what is missing."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=os.environ.get("SKDAE_DATA"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser = common_options(__doc__)
     parser.add_argument("--starts", help="separated by ';' (default: all)")
-    parser.add_argument("--seeds", type=int, default=5)
     args = parser.parse_args()
-    if args.data is None:
-        parser.error("--data must name the folder of data sets; or set SKDAE_DATA.")
     starts = args.starts.split(";") if args.starts else list(STARTS)
-    run(starts, args.seeds, Path(args.data), args.results)
+    run(starts, args.seeds, args.data, args.results)
 
 
 if __name__ == "__main__":

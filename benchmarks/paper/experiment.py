@@ -8,7 +8,7 @@ their first phase is computed once.
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from time import process_time
@@ -333,8 +333,10 @@ def make_network(cell: Cell, plan: Sequence[Phase], found: Execution) -> Trainer
     )
 
 
-def train(cell: Cell, X: np.ndarray) -> Trained:
+@lru_cache(maxsize=1)  # a classifier begins with the network that was just measured
+def train(cell: Cell, folder: Path) -> Trained:
     """Run the phases of a cell."""
+    X = load_rows(folder, cell.setting.data, cell.setting.n_train, cell.seed).train.X
     plan, grown = plan_of(cell.setting, cell.method), None
     source = TableSource(ArrayRows(X, Layout.from_data(X)), np.arange(len(X)))
     with execution(_settings(cell)) as found:
@@ -362,7 +364,7 @@ def run_cell(cell: Cell, folder: Path) -> dict[str, Any]:
     setting = cell.setting
     rows = load_rows(folder, setting.data, setting.n_train, cell.seed)
     started = process_time()
-    grown, tuned, growth = train(cell, rows.train.X)
+    grown, tuned, growth = train(cell, folder)
     values: dict[str, Any] = {}
     if grown is not None:
         values["grown"] = measure(grown, rows, setting.noise_rate)

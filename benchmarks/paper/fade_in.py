@@ -5,8 +5,6 @@ the one rebuilt through the new, random pair, whose share rises from 0 to 1. The
 setting of regime.py, trained with torch's gradients and optimiser; rules of run.py.
 """
 
-import argparse
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 import torch
 from experiment import Images, entropy, load_rows, masked
 from regime import BASE
-from run import RATE_SEED, RESULTS, Store, best_rate
+from run import RATE_SEED, Store, best_rate, common_options
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 NAME = "mnist-fade-in"
@@ -100,18 +98,12 @@ def run_cell(fade: float, rate: float, seed: int, folder: Path) -> dict[str, Any
 
 def main() -> None:
     """Run what is missing."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=os.environ.get("SKDAE_DATA"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--seeds", type=int, default=3)
-    args = parser.parse_args()
-    if args.data is None:
-        parser.error("--data must name the folder of data sets; or set SKDAE_DATA.")
-    store, folder = Store(args.results / f"{NAME}.jsonl"), Path(args.data)
+    args = common_options(__doc__, n_seeds=3).parse_args()
+    store = Store(args.results / f"{NAME}.jsonl")
 
     def loss(method: str, rate: float, seed: int = RATE_SEED) -> float:
         config = {"method": method, "learning_rate": rate, "seed": seed}
-        cell = partial(run_cell, METHODS[method], rate, seed, folder)
+        cell = partial(run_cell, METHODS[method], rate, seed, args.data)
         return store.get(config, lambda: {"tuned": cell()})["tuned"][
             "validation_corrupted"
         ]

@@ -4,34 +4,28 @@ All images of a cell of run.py are pretrained on; the first of them have labels.
 Finished cells are kept as JSON lines in --results. See README.md for the protocol.
 """
 
-import argparse
-import os
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from experiment import Cell, Images, load_rows, train, untrained
-from image_results import read
-from run import RATE_SEED, RESULTS, SETTINGS, Store
+from run import RATE_SEED, SETTINGS, Store, best_rate, chosen_rates, common_options
 from torch.nn.functional import cross_entropy
 
 from skdae._core.network import Network
 
-METHODS = ("random weights", "stacked", "gradual", "gradual, copy")
-N_LABELS = (1_000, 2_500)
+RANDOM = "random weights"
+METHODS = (RANDOM, "stacked", "gradual", "gradual, copy")
+N_LABELS = (1_000, 2_500, 5_000, 10_000)  # as far as there are images
 N_CLASSES, EPOCHS, BATCH_SIZE = 10, 50, 50
-RATES = (5e-4, 1e-3, 2e-3, 4e-3, 8e-3)
+NO_RATE = 5e-4  # of a network that is not pretrained; it changes nothing
 
 
-@cache
 def encoder_of(cell: Cell, folder: Path) -> Network:
     """The tuned network of a cell; without a method, before all training."""
-    if cell.method == METHODS[0]:
-        return untrained(cell)
-    rows = load_rows(folder, cell.setting.data, cell.setting.n_train, cell.seed)
-    return train(cell, rows.train.X).tuned
+    return untrained(cell) if cell.method == RANDOM else train(cell, folder).tuned
 
 
 class Classifier:
@@ -87,12 +81,17 @@ def fine_tune(cell: Cell, n_labels: int, rate: float, folder: Path) -> dict[str,
 def run(
     name: str, methods: list[str], n_seeds: int, folder: Path, results: Path
 ) -> None:
-    """Choose the step sizes of fine-tuning, then run the seeds."""
+    """Choose the step sizes, then run the seeds: networks first, then classifiers."""
     setting, store = SETTINGS[name], Store(results / f"{name}-labels.jsonl")
-    pretraining = {m: found.learning_rate for m, found in read(name).items()}
+    networks = Store(results / f"{name}.jsonl")
+    pretrained = [m for m in methods if m != RANDOM]
+    rates = chosen_rates(networks, setting, pretrained, folder)
+
+    def cell_of(method: str, seed: int) -> Cell:
+        return Cell(setting, method, rates.get(method, NO_RATE), seed)
 
     def errors(method: str, n_labels: int, rate: float, seed: int) -> dict[str, Any]:
-        cell = Cell(setting, method, pretraining.get(method, RATES[0]), seed)
+        cell = cell_of(method, seed)
         config = cell.config() | {"n_labels": n_labels, "fine_rate": rate}
         return store.get(config, lambda: fine_tune(cell, n_labels, rate, folder))
 
@@ -100,28 +99,29 @@ def run(
         return errors(method, n_labels, rate, RATE_SEED)["validation_error"]
 
     best = {
-        (m, n): min(RATES, key=partial(validation_error, m, n))
+        m: {
+            n: best_rate("fine-tuning", partial(validation_error, m, n))
+            for n in N_LABELS
+            if n <= setting.n_train
+        }
         for m in methods
-        for n in N_LABELS
     }
     for seed in range(n_seeds):
-        for (method, n_labels), rate in best.items():
-            errors(method, n_labels, rate, seed)
+        for method, by_labels in best.items():
+            if method in pretrained:
+                networks.values(cell_of(method, seed), folder)
+            for n_labels, rate in by_labels.items():
+                errors(method, n_labels, rate, seed)
 
 
 def main() -> None:
     """Run what is missing."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=os.environ.get("SKDAE_DATA"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser = common_options(__doc__)
     parser.add_argument("--setting", choices=SETTINGS, default="mnist-small")
     parser.add_argument("--methods", help="separated by ';' (default: all)")
-    parser.add_argument("--seeds", type=int, default=5)
     args = parser.parse_args()
-    if args.data is None:
-        parser.error("--data must name the folder of data sets; or set SKDAE_DATA.")
     methods = args.methods.split(";") if args.methods else list(METHODS)
-    run(args.setting, methods, args.seeds, Path(args.data), args.results)
+    run(args.setting, methods, args.seeds, args.data, args.results)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,10 @@ Around one setting, each quantity is changed by itself. Step sizes and seeds are
 of run.py. Finished cells are kept as JSON lines in --results.
 """
 
-import argparse
-import os
 from dataclasses import replace
-from pathlib import Path
 
 from experiment import Setting
-from run import RESULTS, Store, run
+from run import Store, common_options, run
 
 NAME = "mnist-regime"
 METHODS = ["stacked", "gradual, copy", "joint"]
@@ -39,18 +36,13 @@ SETTINGS = {name: replace(BASE, **changed) for name, changed in CHANGES.items()}
 
 def main() -> None:
     """Run what is missing."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=os.environ.get("SKDAE_DATA"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser = common_options(__doc__, n_seeds=3)
     parser.add_argument("--settings", help="separated by ';' (default: all)")
-    parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
-    if args.data is None:
-        parser.error("--data must name the folder of data sets; or set SKDAE_DATA.")
     store = Store(args.results / f"{NAME}.jsonl")
     for name in args.settings.split(";") if args.settings else SETTINGS:
         methods = METHODS + EXTRA_METHODS.get(name, [])
-        run(store, SETTINGS[name], methods, args.seeds, Path(args.data))
+        run(store, SETTINGS[name], methods, args.seeds, args.data)
 
 
 if __name__ == "__main__":

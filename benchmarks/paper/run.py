@@ -7,7 +7,7 @@ call goes on where the last one stopped. See README.md for the protocol.
 import argparse
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from time import process_time
@@ -15,10 +15,13 @@ from typing import Any
 
 from experiment import METHODS, Cell, Setting, run_cell
 
-# step sizes, and the place where the search for the best one begins
+ADAM = (2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2)
+# step sizes, and where the search for the best one begins; so many that no search has
+# ended at an end
 RATES = {
-    "adam": ((2.5e-4, 5e-4, 1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2), 2),
+    "adam": (ADAM, 2),
     "sgd": ((0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0), 3),
+    "fine-tuning": (ADAM, 4),
 }
 RATE_SEED = 1_000  # rows and weights that step sizes are chosen with, and nothing else
 
@@ -26,11 +29,13 @@ SETTINGS = {
     "mnist-small": Setting("mnist", 4_000, (250, 250), 50, (15, 15), 20),
     "mnist-middle": Setting("mnist", 5_000, (300, 300), 20, (20, 20), 20),
     "mnist-large": Setting("mnist", 5_000, (300, 300), 20, (40, 40), 40),
+    "mnist-10k": Setting("mnist", 10_000, (250, 250), 50, (15, 15), 20),
     "mnist-deep": Setting("mnist", 4_000, (250, 250, 250), 50, (15, 15, 15), 20),
     "mnist-small-direct": Setting(
         "mnist", 4_000, (250, 250), 50, (15, 15), 20, decoder="direct"
     ),
     "cifar10-small": Setting("cifar10", 3_000, (200, 200), 50, (15, 15), 20),
+    "cifar10-middle": Setting("cifar10", 5_000, (300, 300), 20, (20, 20), 20),
     "quick": Setting("mnist", 1_000, (100, 100), 20, (10, 10), 10),
 }
 
@@ -80,13 +85,13 @@ def shown(config: dict[str, Any], values: dict[str, Any]) -> str:
     return ", ".join(texts) + ": " + ", ".join(numbers)
 
 
-def best_rate(solver: str, loss: Callable[[float], float]) -> float:
-    """The step size of the lowest validation loss after tuning.
+def best_rate(grid: str, loss: Callable[[float], float]) -> float:
+    """The step size of the lowest validation loss.
 
     The same rule for all methods: two neighbours on the grid, then on in the direction
     in which it falls, until it rises or the grid ends.
     """
-    rates, first = RATES[solver]
+    rates, first = RATES[grid]
     step = 1 if loss(rates[first + 1]) < loss(rates[first]) else -1
     best = max(first, first + step)
     while 0 <= best + step < len(rates) and loss(rates[best + step]) < loss(
@@ -96,40 +101,52 @@ def best_rate(solver: str, loss: Callable[[float], float]) -> float:
     return rates[best]
 
 
-def run(
-    store: Store, setting: Setting, methods: list[str], n_seeds: int, folder: Path
-) -> None:
-    """Choose the step sizes of one setting, then run its cells, seed by seed."""
+def chosen_rates(
+    store: Store, setting: Setting, methods: Iterable[str], folder: Path
+) -> dict[str, float]:
+    """The step size of each method, by the loss of validation images after tuning."""
 
     def loss(method: str, rate: float) -> float:
         values = store.values(Cell(setting, method, rate, RATE_SEED), folder)
         return values["tuned"]["validation_corrupted"]
 
-    rates = {m: best_rate(setting.solver, partial(loss, m)) for m in methods}
+    return {m: best_rate(setting.solver, partial(loss, m)) for m in methods}
+
+
+def run(
+    store: Store, setting: Setting, methods: list[str], n_seeds: int, folder: Path
+) -> None:
+    """Choose the step sizes of one setting, then run its cells, seed by seed."""
+    rates = chosen_rates(store, setting, methods, folder)
     for seed in range(n_seeds):
         for method, rate in rates.items():
             store.values(Cell(setting, method, rate, seed), folder)
 
 
+def common_options(doc: str, n_seeds: int = 5) -> argparse.ArgumentParser:
+    """What all scripts of the folder ask for."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    data = os.environ.get("SKDAE_DATA")
+    parser.add_argument("--data", type=Path, default=data, required=data is None)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--seeds", type=int, default=n_seeds)
+    return parser
+
+
 def main() -> None:
     """Run what is missing of the settings that are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=os.environ.get("SKDAE_DATA"))
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser = common_options(__doc__)
     parser.add_argument("--settings", default="mnist-small,mnist-middle")
     parser.add_argument("--methods", help="separated by ';' (default: all)")
-    parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--budget", choices=["quick", "full"], default="full")
     args = parser.parse_args()
-    if args.data is None:
-        parser.error("--data must name the folder of data sets; or set SKDAE_DATA.")
     names, n_seeds = args.settings.split(","), args.seeds
     if args.budget == "quick":
         names, n_seeds = ["quick"], min(n_seeds, 3)
     methods = args.methods.split(";") if args.methods else METHODS
     for name in names:
         store = Store(args.results / f"{name}.jsonl")
-        run(store, SETTINGS[name], methods, n_seeds, Path(args.data))
+        run(store, SETTINGS[name], methods, n_seeds, args.data)
 
 
 if __name__ == "__main__":
