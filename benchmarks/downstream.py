@@ -135,6 +135,8 @@ CANDIDATES: dict[str, dict[str, Any]] = {
     },
     "linear_path=False": {"linear_path": False},
     "linear_path=True": {"linear_path": True},
+    "n_bins=0": {"n_bins": 0},
+    "n_bins=8": {"n_bins": 8},
     "encoder_rate=0": {"encoder_rate": 0.0},
     "encoder_rate=0.03": {"encoder_rate": 0.03},
     "encoder_rate=1": {"encoder_rate": 1.0},

@@ -195,10 +195,11 @@ def test_a_detector_with_smoothing_is_refused():
         skdae.to_onnx(estimator)
 
 
+@pytest.mark.parametrize("n_bins", [0, 4])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_a_classifier_gives_the_same(dtype):
+def test_a_classifier_gives_the_same(dtype, n_bins):
     estimator = GradualDAEClassifier(
-        SMALL, max_iter=4, temperature_scaling=True, random_state=0
+        SMALL, n_bins=n_bins, max_iter=4, temperature_scaling=True, random_state=0
     ).fit(TABLE[FIT], CLASSES[FIT])
     X = FAR.astype(dtype)
     found = run(estimator, X, dtype=dtype)
@@ -206,11 +207,11 @@ def test_a_classifier_gives_the_same(dtype):
     assert_close(found["probabilities"], estimator.predict_proba(X))
 
 
-@pytest.mark.parametrize("n_outputs", [1, 2])
-def test_a_regressor_gives_the_same(n_outputs):
+@pytest.mark.parametrize(("n_outputs", "n_bins"), [(1, 0), (2, 0), (2, 4)])
+def test_a_regressor_gives_the_same(n_outputs, n_bins):
     y = np.nan_to_num(TABLE[:, :n_outputs], nan=13.0)
     y = y[:, 0] if n_outputs == 1 else y
-    estimator = GradualDAERegressor(SMALL, max_iter=4, random_state=0)
+    estimator = GradualDAERegressor(SMALL, n_bins=n_bins, max_iter=4, random_state=0)
     estimator.fit(TABLE[FIT, 2:], y[FIT])
     X = FAR[:, 2:]
     found = run(estimator, X, dtype="float64")["prediction"]

@@ -63,6 +63,10 @@ None, default='auto'
         Whether to add the outputs of a logistic regression on the encoded inputs to
         those of the network, which learns what it leaves. Its penalty is chosen by
         held-out labels. 'auto': see the notes.
+    n_bins : int or 'auto', default='auto'
+        Intervals of each numeric column, between quantiles of its distinct values, that
+        the network reads beside it: how much of each interval lies below the cell [4]_.
+        0: none. 'auto': see the notes.
     alpha : float, default=0.0
         L2 penalty: ``alpha / 2 * sum(W ** 2)`` is added to the mean loss of a row.
     dropout : float in [0, 1) or 'auto', default='auto'
@@ -128,10 +132,14 @@ None, default='auto'
     temperature_ : float
         Divisor of the logits; 1 without `temperature_scaling`.
     fine_tuning_ : FineTuning
-        The chosen `dropout`, `encoder_rate`, `unfreezing` and `linear_path`, the shares
-        of the network and the linear path, and the held-out losses of all candidates.
+        The chosen `dropout`, `encoder_rate`, `unfreezing`, `linear_path` and `n_bins`,
+        the shares of the network and the linear path, and the held-out losses of all
+        candidates.
     linear_path_ : Layer or None
         Weights and biases of the linear path, times its share.
+    expansion_ : Expansion or None
+        The intervals that the network reads beside the encoded columns; None without
+        any.
     phases_ : tuple of PhaseRecord
         Phases of fine-tuning that were run.
     loss_curve_ : list of float
@@ -162,11 +170,16 @@ None, default='auto'
     decides: on the rows for early stopping, or on thirds of the labelled rows in turn
     (above 3,000 of them on one third).
 
+    With intervals the first layer begins with weights of 0 for them. They join the
+    choice where `n_bins` is 'auto' and the table has at most 128 numeric columns, one
+    with three values or more: the candidates are then the first with 8 intervals, the
+    second without, and 0.25, 1 and 'joint' beside a linear path with 8.
+
     Held out are whole groups where `fit` is given `groups`, else random rows. Where the
     rows of X are in time order (:func:`skdae.timeseries.time_order`), blocks of
     neighbouring rows are held out as well, and the geometric mean of both losses
     decides. With fewer than 20 labelled rows, and in `partial_fit`, the first candidate
-    is taken that the parameters leave.
+    is taken that the parameters leave, without intervals.
 
     A fit that fails or is interrupted (Ctrl-C) leaves the estimator as it was. To end a
     long fit and keep what is trained so far, pass a callback of scikit-learn 1.9 or
@@ -181,6 +194,8 @@ None, default='auto'
        classification", 2018.
     .. [3] C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern
        neural networks", 2017.
+    .. [4] Y. Gorishniy, I. Rubachev and A. Babenko, "On embeddings for numerical
+       features in tabular deep learning", 2022.
 
     Examples
     --------
@@ -215,6 +230,7 @@ None, default='auto'
         encoder_rate="auto",
         unfreezing="auto",
         linear_path="auto",
+        n_bins="auto",
         alpha=0.0,
         dropout="auto",
         noise="auto",
@@ -241,6 +257,7 @@ None, default='auto'
         self.encoder_rate = encoder_rate
         self.unfreezing = unfreezing
         self.linear_path = linear_path
+        self.n_bins = n_bins
         self.alpha = alpha
         self.dropout = dropout
         self.noise = noise

@@ -32,6 +32,7 @@ from skdae._supervised._checks import (
     check_stream,
     check_validation,
 )
+from skdae._supervised._expansion import Expansion
 from skdae._supervised._folds import hold_out, stratified
 from skdae._supervised._labels import (
     Labels,
@@ -60,11 +61,12 @@ from skdae._supervised._selection import FineTuning, alone, candidates_of, selec
 from skdae._supervised._targets import Target
 from skdae._supervised._training import (
     Predictor,
-    beside,
     fine_tune,
+    inputs_of,
     noise_of,
     phases_of,
     settings_of,
+    shape_of,
     shared,
 )
 from skdae._table.sources import TableRows, TargetRows, encoded_block
@@ -95,6 +97,7 @@ class FineTuned(
     transformer_: GradualDAETransformer
     network_: Network
     linear_path_: Layer | None
+    expansion_: Expansion | None = None  # of models from before it came
     fine_tuning_: FineTuning
     loss_curve_: list[float]
     phases_: tuple[PhaseRecord, ...]
@@ -109,6 +112,7 @@ class FineTuned(
         "encoder_rate": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
         "unfreezing": [StrOptions({"auto", *UNFREEZINGS})],
         "linear_path": ["boolean", StrOptions({"auto"})],
+        "n_bins": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left"), StrOptions({"auto"})],
         "noise": [StrOptions({"auto", *NOISES}), Noise, None],
@@ -260,11 +264,13 @@ class FineTuned(
         training = self._train(labelled, source, others, chosen, path, streams)
         if others is not None:
             chosen = chosen.of_student
-        predictor = shared(training.network, path, chosen)
+        expansion = labelled.expansion(chosen.configuration.n_bins)
+        predictor = shared(training.network, path, chosen, expansion)
         self._assign_target(labelled.target, predictor, source)
         self._assign_table(pretrained)
         self.fine_tuning_, self.linear_path_ = chosen, predictor.path
-        self.network_, self.phases_ = predictor.network, training.phases
+        self.network_, self.expansion_ = predictor.network, expansion
+        self.phases_ = training.phases
         self.loss_curve_ = training.loss_curve
         self.validation_loss_curve_ = training.validation_loss_curve
         self.n_iter_ = len(training.loss_curve)
@@ -288,26 +294,29 @@ class FineTuned(
             return self
         labelled = self._labelled_rows(pretrained, labels, sample_weight, target)
         source, n_rows = labelled.source, labelled.source.n_drawn
-        chosen, path = self._followed(labelled, first)
+        chosen, path, expansion = self._followed(labelled, first)
         configuration = chosen.configuration.fixed_by(self)
         plan = phases_of(self, configuration, pretrained.n_layers, n_rows)
         if not first:
             check_stream(self, plan, self._stream)
         finished = not first and self._stream is None  # continues after fit
+        start = labelled.start(expansion)
         network, loss, state = train_on_batch(
-            beside(path, source),
+            inputs_of(source, path, expansion),
             plan[-1:] if finished else plan,
-            labelled.shape,
+            shape_of(start),
             None if first else self._stream,
-            noise=noise_of(self, pretrained),
+            noise=noise_of(self, pretrained, expansion),
             streams=streams,
             settings=settings_of(self, configuration, pretrained, n_rows),
-            initial=self.network_ if finished else labelled.start,
+            initial=self.network_ if finished else start,
         )
         if first:
-            self._assign_target(labelled.target, Predictor(network, path), None)
+            predictor = Predictor(network, path, expansion)
+            self._assign_target(labelled.target, predictor, None)
             self._assign_table(pretrained)
             self.fine_tuning_, self.linear_path_ = chosen, path
+            self.expansion_ = expansion
             self.validation_loss_curve_, self.phases_ = None, ()
         self.network_, self._stream = network, state
         self.loss_curve_ = [loss] if first else [*self.loss_curve_, loss]
@@ -316,14 +325,15 @@ class FineTuned(
 
     def _followed(
         self, labelled: LabelledRows, first: bool
-    ) -> tuple[FineTuning, Layer | None]:
-        """Return configuration and linear path of a stream, from its first batch."""
+    ) -> tuple[FineTuning, Layer | None, Expansion | None]:
+        """Return what a stream keeps from its first batch: all but the network."""
         if not first:
-            return self.fine_tuning_, self.linear_path_
+            return self.fine_tuning_, self.linear_path_, self.expansion_
         chosen = alone(candidates_of(self, labelled.pretrained.n_layers)[0])
-        if not chosen.configuration.linear_path:
-            return chosen, None
-        return chosen, fit_path(labelled.source, labelled.target.head, PATH_SEED)
+        path = None
+        if chosen.configuration.linear_path:
+            path = fit_path(labelled.source, labelled.target.head, PATH_SEED)
+        return chosen, path, labelled.expansion(chosen.configuration.n_bins)
 
     def _assign_table(self, pretrained: Pretrained) -> None:
         """Set the fitted attributes that describe the table."""
@@ -352,12 +362,19 @@ class FineTuned(
         """
         check_is_fitted(self)
         raw = self._read(X)
-        codes = self._values(_outputs.code, raw)
+        codes = self._values(
+            lambda fitted, rows: self._predictor.code(fitted.inputs(rows)), raw
+        )
         return codes.astype(raw.dtype, copy=False)
 
     def _read(self, X: Any) -> np.ndarray:
         """Return a table as the raw matrix that the network was trained on."""
         return self.transformer_.table_encoder_.read(self.transformer_, X)
+
+    @property
+    def _predictor(self) -> Predictor:
+        """Network and linear path."""
+        return Predictor(self.network_, self.linear_path_, self.expansion_)
 
     def _values(self, values: _outputs.Values, raw: np.ndarray) -> np.ndarray:
         """Return outputs of the fine-tuned network."""
@@ -367,9 +384,10 @@ class FineTuned(
     def _raw_outputs(self, X: Any) -> np.ndarray:
         """Return the outputs before the head's activation, (n, n_outputs) float64."""
         check_is_fitted(self)
-        predictor = Predictor(self.network_, self.linear_path_)
         outputs = self._values(
-            lambda fitted, raw: predictor.raw_outputs(fitted.encoder.encode(raw)[0]),
+            lambda fitted, raw: self._predictor.raw_outputs(
+                fitted.encoder.encode(raw)[0]
+            ),
             self._read(X),
         )
         return outputs.astype(np.float64)
@@ -396,8 +414,9 @@ class FineTuned(
         """
         configuration = chosen.configuration
         beside_path = path if configuration.linear_path else None
+        expansion = labelled.expansion(configuration.n_bins)
         tune = partial(fine_tune, self, labelled, path=beside_path)
-        observers = partial(self._monitor, labelled, beside_path)
+        observers = partial(self._monitor, labelled, beside_path, expansion)
         if others is None:
             training = tune(source, streams, configuration, observers)
         else:
@@ -406,7 +425,9 @@ class FineTuned(
                 tune(source, spawn_streams(seed), configuration, self._printer)
                 for seed in seeds.tolist()
             ]
-            teachers = [shared(each.network, path, chosen) for each in trained]
+            teachers = [
+                shared(each.network, path, chosen, expansion) for each in trained
+            ]
             both = with_pseudo_labels(
                 source,
                 labelled,
@@ -423,13 +444,18 @@ class FineTuned(
         return Monitors(monitors(plan, int(self.verbose)))
 
     def _monitor(
-        self, labelled: LabelledRows, path: Layer | None, plan: Sequence[Phase]
+        self,
+        labelled: LabelledRows,
+        path: Layer | None,
+        expansion: Expansion | None,
+        plan: Sequence[Phase],
     ) -> Monitor:
         """Return what observes the training of the final network."""
         observers = monitors(plan, int(self.verbose))
         context = callback_context(self, len(plan))
         if context is not None:
-            learned = self._learned(labelled) | {"linear_path_": path}
+            beside = {"linear_path_": path, "expansion_": expansion}
+            learned = self._learned(labelled) | beside
             observers.append(CallbackMonitor(self, context, learned, {}))
         return Monitors(observers)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from skdae._core.network import Layer, Network, Shape
+from skdae._core.network import Layer, Network
 from skdae._core.sources import Block, EncodedRows, TableSource
+from skdae._supervised._expansion import Expansion
 from skdae._supervised._labels import Labels
 from skdae._supervised._pretraining import Pretrained
 from skdae._supervised._targets import Target
@@ -54,16 +55,11 @@ class LabelledRows:
         """Place of each row in the table that was passed, (n_rows,)."""
         return self.rows.rows.index
 
-    @property
-    def shape(self) -> Shape:
-        """The encoder's shape with an output layer for the target."""
-        layers = self.pretrained.network.encoder
-        widths = (len(layers[0].weight), *(len(layer.bias) for layer in layers))
-        activation = self.pretrained.network.activation
-        return Shape(widths, "direct", False, activation, self.target.head)
+    def expansion(self, n_bins: int) -> Expansion | None:
+        """The intervals of their numeric columns; None for no bins or no intervals."""
+        return Expansion.fit(self.rows, n_bins) if n_bins else None
 
-    @property
-    def start(self) -> Network:
+    def start(self, expansion: Expansion | None) -> Network:
         """The pretrained encoder under an output layer of zeros.
 
         Its first outputs are the mean, or equal probabilities of all classes, so that
@@ -72,7 +68,8 @@ class LabelledRows:
         network = self.pretrained.network
         size = len(network.encoder[-1].bias), self.target.head.n_features
         output = Layer(np.zeros(size, np.float32), np.zeros(size[1], np.float32))
-        return replace(network, decoder=(output,))
+        network = replace(network, decoder=(output,), head=self.target.head)
+        return network if expansion is None else expansion.of_network(network)
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ import numpy as np
 from scipy.special import softmax
 
 from skdae._core.monitor import Monitor
-from skdae._core.network import Layer, Network
+from skdae._core.network import Layer, Network, Shape
 from skdae._core.sources import TableSource
 from skdae._random import Streams
+from skdae._supervised._expansion import ExpandedNoise, Expansion
 from skdae._supervised._folds import without_held_out
 from skdae._supervised._pretraining import Pretrained
 from skdae._supervised._rows import LabelledRows, OffsetRows, with_offset
@@ -38,12 +39,15 @@ class Configuration:
         Order in which they join the training.
     linear_path : bool
         Whether the network is trained beside a linear model of the encoded inputs.
+    n_bins : int
+        Intervals of each numeric column that the network reads beside it; 0 for none.
     """
 
     dropout: float
     encoder_rate: float
     unfreezing: str
     linear_path: bool
+    n_bins: int = 0  # of models from before it came
 
     def fixed_by(self, estimator: Any) -> "Configuration":
         """The configuration with those parameters that an estimator fixes."""
@@ -86,16 +90,21 @@ def phases_of(
 
 
 def noise_of(
-    estimator: Any, pretrained: Pretrained, is_student: bool = False
+    estimator: Any,
+    pretrained: Pretrained,
+    expansion: Expansion | None,
+    is_student: bool = False,
 ) -> Noise | None:
     """Return the noise on the input while fine-tuning, checked."""
-    if estimator.noise is None:
-        return None
-    if estimator.noise == "auto":
-        return STUDENT_NOISE if is_student else None
-    noise = make_noise(estimator.noise, estimator.noise_rate)
-    check_noise(estimator, noise, pretrained.encoder)
-    return noise
+    noise = estimator.noise
+    if noise == "auto":
+        noise = STUDENT_NOISE if is_student else None
+    elif noise is not None:
+        noise = make_noise(noise, estimator.noise_rate)
+        check_noise(estimator, noise, pretrained.encoder)
+    if noise is None or expansion is None:
+        return noise
+    return ExpandedNoise(noise, expansion, pretrained.encoder.layout)
 
 
 def settings_of(
@@ -118,19 +127,24 @@ def settings_of(
 
 @dataclass(frozen=True)
 class Predictor:
-    """A fine-tuned network and the linear path beside it."""
+    """A fine-tuned network, the linear path beside it, and what expands its inputs."""
 
     network: Network
     path: Layer | None
+    expansion: Expansion | None
+
+    def code(self, Z: np.ndarray) -> np.ndarray:
+        """The top code of encoded rows, (n, width)."""
+        return self.network.encode(Z if self.expansion is None else self.expansion(Z))
 
     def parts(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Outputs of path and network before the head's activation, (n, n_outputs)."""
-        outputs = self.network.raw_outputs(self.network.encode(Z))
+        outputs = self.network.raw_outputs(self.code(Z))
         return (np.zeros_like(outputs) if self.path is None else self.path(Z)), outputs
 
     def raw_outputs(self, Z: np.ndarray) -> np.ndarray:
         """Their sum, (n, n_outputs)."""
-        outputs = self.network.raw_outputs(self.network.encode(Z))
+        outputs = self.network.raw_outputs(self.code(Z))
         return outputs if self.path is None else outputs + self.path(Z)
 
     def decode(self, Z: np.ndarray) -> np.ndarray:
@@ -152,13 +166,18 @@ def scaled(layer: Layer, share: float) -> Layer:
     return Layer(layer.weight * factor, layer.bias * factor)
 
 
-def shared(network: Network, path: Layer | None, chosen: Any) -> Predictor:
+def shared(
+    network: Network,
+    path: Layer | None,
+    chosen: Any,
+    expansion: Expansion | None = None,
+) -> Predictor:
     """Return a network and a linear path, each scaled by its share of a choice."""
     *others, last = network.decoder
     network = replace(network, decoder=(*others, scaled(last, chosen.network_share)))
     if path is None or chosen.path_share == 0:
-        return Predictor(network, None)
-    return Predictor(network, scaled(path, chosen.path_share))
+        return Predictor(network, None, expansion)
+    return Predictor(network, scaled(path, chosen.path_share), expansion)
 
 
 def fine_tune(
@@ -181,25 +200,38 @@ def fine_tune(
     pretrained, n_rows = labelled.pretrained, source.n_drawn
     plan = phases_of(estimator, configuration, pretrained.n_layers, n_rows)
     observer = make_monitor(plan)
+    expansion = labelled.expansion(configuration.n_bins)
+    start = labelled.start(expansion)
+    rows = source if estimator.early_stopping else without_held_out(source)
     training = train(
-        beside(path, source if estimator.early_stopping else without_held_out(source)),
+        inputs_of(rows, path, expansion),
         plan,
-        labelled.shape,
-        noise=noise_of(estimator, pretrained, is_student),
+        shape_of(start),
+        noise=noise_of(estimator, pretrained, expansion, is_student),
         streams=streams,
         settings=settings_of(estimator, configuration, pretrained, n_rows),
-        initial=labelled.start,
+        initial=start,
         monitor=observer,
     )
     observer.fit_end(training.network)
     return training
 
 
-def beside(path: Layer | None, source: TableSource) -> TableSource:
-    """Return the rows with the outputs of a linear path."""
-    if path is None:
-        return source
-    given = source.held_out_rows
-    if given is not None:
-        given = given._replace(block=with_offset(given.block, path))
-    return replace(source, rows=OffsetRows(source.rows, path), held_out_rows=given)
+def shape_of(network: Network) -> Shape:
+    """Return the shape of an encoder with an output layer."""
+    layers = network.encoder
+    widths = (len(layers[0].weight), *(len(layer.bias) for layer in layers))
+    return Shape(widths, "direct", False, network.activation, network.head)
+
+
+def inputs_of(
+    source: TableSource, path: Layer | None, expansion: Expansion | None
+) -> TableSource:
+    """Return expanded rows, with the outputs of a linear path that reads them plain."""
+    if path is not None:
+        given = source.held_out_rows
+        if given is not None:
+            given = given._replace(block=with_offset(given.block, path))
+        rows = OffsetRows(source.rows, path)
+        source = replace(source, rows=rows, held_out_rows=given)
+    return source if expansion is None else expansion.of_source(source)

@@ -184,8 +184,9 @@ def _detector(estimator: GradualDAEOutlierDetector, rows: Rows) -> Outputs:
 def _raw_outputs(estimator: Any, rows: Rows) -> Tensor:
     """Return the outputs before the head's activation, (n, n_outputs) float64."""
     Z = Reader(estimator.transformer_.table_encoder_, rows).encode().Z
-    network = estimator.network_
-    outputs = _network.raw_outputs(network, _network.codes(network, Z)[-1])
+    network, expansion = estimator.network_, estimator.expansion_
+    inputs = Z if expansion is None else _network.expanded(expansion, Z)
+    outputs = _network.raw_outputs(network, _network.codes(network, inputs)[-1])
     if estimator.linear_path_ is not None:
         outputs = outputs + _network.affine(estimator.linear_path_, Z)
     return outputs.cast(np.float64)

@@ -10,6 +10,7 @@ from skdae._imputer._forests import Forests
 from skdae._imputer._model import ImputationModel
 from skdae._imputer._networks import Refinement
 from skdae._imputer._trees import Trees
+from skdae._supervised._expansion import Expansion
 from skdae._transformer._mixture import Mixture
 from skdae.export._graph import Graph, Tensor
 from skdae.export._numeric import conditional_fill
@@ -29,6 +30,14 @@ def activated(A: Tensor, name: str) -> Tensor:
 def affine(layer: Layer, X: Tensor) -> Tensor:
     """Return an affine map."""
     return X @ layer.weight + layer.bias
+
+
+def expanded(expansion: Expansion, Z: Tensor) -> Tensor:
+    """Return `Expansion.__call__`."""
+    low, width = expansion.low.astype(Z.dtype), expansion.width.astype(Z.dtype)
+    shares = ((Z.take(expansion.feature) - low) / width).clip(0.0, 1.0)
+    of_missing = expansion.of_missing.astype(Z.dtype)
+    return Z.graph.concatenated([Z, shares - of_missing])
 
 
 def codes(network: Network, Z: Tensor) -> list[Tensor]:
