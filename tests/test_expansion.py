@@ -12,6 +12,7 @@ from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransform
 from skdae._core.corruption import corrupt
 from skdae._core.sources import ArrayRows
 from skdae._supervised._expansion import ExpandedNoise, ExpandedRows, Expansion
+from skdae._supervised._selection import MAX_EXPANDED
 from skdae.noise import NOISES, Layout, make_noise
 from skdae.persistence import load, save
 
@@ -214,6 +215,15 @@ def test_a_line_is_left_to_the_linear_path():
     model = GradualDAERegressor(small(), random_state=0).fit(table[:300], line[:300])
     assert model.fine_tuning_.path_share > 0.9
     assert model.score(table[300:], line[300:]) > 0.999
+
+
+def test_intervals_of_wide_tables_are_not_tried():
+    wide = np.random.default_rng(0).normal(size=(40, MAX_EXPANDED + 1))
+    for width, tried in ((MAX_EXPANDED, {0, 8}), (MAX_EXPANDED + 1, {0})):
+        model = GradualDAERegressor(small(), max_iter=4, random_state=0)
+        model.fit(wide[:, :width], wide[:, 0])
+        losses = dict(model.fine_tuning_.held_out_losses)
+        assert {each.n_bins for each in losses} == tried
 
 
 @pytest.mark.parametrize("n_bins", [0, 3])

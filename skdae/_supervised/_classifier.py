@@ -171,7 +171,7 @@ None, default='auto'
     (above 3,000 of them on one third).
 
     With intervals the first layer begins with weights of 0 for them. They join the
-    choice where `n_bins` is 'auto' and the table has at most 128 numeric columns, one
+    choice where `n_bins` is 'auto' and the table has at most 64 numeric columns, one
     with three values or more: the candidates are then the first with 8 intervals, the
     second without, and 0.25, 1 and 'joint' beside a linear path with 8.
 
