@@ -236,6 +236,25 @@ def test_a_spike_does_not_spread(fitted):
     assert change.max() < SCALE
 
 
+@pytest.mark.parametrize("noisy_rows", [True, False])
+def test_pulses_that_recur_and_the_last_rows_are_kept_and_do_not_spread(noisy_rows):
+    """Cells of the pulses keep the error of their measurement."""
+    size, rows = 6 * CLEAN.std(axis=0)[2], np.arange(7, 900, 30)
+    truth, noisy = CLEAN.copy(), NOISY.copy()
+    for table in (truth, noisy):
+        table[rows, 2] += size
+        table[-1, 3] -= 6 * CLEAN.std(axis=0)[3]
+        table[-2:, 4] -= 6 * CLEAN.std(axis=0)[4]
+    denoiser = small(order="time").set_params(noisy_rows=noisy_rows)
+    denoised = denoiser.fit(noisy).transform(noisy)
+    np.testing.assert_allclose(denoised[rows, 2], noisy[rows, 2])
+    np.testing.assert_allclose(denoised[-1, 3], noisy[-1, 3])
+    change = denoised[-2:, 4] - CLEAN[-2:, 4]
+    assert (change < -3 * CLEAN.std(axis=0)[4]).all()
+    others = np.delete(np.arange(898), rows)
+    assert error(denoised[others], CLEAN[others]) < error(NOISY[others], CLEAN[others])
+
+
 @pytest.mark.parametrize("share", [0.02, 0.1])
 def test_spikes_of_fit_and_of_later_rows_are_removed(share):
     """Better than by the best moving median, and without their size."""

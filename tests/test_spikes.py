@@ -86,7 +86,7 @@ def found(values, groups=None):
     """Return which cells of a column are spikes by its own limit."""
     cells = np.asarray(values)[:, None]
     axis = time_axis(len(cells), groups)
-    return np.isnan(without_spikes(cells, axis, *spike_limits(cells, axis)))[:, 0]
+    return np.isnan(without_spikes(cells, axis, spike_limits(cells, axis)))[:, 0]
 
 
 def spiked(values, share, size, length=1, *, one_sided=False, seed=0):
@@ -148,14 +148,15 @@ def test_spikes_on_constant_levels_are_found(levels, length, one_sided):
 def test_changes_that_another_column_shares_are_no_spikes(n_changes):
     """It changes less beside its noise, so that it shows no spikes itself."""
     cells = np.column_stack([noise(1), noise(2), noise(3), noise(4)])
-    alone = cells.copy()
-    rows = np.linspace(50, N_ROWS - 50, n_changes).astype(int)
-    alone[rows, 0] += 15
+    alone, rng = cells.copy(), np.random.default_rng(5)
+    rows = 30 + np.sort(rng.choice(280, n_changes, replace=False)) * 4
+    changes = rng.choice([-1, 1], n_changes) * rng.uniform(8, 20, n_changes)
+    alone[rows, 0] += changes
     together = alone.copy()
-    together[rows, 2] -= 3.5
+    together[rows, 2] -= 0.2 * changes
     axis = time_axis(N_ROWS)
     for each, is_kept in ((alone, False), (together, True)):
-        kept = without_spikes(each, axis, *spike_limits(each, axis))
+        kept = without_spikes(each, axis, spike_limits(each, axis))
         assert np.isnan(kept[rows, 0]).all() != is_kept
         assert np.isnan(kept).sum() == (0 if is_kept else n_changes)
 
@@ -165,6 +166,83 @@ def test_a_pulse_of_more_than_three_rows_is_no_spike(length, is_kept):
     values = noise()
     values[600 : 600 + length] += 40
     assert found(values).sum() == (0 if is_kept else length)
+
+
+def recurring(n_rows, length, *, heights, every=13, jitter=5, seed=0):
+    """Return noise with pulses of some rows and heights, and where they are."""
+    rng = np.random.default_rng(seed)
+    starts = np.arange(every // 2, n_rows - length, every + length)
+    starts += rng.integers(0, jitter + 1, len(starts))
+    is_pulse, values = np.zeros(n_rows, dtype=bool), noise(seed, n_rows)
+    for start in starts:
+        rows = slice(start, start + length)
+        values[rows] += rng.uniform(*heights)
+        is_pulse[rows] = True
+    return values, is_pulse
+
+
+@pytest.mark.parametrize("n_rows", [40, 80, 200, N_ROWS])
+@pytest.mark.parametrize("length", [1, 2, 3])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_pulses_that_recur_with_their_height_are_no_spikes(n_rows, length, sign):
+    values, _ = recurring(n_rows, length, heights=(14, 15), seed=length)
+    assert not found(sign * values).any()
+
+
+def test_pulses_that_recur_with_their_period_are_no_spikes():
+    """Where their heights have all sizes; without a period, and to both sides, are."""
+    values, is_pulse = recurring(N_ROWS, 1, heights=(10, 14), every=30, jitter=0)
+    assert not found(values).any()
+    signs = np.random.default_rng(1).choice([-1, 1], N_ROWS)
+    np.testing.assert_array_equal(found(values * signs), is_pulse)
+
+
+@pytest.mark.parametrize("n_spikes", [3, 30])
+def test_spikes_of_one_size_and_either_sign_are_found(n_spikes):
+    values, rng = noise(), np.random.default_rng(2)
+    rows = 5 * np.sort(rng.choice(np.arange(1, 239), n_spikes, replace=False))
+    values[rows] += 12 * np.where(np.arange(n_spikes) % 3, 1, -1)
+    np.testing.assert_array_equal(np.flatnonzero(found(values)), rows)
+
+
+def test_the_code_of_a_fault_is_a_spike():
+    """One value, far more often than any other: no process repeats it so."""
+    values, is_pulse = recurring(N_ROWS, 1, heights=(14, 15))
+    np.testing.assert_array_equal(found(np.where(is_pulse, -999, values)), is_pulse)
+    assert not found(np.where(is_pulse, values - 999, values)).any()
+
+
+def test_a_spike_among_pulses_is_found():
+    values, is_pulse = recurring(N_ROWS, 1, heights=(14, 15))
+    rows = np.flatnonzero(is_pulse)[[20, 40]] + 5
+    values[rows] = -30, 60
+    np.testing.assert_array_equal(np.flatnonzero(found(values)), rows)
+
+
+@pytest.mark.parametrize("name", UNDER)
+def test_a_change_at_an_end_is_a_spike_where_spikes_are_frequent(name):
+    """Else, or where steps are as frequent, or of more than a row, it may be a step."""
+    changed, is_spike = spiked(WITHOUT[name], 0.02, 20)
+    few, change = WITHOUT[name].copy(), 20 * WITHOUT[name].std()
+    for each in (few, changed):
+        each[0] -= change
+        each[-1] += change
+    is_spike[[0, -1]] = name != "steps"
+    assert not found(few).any()
+    np.testing.assert_array_equal(found(changed)[[0, -1]], is_spike[[0, -1]])
+    changed[[1, -2]] = changed[[0, -1]]
+    assert not found(changed)[[0, 1, -2, -1]].any()
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_an_overshoot_is_no_spike(length):
+    """It comes with a step, while a spike returns to where the values were."""
+    values = noise()
+    values[600:] += 40
+    values[600 : 600 + length] += 20
+    assert not found(values).any()
+    values[600 : 600 + length] += 100
+    assert found(values).sum() == length
 
 
 @pytest.mark.parametrize("name", UNDER)
@@ -188,7 +266,7 @@ def test_units_signs_and_the_direction_of_time_do_not_count():
     cells = values[:, None]
     axis = time_axis(len(cells))
     limits = spike_limits(cells, axis)
-    backward = without_spikes(cells[::-1], axis, *limits)[::-1]
+    backward = without_spikes(cells[::-1], axis, limits)[::-1]
     np.testing.assert_array_equal(np.isnan(backward)[:, 0], expected)
 
 
@@ -199,9 +277,9 @@ def test_groups_are_records_of_their_own():
     halves = values.reshape(2, -1)
     cells = values[:, None]
     limits = spike_limits(cells, time_axis(N_ROWS, groups))
-    whole = without_spikes(cells, time_axis(N_ROWS, groups), *limits)[:, 0]
+    whole = without_spikes(cells, time_axis(N_ROWS, groups), limits)[:, 0]
     alone = [
-        without_spikes(half[:, None], time_axis(len(half)), *limits)[:, 0]
+        without_spikes(half[:, None], time_axis(len(half)), limits)[:, 0]
         for half in halves
     ]
     np.testing.assert_array_equal(whole, np.concatenate(alone))
@@ -230,4 +308,4 @@ def test_many_rows_beyond_the_limit_are_no_spikes():
     axis = time_axis(N_ROWS)
     limits = spike_limits(values, axis)
     changed = values + 500 * (np.arange(N_ROWS)[:, None] % 5 == 0)
-    np.testing.assert_array_equal(without_spikes(changed, axis, *limits), changed)
+    np.testing.assert_array_equal(without_spikes(changed, axis, limits), changed)

@@ -145,12 +145,23 @@ None, default='auto'
     from the bulk of the distances between the cells of a column and the rows around,
     so that up to 13 % of the cells may be spikes, and it is larger beside large steps.
     Steps, slopes and pulses of more than three rows are no spikes; shorter pulses are,
-    with four exceptions. They are kept where other columns change in the same rows
-    without a spike, where pulses to one side have all sizes (rain), within the range
-    of a column that steps as far for four rows or longer (a valve, a distance sensor),
+    unless they look like values of the process. Pulses are returned as measured where
+    they recur to one side with one height or after the same time (a valve), three times
+    or twice in fewer than 60 rows; where they come with a step to another level (an
+    overshoot); and where other columns change in the same rows without a spike. They
+    are kept where they go to one side and have all sizes (rain); within the range of a
+    column that steps as far, not to long levels alone (set points, a distance sensor);
     and where a column that mostly repeats its values returns to one of them (a switch).
-    A change that lasts is kept: a cell within the range of the two rows before and the
-    two after is moved by 1.5 or 3 standard errors at most where that has the least
+    Pulses with one and the same value, in a column that repeats no others, are codes of
+    a fault, and spikes.
+
+    **At the ends** of a record or group a change cannot be distinguished from a spike.
+    The first and the last rows are kept where they depart, so that a step is seen in
+    the row in which it comes, unless the column had spikes in `fit`: three, and three
+    for each change that lasted or recurred.
+
+    **Changes that last** are kept: a cell within the range of the two rows before and
+    the two after is moved by 1.5 or 3 standard errors at most where that has the least
     estimated risk (Stein 1981).
 
     **Few rows.** Of fewer than 100 rows, or without a fifth that can be held out (the

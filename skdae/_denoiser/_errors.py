@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skdae._core.sources import Block
-from skdae._denoiser._noisy import RowsAround, error_variances, spike_free
+from skdae._denoiser._noisy import error_variances, usual_rows
 from skdae._denoiser._spikes import may_jump
 from skdae._table.encoder import TableEncoder
 from skdae._transformer._mixture import (
@@ -54,9 +54,9 @@ def have_errors(
     block: Block, groups: np.ndarray, encoder: TableEncoder, stated: np.ndarray
 ) -> bool:
     """Return whether rows in time order have errors of the stated size already."""
-    cells, *limits = spike_free(block, groups)
+    rows, limits = usual_rows(block, groups)
     numeric = slice(0, len(encoder.numeric))
-    found = error_variances(RowsAround.of(cells, groups), may_jump(*limits))[numeric]
+    found = error_variances(rows, may_jump(limits))[numeric]
     expected = stated[numeric]
     varies = ~encoder.is_constant[encoder.numeric] & (expected > 0)
     small = found[varies] < MIN_RATIO * expected[varies]

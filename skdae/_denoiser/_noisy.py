@@ -15,7 +15,7 @@ from skdae._core.network import Network, chunks
 from skdae._core.sources import Block
 from skdae._denoiser._held_out import GAP, N_BLOCKS
 from skdae._denoiser._regression import Regression, related_features
-from skdae._denoiser._spikes import may_jump, spike_limits, without_spikes
+from skdae._denoiser._spikes import SpikeLimits, departing, may_jump, spike_limits
 from skdae._ridge import ridge
 from skdae._simplex import simplex_shares
 from skdae._table.encoder import TableEncoder
@@ -55,9 +55,12 @@ class RowsAround:
     cells: np.ndarray  # (n, n_features) float64, NaN where missing
     axis: TimeAxis
     lags: np.ndarray  # (2 * N_LAGS, n, n_features) nearest first, without the cell
+    pulses: np.ndarray  # (n, n_features) values that only other columns read, or NaN
 
     @classmethod
-    def of(cls, cells: np.ndarray, groups: np.ndarray) -> "RowsAround":
+    def of(
+        cls, cells: np.ndarray, groups: np.ndarray, pulses: np.ndarray | None = None
+    ) -> "RowsAround":
         """Take rows group by group in time order, NaN where missing."""
         axis, known = time_axis(len(cells), groups), ~np.isnan(cells)
         lags = []
@@ -65,7 +68,9 @@ class RowsAround:
             before, after = find_neighbours(known, axis, k, k).values(cells)
             lags += [np.where(np.isnan(before), after, before)]
             lags += [np.where(np.isnan(after), before, after)]
-        return cls(cells, axis, np.nan_to_num(lags))
+        if pulses is None:
+            pulses = np.full(cells.shape, np.nan)
+        return cls(cells, axis, np.nan_to_num(lags), pulses)
 
     @property
     def known(self) -> np.ndarray:
@@ -90,7 +95,8 @@ class RowsAround:
 
     def related_inputs(self) -> np.ndarray:
         """Return what is read of other columns, the cells of the row included."""
-        filled = np.where(self.known, self.cells, self.line())
+        shown = np.where(self.known, self.cells, self.pulses)
+        filled = np.where(np.isnan(shown), self.line(), shown)
         smooth = [moving_average(filled, w, self.axis.first) for w in RELATED_WIDTHS]
         return np.stack([filled, *smooth])
 
@@ -321,6 +327,8 @@ class NoisyTimeDenoiser:
     columns: tuple[NoisyColumn, ...]
     limits: np.ndarray  # (n_features,) of spikes
     ranges: np.ndarray | None = None  # (2, n_features) of jumps; None in older files
+    heights: np.ndarray | None = None  # (2, n_features) of pulses; likewise
+    at_ends: np.ndarray | None = None  # (n_features,) bool, spikes there; likewise
 
     @property
     def error_scale(self) -> np.ndarray:
@@ -345,8 +353,11 @@ class NoisyTimeDenoiser:
             denoised[part] = self.mixture(Z[part], missing[part], rebuilt)
         cells = np.where(missing, np.nan, Z.astype(np.float64))
         axis = time_axis(len(cells), groups)
-        kept = without_spikes(cells, axis, self.limits, self.ranges)
-        inputs = Inputs.of(RowsAround.of(kept, groups))
+        limits = SpikeLimits.of(self.limits, self.ranges, self.heights, self.at_ends)
+        is_spike, is_pulse = departing(cells, axis, limits)
+        kept = np.where(is_spike | is_pulse, np.nan, cells)
+        pulses = np.where(is_pulse, cells, np.nan)
+        inputs = Inputs.of(RowsAround.of(kept, groups, pulses))
         # also of columns without a model, which are constant but for their spikes
         denoised = np.where(~np.isnan(cells) & np.isnan(kept), inputs.line, denoised)
         for column in self.columns:
@@ -356,7 +367,7 @@ class NoisyTimeDenoiser:
             series = inputs.series(j, predicted)
             found, _ = column.keeping(series, axis)
             denoised[:, j] = np.where(np.isnan(found), predicted, found)
-        return denoised
+        return np.where(is_pulse, cells, denoised)
 
 
 def fit_noisy_time_denoiser(
@@ -372,11 +383,11 @@ def fit_noisy_time_denoiser(
     `stated`, (n_features,), are the variances of the errors; None estimates them.
     """
     last = slice(max(0, len(groups) - MAX_ROWS), None)
-    cells, *limits = spike_free(block.part(last), groups[last])
-    inputs = Inputs.of(RowsAround.of(cells, groups[last]))
+    rows, limits = usual_rows(block.part(last), groups[last])
+    inputs = Inputs.of(rows)
     variances = stated
     if variances is None:
-        variances = error_variances(inputs.rows, may_jump(*limits))
+        variances = error_variances(rows, may_jump(limits))
     columns = []
     for j in range(len(encoder.numeric)):
         if encoder.is_constant[encoder.numeric[j]]:
@@ -393,14 +404,16 @@ def fit_noisy_time_denoiser(
     return NoisyTimeDenoiser(encoder, network, mixture, tuple(columns), *limits)
 
 
-def spike_free(block: Block, groups: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the cells without spikes, NaN where missing, and what limits spikes."""
+def usual_rows(block: Block, groups: np.ndarray) -> tuple[RowsAround, SpikeLimits]:
+    """Return rows without spikes and pulses, and what distinguishes both."""
     cells = block.values.astype(np.float64)
     if block.observed is not None:
         cells = np.where(block.observed, cells, np.nan)
     axis = time_axis(len(cells), groups)
     limits = spike_limits(cells, axis)
-    return without_spikes(cells, axis, *limits), *limits
+    is_spike, is_pulse = departing(cells, axis, limits)
+    kept = np.where(is_spike | is_pulse, np.nan, cells)
+    return RowsAround.of(kept, groups, np.where(is_pulse, cells, np.nan)), limits
 
 
 def _trust(series: Series, error_variance: float) -> float:

@@ -3,12 +3,13 @@
 How far a cell departs is measured so that a step, a slope or a longer pulse does not
 depart at all, and compared with what the bulk of the column's cells do: up to a fifth
 of the cells can be spikes without a change of the limit. Short pulses are no spikes
-where the column is one of events, where it also steps as far for longer, or where
-another column changes in the same rows.
+where they recur with the same height or period, where the column is one of events,
+where it also steps as far for longer, or where another column changes in the same rows.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -38,53 +39,111 @@ ALL, HALF, CHANCE, SPREAD, MIN_EVENTS = 0.8, 0.5, 3.0, 1.7, 5
 # only new values are spikes, at least MIN_NEW.
 REPEATED, MIN_NEW, NEW = 1e-9, 3, 0.9
 # A jump to where the other cells lie is a value of a column that steps as far: at least
-# MIN_STEPS, and STEPS of the jumps, last.
+# MIN_STEPS, and STEPS of the jumps, last; unless its levels are all long, beside FREE
+# of them fewer than SHORT have up to MAX_SHORT cells.
 RANGE, BEYOND = (0.001, 0.999), 0.1  # and so much of it on both sides
 STEPS, MIN_STEPS = 0.15, 2
+SHORT, MAX_SHORT, FREE = 0.1, 12, 5
 # Spikes are changes of the process where another column, without a spike, changes in
 # the same rows: its changes explain SHARED of their squares, at ALPHA over all other
 # columns.
 SHARED, ALPHA = 0.5, 0.001
 
-NO_RANGE = (np.inf, -np.inf)  # of jumps: that of a column that does not jump
+# Spikes are pulses of the process where ALIKE of them go to one side and recur, at
+# least MIN_RECURRING, or one fewer in FEW_ROWS: with one height, within WITHIN standard
+# deviations of the other cells' departures or NEAR of the height, half of them within
+# a part of that, 1 / HALVED, and the others not; or after the same time, to SAME_TIME
+# of it or a row, as random ones do with a chance of REGULAR. Chosen on records as those
+# of `benchmarks/pulses.py`, with other draws.
+MIN_RECURRING, FEW_ROWS, ALIKE, WITHIN, NEAR, HALVED = 3, 60, 0.8, 2.5, 0.1, 2.3
+SAME_TIME, REGULAR = 0.15, 0.001
+UNEQUAL = 0.7  # times the typical height, of pulses that have a period
+LOWER = 1.0  # of cells for each pulse that depart half as far: errors with heavy tails
+CODE = 0.5  # of the pulses with one value, which is the code of a fault
+# A change that reaches the end of a record is a spike where so many spikes have been
+# seen for each change that lasts or recurs, and one more.
+AT_END = 3
+
+NO_RANGE = (np.inf, -np.inf)  # of jumps or pulses: that of a column without any
 
 
-def spike_limits(cells: np.ndarray, axis: TimeAxis) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far cells may depart from those around, and the ranges of jumps.
+class SpikeLimits(NamedTuple):
+    """What distinguishes spikes from values, by column."""
 
-    `cells`, (n, n_features) in the order of the axis, are NaN where missing. The
-    distances, (n_features,), are infinite for columns without spikes that can be
-    distinguished from their values. Within its range, (2, n_features), a column that
-    jumps has no spikes; the ranges of others are empty.
+    distances: np.ndarray  # (n_features,) from the cells around; infinite: no spikes
+    ranges: np.ndarray  # (2, n_features) of jumps
+    heights: np.ndarray  # (2, n_features) of pulses that recur
+    at_ends: np.ndarray  # (n_features,) bool, spikes at the ends of a record as well
+
+    @classmethod
+    def of(
+        cls,
+        distances: np.ndarray,
+        ranges: np.ndarray | None,
+        heights: np.ndarray | None,
+        at_ends: np.ndarray | None,
+    ) -> "SpikeLimits":
+        """Take what a fitted denoiser has; None in older files."""
+        none = np.repeat(np.array(NO_RANGE)[:, None], len(distances), axis=1)
+        return cls(
+            distances,
+            none if ranges is None else ranges,
+            none if heights is None else heights,
+            np.full(len(distances), True) if at_ends is None else at_ends,
+        )
+
+
+def spike_limits(cells: np.ndarray, axis: TimeAxis) -> SpikeLimits:
+    """Return how far cells may depart from those around, and where they may be.
+
+    `cells`, (n, n_features) in the order of the axis, are NaN where missing. Within its
+    range, a column that jumps has no spikes, nor are changes of the heights of its
+    pulses spikes; the ranges of others are empty.
     """
     found = [_limit(_Column.of(each, axis)) for each in cells.T]
-    limits, ranges = zip(*found, strict=True)
-    return np.array(limits), np.array(ranges).T
+    distances, ranges, heights, at_ends = map(np.array, zip(*found, strict=True))
+    return SpikeLimits(distances, ranges.T, heights.T, at_ends)
 
 
-def may_jump(limits: np.ndarray, ranges: np.ndarray) -> np.ndarray:
+def may_jump(limits: SpikeLimits) -> np.ndarray:
     """Return which columns jump or have no limit of spikes, (n_features,)."""
-    return np.isinf(limits) | (ranges[0] <= ranges[1])
+    return np.isinf(limits.distances) | (limits.ranges[0] <= limits.ranges[1])
 
 
 def without_spikes(
-    cells: np.ndarray, axis: TimeAxis, limits: np.ndarray, ranges: np.ndarray | None
+    cells: np.ndarray, axis: TimeAxis, limits: SpikeLimits
 ) -> np.ndarray:
-    """Return the cells, NaN where one departs by more than the limit of its column.
+    """Return the cells, NaN where there is a spike."""
+    is_spike, _ = departing(cells, axis, limits)
+    return np.where(is_spike, np.nan, cells)
 
-    Cells within the range of a column, if there is one, are no spikes, nor are changes
-    that other columns share. A column with many spikes has none, but rows in another
-    order.
+
+def departing(
+    cells: np.ndarray, axis: TimeAxis, limits: SpikeLimits
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which cells are spikes, and which depart as far and are values.
+
+    Both depart by more than the limit of their column. A column with many spikes has
+    none, but rows in another order. Jumps of a column are neither: others like them are
+    around, from which errors are removed.
     """
-    is_spike = np.zeros(cells.shape, dtype=bool)
-    for j in np.flatnonzero(np.isfinite(limits)):
+    is_spike, is_value = np.zeros((2, *cells.shape), dtype=bool)
+    distances, ranges, heights, at_ends = limits
+    for j in np.flatnonzero(np.isfinite(distances)):
         column = _Column.of(cells[:, j], axis)
-        found = _found(column, float(limits[j]))
-        if ranges is not None:
-            found &= _is_beyond(column, ranges[:, j])
-        if found.sum() <= 1 + MAX_SPIKES * len(found):
-            is_spike[column.places[found], j] = True
-    return np.where(is_spike & ~_are_shared(cells, axis, is_spike), np.nan, cells)
+        found = _found(column, float(distances[j]))
+        jumps = found & ~_is_outside(column.values, ranges[:, j])
+        spikes = found & ~jumps & ~_between_levels(column, found, float(distances[j]))
+        if heights[0, j] <= heights[1, j]:
+            deviations = _deviations(_Around.of(column, found))
+            spikes &= _is_outside(deviations, heights[:, j])
+        if not at_ends[j]:
+            spikes &= ~_reach_an_end(column, found)
+        if spikes.sum() <= 1 + MAX_SPIKES * len(found):
+            is_spike[column.places[spikes], j] = True
+            is_value[column.places[found & ~spikes & ~jumps], j] = True
+    shared = _are_shared(cells, axis, is_spike)
+    return is_spike & ~shared, is_value | is_spike & shared
 
 
 def _are_shared(cells: np.ndarray, axis: TimeAxis, is_spike: np.ndarray) -> np.ndarray:
@@ -165,35 +224,51 @@ class _Around:
         return np.where(is_there, values[place], np.nan)
 
 
-def _limit(column: _Column) -> tuple[float, tuple[float, float]]:
-    """Return how far cells of a column may depart, and the range of its jumps."""
+class _Limit(NamedTuple):
+    """The limits of one column, see `SpikeLimits`; without spikes by default."""
+
+    distance: float = np.inf
+    range: tuple[float, float] = NO_RANGE
+    heights: tuple[float, float] = NO_RANGE
+    at_ends: bool = False
+
+
+def _limit(column: _Column) -> _Limit:
+    """Return what distinguishes spikes of a column from its values."""
     if len(column) <= 2 * MAX_LENGTH:
-        return np.inf, NO_RANGE
-    is_spike = np.zeros(len(column), dtype=bool)
+        return _Limit()
+    departs = np.zeros(len(column), dtype=bool)
     limit = np.inf
     for _ in range(N_ROUNDS):
-        around = _Around.of(column, is_spike)
+        around = _Around.of(column, departs)
         distances = np.maximum(np.abs(_deviations(around)), _steps(around))
-        limit = _bulk_limit(column.values[~is_spike], distances[~is_spike])
-        before, is_spike = is_spike, _found(column, limit)
-        if is_spike.mean() > MAX_SPIKES:
-            return np.inf, NO_RANGE
-        if (is_spike == before).all():
+        limit = _bulk_limit(column.values[~departs], distances[~departs])
+        before, departs = departs, _found(column, limit)
+        if departs.mean() > MAX_SPIKES:
+            return _Limit()
+        if (departs == before).all():
             break
     is_level = not np.isfinite(limit)
     if is_level:
         limit = REPEATED * float(np.abs(column.values).max())
-        is_spike = _new_values(column, limit)
-    ends = _jumps(column, is_spike, limit)
-    beyond = is_spike & _is_beyond(column, ends)
-    if _are_events(column, is_spike, beyond) or (
-        is_level and _n_runs(beyond) < MIN_NEW
-    ):
-        return np.inf, NO_RANGE
+        departs = _new_values(column, limit)
+    ends = _jumps(column, departs, limit)
+    is_spike = departs & _is_outside(column.values, ends)
+    is_spike &= ~_between_levels(column, departs, limit)
+    if _are_events(column, departs, is_spike):
+        return _Limit()
+    is_pulse, heights = _pulses(column, departs, is_spike)
+    is_spike &= ~is_pulse
+    if is_level and len(_runs(is_spike)) < MIN_NEW:
+        return _Limit()
     if is_level:  # half the least one, as the bulk does not show its size
-        departures = _departures(_Around.of(column, is_spike))[is_spike]
+        departures = _departures(_Around.of(column, departs))[departs]
         limit = max(limit, float(departures.min()) / 2)
-    return limit, ends
+    n_spikes = len(_runs(is_spike & ~_reach_an_end(column, departs)))
+    n_changes = _steps_of(column, departs, limit).sum() + len(
+        _runs(departs & ~is_spike)
+    )
+    return _Limit(limit, ends, heights, n_spikes >= AT_END * (1 + n_changes))
 
 
 def _new_values(column: _Column, limit: float) -> np.ndarray:
@@ -203,42 +278,135 @@ def _new_values(column: _Column, limit: float) -> np.ndarray:
     """
     is_spike = _found(column, limit) if limit > 0 else np.zeros(len(column), dtype=bool)
     n_new = len(np.unique(column.values[is_spike]))
-    is_new = n_new >= max(MIN_NEW, NEW * _n_runs(is_spike))
+    is_new = n_new >= max(MIN_NEW, NEW * len(_runs(is_spike)))
     return is_spike & (is_new and is_spike.mean() <= MAX_SPIKES)
 
 
-def _is_beyond(column: _Column, ends: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return which cells are beyond the ends of a range; all of an empty one."""
-    return (column.values < ends[0]) | (column.values > ends[1])
+def _is_outside(values: np.ndarray, ends: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return which values are beyond the ends of a range; all of an empty one."""
+    return (values < ends[0]) | (values > ends[1])
 
 
-def _jumps(column: _Column, is_spike: np.ndarray, limit: float) -> tuple[float, float]:
+def _jumps(column: _Column, departs: np.ndarray, limit: float) -> tuple[float, float]:
     """Return the range in which jumps of a column are values of its own."""
-    if not is_spike.any():
+    if not departs.any():
         return NO_RANGE
-    low, high = np.quantile(column.values[~is_spike], RANGE)
-    is_inside = is_spike & (low <= column.values) & (column.values <= high)
-    least = max(MIN_STEPS, STEPS * _n_runs(is_inside))
-    if _n_steps(column, is_spike, limit) < least:
+    low, high = np.quantile(column.values[~departs], RANGE)
+    is_inside = departs & ~_is_outside(column.values, (low, high))
+    steps = np.flatnonzero(_steps_of(column, departs, limit))
+    n_short = (np.diff(steps) <= MAX_SHORT).sum()
+    least = max(MIN_STEPS, STEPS * len(_runs(is_inside)))
+    if len(steps) < least or n_short < SHORT * (len(steps) - FREE):
         return NO_RANGE
     width = BEYOND * (high - low)
     return float(low - width), float(high + width)
 
 
-def _n_steps(column: _Column, is_spike: np.ndarray, size: float) -> int:
-    """Return how many steps of more than a size last for four cells."""
+def _between_levels(column: _Column, departs: np.ndarray, limit: float) -> np.ndarray:
+    """Return which cells depart where the column goes to another level, (n,).
+
+    As far as the cell departs, or farther: a set point is overshot, while a spike
+    comes back to where the column was.
+    """
+    around, cells = _Around.of(column, departs), np.flatnonzero(departs)
+    lags = range(1, MAX_LENGTH + 1)
+    before, after = (
+        _median(np.stack([around.beside(column.values, sign * k, cells) for k in lags]))
+        for sign in (-1, 1)
+    )
+    found = np.zeros(len(column), dtype=bool)
+    departures = np.maximum(limit, _departures(around)[cells])
+    found[cells] = np.abs(after - before) > departures
+    return found
+
+
+def _pulses(
+    column: _Column, departs: np.ndarray, is_spike: np.ndarray
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return which spikes are pulses that recur, and the range of their heights."""
+    none = np.zeros(len(column), dtype=bool), NO_RANGE
+    around, runs = _Around.of(column, departs), _runs(is_spike)
+    deviations = _deviations(around)
+    heights = np.array([np.median(deviations[start:stop]) for start, stop in runs])
+    side = heights > 0  # the one to which most of them go
+    side = side if 2 * side.sum() >= len(runs) else ~side
+    if side.sum() < MIN_RECURRING - (len(column) < FEW_ROWS):
+        return none
+    typical = float(np.median(np.abs(heights[side])))
+    error = 1.5 * float(np.median(np.abs(deviations[~departs])))
+    width = max(WITHIN * error, NEAR * typical)
+    recurs = _alike(heights, side, width)
+    if _are_regular(runs[side, 0]):  # with heights that differ more
+        recurs |= np.abs(np.abs(heights) - typical) <= UNEQUAL * typical
+    recurs &= side
+    pulses = _in_runs(runs[recurs], len(column))
+    n_lower = (_departures(around)[~departs] > typical / 2).sum()
+    if (
+        recurs.sum() < max(1, ALIKE * len(runs))
+        or n_lower > LOWER * recurs.sum()
+        or _are_codes(column.values, pulses, departs)
+    ):
+        return none
+    low, high = heights[recurs].min(), heights[recurs].max()
+    return pulses, (float(low - width), float(high + width))
+
+
+def _alike(heights: np.ndarray, side: np.ndarray, width: float) -> np.ndarray:
+    """Return which pulses have the height of most on a side; none without such a one.
+
+    Nor where it is that of most on the other side: of spikes with one size.
+    """
+    sizes = np.abs(heights)
+    distances = np.abs(sizes - np.median(sizes[side]))
+    is_one = np.median(distances[side]) <= width / HALVED
+    is_mirrored = (distances[~side] <= width).sum() > (~side).sum() / 2
+    return (distances <= width) & (is_one and not is_mirrored)
+
+
+def _are_regular(starts: np.ndarray) -> bool:
+    """Return whether pulses follow each other after the same time."""
+    times = np.diff(starts)
+    typical = float(np.median(times))
+    width = max(1.0, SAME_TIME * typical)
+    n_near = (np.abs(times - typical) <= width).sum() - 1  # one of them is the median
+    exponent = (width + 0.5) / typical  # times at random halve by the median
+    chance = min(1.0, (2**exponent - 2**-exponent) / 2)
+    return bool(stats.binom.sf(n_near - 1, len(times) - 1, chance) < REGULAR)
+
+
+def _are_codes(values: np.ndarray, pulses: np.ndarray, is_spike: np.ndarray) -> bool:
+    """Return whether pulses have one value, and other cells repeat theirs less."""
+    least = max(CODE, 2 * _share_of_one(values[~is_spike]))
+    return _share_of_one(values[pulses]) >= least
+
+
+def _share_of_one(values: np.ndarray) -> float:
+    """Return the share of the most frequent value."""
+    return float(np.unique(values, return_counts=True)[1].max() / len(values))
+
+
+def _reach_an_end(column: _Column, is_spike: np.ndarray) -> np.ndarray:
+    """Return which spikes reach the first or the last cell of a group, (n,)."""
+    runs = _runs(is_spike)
+    first, last = runs[:, 0], runs[:, 1] - 1
+    at_end = (column.first[last] >= first) | (column.last[first] <= last)
+    return _in_runs(runs[at_end], len(column))
+
+
+def _steps_of(column: _Column, is_spike: np.ndarray, size: float) -> np.ndarray:
+    """Return after which kept cells a step of more than a size lasts for four."""
     values = column.values[~is_spike]
     first = column.first[~is_spike]
     n = MAX_LENGTH + 1
     if len(values) < 2 * n:
-        return 0
+        return np.zeros(0, dtype=bool)
     stretches = np.lib.stride_tricks.sliding_window_view(values, n)
     levels = np.median(stretches, axis=1)
     step = values[n : 1 - n] - values[n - 1 : -n]
     change = levels[n:] - levels[:-n]
     is_step = (np.minimum(np.abs(step), np.abs(change)) > size) & (step * change > 0)
     is_step &= first[2 * n - 1 :] == first[: 1 - 2 * n]
-    return int(is_step.sum())
+    return is_step
 
 
 def _bulk_limit(values: np.ndarray, distances: np.ndarray) -> float:
@@ -341,27 +509,32 @@ def _steps(around: _Around) -> np.ndarray:
     return np.nan_to_num(np.fmin.reduce([np.abs(values - each) for each in others]))
 
 
-def _n_runs(is_spike: np.ndarray) -> int:
-    """Return the number of sequences of spikes."""
-    return int(np.count_nonzero(np.diff(is_spike, prepend=False) & is_spike))
+def _runs(is_spike: np.ndarray) -> np.ndarray:
+    """Return the first place of each sequence of spikes, and the next one after it."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_spike, [False]])))
+    return edges.reshape(-1, 2)
+
+
+def _in_runs(runs: np.ndarray, n: int) -> np.ndarray:
+    """Return which of n cells are in some sequences, (n,)."""
+    changes = np.zeros(n + 1)
+    changes[runs[:, 0]] += 1
+    changes[runs[:, 1]] -= 1
+    return np.cumsum(changes[:-1]) > 0
 
 
 def _in_long_runs(is_spike: np.ndarray) -> np.ndarray:
     """Return which cells are in sequences of more than `MAX_LENGTH` spikes."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], is_spike, [False]])))
-    lengths = np.diff(edges)[::2]
-    is_long = np.zeros(len(is_spike), dtype=bool)
-    for start, length in zip(edges[::2], lengths, strict=True):
-        is_long[start : start + length] = length > MAX_LENGTH
-    return is_long
+    runs = _runs(is_spike)
+    return _in_runs(runs[np.diff(runs, axis=1)[:, 0] > MAX_LENGTH], len(is_spike))
 
 
-def _are_events(column: _Column, is_spike: np.ndarray, beyond: np.ndarray) -> bool:
-    """Return whether spikes of all sizes, to one side beyond the range, are events."""
-    if is_spike.sum() < MIN_EVENTS or not beyond.any():
+def _are_events(column: _Column, departs: np.ndarray, is_spike: np.ndarray) -> bool:
+    """Return whether spikes of all sizes, and to one side, are events."""
+    if is_spike.sum() < MIN_EVENTS:
         return False
-    around = _Around.of(column, is_spike)
-    is_above = _deviations(around)[beyond] > 0
+    around = _Around.of(column, departs)
+    is_above = _deviations(around)[is_spike] > 0
     share = abs(2 * float(is_above.mean()) - 1)  # of them more on one side
     if share <= min(ALL, max(HALF, CHANCE / np.sqrt(len(is_above)))):
         return False

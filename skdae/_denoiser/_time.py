@@ -15,7 +15,7 @@ import numpy as np
 from skdae._core.network import Network, chunks
 from skdae._core.sources import Block
 from skdae._denoiser._regression import Regression, related_features
-from skdae._denoiser._spikes import spike_limits, without_spikes
+from skdae._denoiser._spikes import SpikeLimits, departing, spike_limits
 from skdae._simplex import simplex_shares
 from skdae._table.encoder import TableEncoder
 from skdae._transformer._mixture import (
@@ -120,16 +120,19 @@ class TimeDenoiser:
     columns: tuple[TimeColumn, ...]
     limits: np.ndarray | None = None  # (n_features,) of spikes; None in older files
     ranges: np.ndarray | None = None  # (2, n_features) of jumps; None in older files
+    heights: np.ndarray | None = None  # (2, n_features) of pulses; likewise
+    at_ends: np.ndarray | None = None  # (n_features,) bool, spikes there; likewise
 
     def __call__(
         self, Z: np.ndarray, missing: np.ndarray, groups: np.ndarray
     ) -> np.ndarray:
         """Return denoised features of rows in the order of their axis."""
+        cells, is_pulse = Z, np.zeros(Z.shape, dtype=bool)
         if self.limits is not None:
-            cells = np.where(missing, np.nan, Z.astype(np.float64))
-            axis = time_axis(len(cells), groups)
-            kept = without_spikes(cells, axis, self.limits, self.ranges)
-            missing = np.isnan(kept)
+            limits = SpikeLimits.of(
+                self.limits, self.ranges, self.heights, self.at_ends
+            )
+            missing, is_pulse = _departing(Z, missing, groups, limits)
             Z = np.where(missing, 0, Z)
         rows = NoisyRows.of(Z, missing, groups)
         by_row = self.by_row(Z, missing)
@@ -143,7 +146,7 @@ class TimeDenoiser:
             candidates = self.candidates(column, rows, averages, by_row)
             shares = np.where(missing[:, [j]], column.hidden, column.visible)
             denoised[:, j] = (shares * candidates).sum(axis=1)
-        return denoised
+        return np.where(is_pulse, cells, denoised)
 
     def by_row(self, Z: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Return the estimates from single rows, (2, n, n_features).
@@ -192,12 +195,12 @@ def fit_time_denoiser(
         Corruptions.draw(rows, encoder, noise, generator) for _ in range(N_COPIES)
     ]
     limits = _spike_limits(copies, groups)
-    copies = _without_spikes(copies, groups, *limits)
+    copies = _without_spikes(copies, groups, limits)
     columns = _regressions(encoder, mixture, copies, groups)
     denoiser = TimeDenoiser(encoder, network, mixture, columns, *limits)
     rows, groups = _first(held_out, MAX_SCORED)
     drawn = draw_corruptions(rows, encoder, noise, generator)
-    drawn = _without_spikes(drawn, groups, *limits)
+    drawn = _without_spikes(drawn, groups, limits)
     masked = with_hidden_cells(drawn, encoder, generator)
     visible = _products(denoiser, drawn, [each.visible for each in drawn], groups)
     hidden = _products(denoiser, masked, [each.hidden for each in masked], groups)
@@ -208,39 +211,49 @@ def fit_time_denoiser(
     return replace(denoiser, columns=tuple(shared))
 
 
-def _spike_limits(
-    copies: list[Corruptions], groups: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far a cell may depart from those around, and the range of its jumps.
-
-    Both are the widest of all copies.
-    """
+def _spike_limits(copies: list[Corruptions], groups: np.ndarray) -> SpikeLimits:
+    """Return what distinguishes spikes, the most cautious of all copies."""
     axis = time_axis(len(groups), groups)
-    found = [spike_limits(_cells(each), axis) for each in copies]
-    limits, ranges = (np.stack(each) for each in zip(*found, strict=True))
-    low, high = ranges[:, 0].min(axis=0), ranges[:, 1].max(axis=0)
-    return limits.max(axis=0), np.stack([low, high])
+    found = [spike_limits(_cells(each.shown, each.missing), axis) for each in copies]
+    stacked = [np.stack(each) for each in zip(*found, strict=True)]
+    distances, ranges, heights, at_ends = stacked
+    agreed = np.logical_and.reduce(at_ends)
+    return SpikeLimits(distances.max(axis=0), _widest(ranges), _widest(heights), agreed)
+
+
+def _widest(ranges: np.ndarray) -> np.ndarray:
+    """Return the range from the least to the largest end, (2, n_features)."""
+    return np.stack([ranges[:, 0].min(axis=0), ranges[:, 1].max(axis=0)])
 
 
 def _without_spikes(
-    copies: list[Corruptions],
-    groups: np.ndarray,
-    limits: np.ndarray,
-    ranges: np.ndarray,
+    copies: list[Corruptions], groups: np.ndarray, limits: SpikeLimits
 ) -> list[Corruptions]:
     """Return corrupted rows whose spikes are missing, as they are in later rows."""
-    axis = time_axis(len(groups), groups)
     found = []
     for each in copies:
-        missing = np.isnan(without_spikes(_cells(each), axis, limits, ranges))
+        missing, _ = _departing(each.shown, each.missing, groups, limits)
         shown = np.where(missing, 0, each.shown)
         found.append(replace(each, shown=shown, missing=missing))
     return found
 
 
-def _cells(rows: Corruptions) -> np.ndarray:
+def _departing(
+    shown: np.ndarray,
+    missing: np.ndarray,
+    groups: np.ndarray,
+    limits: SpikeLimits,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which cells are missing, spikes or pulses, and which are pulses."""
+    cells = _cells(shown, missing)
+    axis = time_axis(len(cells), groups)
+    is_spike, is_pulse = departing(cells, axis, limits)
+    return missing | is_spike | is_pulse, is_pulse
+
+
+def _cells(shown: np.ndarray, missing: np.ndarray) -> np.ndarray:
     """Return cells as they are shown, NaN where missing."""
-    return np.where(rows.missing, np.nan, rows.shown.astype(np.float64))
+    return np.where(missing, np.nan, shown.astype(np.float64))
 
 
 def _first(rows: tuple[Block, np.ndarray], n_max: int) -> tuple[Block, np.ndarray]:
