@@ -475,6 +475,26 @@ def test_draws_have_the_spread_of_the_errors():
     assert ((by_column > 0.8) & (by_column < 0.98)).all()
 
 
+def test_draws_cover_the_truth_where_large_errors_are_missing_more_often():
+    """Errors grow with another column, with which more cells are missing."""
+
+    def tables(seed, n_rows=1500):
+        rng = np.random.default_rng(seed)
+        table = rng.normal(size=(n_rows, 1)) + 0.3 * rng.normal(size=(n_rows, 3))
+        table[:, 0] += 0.3 * np.exp(table[:, 1]) * rng.normal(size=n_rows)
+        gaps = table.copy()
+        share_missing = 1 / (1 + np.exp(1 - 1.5 * table[:, 1]))
+        gaps[rng.random(n_rows) < share_missing, 0] = np.nan
+        return table, gaps
+
+    truth, gaps = tables(1)
+    fitted = small().set_params(n_imputations=39).fit(tables(0)[1])
+    below = np.mean([t < truth for t in fitted.sample_imputations(gaps)], axis=0)[:, 0]
+    inside = (below > 0.04) & (below < 0.96)
+    coverage = inside[np.isnan(gaps[:, 0])].mean()
+    assert 0.86 < coverage < 0.94, coverage
+
+
 def test_draws_cover_the_truth_where_errors_are_not_normal():
     """Heavy tails and skewed errors, at 10 and at 50 % of the cells."""
 

@@ -174,9 +174,11 @@ None, default='auto'
 
     Draws have the covariance of the linear estimate, in time order that of the
     autoregression, scaled by column (and class of gaps) so that their 90 % intervals
-    cover nine in ten of the cells hidden in held-out rows. The
-    parameters of the model are not drawn, so that errors in rows from another time than
-    those of `fit` may be larger than the draws suggest.
+    cover nine in ten of the cells hidden in held-out rows. Row by row, each of these
+    counts the more, the more often cells in rows like its own are missing (Tibshirani
+    et al. 2019), by a regression on the filled rows. The parameters of the model are
+    not drawn, so that errors in rows from another time than those of `fit` may be
+    larger than the draws suggest.
 
     Fewer than 20 rows train neither networks nor forests. Of large tables the
     covariance is learned from 5,000 rows drawn at random and forests from 12,000;
@@ -197,6 +199,8 @@ None, default='auto'
     .. [5] G. Celeux and J. Diebolt, "The SEM algorithm: a probabilistic teacher
        algorithm derived from the EM algorithm for the mixture problem", Computational
        Statistics Quarterly 2, 1985.
+    .. [6] R. J. Tibshirani, R. Foygel Barber, E. J. Candes and A. Ramdas, "Conformal
+       prediction under covariate shift", NeurIPS, 2019.
 
     Examples
     --------

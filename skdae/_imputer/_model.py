@@ -15,6 +15,7 @@ from skdae._imputer._forests import Forests, fit_forests
 from skdae._imputer._masks import IncompleteRows, MaskedRows, hide_cells, hold_out
 from skdae._imputer._networks import Refinement, fit_refinement
 from skdae._random import Streams
+from skdae._ridge import ridge
 from skdae._table.encoder import TableEncoder
 from skdae._transformer._parameters import check_noise, refuse_auto
 from skdae.noise import Noise, make_noise
@@ -26,6 +27,9 @@ MIN_SCORED = 1_000  # fewer held-out rows are scored several times, by other mas
 MAX_LINEAR_ROWS = 5_000  # that the covariance is estimated from
 MIN_ROWS = 20  # fewer are not worth a network
 MIN_SHARE = 0.2  # of the forests in a column, below which none is grown
+MIN_ODDS = 30  # hidden and missing cells of a column, for the odds of the latter
+ODDS_SHARES = (0.05, 0.95)  # of hidden ones, by which a cell counts 19 times at most
+MAX_ODDS_INPUTS = 20  # features that these read: the most related ones
 SCORED_TREES = 5  # of the forests whose share is measured, in one round
 
 
@@ -276,16 +280,45 @@ def _spread(
     """Return the spread of the errors over the one that the linear estimate expects.
 
     By column, so that intervals of draws cover `LEVEL` of the cells hidden in held-out
-    rows, or one more where there are few.
+    rows, or one more where there are few. Each counts as often as cells like it are
+    missing (Tibshirani et al. 2019).
     """
     size = np.abs(held_out.errors(filled))
     spread = np.ones(size.shape[1])
     for j, hidden in enumerate(held_out.hidden.T):
-        n_hidden = hidden.sum()
-        if n_hidden:
+        if hidden.any():
+            weights = _missing_odds(held_out, filled, j)
             ratio = size[hidden, j] / expected[hidden, j]
-            spread[j] = np.quantile(ratio, conformal_level(n_hidden)) / DEVIATIONS
+            n_effective = round(weights.sum() ** 2 / (weights**2).sum())
+            level = conformal_level(n_effective)
+            spread[j] = _quantile(ratio, weights, level) / DEVIATIONS
     return spread
+
+
+def _missing_odds(held_out: MaskedRows, filled: np.ndarray, feature: int) -> np.ndarray:
+    """Return the odds that hidden cells of a feature are missing ones, (n_hidden,).
+
+    By a regression on the filled rows, in which both are estimates: high values can be
+    missing more often, and have larger errors. 1 where few are missing.
+    """
+    rows = held_out.missing[:, feature]
+    hidden = held_out.hidden[rows, feature]
+    if min(hidden.sum(), (~hidden).sum()) < MIN_ODDS:
+        return np.ones(hidden.sum())
+    inputs, target = filled[rows], hidden.astype(np.float64)
+    spread = np.maximum(inputs.std(axis=0), 1e-12)
+    related = np.abs((target - target.mean()) @ (inputs - inputs.mean(axis=0)) / spread)
+    few = np.sort(np.argsort(-related, kind="stable")[:MAX_ODDS_INPUTS])
+    _, _, errors = ridge(inputs[:, few], target)
+    share = np.clip(hidden - errors, *ODDS_SHARES)[hidden]  # without the row itself
+    return 1 / share - 1
+
+
+def _quantile(values: np.ndarray, weights: np.ndarray, level: float) -> float:
+    """Return the quantile of weighted values, as `numpy.quantile` of equal weights."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order]) - weights[order]
+    return float(np.interp(level, below / max(below[-1], 1e-12), values[order]))
 
 
 def feature_columns(encoder: TableEncoder) -> list[slice]:
