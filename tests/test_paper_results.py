@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks" / "pap
 
 import fade_in
 import image_results
+import label_results
+import run
 import sensor_results
 import summary
 
@@ -54,6 +56,68 @@ def test_changes_are_paired_by_seed():
     assert summary.change(one, reference).mean == pytest.approx(-0.1)
 
 
+def test_a_search_takes_the_lowest_loss_and_is_replayed_from_its_cells():
+    rates, first = run.RATES["adam"]
+    for best in range(1, len(rates) - 1):
+        looked_at = {}
+
+        def loss(rate, best=best, looked_at=looked_at):
+            looked_at[rate] = abs(rates.index(rate) - best)
+            return looked_at[rate]
+
+        assert run.best_rate("adam", loss) == rates[best]
+        assert image_results.rate_found("adam", looked_at) == rates[best]
+        del looked_at[rates[best]]
+        assert image_results.rate_found("adam", looked_at) is None
+
+
+@pytest.mark.parametrize("name", summary.SETTINGS)
+def test_step_sizes_of_schedules_lie_within_their_grid(name):
+    methods = image_results.read(name)
+    assert methods
+    rates, _ = run.RATES[run.SETTINGS[name].solver]
+    for found in methods.values():
+        assert rates[0] < found.choice < rates[-1]
+
+
+def test_step_sizes_of_the_map_lie_within_their_grid():
+    for name, methods in image_results.regimes().items():
+        rates, _ = run.RATES[image_results.SETTINGS_AROUND[name].solver]
+        for found in methods.values():
+            assert rates[0] < found.choice < rates[-1]
+
+
+@pytest.mark.parametrize("name", summary.LABELLED)
+def test_step_sizes_of_classifiers_lie_within_their_grid(name):
+    rates, _ = run.RATES["fine-tuning"]
+    searches = label_results.fine_rates(name).values()
+    assert searches
+    for tried in searches:
+        errors = {rate: values["validation_error"] for rate, values in tried.items()}
+        best = image_results.rate_found("fine-tuning", errors)
+        assert best is None or rates[0] < best < rates[-1]
+
+
+def test_step_sizes_of_classifiers_are_chosen_by_validation_images_alone(tmp_path):
+    tried = {0.004: (0.2, 0.1), 0.008: (0.1, 0.3), 0.016: (0.2, 0.1)}
+    lines = [
+        {
+            "config": {"n_labels": 5, "method": "m", "seed": 0, "fine_rate": rate},
+            "values": {"validation_error": validation, "test_error": test},
+        }
+        for rate, (validation, test) in tried.items()
+    ]
+    path = tmp_path / "name-labels.jsonl"
+    for n_lines, expected in [(3, {5: {"m": {0: 0.3}}}), (2, {})]:
+        path.write_text("\n".join(map(json.dumps, lines[:n_lines])), "utf-8")
+        assert label_results.label_errors("name", tmp_path) == expected
+
+
+def test_errors_are_averaged_over_the_seeds_of_all_numbers_of_labels():
+    errors = {1: {"a": {0: 0.1, 1: 0.2}, "b": {0: 0.3}}, 2: {"a": {1: 0.8, 2: 1.0}}}
+    assert label_results.mean_errors(errors) == {"a": {1: pytest.approx(0.4)}}
+
+
 def test_the_interval_is_students():
     values = [1.0, 2.0, 4.0]
     found = summary.Interval.of(values)
@@ -82,9 +146,9 @@ def test_settings_are_chosen_by_validation_rows_alone(tmp_path):
         {"config": {"start": "s", "dropout": d, "seed": seed}, "values": {"error": e}}
         for d, seed, e in cells
     ]
-    path = tmp_path / f"{image_results.ALL_LABELS}.jsonl"
+    path = tmp_path / f"{label_results.ALL_LABELS}.jsonl"
     path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
-    assert image_results.all_label_errors(tmp_path)["s"].mean == pytest.approx(5)
+    assert label_results.all_label_errors(tmp_path)["s"].mean == pytest.approx(5)
 
 
 def test_a_layer_is_faded_in_by_the_end_of_its_part():

@@ -1,9 +1,10 @@
-"""What the finished cells of images say: losses of schedules, errors with labels."""
+"""What the finished cells of images say: losses of schedules."""
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,26 +13,72 @@ from experiment import Setting
 from intervals import Interval, mean_text, table
 from regime import METHODS
 from regime import SETTINGS as SETTINGS_AROUND
-from run import RATE_SEED, RESULTS
+from run import RATE_SEED, RESULTS, best_rate
 
 REFERENCE = "stacked"
 
 
 class Method(NamedTuple):
-    """The cells of one method in one setting."""
+    """The cells of one method, with what was chosen for it on validation rows."""
 
-    learning_rate: float  # chosen on validation rows
+    choice: Any  # a step size, or settings
     cells: dict[int, dict[str, Any]]  # values, by seed
 
 
 Line = tuple[dict[str, Any], dict[str, Any]]  # configuration and values
 
 
+class Search(NamedTuple):
+    """How a choice was made, by the configuration and the values of its cells."""
+
+    group: Callable[[dict], Hashable]  # for what it was made
+    choice: Callable[[dict], Hashable]
+    loss: Callable[[dict], float]  # on validation rows
+    best: Callable[[dict[Any, float]], Any]  # None: not finished
+
+
 def lines_of(name: str, results: Path = RESULTS) -> list[Line]:
-    """The finished cells of a file."""
-    text = (results / f"{name}.jsonl").read_text("utf-8")
+    """The finished cells of a file; none if there is no file."""
+    path = results / f"{name}.jsonl"
+    text = path.read_text("utf-8") if path.is_file() else ""
     found = map(json.loads, text.splitlines())
     return [(each["config"], each["values"]) for each in found]
+
+
+def rate_found(grid: str, losses: dict[float, float]) -> float | None:
+    """The step size that a search has come to; None while it goes on."""
+    try:
+        return best_rate(grid, losses.__getitem__)
+    except KeyError:
+        return None
+
+
+def by_rate(solver: str) -> Search:
+    """The search for the step size of each method."""
+    return Search(
+        group=lambda config: config["method"],
+        choice=lambda config: config["learning_rate"],
+        loss=lambda values: values["tuned"]["validation_corrupted"],
+        best=partial(rate_found, solver),
+    )
+
+
+def chosen(lines: Iterable[Line], search: Search) -> dict[Any, Method]:
+    """The cells at the choice that was made, in the order of the searches."""
+    tried: dict[Any, dict[Any, float]] = defaultdict(dict)
+    cells: dict[Any, dict[Any, dict]] = defaultdict(lambda: defaultdict(dict))
+    for config, values in lines:
+        key, choice = search.group(config), search.choice(config)
+        if config["seed"] == RATE_SEED:
+            tried[key][choice] = search.loss(values)
+        else:
+            cells[key][choice][config["seed"]] = values
+    found = {}
+    for key, tested in tried.items():
+        best = search.best(tested)
+        if best in cells[key]:
+            found[key] = Method(best, dict(sorted(cells[key][best].items())))
+    return found
 
 
 def read(name: str, results: Path = RESULTS) -> dict[str, Method]:
@@ -39,25 +86,19 @@ def read(name: str, results: Path = RESULTS) -> dict[str, Method]:
     return methods_of(lines_of(name, results))
 
 
-def methods_of(lines: Iterable[Line]) -> dict[str, Method]:
+def methods_of(lines: Sequence[Line]) -> dict[str, Method]:
     """The methods of cells of one setting, at the step size of each."""
-    tried: dict[str, dict[float, float]] = defaultdict(dict)
-    cells: dict[str, dict[tuple[float, int], dict]] = defaultdict(dict)
+    solver = lines[0][0].get("solver", "adam") if lines else "adam"
+    return chosen(lines, by_rate(solver))
+
+
+def at_rate(lines: Iterable[Line], rate: float) -> dict[str, Method]:
+    """The cells of one step size, whatever was chosen."""
+    cells: dict[str, dict[int, dict]] = defaultdict(dict)
     for config, values in lines:
-        method, rate, seed = (
-            config[key] for key in ("method", "learning_rate", "seed")
-        )
-        if seed == RATE_SEED:
-            tried[method][rate] = values["tuned"]["validation_corrupted"]
-        else:
-            cells[method][rate, seed] = values
-    methods = {}
-    for method, losses in tried.items():
-        best = min(losses, key=losses.__getitem__)
-        chosen = {s: v for (rate, s), v in cells[method].items() if rate == best}
-        if chosen:
-            methods[method] = Method(best, dict(sorted(chosen.items())))
-    return methods
+        if config["learning_rate"] == rate and config["seed"] != RATE_SEED:
+            cells[config["method"]][config["seed"]] = values
+    return {method: Method(rate, found) for method, found in cells.items()}
 
 
 def losses(method: Method, stage: str, kind: str) -> dict[int, float]:
@@ -71,6 +112,11 @@ def change(
 ) -> Interval:
     """Relative change from the reference, paired by seeds."""
     one, other = losses(method, stage, kind), losses(reference, stage, kind)
+    return paired(one, other)
+
+
+def paired(one: dict[int, float], other: dict[int, float]) -> Interval:
+    """Relative change from the other values, by seed."""
     seeds = sorted(set(one) & set(other))
     return Interval.of([one[s] / other[s] - 1 for s in seeds])
 
@@ -84,7 +130,7 @@ def image_table(methods: dict[str, Method]) -> str:
         cells = method.cells.values()
         row = (
             name,
-            f"{method.learning_rate:g}",
+            f"{method.choice:g}",
             str(len(method.cells)),
             mean_text(losses(method, "grown", "corrupted").values()),
             Interval.of(list(tuned.values())).plain(),
@@ -161,73 +207,3 @@ def regime_table(settings: dict[str, dict[str, Method]]) -> str:
 
 
 FADE_IN, NO_FADE_IN = "mnist-fade-in", "no fade-in"
-
-# --- labels --------------------------------------------------------------------------
-
-LABELS = "mnist-small-labels"
-LabelErrors = dict[int, dict[str, dict[int, float]]]  # by labels, method and seed
-
-
-def label_errors(results: Path = RESULTS) -> LabelErrors:
-    """Test errors at the step size of the least validation error."""
-    tried: dict[tuple[int, str], dict[float, float]] = defaultdict(dict)
-    cells = []
-    for config, values in lines_of(LABELS, results):
-        key, rate = (config["n_labels"], config["method"]), config["fine_rate"]
-        if config["seed"] == RATE_SEED:
-            tried[key][rate] = values["validation_error"]
-        else:
-            cells.append((key, rate, config["seed"], values["test_error"]))
-    errors: LabelErrors = defaultdict(lambda: defaultdict(dict))
-    for (n_labels, method), rate, seed, error in cells:
-        losses = tried[n_labels, method]
-        if rate == min(losses, key=losses.__getitem__):
-            errors[n_labels][method][seed] = error
-    return errors
-
-
-def label_change(errors: dict[str, dict[int, float]], one: str, other: str) -> Interval:
-    """Relative change of the error, paired by seeds."""
-    seeds = sorted(set(errors[one]) & set(errors[other]))
-    return Interval.of([errors[one][s] / errors[other][s] - 1 for s in seeds])
-
-
-def label_table(errors: LabelErrors) -> str:
-    """One line per number of labels and start, best first."""
-    rows = []
-    for n_labels, methods in sorted(errors.items()):
-        means = {m: float(np.mean(list(e.values()))) for m, e in methods.items()}
-        for method in sorted(means, key=means.__getitem__):
-            percent = [100 * error for error in methods[method].values()]
-            changes = [
-                "" if method == other else label_change(methods, method, other)
-                for other in (REFERENCE, "random weights")
-            ]
-            shown = [each and each.percent() for each in changes]
-            error = Interval.of(percent).plain()
-            rows.append((str(n_labels), method, str(len(percent)), error, *shown))
-    header = ("labels", "start", "seeds", "test error, %")
-    header += (f"change from {REFERENCE}", "change from random weights")
-    return table(header, rows)
-
-
-ALL_LABELS = "mnist-all-labels"
-
-
-def all_label_errors(results: Path = RESULTS) -> dict[str, Interval]:
-    """Test errors in percent by start, with the settings chosen on validation rows."""
-    tried: dict[str, dict[str, float]] = defaultdict(dict)
-    errors: dict[str, list[float]] = defaultdict(list)
-    cells = []
-    for config, values in lines_of(ALL_LABELS, results):
-        start = config["start"]
-        own = {k: v for k, v in config.items() if k not in ("start", "seed")}
-        key = json.dumps(own)
-        if config["seed"] == RATE_SEED:
-            tried[start][key] = values["error"]
-        else:
-            cells.append((start, key, 100 * values["error"]))
-    for start, key, error in cells:
-        if key == min(tried[start], key=tried[start].__getitem__):
-            errors[start].append(error)
-    return {start: Interval.of(found) for start, found in errors.items()}

@@ -1,17 +1,20 @@
 """The papers' experiment with labels: classifiers that begin as encoders, or at random.
 
 All images of a cell of run.py are pretrained on; the first of them have labels.
-Finished cells are kept as JSON lines in --results. See README.md for the protocol.
+Step size and epoch of fine-tuning are chosen for each classifier by its error on
+validation images. Finished cells are kept as JSON lines in --results. See README.md.
 """
 
+from collections.abc import Iterable
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from experiment import Cell, Images, load_rows, train, untrained
-from run import RATE_SEED, SETTINGS, Store, best_rate, chosen_rates, common_options
+from run import SETTINGS, Store, best_rate, chosen_rates, common_options
 from torch.nn.functional import cross_entropy
 
 from skdae._core.network import Network
@@ -79,49 +82,43 @@ def fine_tune(cell: Cell, n_labels: int, rate: float, folder: Path) -> dict[str,
 
 
 def run(
-    name: str, methods: list[str], n_seeds: int, folder: Path, results: Path
+    name: str,
+    methods: list[str],
+    counts: Iterable[int],
+    seeds: Iterable[int],
+    folder: Path,
+    results: Path,
 ) -> None:
-    """Choose the step sizes, then run the seeds: networks first, then classifiers."""
+    """Pretrain with the step size of each method, then search that of fine-tuning."""
     setting, store = SETTINGS[name], Store(results / f"{name}-labels.jsonl")
     networks = Store(results / f"{name}.jsonl")
     pretrained = [m for m in methods if m != RANDOM]
     rates = chosen_rates(networks, setting, pretrained, folder)
 
-    def cell_of(method: str, seed: int) -> Cell:
-        return Cell(setting, method, rates.get(method, NO_RATE), seed)
-
-    def errors(method: str, n_labels: int, rate: float, seed: int) -> dict[str, Any]:
-        cell = cell_of(method, seed)
+    def validation_error(cell: Cell, n_labels: int, rate: float) -> float:
         config = cell.config() | {"n_labels": n_labels, "fine_rate": rate}
-        return store.get(config, lambda: fine_tune(cell, n_labels, rate, folder))
+        compute = partial(fine_tune, cell, n_labels, rate, folder)
+        return store.get(config, compute)["validation_error"]
 
-    def validation_error(method: str, n_labels: int, rate: float) -> float:
-        return errors(method, n_labels, rate, RATE_SEED)["validation_error"]
-
-    best = {
-        m: {
-            n: best_rate("fine-tuning", partial(validation_error, m, n))
-            for n in N_LABELS
-            if n <= setting.n_train
-        }
-        for m in methods
-    }
-    for seed in range(n_seeds):
-        for method, by_labels in best.items():
-            if method in pretrained:
-                networks.values(cell_of(method, seed), folder)
-            for n_labels, rate in by_labels.items():
-                errors(method, n_labels, rate, seed)
+    for seed, method in product(seeds, methods):
+        cell = Cell(setting, method, rates.get(method, NO_RATE), seed)
+        if method in pretrained:
+            networks.values(cell, folder)
+        for n_labels in counts:
+            if n_labels <= setting.n_train:
+                best_rate("fine-tuning", partial(validation_error, cell, n_labels))
 
 
 def main() -> None:
     """Run what is missing."""
     parser = common_options(__doc__)
+    parser.add_argument("--labels", type=int, nargs="+", default=N_LABELS)
     parser.add_argument("--setting", choices=SETTINGS, default="mnist-small")
     parser.add_argument("--methods", help="separated by ';' (default: all)")
     args = parser.parse_args()
     methods = args.methods.split(";") if args.methods else list(METHODS)
-    run(args.setting, methods, args.seeds, args.data, args.results)
+    seeds = range(args.seeds)
+    run(args.setting, methods, args.labels, seeds, args.data, args.results)
 
 
 if __name__ == "__main__":

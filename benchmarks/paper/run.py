@@ -35,7 +35,7 @@ SETTINGS = {
         "mnist", 4_000, (250, 250), 50, (15, 15), 20, decoder="direct"
     ),
     "cifar10-small": Setting("cifar10", 3_000, (200, 200), 50, (15, 15), 20),
-    "cifar10-middle": Setting("cifar10", 5_000, (300, 300), 20, (20, 20), 20),
+    "cifar10-middle": Setting("cifar10", 6_000, (200, 200), 50, (15, 15), 20),
     "quick": Setting("mnist", 1_000, (100, 100), 20, (10, 10), 10),
 }
 
@@ -118,6 +118,13 @@ def run(
 ) -> None:
     """Choose the step sizes of one setting, then run its cells, seed by seed."""
     rates = chosen_rates(store, setting, methods, folder)
+    run_seeds(store, setting, rates, n_seeds, folder)
+
+
+def run_seeds(
+    store: Store, setting: Setting, rates: dict[str, float], n_seeds: int, folder: Path
+) -> None:
+    """Run the cells of methods with their step sizes, seed by seed."""
     for seed in range(n_seeds):
         for method, rate in rates.items():
             store.values(Cell(setting, method, rate, seed), folder)
@@ -138,6 +145,7 @@ def main() -> None:
     parser = common_options(__doc__)
     parser.add_argument("--settings", default="mnist-small,mnist-middle")
     parser.add_argument("--methods", help="separated by ';' (default: all)")
+    parser.add_argument("--rate", type=float, help="of all (default: by the search)")
     parser.add_argument("--budget", choices=["quick", "full"], default="full")
     args = parser.parse_args()
     names, n_seeds = args.settings.split(","), args.seeds
@@ -146,7 +154,11 @@ def main() -> None:
     methods = args.methods.split(";") if args.methods else METHODS
     for name in names:
         store = Store(args.results / f"{name}.jsonl")
-        run(store, SETTINGS[name], methods, n_seeds, args.data)
+        if args.rate is None:
+            run(store, SETTINGS[name], methods, n_seeds, args.data)
+        else:
+            rates = dict.fromkeys(methods, args.rate)
+            run_seeds(store, SETTINGS[name], rates, n_seeds, args.data)
 
 
 if __name__ == "__main__":

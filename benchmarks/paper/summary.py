@@ -15,18 +15,17 @@ from image_results import (
     NO_FADE_IN,
     REFERENCE,
     Method,
-    all_label_errors,
+    at_rate,
     change,
     image_table,
     jump_table,
-    label_change,
-    label_errors,
-    label_table,
+    lines_of,
     read,
     regime_table,
     regimes,
 )
 from intervals import Interval, as_change
+from label_results import all_label_errors, label_changes, label_errors, label_table
 from run import RESULTS
 from sensor_results import (
     TABLES,
@@ -41,9 +40,18 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "paper_results.inc"
 
 SETTINGS = ("mnist-small", "mnist-middle", "cifar10-small")
+LABELLED = ("mnist-small",)  # of which classifiers begin with the networks
 
-# what the lower layers that adapt are worth: pairs that differ in nothing else
-CONTROLS = (("gradual", "frozen"), ("gradual, copy", "frozen, copy"))
+# what the lower layers that adapt are worth: pairs that differ in nothing else; and the
+# network that does not grow
+CONTROLS = (
+    ("gradual", "frozen"),
+    (COPY, "frozen, copy"),
+    (COPY, "joint, identity start"),
+)
+
+# the control once more where the two step sizes differ, at the smaller one for both
+SAME_RATE = ("cifar10-small", 0.001)
 
 # what the default is compared with on the map, beside stacked training
 COMPARED = (JOINT, "joint, identity start", "frozen, copy", "gradual")
@@ -61,21 +69,25 @@ def figures(settings: dict[str, dict[str, Method]]) -> dict[str, str]:
             if method != REFERENCE:
                 key = f"{name}: {method}"
                 found[key] = change(methods[method], methods[REFERENCE]).percent()
-        for one, other in CONTROLS:
-            if one in methods and other in methods:
-                changed = change(methods[one], methods[other]).percent()
-                found[f"{name}: {one} / {other}"] = changed
-    return found
+    return found | control_figures(settings)
+
+
+def control_figures(settings: dict[str, dict[str, Method]]) -> dict[str, str]:
+    """Changes from the controls."""
+    return {
+        f"{name}: {one} / {other}": change(methods[one], methods[other]).percent()
+        for name, methods in settings.items()
+        for one, other in CONTROLS
+        if one in methods and other in methods
+    }
 
 
 def label_figures(results: Path) -> dict[str, str]:
     """Those of classifiers."""
     found = {}
-    for n_labels, methods in label_errors(results).items():
-        for method in methods:
-            for other in sorted({REFERENCE, "random weights"} - {method}):
-                changed = label_change(methods, method, other).percent()
-                found[f"{n_labels} labels: {method} / {other}"] = changed
+    for name in LABELLED:
+        for key, changed in label_changes(label_errors(name, results)).items():
+            found[f"{name}, {key}"] = changed.percent()
     for start, error in all_label_errors(results).items():
         found[f"all labels: {start}"] = f"{error.plain()} %"
     return found | {"papers: three layers, all labels": VINCENT}
@@ -123,7 +135,10 @@ def fragment(results: Path = RESULTS) -> str:
     """The file that the page includes."""
     settings = {n: read(n, results) for n in SETTINGS}
     around = regimes(results)
+    name, rate = SAME_RATE
+    same_rate = {f"{name} at {rate:g}": at_rate(lines_of(name, results), rate)}
     named = figures(settings) | table_figures(results) | label_figures(results)
+    named |= control_figures(same_rate)
     named |= regime_figures(around, read(FADE_IN, results))
     for data, (stacked, gradual) in PAPERS.items():
         named[f"papers: {data}"] = Interval(gradual / stacked - 1, np.nan).percent()
@@ -134,7 +149,8 @@ def fragment(results: Path = RESULTS) -> str:
     blocks["base"] = image_table(around["base"])
     blocks["jump"] = jump_table(settings[SETTINGS[0]])
     blocks[TABLES] = sensor_table(table_errors(results))
-    blocks["labels"] = label_table(label_errors(results))
+    for name in LABELLED:
+        blocks[f"{name} labels"] = label_table(label_errors(name, results))
     blocks["image map"] = regime_table(around)
     for part in ("map", "check"):
         conditions = regimes_of_tables(part, results)
