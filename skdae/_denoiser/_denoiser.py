@@ -147,7 +147,7 @@ None, default='auto'
     Steps, slopes and pulses of more than three rows are no spikes; shorter pulses are,
     unless they look like values of the process. Pulses are returned as measured where
     they recur to one side with one height or after the same time (a valve), three times
-    or twice in fewer than 60 rows; where they come with a step to another level (an
+    or twice in fewer than 100 rows; where they come with a step to another level (an
     overshoot); and where other columns change in the same rows without a spike. They
     are kept where they go to one side and have all sizes (rain); within the range of a
     column that steps as far, not to long levels alone (set points, a distance sensor);

@@ -55,10 +55,11 @@ SHARED, ALPHA = 0.5, 0.001
 # a part of that, 1 / HALVED, and the others not; or after the same time, to SAME_TIME
 # of it or a row, as random ones do with a chance of REGULAR. Chosen on records as those
 # of `benchmarks/pulses.py`, with other draws.
-MIN_RECURRING, FEW_ROWS, ALIKE, WITHIN, NEAR, HALVED = 3, 60, 0.8, 2.5, 0.1, 2.3
+MIN_RECURRING, FEW_ROWS, ALIKE, WITHIN, NEAR, HALVED = 3, 100, 0.8, 2.5, 0.1, 2.3
 SAME_TIME, REGULAR = 0.15, 0.001
 UNEQUAL = 0.7  # times the typical height, of pulses that have a period
-LOWER = 1.0  # of cells for each pulse that depart half as far: errors with heavy tails
+# Errors with heavy tails have more cells that depart half as far to the other side.
+OPPOSITE = 0.5
 CODE = 0.5  # of the pulses with one value, which is the code of a fault
 # A change that reaches the end of a record is a spike where so many spikes have been
 # seen for each change that lasts or recurs, and one more.
@@ -340,10 +341,11 @@ def _pulses(
         recurs |= np.abs(np.abs(heights) - typical) <= UNEQUAL * typical
     recurs &= side
     pulses = _in_runs(runs[recurs], len(column))
-    n_lower = (_departures(around)[~departs] > typical / 2).sum()
+    is_opposite = ~departs & ((deviations > 0) != (heights[side][0] > 0))
+    n_opposite = (_departures(around)[is_opposite] > typical / 2).sum()
     if (
         recurs.sum() < max(1, ALIKE * len(runs))
-        or n_lower > LOWER * recurs.sum()
+        or n_opposite > OPPOSITE * recurs.sum()
         or _are_codes(column.values, pulses, departs)
     ):
         return none
