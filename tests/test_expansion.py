@@ -76,6 +76,13 @@ def test_a_cell_is_expanded_to_its_position_among_the_edges(column, n_bins):
     )
 
 
+def test_intervals_may_be_as_narrow_as_their_numbers():
+    narrow = np.array([0, 1e-42, 1e-41, 1e38], np.float32)
+    expansion = Expansion.fit(rows_of(narrow[:, None]), 8)
+    np.testing.assert_allclose(positions(expansion, narrow), np.arange(4), atol=1e-6)
+    np.testing.assert_array_equal(positions(expansion, [-1e38, 3e38]), [0, 3])
+
+
 @given(st.lists(numbers, min_size=3, max_size=40))
 def test_intervals_are_passed_one_after_another(column):
     values = np.sort(np.float32(column))[:, None]

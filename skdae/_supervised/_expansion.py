@@ -68,8 +68,9 @@ class Expansion:
     def shares(self, Z: np.ndarray) -> np.ndarray:
         """Share of each interval below the cells, less that below 0, in Z's dtype."""
         E = Z[:, self.feature]
-        E -= self.low.astype(Z.dtype, copy=False)
-        E /= self.width.astype(Z.dtype, copy=False)
+        with np.errstate(over="ignore"):  # far outside of a very narrow interval
+            E -= self.low.astype(Z.dtype, copy=False)
+            E /= self.width.astype(Z.dtype, copy=False)
         np.clip(E, 0, 1, out=E)
         E -= self.of_missing.astype(Z.dtype, copy=False)
         return E
