@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
@@ -55,6 +55,7 @@ def positions(expansion, column):
 numbers = st.floats(-100, 100, width=32).map(lambda each: round(each, 2))
 
 
+@settings(deadline=None)
 @given(st.lists(numbers, min_size=3, max_size=40), st.integers(1, 9))
 def test_a_cell_is_expanded_to_its_position_among_the_edges(column, n_bins):
     expansion = Expansion.fit(rows_of(np.reshape(column, (-1, 1))), n_bins)
@@ -83,6 +84,7 @@ def test_intervals_may_be_as_narrow_as_their_numbers():
     np.testing.assert_array_equal(positions(expansion, [-1e38, 3e38]), [0, 3])
 
 
+@settings(deadline=None)
 @given(st.lists(numbers, min_size=3, max_size=40))
 def test_intervals_are_passed_one_after_another(column):
     values = np.sort(np.float32(column))[:, None]
