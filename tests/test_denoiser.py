@@ -1,5 +1,8 @@
 """The denoiser: cells with measurement errors, estimated from the rows around."""
 
+from copy import copy
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -253,6 +256,19 @@ def test_pulses_that_recur_and_the_last_rows_are_kept_and_do_not_spread(noisy_ro
     assert (change < -3 * CLEAN.std(axis=0)[4]).all()
     others = np.delete(np.arange(898), rows)
     assert error(denoised[others], CLEAN[others]) < error(NOISY[others], CLEAN[others])
+
+
+@pytest.mark.parametrize("fitted", [FITTED, LEARNED], ids=["clean", "noisy"])
+def test_denoisers_from_older_files_remove_what_departs_at_the_ends(fitted):
+    """They know of no pulses."""
+    spiked, size = NOISY.copy(), 30 * CLEAN.std(axis=0)[2]
+    spiked[-1, 2] += size
+    older = copy(fitted)
+    older.time_denoiser_ = replace(
+        fitted.time_denoiser_, heights=None, at_ends=None, ranges=None
+    )
+    assert older.transform(spiked)[-1, 2] < CLEAN[-1, 2] + 0.1 * size
+    assert fitted.transform(spiked)[-1, 2] == pytest.approx(spiked[-1, 2])
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1])
