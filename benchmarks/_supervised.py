@@ -1,10 +1,12 @@
 """Our estimators and their baselines where some of the training rows have a label."""
 
+import sys
 import warnings
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skdae import GradualDAEClassifier, GradualDAERegressor, GradualDAETransformer
 from skdae._transformer._defaults import default_transformer
@@ -174,6 +176,20 @@ def boosting(case: Case) -> Any:
     return baseline(case, "passthrough", classifier, regressor)
 
 
+def pytabkit(case: Case, name: str) -> Any:
+    """A network of pytabkit with its tuned defaults, on a fifth held out to stop by."""
+    from pytabkit import models
+
+    kind = "Classifier" if case.is_classification else "Regressor"
+    model = getattr(models.sklearn.sklearn_interfaces, f"{name}_{kind}")(
+        device="cpu", n_threads=1, random_state=case.seed, verbosity=0
+    )
+    if case.y.ndim == 2:
+        model = MultiOutputRegressor(model)
+    features = make_pipeline(numbers(case), FunctionTransformer(np.float32))
+    return baseline(case, features, model, model)
+
+
 NEURAL: dict[str, Method] = {
     **{f"DAE {name}": partial(ours, schedule=name) for name in SCHEDULES},
     SCRATCH: partial(ours, schedule=SCRATCH, **UNTRAINED),
@@ -191,4 +207,16 @@ OTHERS: dict[str, Method] = {
     "neighbours, our codes": lambda case: neighbours(case, codes(case)),
     "gradient boosting": boosting,
 }
-METHODS = NEURAL | STUDENTS | OTHERS
+PUBLISHED: dict[str, Method] = {
+    "RealMLP": partial(pytabkit, name="RealMLP_TD"),
+    "TabM": partial(pytabkit, name="TabM_D"),
+}
+METHODS = NEURAL | STUDENTS | OTHERS | PUBLISHED
+
+
+def runnable(methods: dict[str, Method]) -> dict[str, Method]:
+    """The methods, without those of pytabkit where it is missing; that is printed."""
+    if find_spec("pytabkit"):
+        return methods
+    print("RealMLP and TabM are left out: pip install pytabkit.", file=sys.stderr)
+    return {name: m for name, m in methods.items() if name not in PUBLISHED}
