@@ -23,7 +23,10 @@ Y = np.arange(80) % 2
 
 def small(hidden_layer_sizes=(6, 3), *, max_iter=6, **parameters):
     return GradualDAETransformer(
-        hidden_layer_sizes, max_iter=max_iter, random_state=0, **parameters
+        hidden_layer_sizes,
+        max_iter=max_iter,
+        random_state=0,
+        **({"output": "code"} | parameters),
     )
 
 

@@ -17,7 +17,10 @@ from skdae import (
 
 def small(hidden_layer_sizes=(6, 3), *, max_iter=4, **parameters):
     return GradualDAETransformer(
-        hidden_layer_sizes, max_iter=max_iter, random_state=0, **parameters
+        hidden_layer_sizes,
+        max_iter=max_iter,
+        random_state=0,
+        **({"output": "code"} | parameters),
     )
 
 

@@ -1073,7 +1073,7 @@ def test_a_reader_that_has_seen_enough(folder):
         stderr=subprocess.PIPE,
         env=env,
     ) as running:
-        assert running.stdout.readline().startswith(b"gradualdaetransformer0,")
+        assert running.stdout.readline().startswith(b"gradualdaetransformer_input_")
         running.stdout.close()
         err = running.stderr.read()
         running.wait(60)

@@ -20,6 +20,7 @@ SMALL = GradualDAETransformer((8, 4), max_iter=4)
     [
         GradualDAETransformer(),
         GradualDAETransformer((8,), output="code_and_error", scaling="quantile"),
+        GradualDAETransformer((8,), output="inputs_and_code"),
         GradualDAETransformer((6, 4), activation="logistic", scaling="minmax"),
         GradualDAETransformer(
             (6, 4), decoder="direct", early_stopping=True, solver="sgd"

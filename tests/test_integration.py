@@ -24,9 +24,20 @@ NAMES = ["flow", "level", "pressure", "heat", "speed"]
 PREFIX = "gradualdaetransformer"
 
 
-def small(hidden_layer_sizes=(6, 3), *, max_iter=4, random_state=0, **parameters):
+def small(
+    hidden_layer_sizes=(6, 3),
+    *,
+    max_iter=4,
+    random_state=0,
+    output="code",
+    **parameters,
+):
     return GradualDAETransformer(
-        hidden_layer_sizes, max_iter=max_iter, random_state=random_state, **parameters
+        hidden_layer_sizes,
+        max_iter=max_iter,
+        random_state=random_state,
+        output=output,
+        **parameters,
     )
 
 
@@ -275,7 +286,15 @@ def test_names_are_checked():
 
 @pytest.mark.parametrize("kind", ["pandas", "polars"])
 @pytest.mark.parametrize(
-    "output", ["code", "layers", "code_and_error", "reconstruction", "error"]
+    "output",
+    [
+        "code",
+        "inputs_and_code",
+        "layers",
+        "code_and_error",
+        "reconstruction",
+        "error",
+    ],
 )
 def test_frames_in_and_out(kind, output):
     """set_output gives frames with the names of get_feature_names_out."""

@@ -609,7 +609,7 @@ def test_scores_that_do_not_fit_are_refused(table, dae):
 
 def test_wide_codes_are_projected_on_their_components(table, dae):
     display = CodeMapDisplay.from_estimator(dae, table)
-    codes = dae.transform(table)
+    *_, codes = dae.staged_transform(table)
     points = np.asarray(display.collections_[0].get_offsets())
     centred = codes - codes.mean(axis=0)
     variance = np.linalg.svd(centred, compute_uv=False) ** 2
@@ -626,7 +626,8 @@ def test_the_code_is_drawn_whatever_the_output(table, dae):
     other.__dict__.update({**dae.__dict__, "output": "reconstruction"})
     a, b = (CodeMapDisplay.from_estimator(each, table) for each in (dae, other))
     np.testing.assert_array_equal(a.points, b.points)
-    c = CodeMapDisplay.from_predictions(dae.transform(table))
+    *_, codes = dae.staged_transform(table)
+    c = CodeMapDisplay.from_predictions(codes)
     np.testing.assert_allclose(a.points, c.points)
     pipeline = make_pipeline(dae, PCA(2).fit(dae.transform(table)))
     d = CodeMapDisplay.from_estimator(pipeline, table)

@@ -178,7 +178,8 @@ def test_parquet_files_train_like_the_table(parquet_folder):
     columns = list(FRAME.columns)
     batches = ParquetBatches(parquet_folder, columns=columns, random_state=0)
     fitted = make(max_iter=10).fit_stream(batches)
-    assert fitted.transform(FRAME).shape == (len(FRAME), 4)
+    code = fitted.set_params(output="code").transform(FRAME)
+    assert code.shape == (len(FRAME), 4)
     in_memory = make(max_iter=10, validation_fraction=None).fit(FRAME)
     assert abs(fitted.score(FRAME) - in_memory.score(FRAME)) < 0.1
 

@@ -36,19 +36,29 @@ from skdae.schedules import SCHEDULES, Gradual, Hybrid, Joint, Phase, Stacked
 WIDTHS = (6, 3)
 OUTPUT_WIDTHS = {
     "code": 3,
+    "inputs_and_code": 8,
     "layers": 9,
     "code_and_error": 4,
     "reconstruction": 5,
     "error": 5,
 }
+WITH_CODE = ["code", "inputs_and_code", "layers", "code_and_error"]
 
 
-def small(hidden_layer_sizes=WIDTHS, *, max_iter=4, random_state=0, **parameters):
+def small(
+    hidden_layer_sizes=WIDTHS,
+    *,
+    max_iter=4,
+    random_state=0,
+    output="code",
+    **parameters,
+):
     """A transformer that is fitted in milliseconds."""
     return GradualDAETransformer(
         hidden_layer_sizes,
         max_iter=max_iter,
         random_state=random_state,
+        output=output,
         **parameters,
     )
 
@@ -468,7 +478,39 @@ def test_outputs_agree_with_each_other():
     )
 
 
-@pytest.mark.parametrize("output", ["code", "layers", "code_and_error"])
+def test_inputs_and_code_share_the_variance():
+    """The inputs are as encoded, and the code has a tenth of their total variance."""
+    fitted = small(output="inputs_and_code").fit(X)
+    values = fitted.transform(X)
+    np.testing.assert_array_equal(values[:, :5], fitted.table_encoder_.encode(X)[0])
+    code = values[:, 5:]
+    np.testing.assert_allclose(
+        code.var(axis=0).sum(), 0.1 * values[:, :5].var(axis=0).sum(), rtol=1e-5
+    )
+    fitted.set_params(output="code")
+    np.testing.assert_allclose(code, fitted.code_scale_ * fitted.transform(X))
+
+
+def test_the_scale_of_the_code_follows_weights_and_batches():
+    """A weight counts as copies; batches keep the scale of their top layer."""
+    weights = np.arange(len(X)) % 3
+    weighted = small().fit(X, sample_weight=weights)
+    assert (
+        weighted.code_scale_ == small().fit(np.repeat(X, weights, axis=0)).code_scale_
+    )
+    streamed, scales = small(max_iter=6), []
+    for _ in range(8):
+        streamed.partial_fit(X)
+        scales.append(streamed.code_scale_)
+    assert len(set(scales)) == len(streamed.network_.encoder)
+    constant = small(output="inputs_and_code").fit(np.ones((40, 3)))
+    assert np.isfinite(constant.transform(np.ones((2, 3)))).all()
+    del streamed.code_scale_  # as in a file of an earlier release
+    with pytest.raises(ValueError, match="fit it again"):
+        streamed.set_params(output="inputs_and_code").transform(X)
+
+
+@pytest.mark.parametrize("output", WITH_CODE)
 @pytest.mark.parametrize("scaling", ["standard", "minmax", "quantile", None])
 def test_outputs_with_a_code_are_inverted(output, scaling):
     """From any of them, the table comes back as reconstruct gives it."""
@@ -504,7 +546,7 @@ def test_outputs_without_a_code_are_not_inverted(output):
         fitted.inverse_transform(fitted.transform(X))
 
 
-@pytest.mark.parametrize("output", ["code", "layers", "code_and_error"])
+@pytest.mark.parametrize("output", WITH_CODE)
 def test_inverse_transform_refuses_other_widths(output):
     """A table of the wrong width is named with the right one."""
     fitted = small(output=output).fit(X)

@@ -455,7 +455,10 @@ class FineTuned(
         context = callback_context(self, len(plan))
         if context is not None:
             beside = {"linear_path_": path, "expansion_": expansion}
-            learned = self._learned(labelled) | beside
+
+            def learned(network: Network) -> dict[str, Any]:
+                return self._learned(labelled) | beside | {"network_": network}
+
             observers.append(CallbackMonitor(self, context, learned, {}))
         return Monitors(observers)
 

@@ -171,7 +171,7 @@ def _score(transformer: Any, rows: _TrialRows, learn_encoder: LearnEncoder) -> f
     parameters = resolve_parameters(trial)
     opening = open_fit(trial, parameters, rows.train, learn_encoder, rows.weights)
     fitted = train_rows(trial, opening, parameters.plan, Monitor(), mixes=True)
-    parts = Fitted(fitted.encoder, fitted.network, fitted.mixture)
+    parts = Fitted(opening.encoder, fitted.network, fitted.mixture)
     return hidden_cell_score(parts, rows.scored)
 
 

@@ -128,7 +128,7 @@ class PrintMonitor(Monitor):
 class CallbackMonitor(Monitor):
     """Passes phases and epochs on to scikit-learn's callbacks as nested tasks.
 
-    `learned` are the attributes that make a fitted estimator beside the network, None
+    `learned` returns the attributes that a network makes a fitted estimator with, None
     where a network alone makes none.
     """
 
@@ -136,7 +136,7 @@ class CallbackMonitor(Monitor):
         self,
         estimator: Any,
         context: Any,
-        learned: dict[str, Any] | None,
+        learned: Callable[[Network], dict[str, Any]] | None,
         data: dict[str, Any],
     ) -> None:
         self.estimator, self.learned, self.data = estimator, learned, data
@@ -154,7 +154,7 @@ class CallbackMonitor(Monitor):
         def fitted() -> dict[str, Any] | None:
             if self.learned is None or (current := network()) is None:
                 return None
-            return self.learned | {"network_": current}
+            return self.learned(current)
 
         return context.call_on_fit_task_end(
             estimator=self.estimator, reconstruction_attributes=fitted, **self.data

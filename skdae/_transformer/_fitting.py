@@ -6,6 +6,7 @@ parameters of a transformer.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from skdae._random import spawn_streams
 from skdae._table.encoder import TableEncoder
 from skdae._table.rows import TrainingRows, training_rows
 from skdae._table.sources import StreamSource, TableRows, encoded_block
+from skdae._transformer._features import code_scale
 from skdae._transformer._mixture import (
     MAX_HELD_OUT,
     MAX_LINEAR_ROWS,
@@ -53,7 +55,7 @@ class Opening:
     encoder: TableEncoder
     shape: Shape
 
-    @property
+    @cached_property
     def encoded(self) -> TableRows:
         """The training rows as the network sees them."""
         return TableRows(self.encoder, self.raw, self.rows.index)
@@ -62,6 +64,10 @@ class Opening:
     def n_repeated(self) -> int:
         """Training rows, each as often as its weight says."""
         return len(self.rows.repeated[0])
+
+    def code_scale(self, network: Network) -> float:
+        """Return the scale of a network's codes beside the inputs."""
+        return code_scale(network, self.encoded, self.rows)
 
 
 def open_fit(
@@ -88,8 +94,7 @@ def open_fit(
 class FittedNetwork:
     """A trained network, and the encoding of the tables it is for."""
 
-    encoder: TableEncoder
-    shape: Shape
+    opening: Opening
     training: Any  # Training of the core
     mixture: Mixture | None = None  # None: the network alone
 
@@ -144,7 +149,7 @@ def train_rows(
         mixture = _small_mixture(
             transformer, opening, plan, source, training.network, streams.split
         )
-    return FittedNetwork(opening.encoder, opening.shape, training, mixture)
+    return FittedNetwork(opening, training, mixture)
 
 
 def _small_mixture(

@@ -17,18 +17,32 @@ HIDDEN_REPEATS = 2  # partitions of the columns
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network, the encoding of its tables, and what it is mixed with."""
+    """A trained network, the encoding of its tables, and what it is joined with."""
 
     encoder: TableEncoder
     network: Network
     mixture: Mixture | None = None  # None: rows are rebuilt by the network alone
+    code_scale: float | None = None  # beside inputs; None: in files of earlier releases
 
     @classmethod
     def of(cls, transformer: Any) -> "Fitted":
         """Take what a fitted transformer has learned."""
         return cls(
-            transformer.table_encoder_, transformer.network_, transformer.mixture_
+            transformer.table_encoder_,
+            transformer.network_,
+            transformer.mixture_,
+            getattr(transformer, "code_scale_", None),
         )
+
+    @property
+    def known_code_scale(self) -> float:
+        """The scale of codes beside inputs."""
+        if self.code_scale is None:
+            raise ValueError(
+                "output='inputs_and_code' needs a transformer of this release, and "
+                "this one is of an earlier one; fit it again, or set output='code'."
+            )
+        return self.code_scale
 
     def inputs(self, raw: np.ndarray) -> np.ndarray:
         """Return encoded rows as the network sees them, within limits."""
@@ -98,6 +112,12 @@ def _mean_squares(errors: np.ndarray) -> np.ndarray:
 
 def _error(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
     return np.nan_to_num(residuals(fitted, raw), nan=0.0)
+
+
+def _inputs_and_code(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
+    Z = fitted.inputs(raw)
+    scale = np.asarray(fitted.known_code_scale, dtype=Z.dtype)
+    return np.hstack([Z, scale * fitted.network.encode(Z)])
 
 
 def _code_and_error(fitted: Fitted, raw: np.ndarray) -> np.ndarray:
@@ -175,52 +195,63 @@ def hidden_partitions(n_columns: int) -> list[np.ndarray]:
 # --- the outputs of transform -------------------------------------------------------
 
 
-def _code_names(prefix: str, widths: Sequence[int], inputs: Sequence[str]) -> list[str]:
-    return [f"{prefix}{i}" for i in range(widths[-1])]
+def _code_names(prefix: str, fitted: Fitted, inputs: Sequence[str]) -> list[str]:
+    return [f"{prefix}{i}" for i in range(len(fitted.network.encoder[-1].bias))]
 
 
-def _layer_names(
-    prefix: str, widths: Sequence[int], inputs: Sequence[str]
-) -> list[str]:
+def _layer_names(prefix: str, fitted: Fitted, inputs: Sequence[str]) -> list[str]:
     return [
         f"{prefix}_layer{k}_{i}"
-        for k, width in enumerate(widths, 1)
-        for i in range(width)
+        for k, layer in enumerate(fitted.network.encoder, 1)
+        for i in range(len(layer.bias))
     ]
 
 
 def _code_and_error_names(
-    prefix: str, widths: Sequence[int], inputs: Sequence[str]
+    prefix: str, fitted: Fitted, inputs: Sequence[str]
 ) -> list[str]:
-    return [*_code_names(prefix, widths, inputs), f"{prefix}_error"]
+    return [*_code_names(prefix, fitted, inputs), f"{prefix}_error"]
 
 
-def _input_names(
-    prefix: str, widths: Sequence[int], inputs: Sequence[str]
+def _inputs_and_code_names(
+    prefix: str, fitted: Fitted, inputs: Sequence[str]
 ) -> list[str]:
+    encoder = fitted.encoder
+    names = [f"{prefix}_input_{inputs[column]}" for column in encoder.numeric]
+    for column, codes in zip(encoder.categorical, encoder.codes, strict=True):
+        names += [f"{prefix}_input_{inputs[column]}_{k}" for k in range(len(codes))]
+    return [*names, *_code_names(prefix, fitted, inputs)]
+
+
+def _input_names(prefix: str, fitted: Fitted, inputs: Sequence[str]) -> list[str]:
     return list(inputs)
 
 
-def _first(width: int, total: int) -> slice:
-    return slice(0, width)
+def _first(fitted: Fitted, H: np.ndarray) -> np.ndarray:
+    return H[:, : len(fitted.network.encoder[-1].bias)]
 
 
-def _last(width: int, total: int) -> slice:
-    return slice(total - width, total)
+def _last(fitted: Fitted, H: np.ndarray) -> np.ndarray:
+    return H[:, -len(fitted.network.encoder[-1].bias) :]
+
+
+def _of_inputs(fitted: Fitted, H: np.ndarray) -> np.ndarray:
+    return fitted.network.encode(H[:, : len(fitted.encoder.column_of)])
 
 
 @dataclass(frozen=True)
 class Output:
-    """A kind of output: its values, its names, and where the top code lies in it."""
+    """A kind of output: its values, its names, and the top code behind it."""
 
     values: Values
-    names: Callable[[str, Sequence[int], Sequence[str]], list[str]]
-    # from the widths of code and output; None where there is no code to invert
-    code: Callable[[int, int], slice] | None
+    names: Callable[[str, Fitted, Sequence[str]], list[str]]
+    # from rows of the output; None where there is no code to invert
+    code: Values | None
 
 
 OUTPUTS = {
     "code": Output(code, _code_names, _first),
+    "inputs_and_code": Output(_inputs_and_code, _inputs_and_code_names, _of_inputs),
     "layers": Output(layers, _layer_names, _last),
     "code_and_error": Output(_code_and_error, _code_and_error_names, _first),
     "reconstruction": Output(reconstruction, _input_names, None),

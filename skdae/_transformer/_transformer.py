@@ -163,12 +163,14 @@ default='from_dtype'
         a categorical dtype; None for none. They are encoded as one-hot groups. An
         unknown category counts as missing, with a warning if a column has no other or
         its values are of another type than in `fit`.
-    output : {'code', 'layers', 'code_and_error', 'reconstruction', 'error'}, \
-default='code'
-        What `transform` returns: the top code; the codes of all layers side by side;
-        the top code and the row's error (minus `score_samples`); the denoised table
-        (`reconstruct`); or the residual that the network leaves in each column, in
-        robust standard deviations and 0 where nothing was observed.
+    output : {'code', 'inputs_and_code', 'layers', 'code_and_error', \
+'reconstruction', 'error'}, default='inputs_and_code'
+        What `transform` returns: the top code; the encoded inputs beside the code,
+        whose total variance is a tenth of theirs, for a linear model without a scaler
+        between; the codes of all layers side by side; the top code and the row's error
+        (minus `score_samples`); the denoised table (`reconstruct`); or the residual
+        that the network leaves in each column, in robust standard deviations and 0
+        where nothing was observed.
     solver : {'adam', 'sgd'}, default='adam'
         Optimiser; its memory is cleared between phases.
     learning_rate_init : float, default=1e-3
@@ -233,6 +235,9 @@ default='code'
         linear estimate in cells that are missing (`hidden`) and observed (`visible`);
         the rest of 1 is the share of the cell itself. None: the network alone, after
         `fit_stream`, `partial_fit` and with ``validation_fraction=None``.
+    code_scale_ : float
+        Factor of the code in ``output='inputs_and_code'``. After `partial_fit` that of
+        the batch with which the present top layer came.
     auto_settings_ : Choice
         Only where a setting is 'auto': the chosen `settings` and the `trials`, which
         have 5 % of the epochs and at most 1,000 of the rows. Rates are tried first,
@@ -289,7 +294,7 @@ default='code'
     >>> dae = GradualDAETransformer((64, 32), max_iter=20, random_state=0)
     >>> pipeline = make_pipeline(dae, LogisticRegression(max_iter=1000)).fit(X, y)
     >>> dae.transform(X[:5]).shape
-    (5, 32)
+    (5, 96)
     """
 
     network_: Network
@@ -297,6 +302,7 @@ default='code'
     loss_curve_: list[float]
     phases_: tuple[PhaseRecord, ...]
     mixture_: Mixture | None
+    code_scale_: float
     auto_settings_: Choice
     _shape: Shape
     _stream: Any
@@ -357,7 +363,7 @@ default='code'
         loss="auto",
         scaling="standard",
         categorical_features="from_dtype",
-        output="code",
+        output="inputs_and_code",
         solver="adam",
         learning_rate_init=1e-3,
         momentum=0.9,
@@ -535,7 +541,7 @@ default='code'
             settings=training_settings(self, n_rows),
             monitor=monitor,
         )
-        self._assign(FittedNetwork(encoder, opening.shape, training), None)
+        self._assign(FittedNetwork(opening, training), None)
         monitor.fit_end(training.network)
         return self
 
@@ -610,6 +616,9 @@ default='code'
             self.table_encoder_, self._shape = opening.encoder, opening.shape
             self.validation_loss_curve_, self.phases_ = None, ()
             self.mixture_ = None
+        grown = first or len(network.encoder) != len(self.network_.encoder)
+        if grown:  # its scale stays that of this batch until there is another top layer
+            self.code_scale_ = opening.code_scale(network)
         self.network_, self._stream = network, state
         self.loss_curve_ = [loss] if first else [*self.loss_curve_, loss]
         self.n_iter_ = len(self.loss_curve_)
@@ -668,8 +677,8 @@ default='code'
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features_out)
-            What `transform` returned with `output` 'code', 'layers' or
-            'code_and_error'.
+            What `transform` returned with `output` 'code', 'inputs_and_code', 'layers'
+            or 'code_and_error'.
 
         Returns
         -------
@@ -687,7 +696,7 @@ default='code'
         if code is None:
             raise ValueError(
                 f"output={self.output!r} holds no code and cannot be inverted; set "
-                "output to 'code', 'layers' or 'code_and_error', or call reconstruct."
+                "output to 'code' or another one with a code, or call reconstruct."
             )
         H = check_array(plain_cells(X), dtype=[np.float64, np.float32], input_name="X")
         n_out = len(self.get_feature_names_out())
@@ -696,10 +705,12 @@ default='code'
                 f"X has {H.shape[1]} columns and must have {n_out}, the output of "
                 f"transform with output={self.output!r}; pass what transform returned."
             )
-        H = H[:, code(len(self.network_.encoder[-1].bias), n_out)]
+        fitted = _outputs.Fitted.of(self)
         rebuilt = np.empty((len(H), self.n_features_in_))
         for part in chunks(len(H)):
-            rebuilt[part] = self.table_encoder_.decode(self.network_.decode(H[part]))
+            rebuilt[part] = self.table_encoder_.decode(
+                self.network_.decode(code(fitted, H[part]))
+            )
         return self.table_encoder_.restore(self, rebuilt, X, H.dtype)
 
     def reconstruct(self, X):
@@ -794,9 +805,8 @@ default='code'
         """
         check_is_fitted(self)
         inputs = check_feature_names_in(self, input_features)
-        widths = [len(layer.bias) for layer in self.network_.encoder]
         prefix = type(self).__name__.lower()
-        names = check_output(self).names(prefix, widths, inputs)
+        names = check_output(self).names(prefix, _outputs.Fitted.of(self), inputs)
         return np.asarray(names, dtype=object)
 
     @property
@@ -847,11 +857,16 @@ default='code'
         observers = monitors(plan, int(self.verbose))
         context = callback_context(self, len(plan))
         if context is not None:
-            learned = {
-                "table_encoder_": opening.encoder,
-                "mixture_": None,
-                "_shape": opening.shape,
-            }
+
+            def learned(network: Network) -> dict[str, Any]:
+                return {
+                    "table_encoder_": opening.encoder,
+                    "mixture_": None,
+                    "code_scale_": opening.code_scale(network),
+                    "_shape": opening.shape,
+                    "network_": network,
+                }
+
             observers.append(CallbackMonitor(self, context, learned, data))
         return Monitors(observers)
 
@@ -860,9 +875,10 @@ default='code'
         self.__dict__.pop("auto_settings_", None)
         if choice is not None:
             self.auto_settings_ = choice
-        training = fitted.training
-        self.table_encoder_, self._shape = fitted.encoder, fitted.shape
+        training, opening = fitted.training, fitted.opening
+        self.table_encoder_, self._shape = opening.encoder, opening.shape
         self.mixture_ = fitted.mixture
+        self.code_scale_ = opening.code_scale(fitted.network)
         self.network_, self.phases_ = training.network, training.phases
         self.loss_curve_ = training.loss_curve
         self.validation_loss_curve_ = training.validation_loss_curve
@@ -931,6 +947,5 @@ def fit_elsewhere(
     streams = spawn_streams(transformer.random_state)
     opening = transformer._open_sample(parameters, sample(streams))
     training = train(opening, streams)
-    fitted = FittedNetwork(opening.encoder, opening.shape, training)
-    transformer._assign(fitted, None)
+    transformer._assign(FittedNetwork(opening, training), None)
     return transformer

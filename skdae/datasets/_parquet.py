@@ -50,8 +50,8 @@ class ParquetBatches:
     >>> batches.n_rows
     1000
     >>> dae = GradualDAETransformer((16, 8), max_iter=4, random_state=0)
-    >>> dae.fit_stream(batches).transform(frame).shape
-    (1000, 8)
+    >>> dae.fit_stream(batches).reconstruct(frame).shape == frame.shape
+    True
     """
 
     def __init__(

@@ -56,6 +56,12 @@ def _layers(reader: Reader, fitted: Fitted) -> list[Tensor]:
     return [reader.rows.graph.concatenated(_codes(reader, fitted))]
 
 
+def _inputs_and_code(reader: Reader, fitted: Fitted) -> list[Tensor]:
+    inputs = reader.encode().inputs(reader.encoder)
+    code = _network.codes(fitted.network, inputs)[-1]
+    return [code.graph.concatenated([inputs, code * fitted.known_code_scale])]
+
+
 def _code_and_error(reader: Reader, fitted: Fitted) -> list[Tensor]:
     (code,), (errors,) = _code(reader, fitted), _error(reader, fitted)
     n_seen = reader.observed().cast(errors.dtype).sum()
@@ -90,6 +96,7 @@ def _codes(reader: Reader, fitted: Fitted) -> list[Tensor]:
 
 TRANSFORMS: dict[str, Callable[[Reader, Fitted], list[Tensor]]] = {
     "code": _code,
+    "inputs_and_code": _inputs_and_code,
     "layers": _layers,
     "code_and_error": _code_and_error,
     "reconstruction": _reconstruction,

@@ -88,7 +88,7 @@ class GradualDAESearchCV(GridSearchCV):
     >>> from skdae import GradualDAETransformer
     >>> from skdae.model_selection import GradualDAESearchCV
     >>> X, _ = load_digits(return_X_y=True)
-    >>> dae = GradualDAETransformer(max_iter=6, random_state=0)
+    >>> dae = GradualDAETransformer(output="code", max_iter=6, random_state=0)
     >>> grid = {"hidden_layer_sizes": [(32,), (32, 16)]}
     >>> search = GradualDAESearchCV(dae, grid, cv=2).fit(X)
     >>> search.transform(X).shape[1] == search.best_params_["hidden_layer_sizes"][-1]
