@@ -22,6 +22,7 @@ UNIT = (X - X.min(axis=0)) / np.ptp(X, axis=0)
 
 def small(**parameters):
     defaults = {"hidden_layer_sizes": (6, 3), "max_iter": 6, "random_state": 0}
+    defaults["output"] = "code"
     return GradualDAETransformer(**(defaults | parameters))
 
 
