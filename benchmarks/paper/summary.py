@@ -39,8 +39,14 @@ from sensor_results import (
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "paper_results.inc"
 
-SETTINGS = ("mnist-small", "mnist-middle", "cifar10-small")
-LABELLED = ("mnist-small",)  # of which classifiers begin with the networks
+SETTINGS = (
+    "mnist-small",
+    "mnist-middle",
+    "mnist-10k",
+    "cifar10-small",
+    "cifar10-middle",
+)
+LABELLED = ("mnist-small", "mnist-10k")  # of which classifiers begin with the networks
 
 # what the lower layers that adapt are worth: pairs that differ in nothing else; and the
 # network that does not grow
