@@ -106,9 +106,9 @@ class GradualDAETransformer(
 
     Sensor tables are noisy, partly missing and strongly correlated. This transformer
     corrupts rows, learns to rebuild them, and returns the scaled table beside its code
-    (or codes alone, the denoised table, or the residuals). Layers are added one by one, each as a
-    copy of units below it; in the default 'gradual' schedule the layers below keep
-    learning while they are.
+    (or codes alone, the denoised table, or the residuals). Layers are added one by one,
+    each as a copy of units below it; in the default 'gradual' schedule the layers below
+    keep learning while they are.
 
     Parameters
     ----------
