@@ -482,3 +482,11 @@ def test_a_frozen_transformer_knows_its_categories(make):
     make(frozen, max_iter=2).fit(frame(COLOURS), LABELS)
     with pytest.raises(ValueError, match="must be 'auto' with a frozen transformer"):
         make(frozen, categorical_features=["c"]).fit(frame(COLOURS), LABELS)
+
+
+def test_inputs_of_categories_have_names_of_their_own():
+    """Beside a numeric column whose name ends like the number of a category."""
+    numbers = np.random.default_rng(0).normal(size=100)
+    table = pd.DataFrame({"a_0": numbers, "a": pd.Categorical(["p", "q"] * 50)})
+    fitted = small(output="inputs_and_code").set_output(transform="pandas").fit(table)
+    assert fitted.transform(table).columns.is_unique

@@ -447,3 +447,21 @@ def test_new_values_of_a_column_that_was_constant_are_kept(order):
     X[100:, 2], X[5, 2] = 60.0, np.nan
     expected = np.where(np.isnan(X[:, 2]), 50.0, X[:, 2])
     np.testing.assert_array_equal(denoiser.transform(X)[:, 2], expected)
+
+
+def test_a_few_cells_that_all_depart_are_no_spikes():
+    """Of two rows far apart, or two known cells of a column, neither is the level."""
+    t = np.arange(300)[:, None]
+    rng = np.random.default_rng(0)
+    X = np.sin(t / 15 + np.arange(3)) + 0.1 * rng.normal(size=(300, 3))
+    denoiser = GradualDAEDenoiser(
+        GradualDAETransformer((16, 4), max_iter=3), order="time", random_state=0
+    ).fit(X)
+    three, gaps = X[:3].copy(), X[:50].copy()
+    three[:, 0] += [40, -40, 40]
+    gaps[:, 0] = np.nan
+    gaps[[10, 11], 0] = [0, 5]
+    for few in (X[[0, 30]], three, gaps):
+        assert np.isfinite(denoiser.transform(few)).all()
+    moved = denoiser.transform(three)[:, 0] - three[:, 0]
+    assert np.abs(moved).max() < 10  # none is taken to where the others are

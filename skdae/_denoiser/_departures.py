@@ -67,6 +67,8 @@ def departing_cells(column: Column, limit: float) -> np.ndarray:
         before, is_spike = is_spike, _excess(column, is_spike, limit) > 1
         if (is_spike == before).all() or is_spike.all():
             break
+    if is_spike.all():  # of a few cells: there is no level that they depart from
+        return np.zeros(len(column), dtype=bool)
     return is_spike & ~_in_long_runs(is_spike)
 
 

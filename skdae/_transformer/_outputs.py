@@ -219,7 +219,7 @@ def _inputs_and_code_names(
     encoder = fitted.encoder
     names = [f"{prefix}_input_{inputs[column]}" for column in encoder.numeric]
     for column, codes in zip(encoder.categorical, encoder.codes, strict=True):
-        names += [f"{prefix}_input_{inputs[column]}_{k}" for k in range(len(codes))]
+        names += [f"{prefix}_input_{inputs[column]}={k}" for k in range(len(codes))]
     return [*names, *_code_names(prefix, fitted, inputs)]
 
 
