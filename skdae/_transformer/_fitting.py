@@ -18,7 +18,7 @@ from skdae._random import spawn_streams
 from skdae._table.encoder import TableEncoder
 from skdae._table.rows import TrainingRows, training_rows
 from skdae._table.sources import StreamSource, TableRows, encoded_block
-from skdae._transformer._features import code_scale
+from skdae._transformer._code_scale import code_scale
 from skdae._transformer._mixture import (
     MAX_HELD_OUT,
     MAX_LINEAR_ROWS,

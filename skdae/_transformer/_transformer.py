@@ -677,8 +677,8 @@ default='from_dtype'
         Parameters
         ----------
         X : array-like or DataFrame of shape (n_samples, n_features_out)
-            What `transform` returned with `output` 'code', 'inputs_and_code', 'layers'
-            or 'code_and_error'.
+            What `transform` returned with `output` 'code', 'inputs_and_code' (whose
+            inputs give the code), 'layers' or 'code_and_error'.
 
         Returns
         -------

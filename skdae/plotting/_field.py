@@ -6,9 +6,8 @@ from skdae.inspection import reconstruction_field
 from skdae.plotting._axes import BLUE, GREY, legend_beside, one_axes
 from skdae.plotting._inputs import labels, numbers
 
-MAX_LENGTH = (
-    1.0  # of an arrow, in steps of the grid: longer ones cover their neighbours
-)
+# Of an arrow, in steps of the grid: longer ones cover their neighbours.
+MAX_LENGTH = 1.0
 
 
 class ReconstructionFieldDisplay:
